@@ -1,0 +1,325 @@
+//! Member cards: a history of dated events; a state is computed at an instant (articles 3 and 9).
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::ids::{CardNumber, IdTag, MemberId};
+use super::refusal::Reason;
+
+/// An event with the instant from which it holds and its place among events of one instant
+/// (conventions C2, C3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated<E> {
+    /// Its number in the store's order: breaks ties of one instant.
+    pub seq: i64,
+    /// The instant from which it holds, that instant included.
+    pub at: DateTime<Utc>,
+    /// What happened.
+    pub event: E,
+}
+
+/// A card's role, fixed at its activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The one card lent to a membership (article 3.1).
+    Primary,
+    /// The one further card it may have (article 9.1).
+    Additional,
+}
+
+impl Role {
+    /// `primary` or `additional`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Additional => "additional",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Primary, Self::Additional].into_iter().find(|role| role.name() == text)
+    }
+}
+
+/// Why a card is suspended. A card holds a set of these and works again when the set is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suspension {
+    /// Reported lost by the member or the call centre (article 3.6).
+    Lost,
+    /// Set by the operator (articles 13.1, 14.2); the member cannot lift it.
+    Operator,
+}
+
+impl Suspension {
+    /// `lost` or `operator`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Lost, Self::Operator].into_iter().find(|reason| reason.name() == text)
+    }
+}
+
+/// What happens to a card after it was put in stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardEvent {
+    /// A member entered its number and code: it is valid from now on.
+    Activated {
+        /// Whose card it is, for good (article 3.5: no transfer).
+        member: MemberId,
+        /// As which card.
+        role: Role,
+    },
+    /// It stopped working for a reason.
+    Suspended(Suspension),
+    /// One reason was lifted.
+    Resumed(Suspension),
+    /// The additional card was given up (article 9.5), for good.
+    Deactivated,
+}
+
+/// Why a card is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DeadCause {
+    /// A replacement was registered (article 3.8).
+    Replaced,
+    /// The additional card was deactivated (article 9.5).
+    Deactivated,
+    /// The membership ended (article 13).
+    MembershipEnded,
+    /// The service ended (article 18).
+    ServiceEnded,
+}
+
+/// A card's state at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CardState {
+    /// Unbound: nobody's card yet.
+    Stock,
+    /// Valid.
+    Active,
+    /// Not valid while the set holds a reason.
+    Suspended(BTreeSet<Suspension>),
+    /// Never valid again.
+    Dead(DeadCause),
+}
+
+impl CardState {
+    /// `stock`, `active`, `suspended` or `dead`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Stock => "stock",
+            Self::Active => "active",
+            Self::Suspended(_) => "suspended",
+            Self::Dead(_) => "dead",
+        }
+    }
+
+    /// Bound and not dead: it counts against the limits of one primary and one additional card.
+    pub const fn is_live(&self) -> bool {
+        matches!(self, Self::Active | Self::Suspended(_))
+    }
+}
+
+/// Whose card a card is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The member.
+    pub member: MemberId,
+    /// The card's role.
+    pub role: Role,
+    /// Since when.
+    pub activated_at: DateTime<Utc>,
+}
+
+/// A card with its history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The member number printed on its mount.
+    pub number: CardNumber,
+    /// What card readers read from it.
+    pub id_tag: IdTag,
+    /// Its events, in order of (instant, sequence).
+    pub events: Vec<Dated<CardEvent>>,
+}
+
+impl Card {
+    fn events_until(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Dated<CardEvent>> {
+        self.events.iter().filter(move |dated| dated.at <= at)
+    }
+
+    /// Its state at an instant.
+    pub fn state_at(&self, at: DateTime<Utc>) -> CardState {
+        self.events_until(at).fold(CardState::Stock, |state, dated| match (state, &dated.event) {
+            (dead @ CardState::Dead(_), _) => dead,
+            (CardState::Stock, CardEvent::Activated { .. }) => CardState::Active,
+            (stock @ CardState::Stock, _) => stock,
+            (bound, CardEvent::Activated { .. }) => bound,
+            (CardState::Active, CardEvent::Suspended(reason)) => CardState::Suspended([*reason].into()),
+            (CardState::Active, CardEvent::Resumed(_)) => CardState::Active,
+            (CardState::Suspended(mut reasons), CardEvent::Suspended(reason)) => {
+                reasons.insert(*reason);
+                CardState::Suspended(reasons)
+            }
+            (CardState::Suspended(mut reasons), CardEvent::Resumed(reason)) => {
+                reasons.remove(reason);
+                if reasons.is_empty() { CardState::Active } else { CardState::Suspended(reasons) }
+            }
+            (CardState::Active | CardState::Suspended(_), CardEvent::Deactivated) => {
+                CardState::Dead(DeadCause::Deactivated)
+            }
+        })
+    }
+
+    /// Whose card it is, once it was activated. A card never changes hands.
+    pub fn holder(&self) -> Option<Holder> {
+        self.events.iter().find_map(|dated| match &dated.event {
+            CardEvent::Activated { member, role } => {
+                Some(Holder { member: member.clone(), role: *role, activated_at: dated.at })
+            }
+            _ => None,
+        })
+    }
+
+    /// The instant from which it is dead, if it is.
+    pub fn died_at(&self) -> Option<DateTime<Utc>> {
+        self.events.iter().find(|dated| dated.event == CardEvent::Deactivated).map(|dated| dated.at)
+    }
+}
+
+/// Suspends a card. `None`: it was already suspended for this reason, nothing changes (rule R3.6a).
+pub fn suspend(card: &Card, reason: Suspension, now: DateTime<Utc>) -> Result<Option<CardEvent>, Reason> {
+    match card.state_at(now) {
+        CardState::Stock => Err(Reason::NotActivated),
+        CardState::Dead(_) => Err(Reason::DeadCard),
+        CardState::Active => Ok(Some(CardEvent::Suspended(reason))),
+        CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(None),
+        CardState::Suspended(_) => Ok(Some(CardEvent::Suspended(reason))),
+    }
+}
+
+/// Lifts one reason of a suspension. `None`: nothing was to lift. Lifting `Lost` where only the
+/// operator's hold stands is refused (rule R3.6b).
+pub fn resume(card: &Card, reason: Suspension, now: DateTime<Utc>) -> Result<Option<CardEvent>, Reason> {
+    match card.state_at(now) {
+        CardState::Stock => Err(Reason::NotActivated),
+        CardState::Dead(_) => Err(Reason::DeadCard),
+        CardState::Active => Ok(None),
+        CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(Some(CardEvent::Resumed(reason))),
+        CardState::Suspended(_) => match reason {
+            Suspension::Lost => Err(Reason::SuspendedOperator),
+            Suspension::Operator => Err(Reason::SuspendedLost),
+        },
+    }
+}
+
+/// Gives up an additional card for good (article 9.5).
+pub fn deactivate(card: &Card, now: DateTime<Utc>) -> Result<CardEvent, Reason> {
+    match card.state_at(now) {
+        CardState::Stock => Err(Reason::NotActivated),
+        CardState::Dead(_) => Err(Reason::DeadCard),
+        CardState::Active | CardState::Suspended(_) => match card.holder().map(|holder| holder.role) {
+            Some(Role::Additional) => Ok(CardEvent::Deactivated),
+            Some(Role::Primary) | None => Err(Reason::NotAdditional),
+        },
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    /// A card with these events, numbered as they stand.
+    pub(crate) fn card(number: &str, events: &[(&str, CardEvent)]) -> Card {
+        let events = events.iter().zip(1..).map(|((when, event), seq)| Dated { seq, at: at(when), event: event.clone() });
+        Card { number: CardNumber::parse(number).unwrap(), id_tag: IdTag::new(&format!("TAG{number}")), events: events.collect() }
+    }
+
+    pub(crate) fn activated(role: Role) -> CardEvent {
+        CardEvent::Activated { member: MemberId::parse("M-1").unwrap(), role }
+    }
+
+    fn lost_and_held() -> Card {
+        card("C1", &[
+            ("2024-05-01T00:00:00Z", activated(Role::Primary)),
+            ("2024-05-07T01:15:00Z", CardEvent::Suspended(Suspension::Lost)),
+            ("2024-05-08T00:00:00Z", CardEvent::Suspended(Suspension::Operator)),
+            ("2024-05-09T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
+            ("2024-05-10T00:00:00Z", CardEvent::Resumed(Suspension::Operator)),
+        ])
+    }
+
+    #[test]
+    fn a_state_holds_from_its_instant_on() {
+        let card = lost_and_held();
+        for (when, state) in [
+            ("2024-04-30T23:59:59.999Z", "stock"),
+            ("2024-05-01T00:00:00Z", "active"),
+            ("2024-05-07T01:14:59.999Z", "active"),
+            ("2024-05-07T01:15:00Z", "suspended"),
+            ("2024-05-09T12:00:00Z", "suspended"),
+            ("2024-05-10T00:00:00Z", "active"),
+        ] {
+            assert_eq!(card.state_at(at(when)).name(), state, "{when}");
+        }
+    }
+
+    #[test]
+    fn only_an_empty_set_of_reasons_makes_a_card_work_again() {
+        let card = lost_and_held();
+        assert_eq!(card.state_at(at("2024-05-08T12:00:00Z")), CardState::Suspended([Suspension::Lost, Suspension::Operator].into()));
+        assert_eq!(card.state_at(at("2024-05-09T12:00:00Z")), CardState::Suspended([Suspension::Operator].into()));
+    }
+
+    #[test]
+    fn the_member_cannot_lift_the_operators_hold() {
+        let card = lost_and_held();
+        let held = at("2024-05-09T12:00:00Z");
+        assert_eq!(resume(&card, Suspension::Lost, held), Err(Reason::SuspendedOperator));
+        assert_eq!(resume(&card, Suspension::Operator, held), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
+    }
+
+    #[test]
+    fn suspending_and_resuming_twice_changes_nothing_the_second_time() {
+        let card = lost_and_held();
+        assert_eq!(suspend(&card, Suspension::Lost, at("2024-05-07T02:00:00Z")), Ok(None));
+        assert_eq!(resume(&card, Suspension::Lost, at("2024-05-11T00:00:00Z")), Ok(None));
+    }
+
+    #[test]
+    fn a_dead_card_never_comes_back() {
+        let card = card("C2", &[
+            ("2024-05-01T00:00:00Z", activated(Role::Additional)),
+            ("2024-05-02T00:00:00Z", CardEvent::Deactivated),
+            ("2024-05-03T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
+            ("2024-05-04T00:00:00Z", activated(Role::Additional)),
+        ]);
+        let now = at("2024-06-01T00:00:00Z");
+        assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
+        assert_eq!(suspend(&card, Suspension::Lost, now), Err(Reason::DeadCard));
+        assert_eq!(resume(&card, Suspension::Lost, now), Err(Reason::DeadCard));
+        assert_eq!(deactivate(&card, now), Err(Reason::DeadCard));
+    }
+
+    #[test]
+    fn only_a_live_additional_card_can_be_deactivated() {
+        let stock = card("C3", &[]);
+        let primary = card("C4", &[("2024-05-01T00:00:00Z", activated(Role::Primary))]);
+        let additional = card("C5", &[("2024-05-01T00:00:00Z", activated(Role::Additional))]);
+        let now = at("2024-06-01T00:00:00Z");
+        assert_eq!(deactivate(&stock, now), Err(Reason::NotActivated));
+        assert_eq!(deactivate(&primary, now), Err(Reason::NotAdditional));
+        assert_eq!(deactivate(&additional, now), Ok(CardEvent::Deactivated));
+    }
+}

@@ -1,0 +1,206 @@
+//! Identities. Each is a type of its own, so that none can be passed for another.
+
+use std::fmt;
+
+/// An identity whose text is not what its type allows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be {allowed}, not {given:?}")]
+pub struct BadId {
+    /// What the identity is called by its users.
+    pub what: &'static str,
+    /// What is allowed.
+    pub allowed: &'static str,
+    /// What was given, cut to a printable length.
+    pub given: String,
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $allowed:literal, $max:expr, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text and wraps it.
+            pub fn parse(text: &str) -> Result<Self, BadId> {
+                let valid: fn(char) -> bool = $valid;
+                let length = text.chars().count();
+                if length == 0 || length > $max || !text.chars().all(valid) {
+                    let given = text.chars().take(60).collect();
+                    return Err(BadId { what: $what, allowed: $allowed, given });
+                }
+                Ok(Self(text.to_owned()))
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn identifier_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
+}
+
+text_id!(
+    /// A charging station's identity: the last segment of the URL it connects to
+    /// (OCPP-J 1.6 section 3.1.1), kept as registered.
+    StationId, "station_id", "1 to 48 characters without control characters or '/'", 48,
+    |c| !c.is_control() && c != '/'
+);
+text_id!(
+    /// A membership's internal number, allotted on admission.
+    MemberId, "member_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
+);
+text_id!(
+    /// The member number printed on a card's mount (article 3.1): names the card, not the member.
+    CardNumber, "card_number", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
+);
+
+/// A session's number. It is the transaction id told to the station, so it lies in 1..=2^31-1
+/// and is never used twice over the whole system (OCPP 1.6 section 4.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub i64);
+
+impl SessionId {
+    /// The largest id that a station's signed 32-bit integer can hold.
+    pub const MAX: i64 = 2_147_483_647;
+
+    /// Reads the printed form, `S-000000042`.
+    pub fn parse(text: &str) -> Result<Self, BadId> {
+        let number = text.strip_prefix("S-").unwrap_or(text);
+        match number.parse::<i64>() {
+            Ok(id) if (1..=Self::MAX).contains(&id) && number.bytes().all(|b| b.is_ascii_digit()) => {
+                Ok(Self(id))
+            }
+            _ => Err(BadId {
+                what: "session_id",
+                allowed: "'S-' and a number from 1 to 2147483647",
+                given: text.chars().take(60).collect(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "S-{:09}", self.0)
+    }
+}
+
+/// The longest id tag that is kept and matched; a longer one is cut and flagged.
+pub const ID_TAG_MAX: usize = 64;
+
+/// What a card reader read. Compared without case, blanks, `:` and `-` (stations spell one card in
+/// many ways); kept as it was sent.
+#[derive(Clone)]
+pub struct IdTag {
+    as_sent: String,
+    matched: String,
+}
+
+impl IdTag {
+    /// Any text is an id tag; the empty one belongs to no card. Text beyond [`ID_TAG_MAX`]
+    /// characters is cut.
+    pub fn new(text: &str) -> Self {
+        let as_sent: String = text.chars().take(ID_TAG_MAX).collect();
+        let matched = as_sent
+            .chars()
+            .filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-'))
+            .flat_map(char::to_uppercase)
+            .collect();
+        Self { as_sent, matched }
+    }
+
+    /// The text as the station or operator sent it.
+    pub fn as_sent(&self) -> &str {
+        &self.as_sent
+    }
+
+    /// The spelling that equality is decided by.
+    pub fn matched(&self) -> &str {
+        &self.matched
+    }
+
+    /// No card: a free start or a station without a reader.
+    pub fn is_empty(&self) -> bool {
+        self.matched.is_empty()
+    }
+
+    /// The form for logs: whole card ids never reach one.
+    pub fn masked(&self) -> String {
+        let tail: Vec<char> = self.matched.chars().rev().take(3).collect();
+        if self.matched.chars().count() < 8 {
+            return "…".to_owned();
+        }
+        format!("…{}", tail.into_iter().rev().collect::<String>())
+    }
+}
+
+impl PartialEq for IdTag {
+    fn eq(&self, other: &Self) -> bool {
+        self.matched == other.matched
+    }
+}
+
+impl Eq for IdTag {}
+
+impl fmt::Debug for IdTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdTag({})", self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_card_in_many_spellings_is_one_id_tag() {
+        let registered = IdTag::new("04A2B3C4D5E680");
+        for spelling in ["04a2b3c4d5e680", "04:A2:B3:C4:D5:E6:80", " 04 A2 B3 C4 D5 E6 80", "04-a2-b3-c4-d5-e6-80"] {
+            assert_eq!(IdTag::new(spelling), registered, "{spelling}");
+        }
+        assert_ne!(IdTag::new("04A2B3C4D5E681"), registered);
+    }
+
+    #[test]
+    fn an_id_tag_is_kept_to_its_limit_and_cut_past_it() {
+        let at_limit = "A".repeat(ID_TAG_MAX);
+        assert_eq!(IdTag::new(&at_limit).as_sent(), at_limit);
+        assert_eq!(IdTag::new(&format!("{at_limit}B")).as_sent(), at_limit);
+    }
+
+    #[test]
+    fn a_debug_print_never_shows_a_whole_card_id() {
+        assert_eq!(format!("{:?}", IdTag::new("04A2B3C4D5E680")), "IdTag(…680)");
+        assert_eq!(format!("{:?}", IdTag::new("ABC")), "IdTag(…)");
+    }
+
+    #[test]
+    fn identities_hold_their_limits() {
+        assert!(StationId::parse(&"x".repeat(48)).is_ok());
+        assert!(StationId::parse(&"x".repeat(49)).is_err());
+        assert!(StationId::parse("").is_err());
+        assert!(StationId::parse("RDAM 123").is_ok());
+        assert!(MemberId::parse("M-1").is_ok());
+        assert!(MemberId::parse("M 1").is_err());
+    }
+
+    #[test]
+    fn a_session_id_reads_back_what_it_prints() {
+        assert_eq!(SessionId::parse("S-000000042").unwrap(), SessionId(42));
+        assert_eq!(SessionId(42).to_string(), "S-000000042");
+        assert!(SessionId::parse("S-2147483648").is_err());
+        assert!(SessionId::parse("S-0").is_err());
+        assert!(SessionId::parse("S-+1").is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! The billing month. Japan has one zone, UTC+9, all year; the host's zone is never used
+//! (convention C1).
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, TimeZone, Utc};
+
+/// Japan's offset from UTC in seconds.
+const JAPAN_OFFSET_S: i32 = 9 * 3600;
+
+/// The instant as Japan's clocks show it.
+pub fn in_japan(instant: DateTime<Utc>) -> DateTime<FixedOffset> {
+    instant.with_timezone(&FixedOffset::east_opt(JAPAN_OFFSET_S).expect("nine hours is an offset"))
+}
+
+/// The instant of midnight, Japan time, at which a day begins.
+pub fn japan_midnight(day: NaiveDate) -> DateTime<Utc> {
+    let midnight = day.and_hms_opt(0, 0, 0).expect("every day has a midnight");
+    Utc.from_utc_datetime(&(midnight - TimeDelta::seconds(i64::from(JAPAN_OFFSET_S))))
+}
+
+/// A calendar month in Japan time: from 00:00 of its first day until before 00:00 of the next
+/// month's first (convention C2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BillingMonth {
+    months_since_year_zero: i32,
+}
+
+impl BillingMonth {
+    /// The month `month` (1 to 12) of the year `year` (1 to 9998).
+    pub fn new(year: i32, month: u32) -> Option<Self> {
+        if !(1..=9998).contains(&year) || !(1..=12).contains(&month) {
+            return None;
+        }
+        Some(Self { months_since_year_zero: year * 12 + i32::try_from(month).ok()? - 1 })
+    }
+
+    /// The month that an instant lies in.
+    pub fn of(instant: DateTime<Utc>) -> Self {
+        let local = in_japan(instant);
+        Self { months_since_year_zero: local.year() * 12 + i32::try_from(local.month0()).unwrap_or(0) }
+    }
+
+    /// Reads `YYYY-MM`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (year, month) = text.split_once('-')?;
+        let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(year, 4) || !digits(month, 2) {
+            return None;
+        }
+        Self::new(year.parse().ok()?, month.parse().ok()?)
+    }
+
+    /// The month that is `months` later, or earlier when negative.
+    pub fn plus(self, months: i32) -> Self {
+        Self { months_since_year_zero: self.months_since_year_zero + months }
+    }
+
+    /// The month after this one.
+    pub fn next(self) -> Self {
+        self.plus(1)
+    }
+
+    /// The month before this one.
+    pub fn previous(self) -> Self {
+        self.plus(-1)
+    }
+
+    /// The first instant of the month.
+    pub fn start(self) -> DateTime<Utc> {
+        japan_midnight(self.first_day())
+    }
+
+    /// The first instant that is no longer in the month.
+    pub fn end(self) -> DateTime<Utc> {
+        self.next().start()
+    }
+
+    /// Whether an instant lies in the month.
+    pub fn contains(self, instant: DateTime<Utc>) -> bool {
+        Self::of(instant) == self
+    }
+
+    /// The first day of the month.
+    pub fn first_day(self) -> NaiveDate {
+        let (year, month0) = (self.months_since_year_zero.div_euclid(12), self.months_since_year_zero.rem_euclid(12));
+        NaiveDate::from_ymd_opt(year, u32::try_from(month0).unwrap_or(0) + 1, 1).unwrap_or(NaiveDate::MAX)
+    }
+}
+
+impl fmt::Display for BillingMonth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month0) = (self.months_since_year_zero.div_euclid(12), self.months_since_year_zero.rem_euclid(12));
+        write!(f, "{year:04}-{:02}", month0 + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn month_of(instant: &str) -> String {
+        BillingMonth::of(instant.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn the_month_turns_at_fifteen_hundred_utc_of_its_last_day() {
+        for (instant, month) in [
+            ("2023-12-31T14:59:59.999Z", "2023-12"),
+            ("2023-12-31T15:00:00Z", "2024-01"),
+            ("2024-02-29T14:59:59Z", "2024-02"),
+            ("2024-02-29T15:00:00Z", "2024-03"),
+            ("2023-02-28T15:00:00Z", "2023-03"),
+            ("2024-06-30T14:59:59Z", "2024-06"),
+            ("2024-07-01T00:30:00+09:00", "2024-07"),
+            ("2024-03-31T14:59:59.999999999Z", "2024-03"),
+        ] {
+            assert_eq!(month_of(instant), month, "{instant}");
+        }
+    }
+
+    #[test]
+    fn a_month_is_half_open_and_the_next_begins_where_it_ends() {
+        let month = BillingMonth::parse("2024-12").unwrap();
+        assert!(month.contains(month.start()));
+        assert!(!month.contains(month.end()));
+        assert_eq!(month.end(), BillingMonth::parse("2025-01").unwrap().start());
+    }
+
+    #[test]
+    fn only_four_digits_a_dash_and_two_digits_name_a_month() {
+        assert_eq!(BillingMonth::parse("2026-11").unwrap().to_string(), "2026-11");
+        for bad in ["2026-13", "2026-00", "2026-1", "26-11", "2026-11-01", "", "2026", "0000-01", "+026-11"] {
+            assert_eq!(BillingMonth::parse(bad), None, "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_instant_lies_in_exactly_the_month_that_it_is_given(seconds in -2_000_000_000i64..30_000_000_000) {
+            let instant = DateTime::from_timestamp(seconds, 0).unwrap();
+            let month = BillingMonth::of(instant);
+            proptest::prop_assert!(month.start() <= instant && instant < month.end());
+            proptest::prop_assert_eq!(month.next().previous(), month);
+        }
+    }
+}

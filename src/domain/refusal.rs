@@ -1,0 +1,123 @@
+//! Why a rule refuses: one code a reason, with the article it rests on.
+
+/// A refusal's reason. Its code is what the API and the logs show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// The id tag is no card of the programme.
+    UnknownCard,
+    /// The card is in stock, or its account lapsed before it was used.
+    NotActivated,
+    /// A newer card took this card's place.
+    Replaced,
+    /// The additional card was given up for good.
+    Deactivated,
+    /// Suspended because it was reported lost.
+    SuspendedLost,
+    /// Suspended by the operator.
+    SuspendedOperator,
+    /// The membership is over.
+    MembershipEnded,
+    /// The whole service is over.
+    ServiceEnded,
+    /// The service is suspended at this site for a time.
+    ServiceSuspended,
+    /// The charger is not on the programme's list.
+    OffNetwork,
+    /// The charger is closed or in maintenance.
+    ChargerUnavailable,
+    /// The card has another running session.
+    Concurrent,
+    /// The membership has a live primary card already.
+    PrimaryExists,
+    /// The membership has a live additional card already.
+    AdditionalLimit,
+    /// The card is dead for good.
+    DeadCard,
+    /// The card is not an additional one.
+    NotAdditional,
+    /// The authentication code is not the card's.
+    BadCode,
+    /// The tariff takes no new term contracts.
+    TermClosed,
+}
+
+impl Reason {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 18] = [
+        Self::UnknownCard,
+        Self::NotActivated,
+        Self::Replaced,
+        Self::Deactivated,
+        Self::SuspendedLost,
+        Self::SuspendedOperator,
+        Self::MembershipEnded,
+        Self::ServiceEnded,
+        Self::ServiceSuspended,
+        Self::OffNetwork,
+        Self::ChargerUnavailable,
+        Self::Concurrent,
+        Self::PrimaryExists,
+        Self::AdditionalLimit,
+        Self::DeadCard,
+        Self::NotAdditional,
+        Self::BadCode,
+        Self::TermClosed,
+    ];
+
+    /// The code, the article of the member terms (or `policy`), and the sentence for people.
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::UnknownCard => ("unknown_card", "4.2", "the id tag is no card of the programme"),
+            Self::NotActivated => ("not_activated", "3.1", "the card has not been activated"),
+            Self::Replaced => ("replaced", "3.8", "the card was replaced by a newer one"),
+            Self::Deactivated => ("deactivated", "9.5", "the additional card was deactivated for good"),
+            Self::SuspendedLost => ("suspended_lost", "3.6", "the card is suspended as lost"),
+            Self::SuspendedOperator => ("suspended_operator", "14.2", "the card is suspended by the operator"),
+            Self::MembershipEnded => ("membership_ended", "13.7", "the membership has ended"),
+            Self::ServiceEnded => ("service_ended", "18", "the service has ended"),
+            Self::ServiceSuspended => ("service_suspended", "16", "the service is suspended for a time"),
+            Self::OffNetwork => ("off_network", "4.1", "the charger is not on the programme's list"),
+            Self::ChargerUnavailable => ("charger_unavailable", "4.3(3)", "the charger is closed or in maintenance"),
+            Self::Concurrent => ("concurrent", "policy", "the card has another running session"),
+            Self::PrimaryExists => ("primary_exists", "3.1", "the member has a live primary card already"),
+            Self::AdditionalLimit => ("additional_limit", "9.1", "the member has a live additional card already"),
+            Self::DeadCard => ("dead_card", "9.5", "the card is dead for good and cannot come back"),
+            Self::NotAdditional => ("not_additional", "9.5", "only an additional card can be deactivated"),
+            Self::BadCode => ("bad_code", "3.1", "the authentication code is not this card's"),
+            Self::TermClosed => ("term_closed", "8.1", "the tariff in force takes no new term contracts"),
+        }
+    }
+
+    /// The code shown by the API, the session record and the logs.
+    pub const fn code(self) -> &'static str {
+        self.facts().0
+    }
+
+    /// The article of the member terms that the refusal rests on.
+    pub const fn article(self) -> &'static str {
+        self.facts().1
+    }
+
+    /// One sentence for people.
+    pub const fn sentence(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// The reason with this code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_code_of_its_own_and_an_article() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(reason));
+            assert!(!reason.article().is_empty());
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use super::super::card::tests::{activated, at, card};
+use super::super::card::Role;
+use super::super::instant::Moment;
+use super::super::member::tests::member;
+use super::super::station::ChargerClass;
+use super::*;
+
+pub(crate) fn quick() -> ConnectorSite {
+    ConnectorSite { charger_class: ChargerClass::Quick, power_w: Some(50_000), session_cap_min: None }
+}
+
+pub(crate) fn said(text: &str) -> Reported {
+    Reported { text: text.into(), moment: Moment::At(at(text)) }
+}
+
+/// Heard just now over a connection that began just now: a queued message keeps its own time.
+fn heard_at(text: &str) -> Heard {
+    Heard { received_at: at(text), connected_since: at(text) }
+}
+
+pub(crate) fn file() -> CardFile {
+    let card = card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
+    CardFile { member: Some(member("2024-04-03T03:00:00Z", "premium_100", vec![card.clone()])), card }
+}
+
+fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
+    open(&Opening {
+        id: SessionId(1),
+        station_id: &StationId::parse("CP1").unwrap(),
+        zone: None,
+        connector_id: 1,
+        site: Some(quick()),
+        id_tag_text: "TAGC1",
+        file,
+        reported: &said(start),
+        heard: heard_at(received),
+        meter: Some(WattHours(1000)),
+        malformed: false,
+    })
+}
+
+pub(crate) fn closed(mut session: Session, stop: &str, meter: i64) -> Session {
+    close(&mut session, &Closing {
+        zone: None,
+        reported: &said(stop),
+        heard: heard_at(stop),
+        meter: Some(WattHours(meter)),
+        reason: "Local",
+        id_tag: None,
+        malformed: false,
+    });
+    session
+}
+
+fn codes(session: &Session) -> Vec<&'static str> {
+    session.flags.iter().map(|flag| flag.code()).collect()
+}
+
+#[test]
+fn every_message_has_one_reaction_in_every_phase() {
+    use Message::{OtherStop, Readings, SameStart, Stop};
+    for (phase, message, reaction) in [
+        (Phase::Running, SameStart, Reaction::ReplayStart),
+        (Phase::Running, Stop, Reaction::Close),
+        (Phase::Running, OtherStop, Reaction::Close),
+        (Phase::Running, Readings, Reaction::AddReadings),
+        (Phase::Stopped, SameStart, Reaction::ReplayStart),
+        (Phase::Stopped, Stop, Reaction::ReplayStop),
+        (Phase::Stopped, OtherStop, Reaction::KeepAsEvidence),
+        (Phase::Stopped, Readings, Reaction::AddReadings),
+    ] {
+        assert_eq!(react(phase, message), reaction, "{phase:?} {message:?}");
+    }
+}
+
+#[test]
+fn w12_a_session_belongs_wholly_to_the_month_of_its_start() {
+    let file = file();
+    let session = closed(opened(Some(&file), "2024-06-30T14:59:00Z", "2024-06-30T14:59:00Z"), "2024-06-30T15:29:00Z", 13_000);
+    assert_eq!(session.month().to_string(), "2024-06");
+    assert_eq!(session.units(60), 30);
+    assert_eq!(session.billing_state(false), BillingState::Ended);
+    assert_eq!(codes(&session), Vec::<&str>::new());
+}
+
+#[test]
+fn w23_a_session_that_ends_before_it_starts_is_quarantined() {
+    let file = file();
+    let session = closed(opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z"), "2024-06-10T09:58:00Z", 1000);
+    assert_eq!(session.billing_state(false), BillingState::Quarantined);
+    assert_eq!(session.units(60), 0);
+    assert!(!session.is_decidable(false));
+}
+
+#[test]
+fn unknown_cards_are_quarantined_and_refused_ones_are_exceptions() {
+    assert_eq!(opened(None, "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z").billing_state(false), BillingState::Quarantined);
+    let before_activation = opened(Some(&file()), "2024-04-09T23:59:59Z", "2024-04-10T10:00:00Z");
+    assert_eq!(before_activation.refusal, Some(Reason::NotActivated));
+    assert_eq!(before_activation.billing_state(false), BillingState::Exception);
+}
+
+#[test]
+fn the_review_limits_hold_at_the_limit_and_not_past_it() {
+    let file = file();
+    let late = |received: &str| codes(&opened(Some(&file), "2024-05-01T00:00:00Z", received)).contains(&"late_arrival");
+    assert!(!late("2024-06-30T00:00:00Z"));
+    assert!(late("2024-06-30T00:00:01Z"));
+    let long = |stop: &str| {
+        let session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+        closed(session, stop, 5000).billing_state(false)
+    };
+    assert_eq!(long("2024-05-02T00:00:00Z"), BillingState::Ended);
+    assert_eq!(long("2024-05-02T00:00:01Z"), BillingState::Review);
+}
+
+#[test]
+fn a_decision_settles_a_held_session_either_way() {
+    let file = file();
+    let mut session = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-03T00:00:00Z", 5000);
+    assert!(session.is_decidable(false));
+    session.decision = Some(Decision::Bill);
+    assert_eq!(session.billing_state(true), BillingState::Ended);
+    session.decision = Some(Decision::Waive);
+    assert_eq!(session.billing_state(false), BillingState::Waived);
+}
+
+#[test]
+fn overlapping_sessions_of_one_card_are_held_and_failed_starts_overlap_nothing() {
+    let file = file();
+    let first = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-01T00:30:00Z", 5000);
+    let mut second = closed(opened(Some(&file), "2024-05-01T00:20:00Z", "2024-05-01T00:20:00Z"), "2024-05-01T00:40:00Z", 5000);
+    second.id = SessionId(2);
+    let mut after = closed(opened(Some(&file), "2024-05-01T00:30:00Z", "2024-05-01T00:30:00Z"), "2024-05-01T00:40:00Z", 5000);
+    after.id = SessionId(3);
+    let mut failed = closed(opened(Some(&file), "2024-05-01T00:10:00Z", "2024-05-01T00:10:00Z"), "2024-05-01T00:10:20Z", 1000);
+    failed.id = SessionId(4);
+    assert!(first.overlaps(&second) && second.overlaps(&first));
+    assert!(!first.overlaps(&after));
+    assert!(!first.overlaps(&failed));
+    assert!(!first.overlaps(&first));
+    assert_eq!(first.billing_state(true), BillingState::Review);
+}
+
+#[test]
+fn w80_an_offline_chargers_open_session_frees_its_card_a_quarter_hour_past_the_sites_limit() {
+    let file = file();
+    let session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+    let gone = Some(at("2024-05-01T00:10:00Z"));
+    assert!(session.keeps_card_busy(at("2024-05-09T00:00:00Z"), None));
+    assert!(session.keeps_card_busy(at("2024-05-01T00:45:00Z"), gone));
+    assert!(!session.keeps_card_busy(at("2024-05-01T00:45:01Z"), gone));
+    let mut normal = session;
+    normal.site = Some(ConnectorSite { charger_class: ChargerClass::Normal, power_w: None, session_cap_min: None });
+    assert!(normal.keeps_card_busy(at("2024-05-02T00:10:00Z"), gone));
+    assert!(!normal.keeps_card_busy(at("2024-05-02T00:10:01Z"), gone));
+}

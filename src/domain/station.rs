@@ -1,0 +1,68 @@
+//! What the rules need to know of a charger.
+
+/// Quick and normal chargers have separate prices and allowances (article 4.1, rule R6.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChargerClass {
+    /// A direct-current quick charger (急速充電器).
+    Quick,
+    /// An alternating-current normal charger (普通充電器).
+    Normal,
+}
+
+impl ChargerClass {
+    /// Both classes, in the order in which bills list them.
+    pub const ALL: [Self; 2] = [Self::Quick, Self::Normal];
+
+    /// `quick` or `normal`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Normal => "normal",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == text)
+    }
+
+    /// The most power that is believed where the site data name none, in watts.
+    pub const fn most_power_w(self) -> i64 {
+        match self {
+            Self::Quick => 400_000,
+            Self::Normal => 22_000,
+        }
+    }
+
+    /// How long a session may last by the site's rule where the site data name none, in minutes.
+    /// Most quick chargers stop at 30 minutes; normal ones have no rule.
+    pub const fn usual_cap_min(self) -> Option<i64> {
+        match self {
+            Self::Quick => Some(30),
+            Self::Normal => None,
+        }
+    }
+}
+
+/// One listed connector's site data: what the rules know of a charger besides its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectorSite {
+    /// Its class.
+    pub charger_class: ChargerClass,
+    /// Its rated power in watts, where known.
+    pub power_w: Option<i64>,
+    /// The site's limit of one session in minutes, where set.
+    pub session_cap_min: Option<i64>,
+}
+
+impl ConnectorSite {
+    /// The site's limit of one session in minutes, its class's usual one where none is set.
+    pub fn cap_min(&self) -> Option<i64> {
+        self.session_cap_min.or(self.charger_class.usual_cap_min())
+    }
+
+    /// The most power that is believed of it, in watts.
+    pub fn most_power_w(&self) -> i64 {
+        self.power_w.unwrap_or(self.charger_class.most_power_w())
+    }
+}

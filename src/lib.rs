@@ -1,0 +1,2 @@
+//! Juden (充電, "charging"): the backend behind the charging card.
+pub mod domain;
