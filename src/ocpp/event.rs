@@ -1,0 +1,290 @@
+//! What stations say and are told, free of OCPP's versions.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::authorization::Verdict;
+use crate::domain::ids::{IdTag, SessionId};
+use crate::domain::instant::Reported;
+use crate::domain::units::WattHours;
+
+/// A message from a station.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StationEvent {
+    /// It started up.
+    Boot(BootReport),
+    /// It lives.
+    Heartbeat,
+    /// A card was shown.
+    Authorize {
+        /// The card.
+        id_tag: IdTag,
+    },
+    /// A connector's state.
+    Status(StatusReport),
+    /// A vendor's own message.
+    DataTransfer {
+        /// Whose.
+        vendor_id: String,
+    },
+    /// How a firmware update goes.
+    FirmwareStatus {
+        /// The station's word.
+        status: String,
+    },
+    /// How an upload of diagnostics goes.
+    DiagnosticsStatus {
+        /// The station's word.
+        status: String,
+    },
+    /// A message of a transaction: answered only once it is durable.
+    Transaction(TransactionEvent),
+}
+
+/// A message that money may hang on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TransactionEvent {
+    /// A transaction started.
+    Start(StartReport),
+    /// A transaction ended.
+    Stop(StopReport),
+    /// Meters were read.
+    Meter(MeterReport),
+}
+
+/// What a station says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BootReport {
+    /// Maker.
+    pub vendor: String,
+    /// Model.
+    pub model: String,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// Firmware version.
+    pub firmware: Option<String>,
+}
+
+/// A connector's state; number 0 is the whole station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusReport {
+    /// Its number.
+    pub connector_id: i64,
+    /// The state, in the station's word.
+    pub status: String,
+    /// The error, in the station's word.
+    pub error_code: String,
+    /// Further text.
+    pub info: Option<String>,
+}
+
+/// A transaction's start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartReport {
+    /// The connector as sent.
+    pub connector_id: Option<i64>,
+    /// The card as sent; empty when none was.
+    pub id_tag: String,
+    /// The station's time.
+    pub timestamp: Reported,
+    /// The meter's register.
+    pub meter_start: Option<WattHours>,
+    /// What was missing or of the wrong kind.
+    pub faults: Vec<String>,
+}
+
+/// A transaction's end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StopReport {
+    /// The transaction as the station names it; any 64-bit number occurs.
+    pub transaction_id: Option<i64>,
+    /// The card that stopped it.
+    pub id_tag: Option<IdTag>,
+    /// The station's time.
+    pub timestamp: Reported,
+    /// The meter's register.
+    pub meter_stop: Option<WattHours>,
+    /// Why; `Local` where the station does not say.
+    pub reason: String,
+    /// Readings sent along.
+    pub readings: Vec<Reading>,
+    /// What was missing or of the wrong kind.
+    pub faults: Vec<String>,
+}
+
+/// Meter readings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeterReport {
+    /// The connector; 0 is the station's main meter.
+    pub connector_id: Option<i64>,
+    /// The transaction, where the station names one.
+    pub transaction_id: Option<i64>,
+    /// The readings.
+    pub readings: Vec<Reading>,
+    /// What was missing or of the wrong kind.
+    pub faults: Vec<String>,
+}
+
+/// One sampled value, with the standard's defaults filled in (OCPP 1.6 section 7.43).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// When.
+    pub sampled_at: Reported,
+    /// What was measured.
+    pub measurand: String,
+    /// On which phase; empty: on all.
+    pub phase: String,
+    /// Where.
+    pub location: String,
+    /// On what occasion.
+    pub context: String,
+    /// In which unit.
+    pub unit: String,
+    /// The value: a decimal number, or text where the station signed it.
+    pub value: String,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// To a boot.
+    Boot {
+        /// The station's standing.
+        registration: Registration,
+        /// Our clock.
+        now: DateTime<Utc>,
+        /// Seconds between heartbeats, or until the next boot message.
+        interval_s: u32,
+    },
+    /// To a heartbeat.
+    Heartbeat {
+        /// Our clock.
+        now: DateTime<Utc>,
+    },
+    /// To a shown card.
+    Authorize(TagAnswer),
+    /// To a transaction's start.
+    Started {
+        /// The number allotted to it.
+        session: SessionId,
+        /// About its card.
+        tag: TagAnswer,
+    },
+    /// To a transaction's end; about the stopping card where the station named one.
+    Stopped {
+        /// About that card.
+        tag: Option<TagAnswer>,
+    },
+    /// To a vendor's message: no vendor is known.
+    UnknownVendor,
+    /// To everything else.
+    Done,
+}
+
+/// What a station is told of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagAnswer {
+    /// Whether it may charge.
+    pub verdict: Verdict,
+    /// Until when the station may believe that without asking.
+    pub cache_until: Option<DateTime<Utc>>,
+}
+
+/// A station's standing with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// It may work.
+    #[default]
+    Accepted,
+    /// It must wait.
+    Pending,
+    /// It is refused.
+    Rejected,
+}
+
+impl Registration {
+    /// The name that the API spells.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Pending => "pending",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Accepted, Self::Pending, Self::Rejected].into_iter().find(|one| one.name() == text)
+    }
+}
+
+/// What a station is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StationCommand {
+    /// Start a transaction.
+    RemoteStart {
+        /// With this card.
+        id_tag: String,
+        /// At this connector.
+        connector_id: Option<i64>,
+    },
+    /// Stop a transaction.
+    RemoteStop {
+        /// This one.
+        session: SessionId,
+    },
+    /// Restart.
+    Reset {
+        /// At once, without stopping transactions gracefully.
+        hard: bool,
+    },
+    /// Release a plug.
+    UnlockConnector {
+        /// Of this connector.
+        connector_id: i64,
+    },
+    /// Forget which cards were accepted.
+    ClearCache,
+    /// Send a message.
+    TriggerMessage {
+        /// Which, as the station's version names it.
+        requested_message: String,
+        /// For this connector.
+        connector_id: Option<i64>,
+    },
+    /// Serve or close.
+    ChangeAvailability {
+        /// This connector; 0 is the whole station.
+        connector_id: i64,
+        /// Serve.
+        operative: bool,
+    },
+    /// Tell settings.
+    GetConfiguration {
+        /// These; all when empty.
+        keys: Vec<String>,
+    },
+    /// Change a setting.
+    ChangeConfiguration {
+        /// Which.
+        key: String,
+        /// To what.
+        value: String,
+    },
+    /// A vendor's own message.
+    DataTransfer {
+        /// Whose.
+        vendor_id: String,
+        /// Which.
+        message_id: Option<String>,
+        /// What.
+        data: Option<String>,
+    },
+}
+
+/// Whether a message may be answered before it is durable.
+impl StationEvent {
+    /// A transaction message is answered only after its commit.
+    pub const fn is_transaction(&self) -> bool {
+        matches!(self, Self::Transaction(_))
+    }
+}

@@ -1,0 +1,270 @@
+//! A payload's fields, read as the field sends them: unknown ones are passed over, `null` is
+//! absence, whole numbers come as `1`, `1.0` or `"1"`. What is missing or of the wrong kind is noted
+//! with the error code that the standard has for it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::frame::{CallError, ErrorCode, Payload};
+
+/// The longest text that is kept of one field.
+pub const TEXT_MAX: usize = 4096;
+
+/// An object's fields, and the faults found while reading them.
+pub struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, &'a RawValue)>,
+    faults: Vec<CallError>,
+}
+
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A key that is borrowed where the text holds no escapes.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
+                    entries.push((key, value));
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+/// `"name": scalar` anywhere in broken JSON.
+static SCALAR: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#""([A-Za-z]{1,40})"\s*:\s*("(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,25}(?:\.[0-9]{1,20})?)"#)
+        .expect("the pattern is fixed and valid")
+});
+
+impl<'a> Fields<'a> {
+    /// The fields of a payload. One that is no object has none, and that is its fault.
+    pub fn of(payload: Payload<'a>) -> Self {
+        match payload {
+            Payload::Json(text) => Self::of_json(text),
+            Payload::Broken(text) => Self::salvaged(text),
+        }
+    }
+
+    fn of_json(text: &'a str) -> Self {
+        if text == "null" {
+            return Self { entries: Vec::new(), faults: Vec::new() };
+        }
+        match serde_json::from_str::<Entries<'a>>(text) {
+            Ok(Entries(entries)) => Self { entries, faults: Vec::new() },
+            Err(_) => {
+                let fault = CallError::new(ErrorCode::FormationViolation, "the payload must be a JSON object");
+                Self { entries: Vec::new(), faults: vec![fault] }
+            }
+        }
+    }
+
+    /// What can still be read of broken JSON: the first scalar under each name.
+    fn salvaged(text: &'a str) -> Self {
+        let mut entries: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::new();
+        for found in SCALAR.captures_iter(text).take(1000) {
+            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else { continue };
+            let known = entries.iter().any(|(known, _)| known == name.as_str());
+            if let (false, Ok(value)) = (known, serde_json::from_str::<&RawValue>(value.as_str())) {
+                entries.push((Cow::Borrowed(name.as_str()), value));
+            }
+        }
+        let fault = CallError::new(ErrorCode::FormationViolation, "the frame is not valid JSON");
+        Self { entries, faults: vec![fault] }
+    }
+
+    fn raw(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.entries.iter().find(|(key, _)| key == name)?;
+        (value.get() != "null").then_some(value.get())
+    }
+
+    fn fault(&mut self, code: ErrorCode, description: String) {
+        self.faults.push(CallError::new(code, description));
+    }
+
+    fn mistyped<T>(&mut self, name: &str, wanted: &str) -> Option<T> {
+        self.fault(ErrorCode::TypeConstraintViolation, format!("{name} must be {wanted}"));
+        None
+    }
+
+    fn missing<T>(&mut self, name: &str) -> Option<T> {
+        self.fault(ErrorCode::OccurenceConstraintViolation, format!("{name} is missing"));
+        None
+    }
+
+    /// A text, cut to [`TEXT_MAX`] characters.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let raw = self.raw(name)?;
+        match serde_json::from_str::<Cow<'_, str>>(raw) {
+            Ok(text) if text.len() > TEXT_MAX => Some(text.chars().take(TEXT_MAX).collect()),
+            Ok(text) => Some(text.into_owned()),
+            Err(_) => self.mistyped(name, "a string"),
+        }
+    }
+
+    /// A text that must be there.
+    pub fn required_text(&mut self, name: &str) -> Option<String> {
+        if self.raw(name).is_none() { self.missing(name) } else { self.text(name) }
+    }
+
+    /// A text or a number, as text.
+    pub fn scalar(&self, name: &str) -> Option<String> {
+        let raw = self.raw(name)?;
+        match serde_json::from_str::<Cow<'_, str>>(raw) {
+            Ok(text) => Some(text.chars().take(TEXT_MAX).collect()),
+            Err(_) if raw.starts_with(['{', '[']) => None,
+            Err(_) => Some(raw.to_owned()),
+        }
+    }
+
+    /// A whole number of 64 bits.
+    pub fn integer(&mut self, name: &str) -> Option<i64> {
+        let raw = self.raw(name)?;
+        let unquoted = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
+        match whole_number(unquoted.trim()) {
+            Some(number) => Some(number),
+            None => self.mistyped(name, "an integer"),
+        }
+    }
+
+    /// A whole number that must be there.
+    pub fn required_integer(&mut self, name: &str) -> Option<i64> {
+        if self.raw(name).is_none() { self.missing(name) } else { self.integer(name) }
+    }
+
+    /// A list of objects; a single object is taken for a list of one. An entry that is no object
+    /// is passed over and noted.
+    pub fn objects(&mut self, name: &str) -> Vec<Fields<'a>> {
+        let Some(raw) = self.raw(name) else { return Vec::new() };
+        let items: Vec<&'a RawValue> = match serde_json::from_str(raw) {
+            Ok(items) => items,
+            Err(_) => match serde_json::from_str::<&'a RawValue>(raw) {
+                Ok(single) => vec![single],
+                Err(_) => Vec::new(),
+            },
+        };
+        let mut objects = Vec::with_capacity(items.len());
+        for item in items {
+            let fields = Fields::of_json(item.get());
+            if fields.faults.is_empty() {
+                objects.push(fields);
+            } else {
+                self.mistyped::<()>(name, "a list of objects");
+            }
+        }
+        objects
+    }
+
+    /// The first fault, for messages that are answered by an error.
+    pub fn check(self) -> Result<(), CallError> {
+        self.faults.into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// The faults in words, for messages that are kept in spite of them.
+    pub fn faults(self) -> Vec<String> {
+        self.faults.into_iter().map(|fault| fault.description).collect()
+    }
+}
+
+/// `7`, `-1`, `1.0`, `1e3`: what is whole and fits 64 bits.
+fn whole_number(text: &str) -> Option<i64> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    if text.len() > 40 {
+        return None;
+    }
+    let decimal = Decimal::from_scientific(text).or_else(|_| text.parse()).ok()?;
+    if decimal.is_integer() { i64::try_from(decimal).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(text: &str) -> Fields<'_> {
+        Fields::of(Payload::Json(text))
+    }
+
+    #[test]
+    fn whole_numbers_are_read_in_every_spelling_of_the_field() {
+        for (text, number) in [
+            (r#"{"n":7}"#, Some(7)),
+            (r#"{"n":7.0}"#, Some(7)),
+            (r#"{"n":"7"}"#, Some(7)),
+            (r#"{"n":7e2}"#, Some(700)),
+            (r#"{"n":9223372036854775807}"#, Some(i64::MAX)),
+            (r#"{"n":-1}"#, Some(-1)),
+            (r#"{"n":null}"#, None),
+            ("{}", None),
+        ] {
+            let mut read = fields(text);
+            assert_eq!(read.integer("n"), number, "{text}");
+            assert!(read.check().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_is_a_type_fault_that_names_the_field() {
+        for text in [r#"{"n":1.5}"#, r#"{"n":"x"}"#, r#"{"n":true}"#, r#"{"n":{}}"#, r#"{"n":9223372036854775808}"#, r#"{"n":1e400}"#] {
+            let mut read = fields(text);
+            assert_eq!(read.integer("n"), None);
+            let fault = read.check().unwrap_err();
+            assert_eq!((fault.code, fault.description.as_str()), (ErrorCode::TypeConstraintViolation, "n must be an integer"), "{text}");
+        }
+    }
+
+    #[test]
+    fn missing_and_mistyped_texts_have_their_own_codes() {
+        let mut read = fields(r#"{"a":5}"#);
+        assert_eq!(read.required_text("a"), None);
+        assert_eq!(read.check().unwrap_err().code, ErrorCode::TypeConstraintViolation);
+        let mut read = fields(r#"{"a":null}"#);
+        assert_eq!(read.required_text("a"), None);
+        assert_eq!(read.check().unwrap_err().code, ErrorCode::OccurenceConstraintViolation);
+        assert_eq!(fields("[1]").check().unwrap_err().code, ErrorCode::FormationViolation);
+    }
+
+    #[test]
+    fn a_text_is_kept_to_its_limit() {
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(TEXT_MAX + 1));
+        assert_eq!(fields(&long).text("a").unwrap().len(), TEXT_MAX);
+    }
+
+    #[test]
+    fn a_single_object_stands_for_a_list_of_one() {
+        assert_eq!(fields(r#"{"l":{"n":1}}"#).objects("l").len(), 1);
+        assert_eq!(fields(r#"{"l":[{"n":1},{"n":2}]}"#).objects("l").len(), 2);
+        assert_eq!(fields(r#"{"l":[]}"#).objects("l").len(), 0);
+        let mut mixed = fields(r#"{"l":[1,{"n":2}]}"#);
+        assert_eq!(mixed.objects("l").len(), 1);
+        assert!(mixed.check().is_err());
+    }
+
+    #[test]
+    fn broken_json_yields_its_readable_scalars() {
+        let mut read = Fields::of(Payload::Broken(r#"[2,"a","StopTransaction",{"transactionId":12,"meterStop":,"timestamp":"2024-01-01T00:00:00Z""#));
+        assert_eq!(read.integer("transactionId"), Some(12));
+        assert_eq!(read.text("timestamp").as_deref(), Some("2024-01-01T00:00:00Z"));
+        assert_eq!(read.integer("meterStop"), None);
+        assert_eq!(read.faults(), ["the frame is not valid JSON"]);
+    }
+}

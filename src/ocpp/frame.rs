@@ -1,0 +1,303 @@
+//! OCPP-J frames: `[2, id, action, payload]`, `[3, id, payload]`, `[4, id, code, text, details]`
+//! (OCPP-J 1.6 section 4.2). Whatever arrives, [`parse`] says what can be done with it.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+use serde_json::value::RawValue;
+
+/// The error codes of OCPP-J 1.6, spelled as the standard spells them: one `r` in `Occurence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// The action is unknown.
+    NotImplemented,
+    /// The action is known and not offered.
+    NotSupported,
+    /// Our fault.
+    InternalError,
+    /// The payload is incomplete.
+    ProtocolError,
+    /// Not allowed now.
+    SecurityError,
+    /// The payload is not what the action's syntax allows.
+    FormationViolation,
+    /// A field has a value that is not allowed.
+    PropertyConstraintViolation,
+    /// A required field is missing.
+    OccurenceConstraintViolation,
+    /// A field has a value of the wrong kind.
+    TypeConstraintViolation,
+    /// Anything else.
+    GenericError,
+}
+
+impl ErrorCode {
+    /// Its spelling on the wire. The variants are named as the wire spells them.
+    pub fn wire(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// An answer that says why a call is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// The code.
+    pub code: ErrorCode,
+    /// What is wrong with what, and what is allowed.
+    pub description: String,
+}
+
+impl CallError {
+    /// An error with its sentence.
+    pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
+        Self { code, description: description.into() }
+    }
+}
+
+/// A message's id. The standard wants a string; a number is tolerated and echoed as one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MessageId {
+    token: String,
+}
+
+impl MessageId {
+    fn from_token(token: &str) -> Option<Self> {
+        let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
+        let is_number = !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        (is_string || is_number).then(|| Self { token: token.to_owned() })
+    }
+
+    /// The id without its quotes, for matching with what we sent.
+    pub fn text(&self) -> Cow<'_, str> {
+        serde_json::from_str(&self.token).map_or_else(|_| Cow::from(&self.token), Cow::Owned)
+    }
+}
+
+/// A call's payload as it arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// JSON of any kind.
+    Json(&'a str),
+    /// The frame is broken JSON: all of it, for what can be read out of it.
+    Broken(&'a str),
+}
+
+impl<'a> Payload<'a> {
+    /// The text as it is kept.
+    pub const fn text(self) -> &'a str {
+        match self {
+            Self::Json(text) | Self::Broken(text) => text,
+        }
+    }
+}
+
+/// A call from the other side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// To be echoed.
+    pub id: MessageId,
+    /// Its name.
+    pub action: String,
+    /// What it carries.
+    pub payload: Payload<'a>,
+}
+
+/// An answer to a call of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It was done; the payload's JSON text.
+    Result(String),
+    /// It was not done.
+    Error {
+        /// Any text.
+        code: String,
+        /// Any text.
+        description: String,
+        /// The details' JSON text.
+        details: String,
+    },
+}
+
+/// What a text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A call to answer.
+    Call(Call<'a>),
+    /// An answer to the call with this id.
+    Reply(MessageId, Reply),
+    /// A call that can only be answered by an error.
+    Refused(MessageId, CallError),
+    /// Nothing to answer; why.
+    Ignored(&'static str),
+}
+
+/// Takes a text apart.
+pub fn parse(text: &str) -> Frame<'_> {
+    let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
+    if trimmed.is_empty() {
+        return Frame::Ignored("an empty text");
+    }
+    let mut stream = serde_json::Deserializer::from_str(trimmed).into_iter::<Vec<&RawValue>>();
+    match stream.next() {
+        Some(Ok(parts)) => from_parts(&parts),
+        Some(Err(_)) | None => salvage(trimmed),
+    }
+}
+
+fn from_parts<'a>(parts: &[&'a RawValue]) -> Frame<'a> {
+    let (Some(kind), Some(id)) = (parts.first(), parts.get(1)) else {
+        return Frame::Ignored("an array that is no frame");
+    };
+    let Some(id) = MessageId::from_token(id.get()) else {
+        return Frame::Ignored("a frame without a readable message id");
+    };
+    match kind.get() {
+        "2" => call(id, parts),
+        "3" => Frame::Reply(id, Reply::Result(part(parts, 2, "{}"))),
+        "4" => {
+            let text = |index: usize| parts.get(index).and_then(|part| serde_json::from_str(part.get()).ok()).unwrap_or_default();
+            Frame::Reply(id, Reply::Error { code: text(2), description: text(3), details: part(parts, 4, "{}") })
+        }
+        // OCPP-J 1.6 section 4.1.3: unknown message types are ignored.
+        _ => Frame::Ignored("a frame of an unknown message type"),
+    }
+}
+
+fn part(parts: &[&RawValue], index: usize, default: &str) -> String {
+    parts.get(index).map_or_else(|| default.to_owned(), |part| part.get().to_owned())
+}
+
+fn call<'a>(id: MessageId, parts: &[&'a RawValue]) -> Frame<'a> {
+    let refused = |why: &str| CallError::new(ErrorCode::FormationViolation, why);
+    let Some(action) = parts.get(2).and_then(|part| serde_json::from_str::<String>(part.get()).ok()) else {
+        return Frame::Refused(id, refused("a call is [2, id, action, payload]; the action must be a string"));
+    };
+    let payload = parts.get(3).map_or(Payload::Json("{}"), |part| Payload::Json(part.get()));
+    Frame::Call(Call { id, action, payload })
+}
+
+/// A call's beginning in broken JSON: id and action can be read although the rest cannot.
+static CALL_BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"^\[\s*2\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?[0-9]{1,20})\s*,\s*"([A-Za-z]{1,64})""#)
+        .expect("the pattern is fixed and valid")
+});
+
+fn salvage(text: &str) -> Frame<'_> {
+    let Some(found) = CALL_BEGINNING.captures(text) else {
+        return Frame::Ignored("text that is no JSON array");
+    };
+    let (Some(id), Some(action)) = (found.get(1).and_then(|id| MessageId::from_token(id.as_str())), found.get(2)) else {
+        return Frame::Ignored("broken JSON without a readable message id");
+    };
+    Frame::Call(Call { id, action: action.as_str().to_owned(), payload: Payload::Broken(text) })
+}
+
+/// A call of ours.
+pub fn call_text(id: &str, action: &str, payload: &str) -> String {
+    format!("[2,{},{},{payload}]", quoted(id), quoted(action))
+}
+
+/// The answer to a call.
+pub fn result_text(id: &MessageId, payload: &str) -> String {
+    format!("[3,{},{payload}]", id.token)
+}
+
+/// The longest description that a CALLERROR may carry (OCPP 2.0.1 part 4 section 4.2.3).
+const DESCRIPTION_MAX: usize = 255;
+
+/// The answer to a call that is not done.
+pub fn error_text(id: &MessageId, error: &CallError) -> String {
+    let description: String = error.description.chars().take(DESCRIPTION_MAX).collect();
+    format!("[4,{},{},{},{{}}]", id.token, quoted(&error.code.wire()), quoted(&description))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn called(text: &str) -> (String, String, String) {
+        match parse(text) {
+            Frame::Call(call) => (call.id.token.clone(), call.action, call.payload.text().to_owned()),
+            other => panic!("{text} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn calls_are_taken_apart_whatever_their_layout() {
+        let expected = ("\"a\"".to_owned(), "Heartbeat".to_owned(), "{}".to_owned());
+        for text in [
+            r#"[2,"a","Heartbeat",{}]"#,
+            "\u{feff}[2, \"a\" ,\n \"Heartbeat\",\n{}]\0\0",
+            r#"[2,"a","Heartbeat"]"#,
+            r#"[2,"a","Heartbeat",{}] trailing"#,
+            r#"[2,"a","Heartbeat",{},"more"]"#,
+        ] {
+            assert_eq!(called(text), expected, "{text}");
+        }
+        assert_eq!(called(r#"[2,17,"Heartbeat",null]"#), ("17".into(), "Heartbeat".into(), "null".into()));
+        assert_eq!(called(r#"[2,"q\"uote","X",[]]"#).0, r#""q\"uote""#);
+    }
+
+    #[test]
+    fn what_is_no_frame_is_ignored_for_a_named_reason() {
+        for text in ["", "  \0", "hello", "{}", "[]", "[2]", "7", "null", r#"[9,"a",{}]"#, "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"] {
+            assert!(matches!(parse(text), Frame::Ignored(_)), "{text} is {:?}", parse(text));
+        }
+    }
+
+    #[test]
+    fn a_call_without_a_readable_action_is_refused_under_its_id() {
+        for text in [r#"[2,"a"]"#, r#"[2,"a",5,{}]"#, r#"[2,"a",null,{}]"#] {
+            let Frame::Refused(id, error) = parse(text) else { panic!("{text}") };
+            assert_eq!((id.token.as_str(), error.code), ("\"a\"", ErrorCode::FormationViolation));
+        }
+    }
+
+    #[test]
+    fn broken_json_still_shows_its_id_and_action() {
+        let text = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#;
+        let Frame::Call(call) = parse(text) else { panic!() };
+        assert_eq!((call.action.as_str(), call.payload), ("MeterValues", Payload::Broken(text)));
+        assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Ignored(_)));
+    }
+
+    #[test]
+    fn answers_find_their_call() {
+        let Frame::Reply(id, Reply::Result(payload)) = parse(r#"[3,"x",{"status":"Accepted"}]"#) else { panic!() };
+        assert_eq!((id.text().as_ref(), payload.as_str()), ("x", r#"{"status":"Accepted"}"#));
+        let Frame::Reply(_, Reply::Error { code, description, details }) = parse(r#"[4,"x","NotSupported"]"#) else { panic!() };
+        assert_eq!((code.as_str(), description.as_str(), details.as_str()), ("NotSupported", "", "{}"));
+    }
+
+    #[test]
+    fn error_codes_keep_the_standards_misspelling() {
+        assert_eq!(ErrorCode::OccurenceConstraintViolation.wire(), "OccurenceConstraintViolation");
+    }
+
+    #[test]
+    fn a_description_is_cut_to_its_limit() {
+        let id = MessageId::from_token("\"a\"").unwrap();
+        let text = error_text(&id, &CallError::new(ErrorCode::GenericError, "x".repeat(300)));
+        assert_eq!(text, format!(r#"[4,"a","GenericError","{}",{{}}]"#, "x".repeat(255)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_taken_apart_without_a_panic(text in ".{0,200}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn our_own_calls_read_back(id in "[a-z0-9\"\\\\-]{1,36}", action in "[A-Za-z]{1,30}") {
+            let text = call_text(&id, &action, "{}");
+            let Frame::Call(call) = parse(&text) else { panic!("{text}") };
+            proptest::prop_assert_eq!(call.id.text().into_owned(), id);
+            proptest::prop_assert_eq!(call.action, action);
+        }
+    }
+}

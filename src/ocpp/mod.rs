@@ -1,0 +1,11 @@
+//! OCPP on the wire: the only place that knows its JSON.
+//!
+//! [`frame`] takes a text apart into calls and answers; one file per action under [`v16`] turns a
+//! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
+//! [`event`] nothing knows which version a station speaks.
+
+pub mod event;
+pub mod fields;
+pub mod frame;
+pub mod timestamp;
+pub mod v16;
