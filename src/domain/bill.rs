@@ -24,6 +24,22 @@ pub enum LineCode {
 }
 
 impl LineCode {
+    /// Every code, in the order in which a bill lists them.
+    pub const ALL: [Self; 7] = [
+        Self::Contract,
+        Self::Base,
+        Self::TermDiscount,
+        Self::MeteredQuick,
+        Self::MeteredNormal,
+        Self::AdditionalIssue,
+        Self::AdditionalMonthly,
+    ];
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == text)
+    }
+
     /// The code that the API and the exports spell.
     pub const fn name(self) -> &'static str {
         match self {

@@ -41,6 +41,15 @@ impl Reported {
     pub const fn missing() -> Self {
         Self { text: String::new(), moment: Moment::Missing }
     }
+
+    /// The instant that it names, under the station's zone where it names none itself.
+    pub fn instant(&self, zone: Option<Zone>) -> Option<DateTime<Utc>> {
+        match self.moment {
+            Moment::At(instant) => Some(instant),
+            Moment::Local(local) => zone.and_then(|zone| zone.instant(local)),
+            Moment::Missing | Moment::Unreadable => None,
+        }
+    }
 }
 
 /// A station's own zone, for time texts that name none.
@@ -97,17 +106,10 @@ pub struct Attributed {
 /// A message about a time before the connection was queued offline and keeps its own time.
 pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attributed {
     let doubtful = |flag| Attributed { at: heard.received_at, doubt: Some(flag) };
-    let said = match reported.moment {
-        Moment::At(instant) => instant,
-        Moment::Local(local) => match zone {
-            None => return doubtful(Flag::TimeWithoutZone),
-            Some(zone) => match zone.instant(local) {
-                None => return doubtful(Flag::TimeUnreadable),
-                Some(instant) => instant,
-            },
-        },
-        Moment::Missing | Moment::Unreadable => return doubtful(Flag::TimeUnreadable),
-    };
+    if matches!(reported.moment, Moment::Local(_)) && zone.is_none() {
+        return doubtful(Flag::TimeWithoutZone);
+    }
+    let Some(said) = reported.instant(zone) else { return doubtful(Flag::TimeUnreadable) };
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let ahead = said - heard.received_at;
     if said.timestamp() < PROGRAMME_BEGAN_S || ahead > TimeDelta::seconds(CLOCK_AHEAD_MAX_S) {

@@ -66,3 +66,57 @@ impl ConnectorSite {
         self.power_w.unwrap_or(self.charger_class.most_power_w())
     }
 }
+
+/// What a station says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BootReport {
+    /// Maker.
+    pub vendor: String,
+    /// Model.
+    pub model: String,
+    /// Serial number.
+    pub serial: Option<String>,
+    /// Firmware version.
+    pub firmware: Option<String>,
+}
+
+/// A connector's state; number 0 is the whole station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusReport {
+    /// Its number.
+    pub connector_id: i64,
+    /// The state, in the station's word.
+    pub status: String,
+    /// The error, in the station's word.
+    pub error_code: String,
+    /// Further text.
+    pub info: Option<String>,
+}
+
+/// A station's standing with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// It may work.
+    #[default]
+    Accepted,
+    /// It must wait.
+    Pending,
+    /// It is refused.
+    Rejected,
+}
+
+impl Registration {
+    /// The name that the API spells.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Pending => "pending",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Accepted, Self::Pending, Self::Rejected].into_iter().find(|one| one.name() == text)
+    }
+}

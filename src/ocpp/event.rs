@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, SessionId};
 use crate::domain::instant::Reported;
+pub use crate::domain::station::{BootReport, Registration, StatusReport};
 use crate::domain::units::WattHours;
 
 /// A message from a station.
@@ -49,32 +50,6 @@ pub enum TransactionEvent {
     Stop(StopReport),
     /// Meters were read.
     Meter(MeterReport),
-}
-
-/// What a station says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct BootReport {
-    /// Maker.
-    pub vendor: String,
-    /// Model.
-    pub model: String,
-    /// Serial number.
-    pub serial: Option<String>,
-    /// Firmware version.
-    pub firmware: Option<String>,
-}
-
-/// A connector's state; number 0 is the whole station.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusReport {
-    /// Its number.
-    pub connector_id: i64,
-    /// The state, in the station's word.
-    pub status: String,
-    /// The error, in the station's word.
-    pub error_code: String,
-    /// Further text.
-    pub info: Option<String>,
 }
 
 /// A transaction's start.
@@ -189,34 +164,6 @@ pub struct TagAnswer {
     pub cache_until: Option<DateTime<Utc>>,
 }
 
-/// A station's standing with us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Registration {
-    /// It may work.
-    #[default]
-    Accepted,
-    /// It must wait.
-    Pending,
-    /// It is refused.
-    Rejected,
-}
-
-impl Registration {
-    /// The name that the API spells.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Pending => "pending",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    /// Reads what [`Self::name`] prints.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Accepted, Self::Pending, Self::Rejected].into_iter().find(|one| one.name() == text)
-    }
-}
-
 /// What a station is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StationCommand {
@@ -281,7 +228,6 @@ pub enum StationCommand {
     },
 }
 
-/// Whether a message may be answered before it is durable.
 impl StationEvent {
     /// A transaction message is answered only after its commit.
     pub const fn is_transaction(&self) -> bool {

@@ -7,5 +7,6 @@
 pub mod event;
 pub mod fields;
 pub mod frame;
+pub mod protocol;
 pub mod timestamp;
 pub mod v16;

@@ -1,6 +1,6 @@
 //! Station times: RFC 3339 and the deviations that the field sends.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeZone};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, SubsecRound, TimeZone};
 
 use crate::domain::instant::{Moment, Reported};
 
@@ -10,7 +10,13 @@ const TEXT_MAX: usize = 64;
 /// Reads a station's time. Tolerated beside RFC 3339: a blank for the `T`, lower case, an offset
 /// without colon or minutes, no seconds, any number of decimals, no zone at all.
 pub fn read(text: &str) -> Reported {
-    Reported { text: text.chars().take(TEXT_MAX).collect(), moment: moment(text.trim()) }
+    // Whole milliseconds, cut: 14:59:59.9999 stays before 15:00.
+    let moment = match moment(text.trim()) {
+        Moment::At(instant) => Moment::At(instant.trunc_subsecs(3)),
+        Moment::Local(local) => Moment::Local(local.trunc_subsecs(3)),
+        other => other,
+    };
+    Reported { text: text.chars().take(TEXT_MAX).collect(), moment }
 }
 
 fn moment(text: &str) -> Moment {

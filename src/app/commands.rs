@@ -1,0 +1,135 @@
+//! Commands to stations: checked, kept with who asked and what came of it, sent over the station's
+//! connection wherever that is.
+
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{App, AppError, Done};
+use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
+use crate::domain::ids::StationId;
+use crate::domain::station::Registration;
+use crate::ocpp::event::StationCommand;
+use crate::ocpp::frame::Reply;
+use crate::ocpp::protocol::Protocol;
+use crate::store::KeptCommand;
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandResult {
+    /// `accepted`, `rejected` or another word of the station; `unknown` where it did not answer;
+    /// `error` where it answered with an error.
+    pub outcome: String,
+    /// The station's answer.
+    pub answer: Value,
+}
+
+impl App {
+    /// Sends a version-free command.
+    pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
+        let protocol = self.protocol_of(id).await?;
+        let (action, payload) = protocol.encode_command(command);
+        let payload = payload.as_object().cloned().unwrap_or_default();
+        self.send_call(id, action, &payload, sent_by).await
+    }
+
+    /// Sends a call of the station's own version.
+    pub async fn send_call(&self, id: &StationId, action: &str, payload: &Map<String, Value>, sent_by: &str) -> Done<CommandResult> {
+        let station = self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        // A station that is away is taken to speak the first version, so that mistakes are told first.
+        let protocol = self.protocol_of(id).await.unwrap_or(Protocol::V16);
+        match protocol.check_command(action, payload) {
+            None => {
+                let allowed = format!("a command of the station's version: {}", protocol.command_names().join(", "));
+                return Err(AppError::invalid("action", allowed));
+            }
+            Some(Err(violation)) => return Err(AppError::invalid(violation.field, violation.allowed)),
+            Some(Ok(())) => {}
+        }
+        if station.registration != Registration::Accepted && action.starts_with("Remote") {
+            return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
+        }
+        self.protocol_of(id).await?;
+        let message_id = Uuid::new_v4().to_string();
+        let text = Value::Object(payload.clone()).to_string();
+        let kept = KeptCommand {
+            station_id: id.clone(),
+            sent_by: sent_by.to_owned(),
+            message_id: message_id.clone(),
+            action: action.to_owned(),
+            payload: redacted(action, payload),
+            sent_at: self.now(),
+        };
+        let number = self.store.save_command(&kept).await?;
+        let (reply, answered) = oneshot::channel();
+        let call = OutgoingCall { message_id, action: action.to_owned(), payload: text, reply };
+        let outcome = match self.cluster.route(id, call).await {
+            Ok(()) => answered.await.unwrap_or(CallOutcome::Disconnected),
+            Err(NotRouted::Offline) => CallOutcome::Disconnected,
+            Err(NotRouted::Busy) => {
+                self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?;
+                return Err(AppError::Busy("too many commands wait for the station"));
+            }
+        };
+        let result = result(protocol, outcome);
+        self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
+        Ok(result)
+    }
+
+    async fn protocol_of(&self, id: &StationId) -> Done<Protocol> {
+        if self.stations.find(id).await?.is_none() {
+            return Err(AppError::not_found("station", id));
+        }
+        let connection = self.cluster.connection(id);
+        connection
+            .and_then(|connection| Protocol::from_subprotocol(connection.protocol))
+            .ok_or_else(|| AppError::conflict("station_offline", format!("the station {id} is not connected")))
+    }
+}
+
+fn result(protocol: Protocol, outcome: CallOutcome) -> CommandResult {
+    match outcome {
+        CallOutcome::Answered(Reply::Result(payload)) => match serde_json::from_str::<Value>(&payload) {
+            Ok(answer @ Value::Object(_)) => CommandResult { outcome: protocol.outcome(&answer), answer },
+            Ok(_) | Err(_) => CommandResult { outcome: "error".into(), answer: json!({"error": "the answer is no JSON object"}) },
+        },
+        CallOutcome::Answered(Reply::Error { code, description, details }) => {
+            let details: Value = serde_json::from_str(&details).unwrap_or_default();
+            CommandResult { outcome: "error".into(), answer: json!({"error": code, "description": description, "details": details}) }
+        }
+        CallOutcome::TimedOut => CommandResult { outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) },
+        CallOutcome::Disconnected => {
+            CommandResult { outcome: "unknown".into(), answer: json!({"error": "the connection ended before an answer"}) }
+        }
+    }
+}
+
+/// The payload as it is kept: a password is sent, never kept.
+fn redacted(action: &str, payload: &Map<String, Value>) -> String {
+    let mut payload = payload.clone();
+    let is_secret = payload.get("key").and_then(Value::as_str).is_some_and(|key| key.eq_ignore_ascii_case("AuthorizationKey"));
+    if action == "ChangeConfiguration" && is_secret {
+        payload.insert("value".into(), json!("(redacted)"));
+    }
+    Value::Object(payload).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_is_sent_is_not_kept() {
+        let payload = json!({"key": "authorizationkey", "value": "00112233"});
+        assert!(!redacted("ChangeConfiguration", payload.as_object().unwrap()).contains("00112233"));
+        let other = json!({"key": "HeartbeatInterval", "value": "300"});
+        assert!(redacted("ChangeConfiguration", other.as_object().unwrap()).contains("300"));
+    }
+
+    #[test]
+    fn what_a_station_did_not_answer_is_unknown_and_not_rejected() {
+        assert_eq!(result(Protocol::V16, CallOutcome::TimedOut).outcome, "unknown");
+        assert_eq!(result(Protocol::V16, CallOutcome::Disconnected).outcome, "unknown");
+        assert_eq!(result(Protocol::V16, CallOutcome::Answered(Reply::Result("[]".into()))).outcome, "error");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a station says, and what it is answered.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::App;
+use crate::domain::authorization::{Place, judge};
+use crate::domain::ids::IdTag;
+use crate::domain::instant::Heard;
+use crate::domain::station::Registration;
+use crate::ledger::Submission;
+use crate::ocpp::event::{Answer, StationEvent, TagAnswer, TransactionEvent};
+use crate::ocpp::frame::{CallError, ErrorCode};
+use crate::store::StationRecord;
+use crate::store::ledger::{NoteRow, StationNote};
+
+/// Seconds that a station waits before it tries to register again.
+const REGISTRATION_RETRY_S: u32 = 60;
+
+/// A message from a station, with how it was heard.
+pub struct Incoming<'a> {
+    /// The station.
+    pub station: &'a Arc<StationRecord>,
+    /// When and how.
+    pub heard: Heard,
+    /// Its message id.
+    pub message_id: String,
+    /// Its action.
+    pub action: &'a str,
+    /// Its payload as it came.
+    pub payload: &'a str,
+    /// Writes the answer's payload.
+    pub encode: fn(&Answer) -> String,
+}
+
+impl App {
+    /// Does what a message asks for; the answer's payload.
+    pub async fn handle(&self, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
+        if incoming.station.registration != Registration::Accepted && !may_speak_unregistered(incoming.station, &event) {
+            let why = "the station is not accepted yet: only BootNotification is answered until then";
+            return Err(CallError::new(ErrorCode::SecurityError, why));
+        }
+        let encode = incoming.encode;
+        let answer = match event {
+            StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
+            StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
+            StationEvent::Authorize { id_tag } => Answer::Authorize(self.authorize(&id_tag).await?),
+            StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
+            StationEvent::Boot(report) => {
+                self.keep(&incoming, StationNote::Boot(report)).await?;
+                let registration = incoming.station.registration;
+                let interval_s = match registration {
+                    Registration::Accepted => self.settings.heartbeat_interval_s,
+                    Registration::Pending | Registration::Rejected => REGISTRATION_RETRY_S,
+                };
+                Answer::Boot { registration, now: self.now(), interval_s }
+            }
+            StationEvent::Status(report) => self.keep(&incoming, StationNote::Status(report)).await?,
+            StationEvent::FirmwareStatus { status } => self.keep(&incoming, StationNote::FirmwareStatus(status)).await?,
+            StationEvent::DiagnosticsStatus { status } => self.keep(&incoming, StationNote::DiagnosticsStatus(status)).await?,
+        };
+        Ok(encode(&answer))
+    }
+
+    /// Keeps a note; states changed, so the station's record is read again.
+    async fn keep(&self, incoming: &Incoming<'_>, note: StationNote) -> Result<Answer, CallError> {
+        let is_boot = matches!(note, StationNote::Boot(_));
+        let row = NoteRow { station_id: incoming.station.id.clone(), at: incoming.heard.received_at, note };
+        self.ledger.note(row).await.map_err(|_| busy())?;
+        if is_boot {
+            self.stations.refresh(&incoming.station.id).await.map_err(|_| busy())?;
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
+    /// transaction starts, never here: a card must be able to stop its own session.
+    async fn authorize(&self, id_tag: &IdTag) -> Result<TagAnswer, CallError> {
+        let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
+        let now = self.now();
+        let verdict = judge(file.as_deref(), now, Place::Open, false);
+        let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
+        metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
+        Ok(TagAnswer { verdict, cache_until: Some(now + self.settings.card_cache_for) })
+    }
+
+    /// Hands a transaction message to the ledger and waits until it is durable.
+    async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
+        let (reply, durable) = oneshot::channel();
+        let submission = Submission {
+            station: incoming.station.clone(),
+            heard: incoming.heard,
+            message_id: incoming.message_id,
+            action: incoming.action.to_owned(),
+            payload: incoming.payload.to_owned(),
+            event,
+            encode: incoming.encode,
+            reply,
+        };
+        self.ledger.submit(submission).await.map_err(|_| busy())?;
+        durable.await.map_err(|_| busy())
+    }
+}
+
+/// Before it is accepted a station may register, and what money hangs on is kept all the same where
+/// it was accepted in the past.
+fn may_speak_unregistered(station: &StationRecord, event: &StationEvent) -> bool {
+    matches!(event, StationEvent::Boot(_)) || (event.is_transaction() && station.boot.is_some())
+}
+
+/// "Try again": never an answer that marks a card.
+fn busy() -> CallError {
+    CallError::new(ErrorCode::InternalError, "the central system cannot answer now: try again")
+}

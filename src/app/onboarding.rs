@@ -1,0 +1,62 @@
+//! What Juden asks a station by itself, some seconds after it was heard: its settings on first
+//! contact and after new firmware, its boot message where it never sent one, its connector states
+//! where it tells none.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tracing::info;
+
+use super::App;
+use crate::domain::ids::StationId;
+use crate::ocpp::event::StationCommand;
+
+/// The name under which Juden's own commands are kept.
+const SENT_BY: &str = "juden";
+
+/// How long a station has to tell its connectors' states before it is asked.
+const STATUS_WAIT: Duration = Duration::from_secs(60);
+
+impl App {
+    /// Asks a station that was just accepted, or heard without a boot message, what is missing.
+    /// Ends quietly where the station leaves.
+    pub async fn onboard(&self, id: &StationId, after: Duration) {
+        tokio::time::sleep(after).await;
+        let Ok(Some(station)) = self.stations.find(id).await else { return };
+        let Some(boot) = &station.boot else {
+            self.trigger(id, "BootNotification").await;
+            return;
+        };
+        if station.configuration.is_none() || station.configuration_firmware != boot.firmware {
+            self.ask_configuration(id, boot.firmware.as_deref()).await;
+        }
+        tokio::time::sleep(STATUS_WAIT).await;
+        let silent = matches!(self.store.station(id).await, Ok(Some(now)) if now.connectors.iter().all(|one| one.status.is_none()));
+        if silent {
+            self.trigger(id, "StatusNotification").await;
+        }
+    }
+
+    async fn trigger(&self, id: &StationId, message: &str) {
+        let command = StationCommand::TriggerMessage { requested_message: message.into(), connector_id: None };
+        match self.send_command(id, &command, SENT_BY).await {
+            Ok(result) => info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message"),
+            Err(cause) => info!(station_id = %id, message, %cause, "a station could not be asked for a message"),
+        }
+    }
+
+    async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
+        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys: Vec::new() }, SENT_BY).await else { return };
+        let Some(keys) = result.answer.get("configurationKey").and_then(Value::as_array) else { return };
+        let settings: serde_json::Map<String, Value> = keys
+            .iter()
+            .filter_map(|key| Some((key.get("key")?.as_str()?.to_owned(), json!(key.get("value").and_then(Value::as_str)))))
+            .filter(|(key, _)| !key.eq_ignore_ascii_case("AuthorizationKey"))
+            .collect();
+        let text = Value::Object(settings).to_string();
+        if self.store.save_configuration(id, &text, firmware).await.is_ok() {
+            let _ = self.stations.refresh(id).await;
+            info!(station_id = %id, keys = keys.len(), "a station told its settings");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Registering stations, and showing them.
+
+use chrono::{DateTime, Utc};
+
+use super::{App, AppError, Done};
+use crate::cluster::Connection;
+use crate::domain::ids::{SessionId, StationId};
+use crate::domain::instant::Zone;
+use crate::domain::station::{ConnectorSite, Registration};
+use crate::ocpp::protocol::Protocol;
+use crate::store::{ConnectorRecord, Page, StationRecord};
+
+/// A station has this many connectors at most.
+pub const CONNECTORS_MAX: usize = 64;
+
+/// A site's name has this many characters at most.
+pub const SITE_MAX: usize = 200;
+
+/// A password has this many bytes at most.
+pub const PASSWORD_MAX: usize = 64;
+
+/// What an operator registers.
+#[derive(Debug, Clone)]
+pub struct StationDraft {
+    /// The site.
+    pub site: String,
+    /// A new password; the old one stays where none is given.
+    pub password: Option<Vec<u8>>,
+    /// Whether the password may also come as hex text.
+    pub accept_hex_password: bool,
+    /// The security profile; 1 where there is a password and none is named, else 0.
+    pub security_profile: Option<u8>,
+    /// The protocol assumed for a station that names none.
+    pub default_protocol: Option<String>,
+    /// The station's zone.
+    pub time_zone: Option<String>,
+    /// What its boot message is answered.
+    pub registration: Registration,
+    /// Its connectors.
+    pub connectors: Vec<(i64, ConnectorSite)>,
+}
+
+/// A station with what is going on there.
+#[derive(Debug, Clone)]
+pub struct StationView {
+    /// Its record.
+    pub record: StationRecord,
+    /// Its connection.
+    pub connection: Option<Connection>,
+    /// When it was last heard.
+    pub last_seen_at: Option<DateTime<Utc>>,
+    /// The running session at each connector.
+    pub active: Vec<(i64, SessionId)>,
+}
+
+impl App {
+    /// Registers a station, or changes what is registered. `true`: it is new.
+    pub async fn put_station(&self, id: &StationId, draft: StationDraft) -> Done<(StationView, bool)> {
+        check(&draft)?;
+        let known = self.store.station(id).await?;
+        let password_hash = match &draft.password {
+            Some(password) => Some(self.passwords.hash(password).await?),
+            None => known.as_ref().and_then(|known| known.password_hash.clone()),
+        };
+        let security_profile = draft.security_profile.unwrap_or(u8::from(password_hash.is_some()));
+        if matches!(security_profile, 1 | 2) && password_hash.is_none() {
+            return Err(AppError::invalid("password", "given: security profiles 1 and 2 need one"));
+        }
+        let record = StationRecord {
+            id: id.clone(),
+            site: draft.site,
+            password_hash,
+            accept_hex_password: draft.accept_hex_password,
+            security_profile,
+            default_protocol: draft.default_protocol,
+            time_zone: draft.time_zone,
+            registration: draft.registration,
+            connectors: draft.connectors.into_iter().map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None }).collect(),
+            boot: None,
+            last_seen_at: None,
+            configuration: None,
+            configuration_firmware: None,
+        };
+        let new = self.store.put_station(&record).await?;
+        self.stations.refresh(id).await?;
+        Ok((self.station(id).await?, new))
+    }
+
+    /// A station.
+    pub async fn station(&self, id: &StationId) -> Done<StationView> {
+        let record = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        self.view(record).await
+    }
+
+    /// Stations, a page at a time.
+    pub async fn list_stations(&self, page: &Page) -> Done<Vec<StationView>> {
+        let mut views = Vec::new();
+        for record in self.store.stations(page).await? {
+            views.push(self.view(record).await?);
+        }
+        Ok(views)
+    }
+
+    async fn view(&self, record: StationRecord) -> Done<StationView> {
+        let connection = self.cluster.connection(&record.id);
+        let last_seen_at = connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
+        let active = self.store.open_sessions_of(&record.id).await?;
+        Ok(StationView { record, connection, last_seen_at, active })
+    }
+}
+
+fn check(draft: &StationDraft) -> Done<()> {
+    if draft.site.is_empty() || draft.site.chars().count() > SITE_MAX {
+        return Err(AppError::invalid("site", format!("1 to {SITE_MAX} characters")));
+    }
+    if draft.password.as_ref().is_some_and(|password| password.is_empty() || password.len() > PASSWORD_MAX) {
+        return Err(AppError::invalid("password", format!("1 to {PASSWORD_MAX} bytes")));
+    }
+    if draft.security_profile.is_some_and(|profile| profile > 3) {
+        return Err(AppError::invalid("security_profile", "0, 1, 2 or 3"));
+    }
+    if draft.time_zone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
+        return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
+    }
+    if draft.default_protocol.as_deref().is_some_and(|name| !is_protocol_name(name)) {
+        return Err(AppError::invalid("default_protocol", "ocpp1.6 or ocpp2.0.1"));
+    }
+    if draft.connectors.len() > CONNECTORS_MAX {
+        return Err(AppError::invalid("connectors", format!("at most {CONNECTORS_MAX}")));
+    }
+    for (place, (id, site)) in draft.connectors.iter().enumerate() {
+        if !(1..=1000).contains(id) || draft.connectors[..place].iter().any(|(other, _)| other == id) {
+            return Err(AppError::invalid(format!("connectors[{place}].connector_id"), "a number from 1 to 1000, each once"));
+        }
+        if site.session_cap_min.is_some_and(|cap| !(1..=100_000).contains(&cap)) {
+            return Err(AppError::invalid(format!("connectors[{place}].session_cap_min"), "from 1 to 100000 minutes"));
+        }
+    }
+    Ok(())
+}
+
+/// The names that the outer contract knows. A station whose protocol is not spoken yet can be
+/// registered; its handshake is refused.
+fn is_protocol_name(name: &str) -> bool {
+    Protocol::from_subprotocol(name).is_some() || name == "ocpp2.0.1"
+}

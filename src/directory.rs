@@ -1,0 +1,93 @@
+//! A node's memory of cards and stations, filled from the store. Authorize is answered from here.
+//!
+//! A change commits first and calls [`CardDirectory::forget`] before it is confirmed; a look-up that
+//! read the store before the change never survives it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+use moka::sync::Cache;
+
+use crate::domain::authorization::CardFile;
+use crate::domain::ids::{IdTag, StationId};
+use crate::store::{StationRecord, Store, Stored};
+
+/// Cards remembered at most, unknown ones included.
+const CARDS_MAX: u64 = 200_000;
+
+/// The cards.
+pub struct CardDirectory {
+    store: Arc<dyn Store>,
+    known: Cache<String, Option<Arc<CardFile>>>,
+    changes: AtomicU64,
+    filling: Mutex<()>,
+}
+
+impl CardDirectory {
+    /// An empty memory over a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, known: Cache::new(CARDS_MAX), changes: AtomicU64::new(0), filling: Mutex::new(()) }
+    }
+
+    /// The card that readers read as this tag; `None`: it is no card of the programme.
+    pub async fn find(&self, id_tag: &IdTag) -> Stored<Option<Arc<CardFile>>> {
+        if let Some(known) = self.known.get(id_tag.matched()) {
+            return Ok(known);
+        }
+        let changes = self.changes.load(Ordering::SeqCst);
+        let file = self.store.card_by_tag(id_tag).await?.map(Arc::new);
+        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.changes.load(Ordering::SeqCst) == changes {
+            self.known.insert(id_tag.matched().to_owned(), file.clone());
+        }
+        Ok(file)
+    }
+
+    /// Forgets every card: a card or its member changed. Look-ups under way are not kept either.
+    pub fn forget(&self) {
+        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.known.invalidate_all();
+    }
+
+    /// Forgets some cards: they, or their members, changed.
+    pub fn forget_tags(&self, tags: &[&IdTag]) {
+        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for tag in tags {
+            self.known.invalidate(tag.matched());
+        }
+    }
+}
+
+/// The stations that were looked up since the start.
+pub struct StationDirectory {
+    store: Arc<dyn Store>,
+    known: DashMap<StationId, Arc<StationRecord>>,
+}
+
+impl StationDirectory {
+    /// An empty memory over a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, known: DashMap::new() }
+    }
+
+    /// A station's record, read from the store when it is not known yet. Only registered stations
+    /// are remembered, so the memory is bounded by their number.
+    pub async fn find(&self, id: &StationId) -> Stored<Option<Arc<StationRecord>>> {
+        if let Some(known) = self.known.get(id) {
+            return Ok(Some(known.clone()));
+        }
+        self.refresh(id).await
+    }
+
+    /// Reads a station's record again.
+    pub async fn refresh(&self, id: &StationId) -> Stored<Option<Arc<StationRecord>>> {
+        let record = self.store.station(id).await?.map(Arc::new);
+        if let Some(record) = &record {
+            self.known.insert(id.clone(), record.clone());
+        }
+        Ok(record)
+    }
+}

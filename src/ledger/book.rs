@@ -1,0 +1,90 @@
+//! A batch's open book: the sessions that it may touch, and what it will write. Later messages of a
+//! batch see what earlier ones did.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::domain::ids::{SessionId, StationId};
+use crate::domain::session::Phase;
+use crate::store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow};
+
+/// The sessions and the writes of a batch.
+#[derive(Debug, Default)]
+pub struct Book {
+    rows: BTreeMap<SessionId, LedgerRow>,
+    by_start: HashMap<(StationId, String), Vec<SessionId>>,
+    by_stop: HashMap<(StationId, String), SessionId>,
+    changed: BTreeSet<SessionId>,
+    journal: Vec<JournalRow>,
+    readings: Vec<ReadingRow>,
+}
+
+impl Book {
+    /// A book of the rows that the store knows.
+    pub fn of(rows: Vec<LedgerRow>) -> Self {
+        let mut book = Self::default();
+        for row in rows {
+            book.place(row);
+        }
+        book
+    }
+
+    fn place(&mut self, row: LedgerRow) {
+        let station = row.session.station_id.clone();
+        let starts = self.by_start.entry((station.clone(), row.start_key.clone())).or_default();
+        if !starts.contains(&row.session.id) {
+            starts.push(row.session.id);
+        }
+        if let Some(stop_key) = &row.stop_key {
+            self.by_stop.entry((station, stop_key.clone())).or_insert(row.session.id);
+        }
+        self.rows.insert(row.session.id, row);
+    }
+
+    /// A session by its number.
+    pub fn row(&self, id: SessionId) -> Option<&LedgerRow> {
+        self.rows.get(&id)
+    }
+
+    /// The newest session with a start's content.
+    pub fn by_start(&self, station: &StationId, key: &str) -> Option<&LedgerRow> {
+        let ids = self.by_start.get(&(station.clone(), key.to_owned()))?;
+        ids.iter().filter_map(|id| self.rows.get(id)).max_by_key(|row| row.start_ordinal)
+    }
+
+    /// The session that a stop with this content was applied to.
+    pub fn by_stop(&self, station: &StationId, key: &str) -> Option<&LedgerRow> {
+        self.by_stop.get(&(station.clone(), key.to_owned())).and_then(|id| self.rows.get(id))
+    }
+
+    /// The running sessions.
+    pub fn running(&self) -> impl Iterator<Item = &LedgerRow> {
+        self.rows.values().filter(|row| row.session.phase() == Phase::Running)
+    }
+
+    /// All sessions at a connector.
+    pub fn at_connector(&self, station: &StationId, connector_id: i64) -> impl Iterator<Item = &LedgerRow> {
+        self.rows.values().filter(move |row| row.session.station_id == *station && row.session.connector_id == connector_id)
+    }
+
+    /// Puts a new or changed session into the book; it will be written.
+    pub fn put(&mut self, row: LedgerRow) {
+        self.changed.insert(row.session.id);
+        self.place(row);
+    }
+
+    /// Adds a message to the journal.
+    pub fn journal(&mut self, row: JournalRow) {
+        self.journal.push(row);
+    }
+
+    /// Adds a reading.
+    pub fn reading(&mut self, row: ReadingRow) {
+        self.readings.push(row);
+    }
+
+    /// What is to be written.
+    pub fn into_batch(mut self) -> Batch {
+        let sessions = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
+        Batch { sessions, journal: self.journal, readings: self.readings, notes: Vec::new() }
+    }
+}

@@ -1,0 +1,402 @@
+//! What each transaction message does, decided over the batch's book. Every message is answered and
+//! kept; the rules of [`crate::domain::session`] say what it means.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rust_decimal::Decimal;
+
+use super::book::Book;
+use super::{Submission, keys};
+use crate::domain::authorization::{CardFile, Place, judge};
+use crate::domain::flag::Flag;
+use crate::domain::ids::{IdTag, SessionId, StationId};
+use crate::domain::instant::{Reported, attribute};
+use crate::domain::session::{self, Closing, Message, Opening, Phase, Reaction, Session, react};
+use crate::domain::station::ConnectorSite;
+use crate::domain::units::WattHours;
+use crate::ocpp::event::{Answer, MeterReport, Reading, StartReport, StopReport, TagAnswer, TransactionEvent};
+use crate::store::ledger::{JournalRow, LedgerRow, ReadingRow};
+
+/// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
+pub const REPEATS_KEPT: i64 = 100;
+
+/// A stop's minus one means that the meter is unknown.
+const METER_UNKNOWN: WattHours = WattHours(-1);
+
+/// The register that energy is counted by.
+const ENERGY_REGISTER: &str = "Energy.Active.Import.Register";
+
+/// What the decisions know beside the book.
+pub struct Known<'a> {
+    /// The files of the cards in the batch, by matched spelling.
+    pub cards: &'a HashMap<String, Option<Arc<CardFile>>>,
+    /// Since when stations are offline; those online are absent.
+    pub offline_since: &'a HashMap<StationId, DateTime<Utc>>,
+    /// How long a station may believe an acceptance.
+    pub cache_for: TimeDelta,
+    /// The next session number that is free.
+    pub next_id: &'a mut i64,
+    /// Whether the journal still takes repeats that belong to no session.
+    pub keep_unmatched: &'a dyn Fn(&str) -> bool,
+}
+
+impl Known<'_> {
+    fn file(&self, id_tag: &IdTag) -> Option<&CardFile> {
+        self.cards.get(id_tag.matched()).and_then(Option::as_deref)
+    }
+
+    fn allot(&mut self) -> SessionId {
+        let id = SessionId(*self.next_id);
+        *self.next_id += 1;
+        id
+    }
+
+    fn tag_answer(&self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
+        let now = submission.heard.received_at;
+        TagAnswer { verdict: judge(self.file(id_tag), now, place, busy), cache_until: Some(now + self.cache_for) }
+    }
+}
+
+/// Decides one message; the answer's payload.
+pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -> String {
+    match &submission.event {
+        TransactionEvent::Start(report) => start(book, known, submission, report),
+        TransactionEvent::Stop(report) => stop(book, known, submission, report),
+        TransactionEvent::Meter(report) => meter(book, submission, report),
+    }
+}
+
+fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
+    book.journal(JournalRow {
+        station_id: submission.station.id.clone(),
+        session_id,
+        action: submission.action.clone(),
+        message_id: submission.message_id.clone(),
+        payload: submission.payload.clone(),
+        answer: answer.to_owned(),
+        effect,
+        received_at: submission.heard.received_at,
+        connected_since: submission.heard.connected_since,
+    });
+}
+
+/// Keeps a repeat, or a differing stop, of a known session, up to the limit.
+fn keep_repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, effect: &'static str, answer: &str) {
+    if row.repeats < REPEATS_KEPT {
+        row.repeats += 1;
+        keep(book, submission, Some(row.session.id), effect, answer);
+        book.put(row);
+    }
+}
+
+fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> String {
+    let station = &submission.station;
+    let start_key = keys::start(report, &submission.payload);
+    let earlier = book.by_start(&station.id, &start_key).cloned();
+    if let Some(row) = &earlier
+        && !is_new_start_of_a_clockless_station(&row.session)
+    {
+        debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
+        let answer = row.start_answer.clone();
+        keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
+        return answer;
+    }
+    let connector_id = report.connector_id.unwrap_or_default();
+    let id_tag = IdTag::new(&report.id_tag);
+    let site = station.connector_site(connector_id);
+    let mut session = session::open(&Opening {
+        id: known.allot(),
+        station_id: &station.id,
+        zone: station.zone(),
+        connector_id,
+        site,
+        id_tag_text: &report.id_tag,
+        file: known.file(&id_tag),
+        reported: &report.timestamp,
+        heard: submission.heard,
+        meter: report.meter_start,
+        malformed: !report.faults.is_empty(),
+    });
+    let busy = flag_concurrency(book, known, submission, &mut session);
+    supersede(book, &session);
+    let place = if site.is_some() { Place::Open } else { Place::OffNetwork };
+    let tag = known.tag_answer(submission, &id_tag, place, busy);
+    let answer = (submission.encode)(&Answer::Started { session: session.id, tag });
+    keep(book, submission, Some(session.id), "started", &answer);
+    book.put(LedgerRow {
+        session,
+        start_key,
+        start_ordinal: earlier.map_or(0, |row| row.start_ordinal + 1),
+        start_answer: answer.clone(),
+        stop_key: None,
+        stop_answer: None,
+        repeats: 0,
+    });
+    answer
+}
+
+/// A station whose clock stands still at each power-up sends the same content for different starts:
+/// its content counts only while the first of them runs.
+fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
+    let clockless = [Flag::ClockImplausible, Flag::TimeUnreadable].iter().any(|flag| session.flags.contains(flag));
+    clockless && session.phase() == Phase::Stopped
+}
+
+/// Whether another running session keeps the card busy (row 8 of the ladder, rule B6).
+fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
+    if session.card.is_none() {
+        return false;
+    }
+    let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
+    let others: Vec<&Session> = book
+        .running()
+        .map(|row| &row.session)
+        .filter(|other| other.card == session.card && other.refusal.is_none() && !other.flags.contains(&Flag::Concurrent))
+        .filter(|other| !here(other) && other.start.at <= session.start.at)
+        .collect();
+    let now = submission.heard.received_at;
+    let busy = others.iter().any(|other| other.keeps_card_busy(now, known.offline_since.get(&other.station_id).copied()));
+    if busy {
+        session.flags.insert(Flag::Concurrent);
+    } else if !others.is_empty() {
+        session.flags.insert(Flag::StaleConcurrent);
+    }
+    busy
+}
+
+/// Running sessions that a later start on their connector shows to be over.
+fn supersede(book: &mut Book, session: &Session) {
+    let over: Vec<LedgerRow> = book
+        .at_connector(&session.station_id, session.connector_id)
+        .filter(|row| row.session.phase() == Phase::Running && row.session.start.at <= session.start.at)
+        .cloned()
+        .collect();
+    for mut row in over {
+        if row.session.flags.insert(Flag::Superseded) {
+            book.put(row);
+        }
+    }
+}
+
+fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> String {
+    let station = &submission.station.id;
+    let stop_key = keys::stop(report, &submission.payload);
+    let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
+    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false));
+    let answer = (submission.encode)(&Answer::Stopped { tag });
+    if let Some(row) = book.by_stop(station, &stop_key).cloned() {
+        return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
+    }
+    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
+    if let Some(row) = named.filter(|row| row.session.station_id == *station).cloned() {
+        return stop_of_known(book, submission, row, report, Message::OtherStop, stop_key, answer);
+    }
+    let foreign = named.is_some();
+    if let Some(mut row) = match_by_content(book, known, submission, report, foreign) {
+        row.session.flags.insert(Flag::MatchedByContent);
+        return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
+    }
+    if !foreign && (id_tag.is_some() || !report.readings.is_empty()) {
+        return build_from_stop(book, known, submission, report, stop_key, answer);
+    }
+    if (known.keep_unmatched)(&format!("{station}|{stop_key}")) {
+        keep(book, submission, None, if foreign { "foreign_stop" } else { "unmatched_stop" }, &answer);
+    }
+    answer
+}
+
+/// A stop for a session of this station.
+fn stop_of_known(
+    book: &mut Book,
+    submission: &Submission,
+    mut row: LedgerRow,
+    report: &StopReport,
+    message: Message,
+    stop_key: String,
+    answer: String,
+) -> String {
+    match react(row.session.phase(), message) {
+        Reaction::Close => {
+            close(book, submission, &mut row.session, report);
+            row.stop_key = Some(stop_key);
+            row.stop_answer = Some(answer.clone());
+            keep(book, submission, Some(row.session.id), "stopped", &answer);
+            book.put(row);
+            answer
+        }
+        Reaction::ReplayStop | Reaction::ReplayStart | Reaction::AddReadings => {
+            let first = row.stop_answer.clone().unwrap_or(answer);
+            keep_repeat(book, submission, row, "repeated_stop", &first);
+            first
+        }
+        Reaction::KeepAsEvidence => {
+            let first = row.stop_answer.clone().unwrap_or(answer);
+            row.session.flags.insert(Flag::StopDiffers);
+            keep_repeat(book, submission, row, "differing_stop", &first);
+            first
+        }
+    }
+}
+
+fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport) {
+    let connector_id = session.connector_id;
+    add_readings(book, submission, Some(session), connector_id, &report.readings);
+    session::close(session, &Closing {
+        zone: submission.station.zone(),
+        reported: &report.timestamp,
+        heard: submission.heard,
+        meter: report.meter_stop,
+        reason: &report.reason,
+        id_tag: report.id_tag.clone(),
+        malformed: !report.faults.is_empty(),
+    });
+}
+
+/// The one running session of the station that a stop can mean although it does not name it: the
+/// start's answer was lost, so the station never learnt its number.
+fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, report: &StopReport, foreign: bool) -> Option<LedgerRow> {
+    let stopped_at = attribute(&report.timestamp, submission.station.zone(), submission.heard).at;
+    let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
+    let member = id_tag.and_then(|tag| known.file(tag)).and_then(|file| file.member.as_ref()).map(|member| &member.id);
+    let card_fits = |session: &Session| match id_tag {
+        None => !foreign,
+        Some(tag) => *tag == session.id_tag || (member.is_some() && member == session.member.as_ref()),
+    };
+    let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop) {
+        (Some(start), Some(stop)) => stop == METER_UNKNOWN || start <= stop,
+        _ => true,
+    };
+    let mut candidates = book
+        .running()
+        .filter(|row| row.session.station_id == submission.station.id)
+        .filter(|row| row.session.start.at <= stopped_at && card_fits(&row.session) && meter_fits(&row.session));
+    let only = candidates.next()?;
+    candidates.next().is_none().then(|| only.clone())
+}
+
+/// Only the stop ever arrived: a session is built from it and held for a person's decision.
+fn build_from_stop(
+    book: &mut Book,
+    known: &mut Known<'_>,
+    submission: &Submission,
+    report: &StopReport,
+    stop_key: String,
+    answer: String,
+) -> String {
+    let station = &submission.station;
+    let first = report.readings.iter().min_by_key(|reading| reading.sampled_at.instant(station.zone()));
+    let (connector_id, site) = only_kind_of_connector(submission);
+    let id_tag = report.id_tag.clone().unwrap_or_else(|| IdTag::new(""));
+    let mut session = session::open(&Opening {
+        id: known.allot(),
+        station_id: &station.id,
+        zone: station.zone(),
+        connector_id,
+        site,
+        id_tag_text: id_tag.as_sent(),
+        file: known.file(&id_tag),
+        reported: first.map_or(&report.timestamp, |reading| &reading.sampled_at),
+        heard: submission.heard,
+        meter: report.readings.iter().find(|reading| reading.context == "Transaction.Begin").and_then(register),
+        malformed: false,
+    });
+    session.flags.insert(Flag::StartMissing);
+    close(book, submission, &mut session, report);
+    keep(book, submission, Some(session.id), "built_from_stop", &answer);
+    book.put(LedgerRow {
+        session,
+        start_key: format!("stop|{stop_key}"),
+        start_ordinal: 0,
+        start_answer: String::new(),
+        stop_key: Some(stop_key),
+        stop_answer: Some(answer.clone()),
+        repeats: 0,
+    });
+    answer
+}
+
+/// The connector, where the station has one; its site data, where all of its connectors agree.
+fn only_kind_of_connector(submission: &Submission) -> (i64, Option<ConnectorSite>) {
+    let connectors = &submission.station.connectors;
+    let first = connectors.first();
+    let agree = connectors.iter().all(|one| Some(one.site) == first.map(|first| first.site));
+    let id = if connectors.len() == 1 { first.map_or(0, |first| first.connector_id) } else { 0 };
+    (id, first.filter(|_| agree).map(|first| first.site))
+}
+
+fn meter(book: &mut Book, submission: &Submission, report: &MeterReport) -> String {
+    let station = &submission.station;
+    let connector_id = report.connector_id.unwrap_or_default();
+    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
+    let row = named
+        .filter(|row| row.session.station_id == station.id)
+        .or_else(|| at_that_time(book, submission, connector_id, report))
+        .cloned();
+    let answer = (submission.encode)(&Answer::Done);
+    match row {
+        Some(mut row) => {
+            let before = row.session.last_reading;
+            add_readings(book, submission, Some(&mut row.session), connector_id, &report.readings);
+            keep(book, submission, Some(row.session.id), "readings", &answer);
+            if row.session.last_reading != before {
+                book.put(row);
+            }
+        }
+        None => {
+            add_readings(book, submission, None, connector_id, &report.readings);
+            keep(book, submission, None, "readings", &answer);
+        }
+    }
+    answer
+}
+
+/// The session that ran at the connector when the first of the readings was taken.
+fn at_that_time<'a>(book: &'a Book, submission: &Submission, connector_id: i64, report: &MeterReport) -> Option<&'a LedgerRow> {
+    let sampled_at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
+    book.at_connector(&submission.station.id, connector_id)
+        .filter(|row| row.session.start.at <= sampled_at)
+        .filter(|row| row.session.stop.as_ref().is_none_or(|stop| sampled_at <= stop.edge.at))
+        .max_by_key(|row| row.session.start.at)
+}
+
+/// When a reading was taken; our receipt where the station's time cannot be read.
+pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -> DateTime<Utc> {
+    reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
+}
+
+fn add_readings(book: &mut Book, submission: &Submission, mut session: Option<&mut Session>, connector_id: i64, readings: &[Reading]) {
+    for reading in readings {
+        if let Some(session) = &mut session
+            && session.phase() == Phase::Running
+        {
+            session.last_reading = session.last_reading.max(register(reading));
+        }
+        book.reading(ReadingRow {
+            station_id: submission.station.id.clone(),
+            connector_id,
+            session_id: session.as_ref().map(|session| session.id),
+            sampled_at: sampled_at(submission, Some(&reading.sampled_at)),
+            measurand: reading.measurand.clone(),
+            phase: reading.phase.clone(),
+            location: reading.location.clone(),
+            context: reading.context.clone(),
+            unit: reading.unit.clone(),
+            value: reading.value.clone(),
+        });
+    }
+}
+
+/// A reading's register in watt-hours, cut to whole ones, where it is the energy register of all
+/// phases at the outlet.
+fn register(reading: &Reading) -> Option<WattHours> {
+    let wanted = reading.measurand == ENERGY_REGISTER && reading.phase.is_empty() && reading.location == "Outlet";
+    let factor = match reading.unit.as_str() {
+        "Wh" => Decimal::ONE,
+        "kWh" => Decimal::ONE_THOUSAND,
+        _ => return None,
+    };
+    let value: Decimal = reading.value.parse().ok().filter(|_| wanted)?;
+    i64::try_from(value.checked_mul(factor)?.trunc()).ok().map(WattHours)
+}

@@ -1,0 +1,94 @@
+//! The durable ledger: a transaction message is answered after its commit, and counted once.
+//!
+//! One writer per node gathers what is waiting, loads the facts of the whole batch, lets
+//! [`decide`] decide message by message, and commits once: one sync serves hundreds of stations.
+//! The batch grows with the load; when idle there is no timer.
+
+mod book;
+mod decide;
+pub mod keys;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use writer::{LedgerParts, run};
+
+use crate::domain::instant::Heard;
+use crate::ocpp::event::{Answer, TransactionEvent};
+use crate::store::StationRecord;
+use crate::store::ledger::NoteRow;
+
+/// Messages that may wait for the writer. Beyond it, stations wait with their next message.
+pub const QUEUE_MAX: usize = 4_096;
+
+/// A transaction message to be kept and answered.
+#[derive(Debug)]
+pub struct Submission {
+    /// The station's record when it was heard.
+    pub station: Arc<StationRecord>,
+    /// When and how it was heard.
+    pub heard: Heard,
+    /// Its message id.
+    pub message_id: String,
+    /// Its action.
+    pub action: String,
+    /// Its payload as it came.
+    pub payload: String,
+    /// What it says.
+    pub event: TransactionEvent,
+    /// Writes the answer's payload.
+    pub encode: fn(&Answer) -> String,
+    /// Where the answer's payload goes once it is durable.
+    pub reply: oneshot::Sender<String>,
+}
+
+/// What the writer is given.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A message that money may hang on.
+    Transaction(Box<Submission>),
+    /// A note, and whom to tell that it is kept.
+    Note(NoteRow, Option<oneshot::Sender<()>>),
+}
+
+/// The way to the writer.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// The ledger's writer is gone: the process is stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger has stopped, or could not keep the message")]
+pub struct LedgerGone;
+
+impl Ledger {
+    /// A ledger and the queue that its writer is to [`run`] on.
+    pub fn new() -> (Self, LedgerQueue) {
+        let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        (Self { jobs }, LedgerQueue(queue))
+    }
+
+    /// Hands a transaction message over; waits where the queue is full.
+    pub async fn submit(&self, submission: Submission) -> Result<(), LedgerGone> {
+        self.jobs.send(Job::Transaction(Box::new(submission))).await.map_err(|_| LedgerGone)
+    }
+
+    /// Keeps a note; returns when it is durable.
+    pub async fn note(&self, note: NoteRow) -> Result<(), LedgerGone> {
+        let (told, kept) = oneshot::channel();
+        self.jobs.send(Job::Note(note, Some(told))).await.map_err(|_| LedgerGone)?;
+        kept.await.map_err(|_| LedgerGone)
+    }
+
+    /// Keeps a note some time soon. Where the queue is full it is dropped: it carries no money.
+    pub fn note_soon(&self, note: NoteRow) {
+        let _ = self.jobs.try_send(Job::Note(note, None));
+    }
+}
+
+/// The writer's end of the ledger.
+#[derive(Debug)]
+pub struct LedgerQueue(pub(crate) mpsc::Receiver<Job>);

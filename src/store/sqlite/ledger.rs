@@ -1,0 +1,164 @@
+//! The ledger's part of SQLite: a batch is read with one statement a kind of key, and written with
+//! one a table, whatever its size. Rows travel as one JSON text, so each statement is prepared once.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::rows::{instant, session, session_values};
+use crate::domain::ids::StationId;
+use crate::store::ledger::{Batch, LedgerRow, LedgerStore, NoteRow, StationNote, Wanted};
+use crate::store::{StoreError, Stored};
+
+/// The meta value that counts session numbers.
+const NEXT_SESSION: &str = "next_session_id";
+
+const WANTED_ROWS: &str = "
+    SELECT * FROM sessions WHERE session_id IN (
+        SELECT s.session_id FROM json_each(?1) w JOIN sessions s ON s.station_id = w.value->>0 AND s.start_key = w.value->>1
+        UNION SELECT s.session_id FROM json_each(?2) w JOIN sessions s ON s.station_id = w.value->>0 AND s.stop_key = w.value->>1
+        UNION SELECT value FROM json_each(?3)
+        UNION SELECT s.session_id FROM json_each(?4) w JOIN sessions s ON s.station_id = w.value AND s.stopped_at IS NULL
+        UNION SELECT s.session_id FROM json_each(?5) w JOIN sessions s ON s.id_tag_matched = w.value AND s.stopped_at IS NULL
+        UNION SELECT (SELECT s.session_id FROM sessions s
+                      WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.started_at <= w.value->>2
+                      ORDER BY s.started_at DESC LIMIT 1)
+              FROM json_each(?6) w)
+    ORDER BY session_id";
+
+const WRITE_SESSIONS: &str = "
+    INSERT INTO sessions (session_id, station_id, connector_id, charger_class, power_w, session_cap_min,
+        id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
+        start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
+        stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
+        last_reading_wh, flags, repeats)
+    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7,
+        r.value->>8, r.value->>9, r.value->>10, r.value->>11, r.value->>12, r.value->>13, r.value->>14, r.value->>15,
+        r.value->>16, r.value->>17, r.value->>18, r.value->>19, r.value->>20, r.value->>21, r.value->>22, r.value->>23,
+        r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30
+    FROM json_each(?1) r WHERE true
+    ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_reported = excluded.stop_reported,
+        stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
+        stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
+        stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
+        last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats";
+
+const WRITE_JOURNAL: &str = "
+    INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since)
+    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7, r.value->>8
+    FROM json_each(?1) r";
+
+const WRITE_READINGS: &str = "
+    INSERT OR IGNORE INTO readings (station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value)
+    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7, r.value->>8, r.value->>9
+    FROM json_each(?1) r";
+
+#[async_trait]
+impl LedgerStore for SqliteStore {
+    async fn reserve_session_ids(&self, count: i64) -> Stored<i64> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let next: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(NEXT_SESSION).fetch_optional(&mut *write).await?;
+        let first: i64 = next.map_or(Ok(1), |next| next.parse()).map_err(|_| StoreError::Unreadable("session counter"))?;
+        sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+            .bind(NEXT_SESSION)
+            .bind((first + count).to_string())
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(first)
+    }
+
+    async fn ledger_rows(&self, wanted: &Wanted) -> Stored<Vec<LedgerRow>> {
+        let pairs = |keys: &[(StationId, String)]| -> String {
+            json!(keys.iter().map(|(station, key)| json!([station.as_str(), key])).collect::<Vec<_>>()).to_string()
+        };
+        let stations: Vec<&str> = wanted.stations.iter().map(StationId::as_str).collect();
+        let connectors: Vec<Value> =
+            wanted.connectors.iter().map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()])).collect();
+        let rows = sqlx::query(WANTED_ROWS)
+            .bind(pairs(&wanted.start_keys))
+            .bind(pairs(&wanted.stop_keys))
+            .bind(json!(wanted.sessions).to_string())
+            .bind(json!(stations).to_string())
+            .bind(json!(wanted.tags).to_string())
+            .bind(json!(connectors).to_string())
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(session).collect()
+    }
+
+    async fn last_seen(&self, stations: &[StationId]) -> Stored<Vec<(StationId, DateTime<Utc>)>> {
+        let ids: Vec<&str> = stations.iter().map(StationId::as_str).collect();
+        let rows = sqlx::query(
+            "SELECT station_id, last_seen_at FROM stations
+             WHERE last_seen_at IS NOT NULL AND station_id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(ids).to_string())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let id = StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?;
+                Ok((id, instant(row.try_get("last_seen_at")?)))
+            })
+            .collect()
+    }
+
+    async fn commit(&self, batch: &Batch) -> Stored<()> {
+        let sessions: Vec<Value> = batch.sessions.iter().map(session_values).collect();
+        let journal: Vec<Value> = batch.journal.iter().map(|row| {
+            json!([row.station_id.as_str(), row.session_id.map(|id| id.0), row.action, row.message_id, row.payload, row.answer,
+                row.effect, row.received_at.timestamp_millis(), row.connected_since.timestamp_millis()])
+        }).collect();
+        let readings: Vec<Value> = batch.readings.iter().map(|row| {
+            json!([row.station_id.as_str(), row.connector_id, row.session_id.map_or(0, |id| id.0), row.sampled_at.timestamp_millis(),
+                row.measurand, row.phase, row.location, row.context, row.unit, row.value])
+        }).collect();
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        for (statement, rows) in [(WRITE_SESSIONS, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)] {
+            if !rows.is_empty() {
+                sqlx::query(statement).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
+            }
+        }
+        for note in &batch.notes {
+            write_note(&mut write, note).await?;
+        }
+        write.commit().await?;
+        Ok(())
+    }
+}
+
+async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
+    let at = row.at.timestamp_millis();
+    let station = row.station_id.as_str();
+    let query = match &row.note {
+        StationNote::Boot(boot) => sqlx::query(
+            "UPDATE stations SET vendor = ?3, model = ?4, serial = ?5, firmware = ?6, booted_at = ?2, last_seen_at = ?2 WHERE station_id = ?1",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(&boot.vendor)
+        .bind(&boot.model)
+        .bind(&boot.serial)
+        .bind(&boot.firmware),
+        StationNote::Status(status) => sqlx::query(
+            "UPDATE connectors SET status = ?3, error_code = ?4, status_at = ?2 WHERE station_id = ?1 AND connector_id = ?5",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(&status.status)
+        .bind(&status.error_code)
+        .bind(status.connector_id),
+        StationNote::Seen => sqlx::query("UPDATE stations SET last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at),
+        StationNote::FirmwareStatus(status) => {
+            sqlx::query("UPDATE stations SET firmware_status = ?3, last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at).bind(status)
+        }
+        StationNote::DiagnosticsStatus(status) => {
+            sqlx::query("UPDATE stations SET diagnostics_status = ?3, last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at).bind(status)
+        }
+    };
+    query.execute(write).await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The embedded store: SQLite for one machine with nothing to install.
+//!
+//! One connection writes, in WAL mode with every commit synced to disk; others read beside it.
+
+mod documents;
+mod ledger;
+mod members;
+mod months;
+mod operations;
+mod rows;
+mod sessions;
+mod stations;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+/// The schema's versions.
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// Connections that read beside the one that writes.
+const READERS: u32 = 4;
+
+/// How long a statement waits for another process's lock before it fails.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The embedded store.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made.
+    #[error("cannot create the folder {folder} of the database: {cause}")]
+    Folder {
+        /// Which.
+        folder: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("cannot open the database {url}: {cause}; it must be sqlite://PATH in a folder that can be written")]
+    Open {
+        /// Which.
+        url: String,
+        /// Why.
+        cause: sqlx::Error,
+    },
+    /// Its schema cannot be brought up to date.
+    #[error("cannot bring the schema of {url} up to date: {cause}; a newer version of juden may have written it")]
+    Migrate {
+        /// Which.
+        url: String,
+        /// Why.
+        cause: sqlx::migrate::MigrateError,
+    },
+    /// Its schema is older than the program.
+    #[error("the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate")]
+    Outdated {
+        /// Which.
+        url: String,
+    },
+}
+
+impl SqliteStore {
+    /// Opens, and creates where there is none, the database of a `sqlite://PATH` URL.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let failed = |cause| OpenError::Open { url: url.to_owned(), cause };
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(failed)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT)
+            .foreign_keys(true);
+        let folder = options.get_filename().parent().map(Path::to_path_buf).unwrap_or_default();
+        if !folder.as_os_str().is_empty() {
+            std::fs::create_dir_all(&folder)
+                .map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
+        }
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let read = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
+        Ok(Self { write, read })
+    }
+
+    /// Brings the schema up to date.
+    pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {
+        MIGRATIONS.run(&self.write).await.map_err(|cause| OpenError::Migrate { url: url.to_owned(), cause })
+    }
+
+    /// Checks that the schema is up to date.
+    pub async fn check_schema(&self, url: &str) -> Result<(), OpenError> {
+        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let applied: Result<Option<i64>, _> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.write).await;
+        match applied {
+            Ok(Some(version)) if version >= newest => Ok(()),
+            Ok(_) | Err(_) => Err(OpenError::Outdated { url: url.to_owned() }),
+        }
+    }
+
+    /// Lets go of the files.
+    pub async fn close(&self) {
+        self.read.close().await;
+        self.write.close().await;
+    }
+}

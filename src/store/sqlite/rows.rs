@@ -1,0 +1,135 @@
+//! Between columns and domain values.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::flag::Flag;
+use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
+use crate::domain::refusal::Reason;
+use crate::domain::session::{Decision, Edge, Session, Stop};
+use crate::domain::station::{ChargerClass, ConnectorSite};
+use crate::domain::units::WattHours;
+use crate::store::ledger::LedgerRow;
+use crate::store::{StoreError, Stored};
+
+/// An instant out of its milliseconds.
+pub fn instant(milliseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// A column that may be empty.
+pub fn optional<'r, T>(row: &'r SqliteRow, name: &str) -> Stored<Option<T>>
+where
+    T: sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    Ok(row.try_get::<Option<T>, _>(name)?)
+}
+
+/// A column's instant, where it has one.
+pub fn optional_instant(row: &SqliteRow, name: &str) -> Stored<Option<DateTime<Utc>>> {
+    Ok(optional::<i64>(row, name)?.map(instant))
+}
+
+/// The site data of a row with the columns `charger_class`, `power_w`, `session_cap_min`.
+pub fn site(row: &SqliteRow) -> Stored<Option<ConnectorSite>> {
+    let Some(class) = optional::<String>(row, "charger_class")? else { return Ok(None) };
+    let charger_class = ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
+    Ok(Some(ConnectorSite { charger_class, power_w: optional(row, "power_w")?, session_cap_min: optional(row, "session_cap_min")? }))
+}
+
+fn id<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
+    parsed.map_err(|_| StoreError::Unreadable(what))
+}
+
+/// A session row.
+pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
+    let flags: String = row.try_get("flags")?;
+    let stop = match optional_instant(row, "stopped_at")? {
+        None => None,
+        Some(at) => Some(Stop {
+            edge: Edge {
+                reported: optional::<String>(row, "stop_reported")?.unwrap_or_default(),
+                received_at: optional_instant(row, "stop_received_at")?.unwrap_or(at),
+                at,
+                meter: optional(row, "stop_meter_wh")?.map(WattHours),
+            },
+            reason: optional::<String>(row, "stop_reason")?.unwrap_or_default(),
+            id_tag: optional::<String>(row, "stop_id_tag")?.map(|text| IdTag::new(&text)),
+            energy: optional(row, "energy_wh")?.map(WattHours),
+        }),
+    };
+    let session = Session {
+        id: SessionId(row.try_get("session_id")?),
+        station_id: id(StationId::parse(row.try_get("station_id")?), "station id")?,
+        connector_id: row.try_get("connector_id")?,
+        site: site(row)?,
+        id_tag: IdTag::new(row.try_get("id_tag")?),
+        card: optional::<String>(row, "card_number")?.map(|text| id(CardNumber::parse(&text), "card number")).transpose()?,
+        member: optional::<String>(row, "member_id")?.map(|text| id(MemberId::parse(&text), "member id")).transpose()?,
+        refusal: optional::<String>(row, "refusal")?.and_then(|code| Reason::from_code(&code)),
+        start: Edge {
+            reported: row.try_get("start_reported")?,
+            received_at: instant(row.try_get("start_received_at")?),
+            at: instant(row.try_get("started_at")?),
+            meter: optional(row, "start_meter_wh")?.map(WattHours),
+        },
+        stop,
+        last_reading: optional(row, "last_reading_wh")?.map(WattHours),
+        flags: flags.split_whitespace().filter_map(Flag::from_code).collect::<BTreeSet<_>>(),
+        decision: optional::<String>(row, "decision")?.and_then(|text| Decision::parse(&text)),
+    };
+    Ok(LedgerRow {
+        session,
+        start_key: row.try_get("start_key")?,
+        start_ordinal: row.try_get("start_ordinal")?,
+        start_answer: row.try_get("start_answer")?,
+        stop_key: optional(row, "stop_key")?,
+        stop_answer: optional(row, "stop_answer")?,
+        repeats: row.try_get("repeats")?,
+    })
+}
+
+/// A session's columns, in the order of the ledger's insert.
+pub fn session_values(row: &LedgerRow) -> Value {
+    let session = &row.session;
+    let stop = session.stop.as_ref();
+    let edge = stop.map(|stop| &stop.edge);
+    let flags: Vec<&str> = session.flags.iter().map(|flag| flag.code()).collect();
+    json!([
+        session.id.0,
+        session.station_id.as_str(),
+        session.connector_id,
+        session.site.map(|site| site.charger_class.name()),
+        session.site.and_then(|site| site.power_w),
+        session.site.and_then(|site| site.session_cap_min),
+        session.id_tag.as_sent(),
+        session.id_tag.matched(),
+        session.card.as_ref().map(CardNumber::as_str),
+        session.member.as_ref().map(MemberId::as_str),
+        session.refusal.map(Reason::code),
+        row.start_key,
+        row.start_ordinal,
+        session.start.reported,
+        session.start.received_at.timestamp_millis(),
+        session.start.at.timestamp_millis(),
+        session.month().to_string(),
+        session.start.meter.map(|register| register.0),
+        row.start_answer,
+        row.stop_key,
+        edge.map(|edge| edge.reported.as_str()),
+        edge.map(|edge| edge.received_at.timestamp_millis()),
+        edge.map(|edge| edge.at.timestamp_millis()),
+        edge.and_then(|edge| edge.meter).map(|register| register.0),
+        stop.map(|stop| stop.reason.as_str()),
+        stop.and_then(|stop| stop.id_tag.as_ref()).map(IdTag::as_sent),
+        stop.and_then(|stop| stop.energy).map(|energy| energy.0),
+        row.stop_answer,
+        session.last_reading.map(|register| register.0),
+        flags.join(" "),
+        row.repeats,
+    ])
+}

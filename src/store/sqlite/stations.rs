@@ -1,0 +1,150 @@
+//! Stations in SQLite.
+
+use async_trait::async_trait;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
+use super::rows::{optional, optional_instant, site};
+use crate::domain::ids::{SessionId, StationId};
+use crate::domain::station::{BootReport, Registration};
+use crate::store::{ConnectorRecord, Page, StationRecord, StationStore, StoreError, Stored};
+
+const PUT_STATION: &str = "
+    INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
+        default_protocol, time_zone, registration)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
+        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8";
+
+const PUT_CONNECTOR: &str = "
+    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = ?3, power_w = ?4, session_cap_min = ?5";
+
+#[async_trait]
+impl StationStore for SqliteStore {
+    async fn put_station(&self, station: &StationRecord) -> Stored<bool> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stations WHERE station_id = ?1)")
+            .bind(station.id.as_str())
+            .fetch_one(&mut *write)
+            .await?;
+        sqlx::query(PUT_STATION)
+            .bind(station.id.as_str())
+            .bind(&station.site)
+            .bind(&station.password_hash)
+            .bind(station.accept_hex_password)
+            .bind(i64::from(station.security_profile))
+            .bind(&station.default_protocol)
+            .bind(&station.time_zone)
+            .bind(station.registration.name())
+            .execute(&mut *write)
+            .await?;
+        let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
+        sqlx::query("DELETE FROM connectors WHERE station_id = ?1 AND connector_id NOT IN (SELECT value FROM json_each(?2))")
+            .bind(station.id.as_str())
+            .bind(serde_json::json!(listed).to_string())
+            .execute(&mut *write)
+            .await?;
+        for connector in &station.connectors {
+            sqlx::query(PUT_CONNECTOR)
+                .bind(station.id.as_str())
+                .bind(connector.connector_id)
+                .bind(connector.site.charger_class.name())
+                .bind(connector.site.power_w)
+                .bind(connector.site.session_cap_min)
+                .execute(&mut *write)
+                .await?;
+        }
+        write.commit().await?;
+        Ok(!known)
+    }
+
+    async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
+        let row = sqlx::query("SELECT * FROM stations WHERE station_id = ?1").bind(id.as_str()).fetch_optional(&self.read).await?;
+        match row {
+            None => Ok(None),
+            Some(row) => Ok(Some(self.with_connectors(station(&row)?).await?)),
+        }
+    }
+
+    async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>> {
+        let rows = sqlx::query("SELECT * FROM stations WHERE station_id > ?1 ORDER BY station_id LIMIT ?2")
+            .bind(page.after.as_deref().unwrap_or(""))
+            .bind(page.limit)
+            .fetch_all(&self.read)
+            .await?;
+        let mut stations = Vec::with_capacity(rows.len());
+        for row in &rows {
+            stations.push(self.with_connectors(station(row)?).await?);
+        }
+        Ok(stations)
+    }
+
+    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
+        sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3 WHERE station_id = ?1")
+            .bind(id.as_str())
+            .bind(configuration)
+            .bind(firmware)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionId)>> {
+        let rows = sqlx::query(
+            "SELECT connector_id, max(session_id) AS session_id FROM sessions
+             WHERE station_id = ?1 AND stopped_at IS NULL GROUP BY connector_id",
+        )
+        .bind(id.as_str())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("connector_id")?, SessionId(row.try_get("session_id")?)))).collect()
+    }
+}
+
+impl SqliteStore {
+    async fn with_connectors(&self, mut station: StationRecord) -> Stored<StationRecord> {
+        let rows = sqlx::query("SELECT * FROM connectors WHERE station_id = ?1 ORDER BY connector_id")
+            .bind(station.id.as_str())
+            .fetch_all(&self.read)
+            .await?;
+        for row in &rows {
+            station.connectors.push(ConnectorRecord {
+                connector_id: row.try_get("connector_id")?,
+                site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
+                status: optional(row, "status")?,
+                error_code: optional(row, "error_code")?,
+            });
+        }
+        Ok(station)
+    }
+}
+
+fn station(row: &SqliteRow) -> Stored<StationRecord> {
+    let boot = match optional::<i64>(row, "booted_at")? {
+        None => None,
+        Some(_) => Some(BootReport {
+            vendor: optional::<String>(row, "vendor")?.unwrap_or_default(),
+            model: optional::<String>(row, "model")?.unwrap_or_default(),
+            serial: optional(row, "serial")?,
+            firmware: optional(row, "firmware")?,
+        }),
+    };
+    Ok(StationRecord {
+        id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+        site: row.try_get("site")?,
+        password_hash: optional(row, "password_hash")?,
+        accept_hex_password: row.try_get("accept_hex_password")?,
+        security_profile: row.try_get("security_profile")?,
+        default_protocol: optional(row, "default_protocol")?,
+        time_zone: optional(row, "time_zone")?,
+        registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
+        connectors: Vec::new(),
+        boot,
+        last_seen_at: optional_instant(row, "last_seen_at")?,
+        configuration: optional(row, "configuration")?,
+        configuration_firmware: optional(row, "configuration_firmware")?,
+    })
+}
