@@ -1,1 +1,217 @@
-fn main(){}
+//! The command line. The only place that picks a store.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use juden::app::App;
+use juden::config::{Config, KEYS, Texts};
+use juden::domain::month::BillingMonth;
+use juden::export::{Format, files};
+use juden::server::{Server, assemble, clock, tariffs};
+use juden::store::sqlite::SqliteStore;
+use juden::{demo, telemetry};
+
+/// The file that settings are read from where it exists.
+const SETTINGS_FILE: &str = "juden.toml";
+
+fn command_line() -> Command {
+    let settings = || {
+        let flags = KEYS.iter().map(|key| {
+            let flag = Arg::new(key.name).long(key.name).help(format!("{} [default: {}]", key.help, key.default));
+            if key.name == "no-migrate" { flag.num_args(0..=1).default_missing_value("true").require_equals(true) } else { flag }
+        });
+        flags.chain([Arg::new("config").long("config").help("settings file [default: juden.toml, where it exists]")])
+    };
+    let month = || Arg::new("month").required(true).help("a month in Japan time, such as 2026-11");
+    Command::new("juden")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Juden: the backend behind the charging card")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("serve").about("the server").args(settings()))
+        .subcommand(
+            Command::new("demo")
+                .about("a simulated fleet across a month's end, with the bills that come out of it")
+                .arg(Arg::new("exit").long("exit").action(ArgAction::SetTrue).help("stop after the export")),
+        )
+        .subcommand(Command::new("migrate").about("brings the store's schema up to date").args(settings()))
+        .subcommand(
+            Command::new("export")
+                .about("writes a closed month's export")
+                .arg(month().long("month"))
+                .arg(Arg::new("format").long("format").required(true).value_parser(Format::ALL.map(Format::name)).help("csv or jsonl"))
+                .arg(Arg::new("out").long("out").required(true).help("the folder to write to"))
+                .args(settings()),
+        )
+        .subcommand(Command::new("verify-month").about("rates a closed month again and compares it with what was billed").arg(month()).args(settings()))
+        .subcommand(Command::new("check-config").about("prints the settings in force, or every fault").args(settings()))
+}
+
+/// The settings of a subcommand.
+fn texts(matches: &ArgMatches) -> Texts {
+    let named = matches.get_one::<String>("config").map(PathBuf::from);
+    let usual = Some(PathBuf::from(SETTINGS_FILE)).filter(|file| file.exists());
+    let file = named.or(usual);
+    Texts::gather(
+        |name| matches.get_one::<String>(name).cloned(),
+        |variable| std::env::var(variable).ok(),
+        file.as_deref(),
+    )
+}
+
+/// The settings, typed; faults are printed one a line and end the program.
+fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
+    texts(matches).into_config().map_err(faults)
+}
+
+fn faults(faults: Vec<String>) -> anyhow::Error {
+    for fault in &faults {
+        eprintln!("juden: {fault}");
+    }
+    anyhow::anyhow!("{} settings or files are not as they must be", faults.len())
+}
+
+async fn open(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
+    let store = SqliteStore::open(&config.database_url).await?;
+    if config.migrate {
+        store.migrate(&config.database_url).await?;
+    } else {
+        store.check_schema(&config.database_url).await?;
+    }
+    Ok(Arc::new(store))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let matches = command_line().get_matches();
+    let done = match matches.subcommand() {
+        Some(("serve", matches)) => serve(matches).await,
+        Some(("demo", matches)) => run_demo(matches.get_flag("exit")).await,
+        Some(("migrate", matches)) => migrate(matches).await,
+        Some(("export", matches)) => export(matches).await,
+        Some(("verify-month", matches)) => verify(matches).await,
+        Some(("check-config", matches)) => check(matches),
+        _ => Ok(ExitCode::FAILURE),
+    };
+    done.unwrap_or_else(|cause| {
+        eprintln!("juden: {cause:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let config = config(matches)?;
+    let tariffs = tariffs(&config).map_err(faults)?;
+    telemetry::start_logging(config.log_json, &config.log_level);
+    let store = open(&config).await?;
+    let server = Server::start(&config, store.clone(), tariffs, clock(&config)).await?;
+    if let Some(key) = &server.made_admin_key {
+        println!("operator's API key, shown this once: {key}");
+    }
+    if let Some(ocpp) = server.ocpp {
+        println!("stations connect to ws://{ocpp}/ocpp/STATION_ID");
+    }
+    println!("API http://{0}/api/v1, described at http://{0}/api/docs", server.http);
+    until_told_to_stop().await?;
+    server.stop().await;
+    store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn until_told_to_stop() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    Ok(())
+}
+
+async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
+    telemetry::start_logging(false, "warn,juden::server=off");
+    let folder = demo::folder();
+    let url = format!("sqlite://{}", folder.join("juden.db").display());
+    let store = SqliteStore::open(&url).await?;
+    store.migrate(&url).await?;
+    let server = demo::run(Arc::new(store), &folder).await?;
+    if !exit {
+        println!("\nStill serving; stop with Ctrl-C.");
+        until_told_to_stop().await?;
+    }
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let config = config(matches)?;
+    SqliteStore::open(&config.database_url).await?.migrate(&config.database_url).await?;
+    println!("the schema of {} is up to date", config.database_url);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The use cases without listeners, for commands that read.
+async fn offline_app(matches: &ArgMatches) -> anyhow::Result<Arc<App>> {
+    let config = config(matches)?;
+    let tariffs = tariffs(&config).map_err(faults)?;
+    let store = open(&config).await?;
+    let (app, _, _) = assemble(&config, store, tariffs, clock(&config)).await?;
+    Ok(app)
+}
+
+fn month(matches: &ArgMatches) -> anyhow::Result<BillingMonth> {
+    let text = matches.get_one::<String>("month").context("no month")?;
+    BillingMonth::parse(text).with_context(|| format!("{text:?} is no month: write it as 2026-11"))
+}
+
+async fn export(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let month = month(matches)?;
+    let format = matches.get_one::<String>("format").and_then(|name| Format::parse(name)).context("no format")?;
+    let out = matches.get_one::<String>("out").context("no folder")?;
+    let app = offline_app(matches).await?;
+    let (_, invoices) = app.closed_invoices(month).await?;
+    let written = files::write(Path::new(out), month, format, &invoices).with_context(|| format!("cannot write to {out}"))?;
+    for file in written {
+        println!("{}", file.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn verify(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let month = month(matches)?;
+    let app = offline_app(matches).await?;
+    let differences = app.verify_month(month).await?;
+    for difference in &differences {
+        for (what, line) in [("billed", &difference.billed), ("rated ", &difference.rated)] {
+            if let Some(line) = line {
+                println!("{} {what} {line}", difference.member);
+            }
+        }
+    }
+    if differences.is_empty() {
+        println!("{month}: rated again, every line is as it was billed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{month}: {} lines differ", differences.len());
+    Ok(ExitCode::FAILURE)
+}
+
+fn check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let printed = texts(matches).printed();
+    let config = config(matches)?;
+    let book = tariffs(&config).map_err(faults)?;
+    for (key, value) in printed {
+        println!("{key} = {value:?}");
+    }
+    for tariff in book.versions() {
+        let plans: Vec<&str> = tariff.plans.keys().map(String::as_str).collect();
+        println!("tariff {} from {}: {}", tariff.version, tariff.from, plans.join(", "));
+    }
+    if book.versions().is_empty() {
+        bail!("there is no tariff");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,11 @@
+//! Virtual charging stations: they speak OCPP 1.6 over real WebSockets and know nothing of the
+//! backend's code. A station keeps its transaction messages in a queue, in order, and sends each
+//! again until it is confirmed, as real ones do.
+//!
+//! In reading order: [`wire`] (one connection), [`station`] (a station with its queue), [`plan`] (what
+//! a fleet does, out of a seed), [`fleet`] (doing it).
 
+pub mod fleet;
+pub mod plan;
+pub mod station;
+pub mod wire;

@@ -112,6 +112,11 @@ fn hex_bytes(text: &[u8]) -> Option<Vec<u8>> {
 const ADMIN_KEY: &str = "admin_key_sha256";
 const SECRET: &str = "password_secret";
 
+/// A short random text that tells nodes of one host apart.
+pub fn random_suffix() -> String {
+    random_hex(3)
+}
+
 fn sha256_hex(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

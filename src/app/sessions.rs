@@ -125,8 +125,8 @@ impl App {
     /// A member's month, rated as it stands.
     pub async fn rated_month(&self, member: &crate::domain::member::Member, month: crate::domain::month::BillingMonth) -> Done<(rating::RatedMonth, Vec<Session>)> {
         let first = rating::first_month_needed(member, month, &self.tariffs);
-        // Sessions that begin the month before may overlap the month's first ones.
-        let sessions = self.store.sessions_of_member(&member.id, first.previous(), month.next()).await?;
+        // Sessions of the month after may overlap the month's last ones.
+        let sessions = self.store.sessions_of_member(&member.id, first, month.next()).await?;
         let rated = rating::rate(member, &sessions, month, &self.tariffs)?;
         Ok((rated, sessions))
     }

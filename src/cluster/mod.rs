@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-pub use local::LocalCluster;
+pub use local::{LocalCluster, Seat};
 
 use crate::domain::ids::StationId;
 use crate::ocpp::frame::Reply;

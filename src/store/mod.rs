@@ -220,7 +220,8 @@ pub trait SessionStore: Send + Sync {
     async fn session(&self, id: SessionId) -> Stored<Option<Session>>;
     /// Sessions in order of their number.
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>>;
-    /// A member's sessions of the usage months from `first` to `last`.
+    /// A member's sessions of the usage months from `first` to `last`, and earlier ones that last into
+    /// them.
     async fn sessions_of_member(&self, member: &MemberId, first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>>;
     /// The ended sessions of a card that touch a span of time.
     async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>>;

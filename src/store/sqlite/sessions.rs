@@ -18,6 +18,11 @@ const LIST: &str = "
         AND (?4 IS NULL OR station_id = ?4) AND (?5 IS NULL OR card_number = ?5)
     ORDER BY session_id LIMIT ?6";
 
+const OF_MEMBER: &str = "
+    SELECT * FROM sessions
+    WHERE member_id = ?1 AND (usage_month BETWEEN ?2 AND ?3 OR (usage_month < ?2 AND stopped_at > ?4))
+    ORDER BY session_id";
+
 fn sessions(rows: &[SqliteRow]) -> Stored<Vec<Session>> {
     rows.iter().map(|row| Ok(session(row)?.session)).collect()
 }
@@ -44,10 +49,11 @@ impl SessionStore for SqliteStore {
     }
 
     async fn sessions_of_member(&self, member: &MemberId, first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>> {
-        let rows = sqlx::query("SELECT * FROM sessions WHERE member_id = ?1 AND usage_month BETWEEN ?2 AND ?3 ORDER BY session_id")
+        let rows = sqlx::query(OF_MEMBER)
             .bind(member.as_str())
             .bind(first.to_string())
             .bind(last.to_string())
+            .bind(first.start().timestamp_millis())
             .fetch_all(&self.read)
             .await?;
         sessions(&rows)

@@ -1,0 +1,323 @@
+//! Settings: a flag, else the environment, else `juden.toml`, else the default. Every fault is told
+//! at once, with the key, the value and what is allowed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+
+use crate::app::AppSettings;
+use crate::app::months::CLOSE_DAY_MAX;
+
+/// A setting's key, default and meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Its name, as the flag and the file spell it.
+    pub name: &'static str,
+    /// Its default.
+    pub default: &'static str,
+    /// What it means, for `--help`.
+    pub help: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
+    Key { name, default, help }
+}
+
+/// Every setting.
+pub const KEYS: [Key; 22] = [
+    key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
+    key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
+    key("database-url", "sqlite://juden-data/juden.db", "the store, sqlite://PATH"),
+    key("no-migrate", "false", "leave the schema as it is"),
+    key("node-id", "", "this node's name; empty: host name and a random part"),
+    key("admin-key", "", "the operator's API key; empty: made on first start and printed once"),
+    key("tariffs", "", "folder of tariff files; empty: the built-in ZESP3 tariffs"),
+    key("simulated-clock", "", "RFC 3339 instant at which the server's clock starts; empty: the system's clock"),
+    key("month-close-day", "5", "day of the next month on which a month is closed, 1 to 28, or manual"),
+    key("month-close-time", "03:00", "time of that day in Japan"),
+    key("heartbeat-interval-s", "300", "seconds between a station's heartbeats"),
+    key("ping-interval-s", "60", "seconds between our pings; 0 turns them off"),
+    key("idle-timeout-s", "0", "seconds of silence after which a connection is closed; 0: three intervals"),
+    key("call-timeout-s", "30", "seconds that a station has to answer a command"),
+    key("write-timeout-s", "30", "seconds that a station has to take what is sent to it"),
+    key("max-connections", "20000", "connections of stations at once"),
+    key("max-message-bytes", "1048576", "the largest message of a station in bytes"),
+    key("min-security-profile", "0", "the lowest security profile that is let in"),
+    key("card-cache-hours", "24", "hours that a station may believe an accepted card"),
+    key("onboarding-delay-s", "5", "seconds after boot before Juden asks a station anything; none asks nothing"),
+    key("log-format", "text", "log lines: text or json"),
+    key("log-level", "info", "what is logged, as a tracing filter"),
+];
+
+/// How station connections are kept.
+#[derive(Debug, Clone)]
+pub struct LinkSettings {
+    /// Between our pings; `None`: none are sent.
+    pub ping_interval: Option<Duration>,
+    /// Silence after which a connection is closed.
+    pub idle_timeout: Duration,
+    /// What a station has to answer a command.
+    pub call_timeout: Duration,
+    /// What a station has to take what is sent.
+    pub write_timeout: Duration,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// The largest message in bytes.
+    pub max_message_bytes: usize,
+    /// After boot, before a station is asked anything; `None`: it is asked nothing.
+    pub onboarding_delay: Option<Duration>,
+}
+
+/// The settings in force, typed.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where stations connect.
+    pub ocpp_listen: Option<SocketAddr>,
+    /// Where the API is.
+    pub http_listen: SocketAddr,
+    /// The store.
+    pub database_url: String,
+    /// Whether the schema is brought up to date.
+    pub migrate: bool,
+    /// This node's name.
+    pub node_id: Option<String>,
+    /// The operator's key.
+    pub admin_key: Option<String>,
+    /// The folder of tariff files.
+    pub tariffs: Option<PathBuf>,
+    /// Where a simulated clock starts.
+    pub simulated_clock: Option<DateTime<Utc>>,
+    /// What the use cases are set to.
+    pub app: AppSettings,
+    /// How connections are kept.
+    pub link: LinkSettings,
+    /// Whether logs are JSON.
+    pub log_json: bool,
+    /// What is logged.
+    pub log_level: String,
+}
+
+/// The environment variable of a key.
+pub fn variable(name: &str) -> String {
+    format!("JUDEN_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// Settings as texts, by key, with where each comes from.
+#[derive(Debug, Default)]
+pub struct Texts {
+    values: BTreeMap<&'static str, String>,
+    faults: Vec<String>,
+}
+
+impl Texts {
+    /// Gathers the settings: `flag` and `environment` give what was set there.
+    pub fn gather(flag: impl Fn(&str) -> Option<String>, environment: impl Fn(&str) -> Option<String>, file: Option<&Path>) -> Self {
+        let mut texts = Self::default();
+        let from_file = file.map(|file| texts.read_file(file)).unwrap_or_default();
+        for key in &KEYS {
+            let value = flag(key.name)
+                .or_else(|| environment(&variable(key.name)))
+                .or_else(|| from_file.get(key.name).cloned())
+                .unwrap_or_else(|| key.default.to_owned());
+            texts.values.insert(key.name, value);
+        }
+        texts
+    }
+
+    fn read_file(&mut self, file: &Path) -> BTreeMap<String, String> {
+        let table = match std::fs::read_to_string(file) {
+            Ok(text) => text.parse::<toml::Table>().map_err(|fault| fault.to_string()),
+            Err(cause) => Err(cause.to_string()),
+        };
+        let table = match table {
+            Ok(table) => table,
+            Err(cause) => {
+                self.faults.push(format!("{}: cannot be read: {cause}", file.display()));
+                return BTreeMap::new();
+            }
+        };
+        let mut values = BTreeMap::new();
+        for (name, value) in table {
+            if !KEYS.iter().any(|key| key.name == name) {
+                let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+                self.faults.push(format!("{}: {name}: no such setting; there are: {}", file.display(), names.join(", ")));
+                continue;
+            }
+            let text = match value {
+                toml::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            values.insert(name, text);
+        }
+        values
+    }
+
+    fn text(&self, name: &'static str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    fn optional(&self, name: &'static str) -> Option<String> {
+        Some(self.text(name)).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// Reads a value; a wrong one is a fault and `fallback` takes its place.
+    fn read<T>(&mut self, name: &'static str, allowed: &str, fallback: T, read: impl Fn(&str) -> Option<T>) -> T {
+        match read(self.text(name)) {
+            Some(value) => value,
+            None => {
+                let shown = if name == "admin-key" { "(hidden)" } else { self.text(name) };
+                self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
+                fallback
+            }
+        }
+    }
+
+    fn number(&mut self, name: &'static str, low: u64, high: u64) -> u64 {
+        let allowed = format!("a whole number from {low} to {high}");
+        self.read(name, &allowed, low, |text| text.parse().ok().filter(|number| (low..=high).contains(number)))
+    }
+
+    fn seconds(&mut self, name: &'static str, low: u64, high: u64) -> Duration {
+        Duration::from_secs(self.number(name, low, high))
+    }
+
+    fn address(&mut self, name: &'static str) -> SocketAddr {
+        self.read(name, "an address and port such as 127.0.0.1:9000", SocketAddr::from(([127, 0, 0, 1], 0)), |text| text.parse().ok())
+    }
+
+    /// Types the settings, or tells every fault.
+    pub fn into_config(mut self) -> Result<Config, Vec<String>> {
+        let heartbeat_s = self.number("heartbeat-interval-s", 10, 86_400);
+        let ping_s = self.number("ping-interval-s", 0, 86_400);
+        let idle_s = self.number("idle-timeout-s", 0, 604_800);
+        let config = Config {
+            ocpp_listen: if self.text("ocpp-listen") == "none" { None } else { Some(self.address("ocpp-listen")) },
+            http_listen: self.address("http-listen"),
+            database_url: self.read("database-url", "sqlite://PATH", String::new(), |text| {
+                (text.starts_with("sqlite://") && text.len() > "sqlite://".len()).then(|| text.to_owned())
+            }),
+            migrate: self.read("no-migrate", "true or false", true, |text| text.parse::<bool>().ok().map(|no| !no)),
+            node_id: self.optional("node-id"),
+            admin_key: self.read("admin-key", "empty, or at least 16 characters", None, |text| match text {
+                "" => Some(None),
+                short if short.chars().count() < 16 => None,
+                key => Some(Some(key.to_owned())),
+            }),
+            tariffs: self.optional("tariffs").map(PathBuf::from),
+            simulated_clock: self.read("simulated-clock", "empty, or an RFC 3339 instant such as 2026-11-30T14:00:00Z", None, |text| match text {
+                "" => Some(None),
+                instant => DateTime::parse_from_rfc3339(instant).ok().map(|instant| Some(instant.to_utc())),
+            }),
+            app: AppSettings {
+                heartbeat_interval_s: u32::try_from(heartbeat_s).unwrap_or(u32::MAX),
+                card_cache_for: TimeDelta::hours(i64::try_from(self.number("card-cache-hours", 1, 8_760)).unwrap_or(1)),
+                min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3)).unwrap_or(3),
+                month_close: self.month_close(),
+            },
+            link: LinkSettings {
+                ping_interval: (ping_s > 0).then(|| Duration::from_secs(ping_s)),
+                idle_timeout: Duration::from_secs(if idle_s > 0 { idle_s } else { 3 * heartbeat_s.max(ping_s) }),
+                call_timeout: self.seconds("call-timeout-s", 1, 600),
+                write_timeout: self.seconds("write-timeout-s", 1, 600),
+                max_connections: usize::try_from(self.number("max-connections", 1, 1_000_000)).unwrap_or(usize::MAX),
+                max_message_bytes: usize::try_from(self.number("max-message-bytes", 65_536, 67_108_864)).unwrap_or(usize::MAX),
+                onboarding_delay: self.read("onboarding-delay-s", "none, or a whole number from 0 to 3600", None, |text| match text {
+                    "none" => Some(None),
+                    number => number.parse().ok().filter(|seconds| *seconds <= 3_600).map(|seconds| Some(Duration::from_secs(seconds))),
+                }),
+            },
+            log_json: self.read("log-format", "text or json", false, |text| match text {
+                "text" => Some(false),
+                "json" => Some(true),
+                _ => None,
+            }),
+            log_level: self.text("log-level").to_owned(),
+        };
+        if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
+    }
+
+    fn month_close(&mut self) -> Option<(u32, NaiveTime)> {
+        let time = self.read("month-close-time", "a time such as 03:00", NaiveTime::MIN, |text| NaiveTime::parse_from_str(text, "%H:%M").ok());
+        let allowed = format!("manual, or a day from 1 to {CLOSE_DAY_MAX}");
+        let day = self.read("month-close-day", &allowed, None, |text| match text {
+            "manual" => Some(None),
+            day => day.parse().ok().filter(|day| (1..=CLOSE_DAY_MAX).contains(day)).map(Some),
+        });
+        day.map(|day| (day, time))
+    }
+
+    /// Key and value of every setting, secrets hidden.
+    pub fn printed(&self) -> Vec<(&'static str, String)> {
+        let shown = |(name, value): (&&'static str, &String)| {
+            let hidden = *name == "admin-key" && !value.is_empty();
+            (*name, if hidden { "(hidden)".to_owned() } else { value.clone() })
+        };
+        self.values.iter().map(shown).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gathered(flags: &[(&str, &str)], environment: &[(&str, &str)], file: Option<&Path>) -> Texts {
+        let find = |set: &[(&str, &str)], name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Texts::gather(|name| find(flags, name), |name| find(environment, name), file)
+    }
+
+    #[test]
+    fn the_defaults_are_good() {
+        let config = gathered(&[], &[], None).into_config().unwrap();
+        assert_eq!(config.http_listen.port(), 8080);
+        assert_eq!(config.link.idle_timeout, Duration::from_secs(900));
+        assert_eq!(config.app.month_close, Some((5, NaiveTime::from_hms_opt(3, 0, 0).unwrap())));
+    }
+
+    #[test]
+    fn a_flag_stands_above_the_environment_above_the_file_above_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("juden.toml");
+        std::fs::write(&file, "call-timeout-s = 7\nmonth-close-day = \"manual\"\nlog-format = \"json\"\n").unwrap();
+        let environment = [("JUDEN_CALL_TIMEOUT_S", "8"), ("JUDEN_LOG_FORMAT", "text")];
+        let config = gathered(&[("call-timeout-s", "9")], &environment, Some(&file)).into_config().unwrap();
+        assert_eq!(config.link.call_timeout, Duration::from_secs(9));
+        assert!(!config.log_json);
+        assert_eq!(config.app.month_close, None);
+    }
+
+    #[test]
+    fn every_fault_is_told_with_key_value_and_what_is_allowed() {
+        let wrong = [("http-listen", "here"), ("call-timeout-s", "0"), ("simulated-clock", "soon"), ("admin-key", "short"), ("month-close-day", "29")];
+        let faults = gathered(&wrong, &[], None).into_config().unwrap_err();
+        assert_eq!(faults.len(), wrong.len(), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));
+        assert!(!faults.iter().any(|fault| fault.contains("short")), "{faults:?}");
+    }
+
+    #[test]
+    fn an_unknown_key_in_the_file_is_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("juden.toml");
+        std::fs::write(&file, "htpp-listen = \"x\"\n").unwrap();
+        let faults = gathered(&[], &[], Some(&file)).into_config().unwrap_err();
+        assert!(faults[0].contains("htpp-listen: no such setting"), "{faults:?}");
+    }
+
+    #[test]
+    fn the_reference_file_holds_every_key_with_its_default() {
+        let reference = include_str!("../juden.reference.toml");
+        let mut listed: Vec<(String, String)> = reference
+            .lines()
+            .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))
+            .filter_map(|line| line.split_once(" = "))
+            .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
+            .collect();
+        let mut known: Vec<(String, String)> = KEYS.iter().map(|key| (key.name.to_owned(), key.default.to_owned())).collect();
+        listed.sort();
+        known.sort();
+        assert_eq!(listed, known);
+    }
+}

@@ -1,0 +1,39 @@
+//! The operator's key: `Authorization: Bearer KEY`. Wrong keys are counted per address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Api;
+use super::problem::Problem;
+use crate::app::access;
+
+/// Wrong keys of one address within a minute after which it is told to wait.
+pub const WRONG_KEYS_MAX: u32 = 30;
+
+/// Seconds to wait then.
+const WAIT_S: u64 = 60;
+
+/// Lets the operator pass.
+pub async fn check(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+    let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = shown.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if key.is_some_and(|(_, key)| access::is_admin_key(&api.admin_key_hash, key.trim())) {
+        return next.run(request).await;
+    }
+    let failures = api.failures.get(&peer.ip()).unwrap_or(0) + 1;
+    if key.is_some() {
+        api.failures.insert(peer.ip(), failures);
+    }
+    if failures > WRONG_KEYS_MAX {
+        return Problem::later(429, "too_many_tries", "too many wrong keys: wait a minute", WAIT_S).into_response();
+    }
+    let problem = Problem::new(401, "unauthorized", "send the operator's key as Authorization: Bearer KEY");
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}

@@ -1,0 +1,167 @@
+//! Reading requests: JSON bodies, path segments and queries, each fault named by its field.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::IntoParams;
+
+use super::problem::Problem;
+use crate::domain::ids::{BadId, CardNumber, MemberId, SessionId, StationId};
+use crate::domain::month::BillingMonth;
+use crate::store::Page;
+
+/// A body has this many bytes at most.
+pub const BODY_MAX: usize = 256 * 1024;
+
+/// A page has this many items at most, and this many where the caller names no number.
+pub const PAGE_MAX: i64 = 500;
+const PAGE_USUAL: i64 = 100;
+
+/// A JSON body of a known shape.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = to_bytes(request.into_body(), BODY_MAX)
+            .await
+            .map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+        let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        let mut reader = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|fault| {
+            let path = fault.path().to_string();
+            let message = fault.into_inner().to_string();
+            Problem::malformed(field_of(&path, &message), message)
+        })?;
+        reader.end().map_err(|fault| Problem::malformed("body", fault.to_string()))?;
+        Ok(Self(value))
+    }
+}
+
+/// The field that a fault is about: the path to it, and the name that the message quotes where a
+/// field is missing or unknown.
+fn field_of(path: &str, message: &str) -> String {
+    let quoted = message.starts_with("missing field") || message.starts_with("unknown field");
+    let name = message.split('`').nth(1).filter(|_| quoted);
+    match (path, name) {
+        ("." | "", None) => "body".to_owned(),
+        ("." | "", Some(name)) => name.to_owned(),
+        (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
+        (path, _) => path.to_owned(),
+    }
+}
+
+/// Values of a path or query, whose fault is a problem.
+pub struct Segment<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Path::<T>::from_request_parts(parts, state).await;
+        read.map(|Path(value)| Self(value)).map_err(|fault| Problem::malformed("path", fault.body_text()))
+    }
+}
+
+/// A query, whose fault is a problem.
+pub struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = Query::<T>::from_request_parts(parts, state).await;
+        read.map(|Query(value)| Self(value)).map_err(|fault| {
+            let message = fault.body_text();
+            let message = message.rsplit("query string: ").next().unwrap_or_default().to_owned();
+            let path = message.split(": ").next().unwrap_or("query").to_owned();
+            Problem::malformed(if path.contains(' ') { field_of(".", &message) } else { path }, message)
+        })
+    }
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// The page that is asked for.
+    pub fn page(self) -> Result<Page, Problem> {
+        page(self.limit, self.cursor)
+    }
+}
+
+/// A page out of the query's `limit` and `cursor`.
+pub fn page(limit: Option<i64>, cursor: Option<String>) -> Result<Page, Problem> {
+    let limit = limit.unwrap_or(PAGE_USUAL);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::malformed("limit", format!("limit must be from 1 to {PAGE_MAX}")));
+    }
+    if cursor.as_ref().is_some_and(|cursor| cursor.len() > 200) {
+        return Err(Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"));
+    }
+    Ok(Page { after: cursor, limit })
+}
+
+fn bad(fault: BadId) -> Problem {
+    Problem::malformed(fault.what, fault.to_string())
+}
+
+/// A station's identity.
+pub fn station_id(text: &str) -> Result<StationId, Problem> {
+    StationId::parse(text).map_err(bad)
+}
+
+/// A member's number.
+pub fn member_id(text: &str) -> Result<MemberId, Problem> {
+    MemberId::parse(text).map_err(bad)
+}
+
+/// A card's number.
+pub fn card_number(text: &str) -> Result<CardNumber, Problem> {
+    CardNumber::parse(text).map_err(bad)
+}
+
+/// A session's number.
+pub fn session_id(text: &str) -> Result<SessionId, Problem> {
+    SessionId::parse(text).map_err(bad)
+}
+
+/// A month.
+pub fn month(text: &str) -> Result<BillingMonth, Problem> {
+    BillingMonth::parse(text).ok_or_else(|| Problem::malformed("month", format!("month must be YYYY-MM such as 2026-11, not {text:.40?}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_names_its_field() {
+        assert_eq!(field_of(".", "missing field `name` at line 1"), "name");
+        assert_eq!(field_of("connectors[0]", "missing field `connector_id`"), "connectors[0].connector_id");
+        assert_eq!(field_of("connectors[0].power_kw", "invalid type"), "connectors[0].power_kw");
+        assert_eq!(field_of("colour", "unknown field `colour`, expected one of `name`"), "colour");
+        assert_eq!(field_of(".", "expected value at line 1 column 1"), "body");
+    }
+
+    #[test]
+    fn a_page_holds_its_limit() {
+        assert_eq!(page(None, None).unwrap().limit, PAGE_USUAL);
+        assert!(page(Some(PAGE_MAX), None).is_ok());
+        assert!(page(Some(PAGE_MAX + 1), None).is_err());
+        assert!(page(Some(0), None).is_err());
+    }
+}

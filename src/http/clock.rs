@@ -1,0 +1,56 @@
+//! The server's clock: shown always, moved only where it is simulated.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::bodies::Body;
+use super::problem::Problem;
+use crate::clock::ClockFault;
+
+/// The server's time.
+#[derive(Serialize, ToSchema)]
+pub struct ClockView {
+    /// The instant that it is now.
+    now: DateTime<Utc>,
+    /// Whether the clock is simulated.
+    simulated: bool,
+}
+
+/// Where to move the clock.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClockBody {
+    /// A later instant than now.
+    now: DateTime<Utc>,
+}
+
+fn view(api: &Api) -> Json<ClockView> {
+    Json(ClockView { now: api.app.now(), simulated: api.app.clock.is_simulated() })
+}
+
+/// The server's time.
+#[utoipa::path(get, path = "/clock", responses((status = 200, body = ClockView), (status = 401, body = Problem, content_type = "application/problem+json")))]
+pub async fn get(State(api): State<Arc<Api>>) -> Json<ClockView> {
+    view(&api)
+}
+
+/// Moves a simulated clock forward and does what falls due on the way.
+#[utoipa::path(put, path = "/clock", request_body = ClockBody, responses(
+    (status = 200, body = ClockView),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Result<Json<ClockView>, Problem> {
+    api.app.clock.advance_to(body.now).map_err(|fault| match fault {
+        ClockFault::NotSimulated => Problem::new(409, "clock_not_simulated", fault.to_string()),
+        ClockFault::Backwards { .. } => Problem::new(409, "clock_backwards", fault.to_string()),
+    })?;
+    api.app.run_due().await?;
+    Ok(view(&api))
+}

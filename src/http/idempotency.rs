@@ -1,0 +1,83 @@
+//! `Idempotency-Key`: a POST repeated under the same key gets the first answer; the same key with
+//! another body is refused.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+
+use super::Api;
+use super::bodies::BODY_MAX;
+use super::problem::Problem;
+use crate::store::KeptAnswer;
+
+/// The header.
+const HEADER: &str = "idempotency-key";
+
+/// A key has this many characters at most.
+pub const KEY_MAX: usize = 200;
+
+/// Answers are kept this many days.
+const KEPT_DAYS: i64 = 30;
+
+fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
+    let value = headers.get(HEADER)?;
+    let valid = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_MAX);
+    Some(valid.map(str::to_owned).ok_or_else(|| Problem::malformed("Idempotency-Key", format!("Idempotency-Key must be 1 to {KEY_MAX} visible characters"))))
+}
+
+/// Answers a repeat from memory, and remembers a first answer.
+pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {
+        None => return next.run(request).await,
+        Some(Err(problem)) => return problem.into_response(),
+        Some(Ok(key)) => key,
+    };
+    match remembered(&api, key, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Result<Response, Problem> {
+    let what = format!("POST {}", request.uri());
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+    let body_sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let store = &api.app.store;
+    if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
+        if kept.body_sha256 != body_sha256 {
+            return Err(Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one"));
+        }
+        return Ok(answer(kept.status, &kept.content_type, kept.answer.into_bytes().into()));
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let status = response.status();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    // What may come out otherwise next time is not remembered.
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Ok(response);
+    }
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
+    let kept = KeptAnswer { body_sha256, status: status.as_u16(), content_type, answer: String::from_utf8_lossy(&bytes).into_owned() };
+    let now = api.app.now();
+    if let Err(cause) = store.keep_answer(&key, &what, &kept, now, now - TimeDelta::days(KEPT_DAYS)).await {
+        tracing::warn!(%cause, "an answer could not be kept for repeats of its request");
+    }
+    Ok(Response::from_parts(head, Body::from(bytes)))
+}
+
+fn answer(status: u16, content_type: &str, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    if let Ok(value) = HeaderValue::from_str(content_type) {
+        response.headers_mut().insert(header::CONTENT_TYPE, value);
+    }
+    response
+}

@@ -1,0 +1,129 @@
+//! The operator's API: `/api/v1`, JSON, one file per resource, described by its own OpenAPI document.
+
+mod auth;
+mod bodies;
+mod cards;
+mod clock;
+mod commands;
+mod health;
+mod idempotency;
+mod members;
+mod months;
+pub mod problem;
+mod sessions;
+mod stations;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::IntoResponse;
+use axum::{Router, middleware, routing};
+use metrics_exporter_prometheus::PrometheusHandle;
+use moka::sync::Cache;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::app::App;
+use problem::Problem;
+
+/// Wrong keys are counted for this long, for this many addresses.
+const FAILURES_FOR: Duration = Duration::from_secs(60);
+const FAILURES_COUNTED: u64 = 10_000;
+
+/// What the API works with.
+pub struct Api {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// The hash of the operator's key.
+    pub admin_key_hash: String,
+    /// Prints the metrics.
+    pub metrics: PrometheusHandle,
+    failures: Cache<std::net::IpAddr, u32>,
+}
+
+impl Api {
+    /// The API over the use cases.
+    pub fn new(app: Arc<App>, admin_key_hash: String, metrics: PrometheusHandle) -> Self {
+        let failures = Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
+        Self { app, admin_key_hash, metrics, failures }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Juden", description = "The backend behind the charging card. Amounts are decimal strings in yen, tax included; instants are RFC 3339 in UTC; months are YYYY-MM in Japan time."),
+    security(("operator_key" = [])),
+    modifiers(&Key)
+)]
+struct Document;
+
+struct Key;
+
+impl utoipa::Modify for Key {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The operator's key")).build();
+        components.add_security_scheme("operator_key", SecurityScheme::Http(key));
+    }
+}
+
+/// Every path of the API.
+fn resources() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(stations::put, stations::get))
+        .routes(routes!(stations::list))
+        .routes(routes!(stations::refused_handshakes))
+        .routes(routes!(commands::send))
+        .routes(routes!(commands::send_call))
+        .routes(routes!(members::admit, members::list))
+        .routes(routes!(members::get))
+        .routes(routes!(members::usage))
+        .routes(routes!(members::bill))
+        .routes(routes!(cards::add))
+        .routes(routes!(cards::get))
+        .routes(routes!(cards::activate))
+        .routes(routes!(cards::suspend))
+        .routes(routes!(cards::resume))
+        .routes(routes!(cards::deactivate))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::get))
+        .routes(routes!(sessions::decide))
+        .routes(routes!(months::close))
+        .routes(routes!(months::export))
+        .routes(routes!(clock::get, clock::put))
+}
+
+/// The whole router.
+pub fn router(api: Arc<Api>) -> Router {
+    let (resources, document) = OpenApiRouter::new().nest("/api/v1", resources()).split_for_parts();
+    resources
+        .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
+        .layer(middleware::from_fn_with_state(api.clone(), auth::check))
+        .merge(SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document))
+        .route("/healthz", routing::get(health::healthz))
+        .route("/readyz", routing::get(health::readyz))
+        .route("/metrics", routing::get(health::metrics))
+        .fallback(|| async { Problem::new(404, "not_found", "there is no such path: the API is described at /api/docs") })
+        .method_not_allowed_fallback(|| async { Problem::new(405, "method_not_allowed", "the path has no such method: the API is described at /api/docs") })
+        .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
+            Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
+        }))
+        .with_state(api)
+}
+
+/// Serves until `stop` becomes true and the requests under way are answered.
+pub async fn serve(api: Arc<Api>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
+    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        })
+        .await
+}

@@ -1,0 +1,224 @@
+//! Sessions, with the messages that they came from.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::bodies::{Asked, Body, Segment, card_number, member_id, month, page, session_id, station_id};
+use super::problem::Problem;
+use super::stations::ClassName;
+use crate::app::sessions::SessionView;
+use crate::domain::flag::Flag;
+use crate::domain::session::{BillingState, Decision};
+use crate::store::{JournalEntry, SessionFilter};
+
+/// Which sessions.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SessionQuery {
+    /// Of this usage month.
+    #[param(pattern = r"^\d{4}-\d{2}$")]
+    month: Option<String>,
+    /// Of this member.
+    member_id: Option<String>,
+    /// At this station.
+    station_id: Option<String>,
+    /// Of this card.
+    card_number: Option<String>,
+    /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
+    state: Option<String>,
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+pub struct SessionJson {
+    session_id: String,
+    /// The number that the station knows it by.
+    transaction_id: i64,
+    station_id: String,
+    connector_id: i64,
+    charger_class: Option<ClassName>,
+    card_number: Option<String>,
+    member_id: Option<String>,
+    /// The month whose usage it is: that of its start, Japan time.
+    usage_month: String,
+    started_at: DateTime<Utc>,
+    /// The station's own time text.
+    start_reported: String,
+    start_received_at: DateTime<Utc>,
+    meter_start_wh: Option<i64>,
+    stopped_at: Option<DateTime<Utc>>,
+    stop_reported: Option<String>,
+    stop_received_at: Option<DateTime<Utc>>,
+    meter_stop_wh: Option<i64>,
+    stop_reason: Option<String>,
+    energy_wh: Option<i64>,
+    /// Units as measured under the plan and tariff of its month.
+    units: Option<i64>,
+    tariff_version: Option<String>,
+    /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
+    state: String,
+    /// Why the card was not authorized at the start.
+    refusal: Option<String>,
+    /// Named doubts.
+    flags: Vec<String>,
+    decision: Option<String>,
+}
+
+/// A session with its messages.
+#[derive(Serialize, ToSchema)]
+pub struct SessionDetail {
+    #[serde(flatten)]
+    session: SessionJson,
+    messages: Vec<MessageJson>,
+}
+
+/// A message as the journal keeps it.
+#[derive(Serialize, ToSchema)]
+pub struct MessageJson {
+    received_at: DateTime<Utc>,
+    action: String,
+    message_id: String,
+    /// What it did.
+    effect: String,
+    /// As it came; a string where it was no JSON.
+    payload: Value,
+    answer: Value,
+}
+
+/// A page of sessions.
+#[derive(Serialize, ToSchema)]
+pub struct SessionPage {
+    items: Vec<SessionJson>,
+    next_cursor: Option<String>,
+}
+
+fn json(view: &SessionView) -> SessionJson {
+    let session = &view.session;
+    let stop = session.stop.as_ref();
+    let mut flags: Vec<String> = session.flags.iter().map(|flag| flag.code().to_owned()).collect();
+    if view.overlaps {
+        flags.push(Flag::Overlap.code().to_owned());
+    }
+    SessionJson {
+        session_id: session.id.to_string(),
+        transaction_id: session.id.0,
+        station_id: session.station_id.to_string(),
+        connector_id: session.connector_id,
+        charger_class: session.site.map(|site| site.charger_class.into()),
+        card_number: session.card.as_ref().map(ToString::to_string),
+        member_id: session.member.as_ref().map(ToString::to_string),
+        usage_month: session.month().to_string(),
+        started_at: session.start.at,
+        start_reported: session.start.reported.clone(),
+        start_received_at: session.start.received_at,
+        meter_start_wh: session.start.meter.map(|register| register.0),
+        stopped_at: stop.map(|stop| stop.edge.at),
+        stop_reported: stop.map(|stop| stop.edge.reported.clone()),
+        stop_received_at: stop.map(|stop| stop.edge.received_at),
+        meter_stop_wh: stop.and_then(|stop| stop.edge.meter).map(|register| register.0),
+        stop_reason: stop.map(|stop| stop.reason.clone()),
+        energy_wh: stop.and_then(|stop| stop.energy).map(|energy| energy.0),
+        units: view.units,
+        tariff_version: view.tariff_version.clone(),
+        state: view.state.name().to_owned(),
+        refusal: session.refusal.map(|reason| reason.code().to_owned()),
+        flags,
+        decision: session.decision.map(|decision| decision.name().to_owned()),
+    }
+}
+
+fn message_json(entry: JournalEntry) -> MessageJson {
+    let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+    MessageJson {
+        received_at: entry.received_at,
+        action: entry.action,
+        message_id: entry.message_id,
+        effect: entry.effect,
+        payload: value(entry.payload),
+        answer: value(entry.answer),
+    }
+}
+
+/// Sessions in order of their number.
+#[utoipa::path(get, path = "/sessions", params(SessionQuery), responses(
+    (status = 200, body = SessionPage),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
+    let filter = SessionFilter {
+        month: query.month.as_deref().map(month).transpose()?,
+        member: query.member_id.as_deref().map(member_id).transpose()?,
+        station: query.station_id.as_deref().map(station_id).transpose()?,
+        card: query.card_number.as_deref().map(card_number).transpose()?,
+    };
+    let states = || Problem::malformed("state", "state must be open, ended, review, exception, quarantined or waived");
+    let state = query.state.as_deref().map(|name| BillingState::parse(name).ok_or_else(states)).transpose()?;
+    if let Some(cursor) = &query.cursor {
+        session_id(cursor).map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))?;
+    }
+    let (views, next) = api.app.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
+    Ok(Json(SessionPage { items: views.iter().map(json).collect(), next_cursor: next.map(|id| id.to_string()) }))
+}
+
+/// A session with every message it came from.
+#[utoipa::path(get, path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 20)), responses(
+    (status = 200, body = SessionDetail),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<SessionDetail>, Problem> {
+    let (view, messages) = api.app.session(session_id(&id)?).await?;
+    Ok(Json(SessionDetail { session: json(&view), messages: messages.into_iter().map(message_json).collect() }))
+}
+
+/// What a person decides.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionName {
+    /// Bill it as measured.
+    Bill,
+    /// Do not bill it.
+    Waive,
+}
+
+/// A decision with its note.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionBody {
+    decision: DecisionName,
+    /// Why.
+    #[serde(default)]
+    #[schema(max_length = 1000)]
+    note: String,
+}
+
+/// Decides about a held session.
+#[utoipa::path(post, path = "/sessions/{session_id}/decision", request_body = DecisionBody,
+    params(("session_id" = String, Path, max_length = 20)),
+    responses(
+        (status = 200, body = SessionJson),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn decide(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<DecisionBody>) -> Result<Json<SessionJson>, Problem> {
+    let decision = match body.decision {
+        DecisionName::Bill => Decision::Bill,
+        DecisionName::Waive => Decision::Waive,
+    };
+    Ok(Json(json(&api.app.decide_session(session_id(&id)?, decision, &body.note).await?)))
+}

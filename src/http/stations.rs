@@ -1,0 +1,320 @@
+//! Stations.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
+use super::problem::Problem;
+use crate::app::stations::{StationDraft, StationView};
+use crate::domain::station::{ChargerClass, ConnectorSite, Registration};
+
+/// The class of a charger.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassName {
+    /// Quick charger.
+    Quick,
+    /// Normal charger.
+    Normal,
+}
+
+impl From<ClassName> for ChargerClass {
+    fn from(name: ClassName) -> Self {
+        match name {
+            ClassName::Quick => Self::Quick,
+            ClassName::Normal => Self::Normal,
+        }
+    }
+}
+
+impl From<ChargerClass> for ClassName {
+    fn from(class: ChargerClass) -> Self {
+        match class {
+            ChargerClass::Quick => Self::Quick,
+            ChargerClass::Normal => Self::Normal,
+        }
+    }
+}
+
+/// A station's standing.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistrationName {
+    /// It may work.
+    #[default]
+    Accepted,
+    /// It must wait.
+    Pending,
+    /// It is refused.
+    Rejected,
+}
+
+/// What is registered of a station.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StationBody {
+    /// The site it stands at.
+    #[schema(min_length = 1, max_length = 200)]
+    site: String,
+    /// Its password as text; the one registered before stays where none is given.
+    #[schema(min_length = 1, max_length = 64)]
+    password: Option<String>,
+    /// Its password as the hex digits of its bytes, for one that is no text.
+    #[schema(pattern = "^([0-9a-fA-F]{2}){1,64}$")]
+    password_hex: Option<String>,
+    /// Whether the station may send the hex digits themselves as its password.
+    #[serde(default)]
+    accept_hex_password: bool,
+    /// The one security profile that it may use; 1 where there is a password and none is named, else 0.
+    #[schema(minimum = 0, maximum = 3)]
+    security_profile: Option<u8>,
+    /// The protocol assumed where it offers none: ocpp1.6 or ocpp2.0.1.
+    #[schema(pattern = r"^ocpp(1\.6|2\.0\.1)$")]
+    default_protocol: Option<String>,
+    /// Its zone, for times that name none: an IANA name or an offset.
+    time_zone: Option<String>,
+    /// What its boot message is answered.
+    #[serde(default)]
+    registration: RegistrationName,
+    /// Its connectors.
+    #[schema(max_items = 64)]
+    connectors: Vec<ConnectorBody>,
+}
+
+/// What is registered of a connector.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectorBody {
+    /// Its number at the station.
+    #[schema(minimum = 1, maximum = 1000)]
+    connector_id: i64,
+    /// Its class.
+    charger_class: ClassName,
+    /// Its rated power in kilowatts.
+    #[schema(value_type = Option<f64>, minimum = 0, maximum = 10000)]
+    power_kw: Option<Number>,
+    /// The site's limit of one session in minutes.
+    #[schema(minimum = 1, maximum = 100_000)]
+    session_cap_min: Option<i64>,
+}
+
+/// A station.
+#[derive(Serialize, ToSchema)]
+pub struct StationJson {
+    station_id: String,
+    site: String,
+    online: bool,
+    /// The protocol that it speaks now.
+    protocol: Option<String>,
+    /// The node that holds its connection.
+    node: Option<String>,
+    connected_since: Option<DateTime<Utc>>,
+    last_seen_at: Option<DateTime<Utc>>,
+    /// `accepted`, `pending`, `rejected`; empty before its first boot message.
+    boot_status: Option<String>,
+    vendor: Option<String>,
+    model: Option<String>,
+    serial: Option<String>,
+    firmware: Option<String>,
+    security_profile: u8,
+    default_protocol: Option<String>,
+    time_zone: Option<String>,
+    /// Its settings as it last told them.
+    configuration: Option<Value>,
+    connectors: Vec<ConnectorJson>,
+}
+
+/// A connector.
+#[derive(Serialize, ToSchema)]
+pub struct ConnectorJson {
+    connector_id: i64,
+    charger_class: ClassName,
+    #[schema(value_type = Option<f64>)]
+    power_kw: Option<Number>,
+    session_cap_min: Option<i64>,
+    /// The station's word for its state.
+    status: Option<String>,
+    /// The station's word for its error.
+    error_code: Option<String>,
+    active_session_id: Option<String>,
+}
+
+/// A page of stations.
+#[derive(Serialize, ToSchema)]
+pub struct StationPage {
+    items: Vec<StationJson>,
+    next_cursor: Option<String>,
+}
+
+impl StationBody {
+    fn draft(self) -> Result<StationDraft, Problem> {
+        let password = match (self.password, self.password_hex) {
+            (Some(_), Some(_)) => return Err(Problem::malformed("password_hex", "give password or password_hex, not both")),
+            (Some(text), None) => Some(text.into_bytes()),
+            (None, Some(hex)) => Some(hex_bytes(&hex).ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?),
+            (None, None) => None,
+        };
+        let mut connectors = Vec::with_capacity(self.connectors.len());
+        for (place, connector) in self.connectors.into_iter().enumerate() {
+            let power_w = connector.power_kw.as_ref().map(watts).transpose().map_err(|allowed| {
+                let field = format!("connectors[{place}].power_kw");
+                Problem::malformed(field.clone(), format!("{field} must be {allowed}"))
+            })?;
+            let site = ConnectorSite { charger_class: connector.charger_class.into(), power_w, session_cap_min: connector.session_cap_min };
+            connectors.push((connector.connector_id, site));
+        }
+        Ok(StationDraft {
+            site: self.site,
+            password,
+            accept_hex_password: self.accept_hex_password,
+            security_profile: self.security_profile,
+            default_protocol: self.default_protocol,
+            time_zone: self.time_zone,
+            registration: match self.registration {
+                RegistrationName::Accepted => Registration::Accepted,
+                RegistrationName::Pending => Registration::Pending,
+                RegistrationName::Rejected => Registration::Rejected,
+            },
+            connectors,
+        })
+    }
+}
+
+fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let whole = text.len() % 2 == 0 && text.is_ascii();
+    let bytes = (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok());
+    bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
+}
+
+/// The most power of a connector: 10 megawatts.
+const POWER_MAX_KW: i64 = 10_000;
+
+fn watts(kilowatts: &Number) -> Result<i64, String> {
+    let text = kilowatts.to_string();
+    let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok();
+    decimal
+        .filter(|kw| *kw >= Decimal::ZERO && *kw <= Decimal::from(POWER_MAX_KW))
+        .and_then(|kw| (kw * Decimal::ONE_THOUSAND).round().to_i64())
+        .ok_or_else(|| format!("a number of kilowatts from 0 to {POWER_MAX_KW}"))
+}
+
+fn kilowatts(watts: i64) -> Option<Number> {
+    Number::from_str(&Decimal::new(watts, 3).normalize().to_string()).ok()
+}
+
+fn json(view: StationView) -> StationJson {
+    let record = view.record;
+    let connection = view.connection.as_ref();
+    let active = |connector_id: i64| view.active.iter().find(|(at, _)| *at == connector_id).map(|(_, session)| session.to_string());
+    StationJson {
+        station_id: record.id.to_string(),
+        site: record.site,
+        online: connection.is_some(),
+        protocol: connection.map(|connection| connection.protocol.to_owned()),
+        node: connection.map(|connection| connection.node.clone()),
+        connected_since: connection.map(|connection| connection.connected_since),
+        last_seen_at: view.last_seen_at,
+        boot_status: record.boot.as_ref().map(|_| record.registration.name().to_owned()),
+        vendor: record.boot.as_ref().map(|boot| boot.vendor.clone()),
+        model: record.boot.as_ref().map(|boot| boot.model.clone()),
+        serial: record.boot.as_ref().and_then(|boot| boot.serial.clone()),
+        firmware: record.boot.as_ref().and_then(|boot| boot.firmware.clone()),
+        security_profile: record.security_profile,
+        default_protocol: record.default_protocol,
+        time_zone: record.time_zone,
+        configuration: record.configuration.and_then(|text| serde_json::from_str(&text).ok()),
+        connectors: record
+            .connectors
+            .into_iter()
+            .map(|connector| ConnectorJson {
+                connector_id: connector.connector_id,
+                charger_class: connector.site.charger_class.into(),
+                power_kw: connector.site.power_w.and_then(kilowatts),
+                session_cap_min: connector.site.session_cap_min,
+                active_session_id: active(connector.connector_id),
+                status: connector.status,
+                error_code: connector.error_code,
+            })
+            .collect(),
+    }
+}
+
+/// Registers a station, or changes what is registered.
+#[utoipa::path(put, path = "/stations/{station_id}", request_body = StationBody,
+    params(("station_id" = String, Path, min_length = 1, max_length = 48)),
+    responses(
+        (status = 200, description = "changed", body = StationJson), (status = 201, description = "new", body = StationJson),
+        (status = "4XX", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json"),
+    ))]
+pub async fn put(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<StationBody>) -> Result<(StatusCode, Json<StationJson>), Problem> {
+    let (view, new) = api.app.put_station(&station_id(&id)?, body.draft()?).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json(view))))
+}
+
+/// A station.
+#[utoipa::path(get, path = "/stations/{station_id}", params(("station_id" = String, Path, min_length = 1, max_length = 48)), responses(
+    (status = 200, body = StationJson),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<StationJson>, Problem> {
+    Ok(Json(json(api.app.station(&station_id(&id)?).await?)))
+}
+
+/// Stations in order of their identity.
+#[utoipa::path(get, path = "/stations", params(PageQuery), responses(
+    (status = 200, body = StationPage),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+    (status = 503, body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<StationPage>, Problem> {
+    let page = query.page()?;
+    let views = api.app.list_stations(&page).await?;
+    let is_full = i64::try_from(views.len()).unwrap_or(i64::MAX) == page.limit;
+    let next_cursor = views.last().filter(|_| is_full).map(|view| view.record.id.to_string());
+    Ok(Json(StationPage { items: views.into_iter().map(json).collect(), next_cursor }))
+}
+
+/// A refused handshake.
+#[derive(Serialize, ToSchema)]
+pub struct RefusedHandshake {
+    at: DateTime<Utc>,
+    peer: String,
+    station_id: String,
+    status: u16,
+    reason: String,
+}
+
+/// The newest refused handshakes.
+#[derive(Serialize, ToSchema)]
+pub struct RefusedPage {
+    items: Vec<RefusedHandshake>,
+    next_cursor: Option<String>,
+}
+
+/// The newest refused handshakes of this node, the newest first.
+#[utoipa::path(get, path = "/refused-handshakes", params(PageQuery), responses(
+    (status = 200, body = RefusedPage),
+    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn refused_handshakes(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<RefusedPage>, Problem> {
+    let page = query.page()?;
+    let newest = api.app.refusals.newest(usize::try_from(page.limit).unwrap_or(0));
+    let items = newest
+        .into_iter()
+        .map(|one| RefusedHandshake { at: one.at, peer: one.peer, station_id: one.station_id, status: one.status, reason: one.reason.to_owned() })
+        .collect();
+    Ok(Json(RefusedPage { items, next_cursor: None }))
+}

@@ -1,0 +1,358 @@
+//! One station's connection: a task that reads, has calls handled one after the other, answers, and
+//! sends our own calls. Both directions cross freely; each has one call under way.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tracing::{debug, info, warn};
+
+use super::Link;
+use super::handshake::Entering;
+use super::outgoing::Outgoing;
+use crate::app::App;
+use crate::app::events::Incoming;
+use crate::cluster::{OutgoingCall, Seat};
+use crate::domain::ids::StationId;
+use crate::domain::instant::Heard;
+use crate::ocpp::event::StationEvent;
+use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
+use crate::ocpp::protocol::Protocol;
+use crate::store::ledger::{NoteRow, StationNote};
+
+/// Calls of a station that wait to be handled; beyond it, nothing more is read from it.
+const CALLS_WAITING_MAX: usize = 64;
+
+/// The read buffer of a connection: small, because most connections are idle.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
+
+/// How long a call under way may take to end when the connection is to end.
+const LAST_CALL: Duration = Duration::from_secs(8);
+
+/// How long, and how much, is still read from a peer after a close, so that it sees the close.
+const DRAIN_FOR: Duration = Duration::from_secs(1);
+const DRAIN_BYTES: usize = 16 * 1024 * 1024;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Handling = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// A call that waits to be handled.
+struct Waiting {
+    id: MessageId,
+    action: String,
+    payload: String,
+    broken: bool,
+    received_at: DateTime<Utc>,
+}
+
+/// Why a connection ends.
+enum End {
+    /// The peer closed it, or the stream broke.
+    Gone,
+    /// We close it, for this reason.
+    Close(CloseCode, &'static str),
+}
+
+/// What a connection woke up for.
+enum Wake {
+    /// The station sent something, or left.
+    Read(Option<Result<Message, Error>>),
+    /// The call being handled has its answer.
+    Answer(String),
+    /// A command is to be sent.
+    Command(OutgoingCall),
+    /// The command under way was not answered in time.
+    CommandTimeout,
+    /// It is time for a ping.
+    Ping,
+    /// Nothing was heard for too long.
+    Idle,
+    /// A newer connection of the station came, or the server stops.
+    Replaced,
+}
+
+struct Connection {
+    link: Arc<Link>,
+    station: StationId,
+    protocol: Protocol,
+    connected_since: DateTime<Utc>,
+    seat: Seat,
+    waiting: VecDeque<Waiting>,
+    handling: Option<(MessageId, Handling)>,
+    outgoing: Outgoing,
+    last_heard: Instant,
+    onboarding: Option<tokio::task::AbortHandle>,
+    noise: u64,
+}
+
+/// Runs a connection to its end.
+pub async fn run(link: Arc<Link>, entering: Entering) {
+    let Ok((admitted, upgraded)) = entering.stream().await else { return };
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(link.settings.max_message_bytes))
+        .max_frame_size(Some(link.settings.max_message_bytes));
+    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    let now = link.app.now();
+    let station = admitted.station.id.clone();
+    let seat = link.cluster.seat(&station, admitted.protocol.subprotocol(), now);
+    info!(station_id = %station, protocol = admitted.protocol.subprotocol(), "a station connected");
+    metrics::gauge!("juden_connections").increment(1);
+    let mut connection = Connection {
+        link,
+        station,
+        protocol: admitted.protocol,
+        connected_since: now,
+        seat,
+        waiting: VecDeque::new(),
+        handling: None,
+        outgoing: Outgoing::default(),
+        last_heard: Instant::now(),
+        onboarding: None,
+        noise: 0,
+    };
+    let end = connection.serve(&mut socket).await;
+    connection.end(socket, end).await;
+    metrics::gauge!("juden_connections").decrement(1);
+}
+
+impl Connection {
+    async fn serve(&mut self, socket: &mut Socket) -> End {
+        let mut ping = interval(self.link.settings.ping_interval.unwrap_or(Duration::from_secs(86_400)));
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        loop {
+            let wake = self.wake(socket, &mut ping).await;
+            let went = match wake {
+                Wake::Read(None) => Err(End::Gone),
+                Wake::Read(Some(Ok(message))) => self.heard(socket, message).await,
+                Wake::Read(Some(Err(cause))) => Err(self.broken(cause)),
+                Wake::Answer(answer) => {
+                    self.handling = None;
+                    self.onboard_once();
+                    self.send(socket, Message::text(answer)).await
+                }
+                Wake::Command(call) => {
+                    debug!(station_id = %self.station, action = call.action, "a command is sent");
+                    let text = self.outgoing.begin(call, self.link.settings.call_timeout);
+                    self.send(socket, Message::text(text)).await
+                }
+                Wake::CommandTimeout if self.outgoing.timed_out() => Err(End::Close(CloseCode::Policy, "no command is answered")),
+                Wake::CommandTimeout => Ok(()),
+                Wake::Ping => self.send(socket, Message::Ping(Bytes::new())).await,
+                Wake::Idle => Err(End::Close(CloseCode::Policy, "no sign of life")),
+                Wake::Replaced => Err(End::Close(CloseCode::Away, "a newer connection, or the server stops")),
+            };
+            if let Err(end) = went {
+                return end;
+            }
+            self.handle_next();
+        }
+    }
+
+    /// Waits for the next thing to do.
+    async fn wake(&mut self, socket: &mut Socket, ping: &mut Interval) -> Wake {
+        let settings = &self.link.settings;
+        let deadline = self.outgoing.deadline().unwrap_or_else(Instant::now);
+        tokio::select! {
+            message = socket.next(), if self.waiting.len() < CALLS_WAITING_MAX => Wake::Read(message),
+            answer = handled(&mut self.handling) => Wake::Answer(answer),
+            Some(call) = self.seat.calls.recv(), if self.outgoing.is_free() => Wake::Command(call),
+            () = sleep_until(deadline), if !self.outgoing.is_free() => Wake::CommandTimeout,
+            _ = ping.tick(), if settings.ping_interval.is_some() => Wake::Ping,
+            () = sleep_until(self.last_heard + settings.idle_timeout) => Wake::Idle,
+            _ = self.seat.replaced.wait_for(|replaced| *replaced) => Wake::Replaced,
+        }
+    }
+
+    /// Takes a message from the station.
+    async fn heard(&mut self, socket: &mut Socket, message: Message) -> Result<(), End> {
+        self.last_heard = Instant::now();
+        let received_at = self.link.app.now();
+        self.seat.heard(received_at);
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => {
+                self.note_noise("a binary message");
+                return Ok(());
+            }
+            Message::Close(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+        };
+        // A NUL is no JSON and no text that a store keeps whole.
+        let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
+        match frame::parse(cleaned.as_deref().unwrap_or(text.as_str())) {
+            Frame::Ignored(why) => self.note_noise(why),
+            Frame::Reply(id, reply) => {
+                if !self.outgoing.answered(&id, reply) {
+                    self.note_noise("an answer that nobody asked for");
+                }
+            }
+            Frame::Refused(id, error) => return self.send(socket, Message::text(frame::error_text(&id, &error))).await,
+            Frame::Call(call) => {
+                let in_flight = self.waiting.iter().map(|waiting| &waiting.id).chain(self.handling.iter().map(|(id, _)| id)).any(|id| *id == call.id);
+                // A transaction message is known by its content: its repeat gets its own answer.
+                if in_flight && !self.is_transaction(&call.action, call.payload) {
+                    let error = CallError::new(ErrorCode::GenericError, "a call with this message id is still being handled");
+                    return self.send(socket, Message::text(frame::error_text(&call.id, &error))).await;
+                }
+                self.waiting.push_back(Waiting {
+                    id: call.id,
+                    action: call.action,
+                    broken: matches!(call.payload, Payload::Broken(_)),
+                    payload: call.payload.text().to_owned(),
+                    received_at,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_transaction(&self, action: &str, payload: Payload<'_>) -> bool {
+        self.protocol.decode(action, payload).is_ok_and(|decoded| decoded.event.is_transaction())
+    }
+
+    /// Begins to handle the next call, where none is being handled.
+    fn handle_next(&mut self) {
+        if self.handling.is_some() {
+            return;
+        }
+        if let Some(call) = self.waiting.pop_front() {
+            let heard = Heard { received_at: call.received_at, connected_since: self.connected_since };
+            let id = call.id.clone();
+            self.handling = Some((id, Box::pin(handle(self.link.app.clone(), self.station.clone(), self.protocol, call, heard))));
+        }
+    }
+
+    async fn send(&mut self, socket: &mut Socket, message: Message) -> Result<(), End> {
+        match timeout(self.link.settings.write_timeout, socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => {
+                warn!(station_id = %self.station, "a station does not take what is sent to it; its connection is closed");
+                Err(End::Gone)
+            }
+        }
+    }
+
+    /// Something that is no frame. The connection lives on; the first of a connection is told.
+    fn note_noise(&mut self, what: &'static str) {
+        metrics::counter!("juden_frames_ignored_total", "why" => what).increment(1);
+        if self.noise == 0 {
+            warn!(station_id = %self.station, what, "a station sent what is no OCPP frame; further ones are counted only");
+        }
+        self.noise += 1;
+    }
+
+    fn broken(&self, cause: Error) -> End {
+        debug!(station_id = %self.station, %cause, "a connection broke");
+        match cause {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+                warn!(station_id = %self.station, limit = self.link.settings.max_message_bytes, "a station sent a message over the limit");
+                End::Close(CloseCode::Size, "the message is over the limit")
+            }
+            Error::Utf8(_) => End::Close(CloseCode::Invalid, "a text must be UTF-8"),
+            Error::Protocol(_) => End::Close(CloseCode::Protocol, "not the WebSocket protocol"),
+            _ => End::Gone,
+        }
+    }
+
+    /// After the first answer, what Juden wants to know of the station is asked, some time later.
+    fn onboard_once(&mut self) {
+        if let (None, Some(delay)) = (&self.onboarding, self.link.settings.onboarding_delay) {
+            let (app, station) = (self.link.app.clone(), self.station.clone());
+            self.onboarding = Some(tokio::spawn(async move { app.onboard(&station, delay).await }).abort_handle());
+        }
+    }
+
+    /// Ends the connection: what is being handled is answered still, the rest the station keeps.
+    async fn end(mut self, mut socket: Socket, end: End) {
+        self.outgoing.disconnected();
+        if let Some(onboarding) = self.onboarding.take() {
+            onboarding.abort();
+        }
+        if let End::Close(code, why) = end {
+            if self.handling.is_some()
+                && let Ok(answer) = timeout(LAST_CALL, handled(&mut self.handling)).await
+            {
+                let _ = self.send(&mut socket, Message::text(answer)).await;
+            }
+            let closing = CloseFrame { code, reason: why.into() };
+            if let Ok(Ok(())) = timeout(DRAIN_FOR, socket.close(Some(closing))).await {
+                drain(&mut socket).await;
+            }
+            info!(station_id = %self.station, why, "a station's connection was closed");
+        } else {
+            info!(station_id = %self.station, "a station left");
+        }
+        if self.seat.is_current() {
+            let note = NoteRow { station_id: self.station.clone(), at: self.link.app.now(), note: StationNote::Seen };
+            self.link.app.ledger.note_soon(note);
+        }
+    }
+}
+
+/// The answer of the call being handled; never, where none is.
+async fn handled(handling: &mut Option<(MessageId, Handling)>) -> String {
+    match handling {
+        Some((_, handling)) => handling.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Handles one call: its answer's frame.
+async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Waiting, heard: Heard) -> String {
+    let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
+    let answered = async {
+        let decoded = protocol.decode(&call.action, payload)?;
+        let record = app.stations.find(&station).await.ok().flatten();
+        let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
+        let incoming = Incoming {
+            station: &record,
+            heard,
+            message_id: call.id.text().into_owned(),
+            action: &call.action,
+            payload: &call.payload,
+            encode: decoded.encode,
+        };
+        let event: StationEvent = decoded.event;
+        app.handle(incoming, event).await
+    };
+    match answered.await {
+        Ok(payload) => frame::result_text(&call.id, &payload),
+        Err(error) => {
+            debug!(station_id = %station, action = call.action, code = ?error.code, why = error.description, "a call was refused");
+            metrics::counter!("juden_call_errors_total", "code" => error.code.wire()).increment(1);
+            frame::error_text(&call.id, &error)
+        }
+    }
+}
+
+/// Reads on for a moment after a close: a peer that is still sending sees the close before the reset.
+async fn drain(socket: &mut Socket) {
+    let stream = socket.get_mut();
+    let mut buffer = vec![0; READ_BUFFER_BYTES];
+    let mut left = DRAIN_BYTES;
+    let _ = timeout(DRAIN_FOR, async {
+        while left > 0 {
+            match stream.read(&mut buffer).await {
+                Ok(0) | Err(_) => break,
+                Ok(read) => left = left.saturating_sub(read),
+            }
+        }
+    })
+    .await;
+}

@@ -1,0 +1,217 @@
+//! The WebSocket handshake. Who may connect is decided before the upgrade; a refusal is an HTTP
+//! status, counted and shown to the operator.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Request, Response, StatusCode};
+use moka::sync::Cache;
+use percent_encoding::percent_decode_str;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::Link;
+use crate::app::access::{Admitted, Credentials, Denied};
+use crate::app::refusals::HandshakeRefusal;
+
+/// Wrong passwords of one identity and address within a minute after which its tries are slowed.
+const FAILURES_BEFORE_SLOW: u32 = 5;
+
+/// The wait before each slowed try.
+const SLOW_TRY: Duration = Duration::from_millis(250);
+
+/// Identities and addresses whose failures are counted.
+const FAILURES_COUNTED: u64 = 100_000;
+
+/// A station that may enter, and the stream that it enters on.
+pub struct Entering {
+    /// Who, and in which protocol.
+    pub admitted: Admitted,
+    /// The stream.
+    pub upgrade: OnUpgrade,
+}
+
+impl Entering {
+    /// The upgraded stream.
+    pub async fn stream(self) -> Result<(Admitted, Upgraded), hyper::Error> {
+        Ok((self.admitted, self.upgrade.await?))
+    }
+}
+
+/// Slows whoever tries passwords: it neither locks a station out nor lets hashing use the machine up.
+pub struct PasswordThrottle {
+    failures: Cache<String, u32>,
+}
+
+impl PasswordThrottle {
+    /// Nobody has failed yet.
+    pub fn new() -> Self {
+        Self { failures: Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(Duration::from_secs(60)).build() }
+    }
+
+    async fn wait(&self, key: &str) {
+        if self.failures.get(key).unwrap_or(0) >= FAILURES_BEFORE_SLOW {
+            tokio::time::sleep(SLOW_TRY).await;
+        }
+    }
+
+    fn failed(&self, key: String) {
+        let times = self.failures.get(&key).unwrap_or(0).saturating_add(1);
+        self.failures.insert(key, times);
+    }
+}
+
+/// Answers a handshake; a station that may enter is handed over.
+pub async fn answer(link: &Arc<Link>, mut request: Request<Incoming>, peer: SocketAddr, upgraded: &mpsc::Sender<Entering>) -> Response<Full<Bytes>> {
+    let Some(key) = websocket_key(request.headers()) else {
+        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this is an OCPP endpoint: connect by WebSocket, version 13");
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return response;
+    };
+    let Ok(_place) = link.handshakes.acquire().await else { return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping") };
+    let identity = identity(request.uri().path());
+    let credentials = credentials(request.headers());
+    let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default());
+    link.throttle.wait(&throttle_key).await;
+    let admitted = match &identity {
+        None => Ok(Err(Denied::BadIdentity)),
+        Some(identity) => link.app.admit_station(identity, &credentials).await,
+    };
+    match admitted {
+        Err(cause) => {
+            tracing::error!(%cause, "a handshake could not be decided");
+            let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "the central system is busy: try again");
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            response
+        }
+        Ok(Err(denied)) => {
+            if denied == Denied::Password {
+                link.throttle.failed(throttle_key);
+            }
+            deny(link, identity.unwrap_or_default(), peer, denied)
+        }
+        Ok(Ok(admitted)) => {
+            let response = switch(&key, &admitted);
+            let entering = Entering { admitted, upgrade: hyper::upgrade::on(&mut request) };
+            match upgraded.try_send(entering) {
+                Ok(()) => response,
+                Err(_) => refusal(StatusCode::BAD_REQUEST, "one handshake a connection"),
+            }
+        }
+    }
+}
+
+fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied) -> Response<Full<Bytes>> {
+    let (status, reason) = denied.told();
+    link.app.refusals.note(HandshakeRefusal {
+        at: link.app.now(),
+        peer: peer.to_string(),
+        station_id: identity.chars().take(64).filter(|c| !c.is_control()).collect(),
+        status,
+        reason,
+    });
+    let mut response = refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), reason);
+    if status == 401 {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ocpp\""));
+    }
+    response
+}
+
+fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(format!("{why}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+fn switch(key: &str, admitted: &Admitted) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if admitted.named {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(admitted.protocol.subprotocol()));
+    }
+    response
+}
+
+/// All tokens of a header, over commas and repeated headers.
+fn tokens(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect()
+}
+
+/// The handshake's key, where the request is one. A missing `Connection: Upgrade` or version is
+/// tolerated: some firmware leaves them out.
+fn websocket_key(headers: &HeaderMap) -> Option<String> {
+    let upgrades = tokens(headers, &header::UPGRADE).iter().any(|token| token.eq_ignore_ascii_case("websocket"));
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version.as_bytes() == b"13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?.to_str().ok()?;
+    (upgrades && version).then(|| key.to_owned())
+}
+
+/// The last segment of the path that is not empty, percent-decoded.
+fn identity(path: &str) -> Option<String> {
+    let segment = path.split('/').rfind(|segment| !segment.is_empty())?;
+    percent_decode_str(segment).decode_utf8().ok().map(|identity| identity.into_owned())
+}
+
+fn credentials(headers: &HeaderMap) -> Credentials {
+    let basic = headers.get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        let bytes = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        let colon = bytes.iter().position(|byte| *byte == b':')?;
+        Some((bytes[..colon].to_vec(), bytes[colon + 1..].to_vec()))
+    });
+    Credentials { basic, offered: tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_is_the_last_segment_whatever_stands_before_or_after_it() {
+        for (path, expected) in [
+            ("/ocpp/CP1", Some("CP1")),
+            ("/ocpp/CP1/", Some("CP1")),
+            ("///CP1//", Some("CP1")),
+            ("/a/b/c/CP1", Some("CP1")),
+            ("/ocpp/RDAM%20123", Some("RDAM 123")),
+            ("/ocpp/a%2Fb", Some("a/b")),
+            ("/ocpp/%E5%85%85", Some("充")),
+            ("/ocpp/%FF", None),
+            ("/", None),
+        ] {
+            assert_eq!(identity(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_password_may_be_any_bytes_and_hold_colons() {
+        let mut headers = HeaderMap::new();
+        let encoded = STANDARD.encode([b"CP1:".as_slice(), &[0xff, b':', 0x00]].concat());
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("basic {encoded}")).unwrap());
+        assert_eq!(credentials(&headers).basic, Some((b"CP1".to_vec(), vec![0xff, b':', 0x00])));
+    }
+
+    #[test]
+    fn subprotocols_are_read_over_commas_and_repeated_headers() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("ocpp2.0.1 ,ocpp1.6"));
+        headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("ocpp1.5"));
+        assert_eq!(credentials(&headers).offered, ["ocpp2.0.1", "ocpp1.6", "ocpp1.5"]);
+    }
+}

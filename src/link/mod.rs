@@ -1,0 +1,107 @@
+//! Stations' connections: the listener, the handshake, one task per station.
+
+mod connection;
+mod handshake;
+mod outgoing;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{info, warn};
+
+use crate::app::App;
+use crate::cluster::LocalCluster;
+use crate::config::LinkSettings;
+
+/// What a client has to send its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest handshake in bytes.
+const HANDSHAKE_MAX_BYTES: usize = 16 * 1024;
+
+/// Handshakes under way at once; more wait.
+const HANDSHAKES_AT_ONCE: usize = 512;
+
+/// Wait after a failed accept: the process is out of file handles.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// What every connection works with.
+pub struct Link {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Where connections take their places.
+    pub cluster: Arc<LocalCluster>,
+    /// How connections are kept.
+    pub settings: LinkSettings,
+    throttle: handshake::PasswordThrottle,
+    handshakes: Semaphore,
+}
+
+impl Link {
+    /// A link over the use cases.
+    pub fn new(app: Arc<App>, cluster: Arc<LocalCluster>, settings: LinkSettings) -> Self {
+        Self { app, cluster, settings, throttle: handshake::PasswordThrottle::new(), handshakes: Semaphore::new(HANDSHAKES_AT_ONCE) }
+    }
+}
+
+/// Accepts stations until `stop` becomes true, then lets each finish the call it is in. Returns
+/// when the last connection has ended.
+pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(link.settings.max_connections));
+    let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
+    loop {
+        // Beyond the limit, new connections wait in the kernel's queue.
+        let Ok(place) = places.clone().acquire_owned().await else { break };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let _ = stream.set_nodelay(true);
+                let (link, alive) = (link.clone(), alive.clone());
+                tokio::spawn(async move {
+                    serve_one(link, stream, peer, alive).await;
+                    drop(place);
+                });
+            }
+            Err(cause) => {
+                warn!(%cause, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+    link.cluster.end_all();
+    drop(alive);
+    let _ = all_ended.recv().await;
+    info!("all station connections have ended");
+}
+
+/// One connection, from handshake to end.
+async fn serve_one(link: Arc<Link>, stream: tokio::net::TcpStream, peer: SocketAddr, alive: mpsc::Sender<Infallible>) {
+    let (upgraded, mut upgrades) = mpsc::channel(1);
+    let door = link.clone();
+    let service = service_fn(move |request| {
+        let (link, upgraded) = (door.clone(), upgraded.clone());
+        async move { Ok::<_, Infallible>(handshake::answer(&link, request, peer, &upgraded).await) }
+    });
+    let http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HANDSHAKE_TIMEOUT)
+        .max_buf_size(HANDSHAKE_MAX_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // What cannot be spoken to as HTTP ends here.
+    let _ = http.await;
+    if let Some(entering) = upgrades.recv().await {
+        connection::run(link, entering).await;
+    }
+    drop(alive);
+}

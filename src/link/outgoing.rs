@@ -1,0 +1,71 @@
+//! Our call to a station: one at a time, with a deadline (OCPP-J 1.6 section 4.1.1).
+
+use tokio::sync::oneshot;
+use tokio::time::{Duration, Instant};
+
+use crate::cluster::{CallOutcome, OutgoingCall};
+use crate::ocpp::frame::{self, MessageId, Reply};
+
+/// Calls left unanswered in a row after which a connection is taken for dead.
+pub const UNANSWERED_MAX: u32 = 3;
+
+/// The call that is under way.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    pending: Option<Pending>,
+    unanswered: u32,
+}
+
+#[derive(Debug)]
+struct Pending {
+    id: String,
+    deadline: Instant,
+    reply: oneshot::Sender<CallOutcome>,
+}
+
+impl Outgoing {
+    /// Whether another call may be sent.
+    pub const fn is_free(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Begins a call; its frame is to be sent.
+    pub fn begin(&mut self, call: OutgoingCall, timeout: Duration) -> String {
+        let text = frame::call_text(&call.message_id, &call.action, &call.payload);
+        self.pending = Some(Pending { id: call.message_id, deadline: Instant::now() + timeout, reply: call.reply });
+        text
+    }
+
+    /// When the call under way runs out of time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.pending.as_ref().map(|pending| pending.deadline)
+    }
+
+    /// An answer arrived. `false`: nobody asked for it.
+    pub fn answered(&mut self, id: &MessageId, reply: Reply) -> bool {
+        match self.pending.take_if(|pending| pending.id == id.text()) {
+            Some(pending) => {
+                self.unanswered = 0;
+                let _ = pending.reply.send(CallOutcome::Answered(reply));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The deadline passed. `true`: the connection is taken for dead.
+    pub fn timed_out(&mut self) -> bool {
+        if let Some(pending) = self.pending.take() {
+            let _ = pending.reply.send(CallOutcome::TimedOut);
+            self.unanswered += 1;
+        }
+        self.unanswered >= UNANSWERED_MAX
+    }
+
+    /// The connection ends.
+    pub fn disconnected(&mut self) {
+        if let Some(pending) = self.pending.take() {
+            let _ = pending.reply.send(CallOutcome::Disconnected);
+        }
+    }
+}
