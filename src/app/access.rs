@@ -104,7 +104,7 @@ fn protocol(station: &StationRecord, shown: &Credentials) -> Option<(Protocol, b
 
 /// The bytes that a hex text stands for: some stations send their key's hex digits as the password.
 fn hex_bytes(text: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(text).ok().filter(|text| text.len() % 2 == 0 && text.is_ascii())?;
+    let text = std::str::from_utf8(text).ok().filter(|text| text.len().is_multiple_of(2) && text.is_ascii())?;
     (0..text.len()).step_by(2).map(|place| u8::from_str_radix(&text[place..place + 2], 16).ok()).collect()
 }
 

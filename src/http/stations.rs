@@ -192,7 +192,7 @@ impl StationBody {
 }
 
 fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let whole = text.len() % 2 == 0 && text.is_ascii();
+    let whole = text.len().is_multiple_of(2) && text.is_ascii();
     let bytes = (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok());
     bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
 }

@@ -1,0 +1,239 @@
+//! The real binary, killed with SIGKILL at random instants under the fleet's load: everything that was
+//! confirmed is in the ledger once, and units and bills equal those of an undisturbed run.
+//!
+//! `JUDEN_KILLS` sets how often it is killed (50 when unset); `JUDEN_SEED` repeats a run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use juden_fleet::fleet::{FleetSetup, Progress, StationLog, run};
+use juden_fleet::plan::{PlanSetup, PlannedStation};
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::ADMIN_KEY;
+
+const STATIONS: usize = 12;
+const MEMBERS: usize = 6;
+const LIMIT: Duration = Duration::from_secs(600);
+
+struct Process {
+    child: Option<Child>,
+    folder: TempDir,
+    ocpp: u16,
+    http: u16,
+    client: reqwest::Client,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Process {
+    fn new() -> Self {
+        Self { child: None, folder: tempfile::tempdir().unwrap(), ocpp: free_port(), http: free_port(), client: reqwest::Client::new() }
+    }
+
+    async fn start(&mut self, clock: &str) {
+        let database = format!("sqlite://{}", self.folder.path().join("juden.db").display());
+        let child = Command::new(env!("CARGO_BIN_EXE_juden"))
+            .current_dir(self.folder.path())
+            .args(["serve", "--database-url", &database, "--admin-key", ADMIN_KEY, "--simulated-clock", clock])
+            .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
+            .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let began = Instant::now();
+        while self.client.get(format!("http://127.0.0.1:{}/readyz", self.http)).send().await.is_err() {
+            assert!(began.elapsed() < Duration::from_secs(30), "the server must start");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.client.request(method, format!("http://127.0.0.1:{}/api/v1{path}", self.http)).bearer_auth(ADMIN_KEY);
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Members with two cards each, and stations.
+    async fn seed(&self) -> (Vec<String>, Vec<PlannedStation>) {
+        let mut members = Vec::new();
+        let mut cards = Vec::new();
+        for n in 0..MEMBERS {
+            let plan = ["simple", "premium_100", "premium_200"][n % 3];
+            let body = json!({"name": format!("Member {n}"), "kind": "corporation", "email": "fleet@example.jp", "plan": plan, "payment_method": {"kind": "invoice"}});
+            let member = self.send("POST", "/members", Some(&body)).await["member_id"].as_str().unwrap().to_owned();
+            for role in ["primary", "additional"] {
+                let tag = format!("{role}{n}").to_uppercase();
+                let card = self.send("POST", "/cards", Some(&json!({"id_tag": tag, "activation_code": "0123456789abcdef"}))).await;
+                let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": role});
+                self.send("POST", &format!("/members/{member}/cards/activate"), Some(&body)).await;
+                cards.push(tag);
+            }
+            members.push(member);
+        }
+        let mut stations = Vec::new();
+        for n in 0..STATIONS {
+            let class = if n % 3 == 2 { "normal" } else { "quick" };
+            let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": class}]});
+            self.send("PUT", &format!("/stations/CP{n}"), Some(&body)).await;
+            // No card is used at two stations: which of two sessions is refused would depend on arrival.
+            stations.push(PlannedStation { station_id: format!("CP{n}"), quick: class == "quick", id_tags: vec![cards[n].clone()] });
+        }
+        (members, stations)
+    }
+
+    /// Usage and bill of every member, session numbers left out: they depend on who came first.
+    async fn outcome(&self, members: &[String]) -> BTreeMap<String, Value> {
+        let mut outcome = BTreeMap::new();
+        for member in members {
+            let mut usage = self.send("GET", &format!("/members/{member}/usage/2026-11"), None).await;
+            for session in usage["sessions"].as_array_mut().unwrap() {
+                session.as_object_mut().unwrap().remove("session_id");
+            }
+            let mut bill = self.send("GET", &format!("/members/{member}/bills/2026-11"), None).await;
+            for line in bill["lines"].as_array_mut().unwrap() {
+                line["session_ids"] = json!(line["session_ids"].as_array().unwrap().len());
+            }
+            outcome.insert(member.clone(), json!({"usage": usage, "bill": bill}));
+        }
+        outcome
+    }
+
+    /// Every session with its messages.
+    async fn sessions(&self) -> BTreeMap<i64, Value> {
+        let mut sessions = BTreeMap::new();
+        let mut path = "/sessions?limit=500".to_owned();
+        loop {
+            let page = self.send("GET", &path, None).await;
+            for session in page["items"].as_array().unwrap() {
+                let id = session["transaction_id"].as_i64().unwrap();
+                sessions.insert(id, self.send("GET", &format!("/sessions/{id}"), None).await);
+            }
+            match page["next_cursor"].as_str() {
+                Some(cursor) => path = format!("/sessions?limit=500&cursor={cursor}"),
+                None => return sessions,
+            }
+        }
+    }
+
+    fn fleet(&self) -> FleetSetup {
+        FleetSetup {
+            url: format!("ws://127.0.0.1:{}/ocpp", self.ocpp),
+            password: None,
+            time: Arc::new(|| "2026-12-02T00:00:00Z".parse().unwrap()),
+            clock_offset: TimeDelta::zero(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn plan(seed: u64, sessions_per_station: usize) -> PlanSetup {
+    PlanSetup {
+        seed,
+        sessions_per_station,
+        from: "2026-11-02T00:00:00Z".parse().unwrap(),
+        until: "2026-11-30T14:59:00Z".parse().unwrap(),
+        readings: 2,
+        offline_one_in: 4,
+    }
+}
+
+/// Confirmed messages against the ledger: each is there, under the number that the station was told.
+fn check_confirmed(logs: &[StationLog], sessions: &BTreeMap<i64, Value>) {
+    let mut numbers = BTreeSet::new();
+    for log in logs {
+        for confirmed in &log.confirmed {
+            let session = sessions.get(&confirmed.transaction_id).unwrap_or_else(|| panic!("{} lost: {confirmed:?}", log.station_id));
+            assert_eq!(session["station_id"], log.station_id.as_str());
+            let payload = &confirmed.payload;
+            match confirmed.action {
+                "StartTransaction" => {
+                    assert!(numbers.insert(confirmed.transaction_id), "one number for two sessions: {confirmed:?}");
+                    assert_eq!((&session["start_reported"], &session["meter_start_wh"]), (&payload["timestamp"], &payload["meterStart"]));
+                }
+                "StopTransaction" => assert_eq!((&session["stop_reported"], &session["meter_stop_wh"]), (&payload["timestamp"], &payload["meterStop"])),
+                _ => {
+                    let kept = session["messages"].as_array().unwrap().iter();
+                    assert!(kept.into_iter().any(|message| message["payload"]["meterValue"] == payload["meterValue"]), "{confirmed:?}");
+                }
+            }
+        }
+    }
+    assert_eq!(numbers.len(), sessions.len(), "every session in the ledger is one that a station was told of");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
+    let kills: u64 = std::env::var("JUDEN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
+    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    println!("seed {seed}, {kills} kills");
+    let sessions_per_station = usize::try_from(kills / 5).unwrap().max(4);
+    let plan = plan(seed, sessions_per_station);
+    let planned = u64::try_from(STATIONS * sessions_per_station * 4).unwrap();
+
+    let mut calm = Process::new();
+    calm.start("2026-10-31T15:00:00Z").await;
+    let (members, stations) = calm.seed().await;
+    calm.kill();
+    calm.start("2026-12-02T00:00:00Z").await;
+    let logs = tokio::time::timeout(LIMIT, run(calm.fleet(), plan.clone(), stations.clone(), Arc::default())).await.unwrap();
+    check_confirmed(&logs, &calm.sessions().await);
+    let undisturbed = calm.outcome(&members).await;
+    calm.kill();
+
+    let mut struck = Process::new();
+    struck.start("2026-10-31T15:00:00Z").await;
+    let (same_members, _) = struck.seed().await;
+    assert_eq!(same_members, members);
+    struck.kill();
+    struck.start("2026-12-02T00:00:00Z").await;
+    let progress = Arc::new(Progress::default());
+    let running = tokio::spawn(run(struck.fleet(), plan, stations, progress.clone()));
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let began = Instant::now();
+    for n in 1..=kills {
+        // The kills are spread over the run; the instant within it is random.
+        while progress.confirmed.load(Ordering::Relaxed) < n * planned / (kills + 2) {
+            assert!(began.elapsed() < LIMIT, "the fleet must go on after kill {n}; seed {seed}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
+        struck.kill();
+        struck.start("2026-12-02T00:00:00Z").await;
+    }
+    assert!(!running.is_finished(), "the last kill must come while the fleet works; seed {seed}");
+    let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
+    println!("{kills} kills, {} messages confirmed, {} connects", progress.confirmed.load(Ordering::Relaxed), progress.connects.load(Ordering::Relaxed));
+    assert_eq!(progress.confirmed.load(Ordering::Relaxed), planned, "seed {seed}");
+    check_confirmed(&logs, &struck.sessions().await);
+    assert_eq!(struck.outcome(&members).await, undisturbed, "seed {seed}");
+}

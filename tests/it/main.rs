@@ -1,0 +1,14 @@
+//! The server driven from outside: over real sockets, with its own API, its own fleet, and kills.
+
+mod api;
+mod bad_input;
+mod boundaries;
+mod commands;
+mod handshakes;
+mod harness;
+mod house;
+mod kills;
+mod months;
+mod rebuild;
+mod repeats;
+mod stops;

@@ -1,0 +1,60 @@
+//! The journal holds enough to build every session again.
+
+use juden::ocpp::frame::Payload;
+use juden::ocpp::protocol::Protocol;
+use juden::store::{Page, SessionFilter, SessionStore};
+use juden_fleet::fleet::{FleetSetup, Progress, run};
+use juden_fleet::plan::{PlanSetup, PlannedStation};
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::harness::{TestServer, start, stop, transaction};
+
+#[tokio::test]
+async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
+    let server = TestServer::at("2024-06-01T00:00:00Z").await;
+    server.station("CP1").await;
+    server.member_with_card("premium_100", "CARD1").await;
+    server.clock("2024-06-30T00:00:00Z").await;
+    let stations = vec![PlannedStation { station_id: "CP1".into(), quick: true, id_tags: vec!["CARD1".into(), "STRANGE".into()] }];
+    let plan = PlanSetup {
+        seed: 42,
+        sessions_per_station: 12,
+        from: "2024-06-02T00:00:00Z".parse().unwrap(),
+        until: "2024-06-20T00:00:00Z".parse().unwrap(),
+        readings: 2,
+        offline_one_in: 2,
+    };
+    let setup = FleetSetup { url: server.ocpp_url(), password: None, time: Arc::new(|| "2024-06-30T00:00:00Z".parse().unwrap()), clock_offset: chrono::TimeDelta::zero() };
+    run(setup, plan, stations, Arc::new(Progress::default())).await;
+    let mut socket = server.socket("CP1").await;
+    let id = transaction(&socket.call("StartTransaction", start("CARD1", "1970-01-01T00:00:00Z", 0)).await);
+    socket.call("StopTransaction", stop(id, "2024-06-29T00:00:00Z", -1)).await;
+    socket.call("StopTransaction", stop(id, "2024-06-29T00:10:00Z", 5)).await;
+    socket.call("StartTransaction", json!({})).await;
+
+    let original = server.store().await;
+    let again = TestServer::at("2024-06-01T00:00:00Z").await;
+    again.station("CP1").await;
+    again.member_with_card("premium_100", "CARD1").await;
+    let app = &again.server().app;
+    let record = app.stations.find(&juden::domain::ids::StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
+    let journal = original.journal(0, 10_000).await.unwrap();
+    assert!(journal.len() > 50);
+    for entry in journal {
+        let decoded = Protocol::V16.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
+        let incoming = juden::app::events::Incoming {
+            station: &record,
+            heard: juden::domain::instant::Heard { received_at: entry.received_at, connected_since: entry.connected_since },
+            message_id: entry.message_id,
+            action: &entry.action,
+            payload: &entry.payload,
+            encode: decoded.encode,
+        };
+        assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
+    }
+    let all = |store: Arc<juden::store::sqlite::SqliteStore>| async move {
+        store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap()
+    };
+    assert_eq!(all(again.store().await).await, all(original).await);
+}
