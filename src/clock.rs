@@ -60,7 +60,9 @@ impl Clock {
 
     /// Moves a simulated clock forward.
     pub fn advance_to(&self, target: DateTime<Utc>) -> Result<(), ClockFault> {
-        let Self::Simulated(time) = self else { return Err(ClockFault::NotSimulated) };
+        let Self::Simulated(time) = self else {
+            return Err(ClockFault::NotSimulated);
+        };
         let mut time = time.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let now = time.now();
         if target < now {

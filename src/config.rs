@@ -207,9 +207,11 @@ impl Texts {
                 key => Some(Some(key.to_owned())),
             }),
             tariffs: self.optional("tariffs").map(PathBuf::from),
-            simulated_clock: self.read("simulated-clock", "empty, or an RFC 3339 instant such as 2026-11-30T14:00:00Z", None, |text| match text {
-                "" => Some(None),
-                instant => DateTime::parse_from_rfc3339(instant).ok().map(|instant| Some(instant.to_utc())),
+            simulated_clock: self.read("simulated-clock", "empty, or an RFC 3339 instant such as 2026-11-30T14:00:00Z", None, |text| {
+                match text {
+                    "" => Some(None),
+                    instant => DateTime::parse_from_rfc3339(instant).ok().map(|instant| Some(instant.to_utc())),
+                }
             }),
             app: AppSettings {
                 heartbeat_interval_s: u32::try_from(heartbeat_s).unwrap_or(u32::MAX),
@@ -240,7 +242,8 @@ impl Texts {
     }
 
     fn month_close(&mut self) -> Option<(u32, NaiveTime)> {
-        let time = self.read("month-close-time", "a time such as 03:00", NaiveTime::MIN, |text| NaiveTime::parse_from_str(text, "%H:%M").ok());
+        let time =
+            self.read("month-close-time", "a time such as 03:00", NaiveTime::MIN, |text| NaiveTime::parse_from_str(text, "%H:%M").ok());
         let allowed = format!("manual, or a day from 1 to {CLOSE_DAY_MAX}");
         let day = self.read("month-close-day", &allowed, None, |text| match text {
             "manual" => Some(None),
@@ -290,7 +293,13 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_key_value_and_what_is_allowed() {
-        let wrong = [("http-listen", "here"), ("call-timeout-s", "0"), ("simulated-clock", "soon"), ("admin-key", "short"), ("month-close-day", "29")];
+        let wrong = [
+            ("http-listen", "here"),
+            ("call-timeout-s", "0"),
+            ("simulated-clock", "soon"),
+            ("admin-key", "short"),
+            ("month-close-day", "29"),
+        ];
         let faults = gathered(&wrong, &[], None).into_config().unwrap_err();
         assert_eq!(faults.len(), wrong.len(), "{faults:?}");
         assert!(faults.iter().any(|fault| fault == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));

@@ -155,7 +155,9 @@ impl Demo {
         self.card(&aoki, "AOKI0001", Role::Primary).await?;
         self.card(&aoki, "AOKI0002", Role::Additional).await?;
         let baba_card = self.card(&baba, "BABA0001", Role::Primary).await?;
-        for (id, class, power_w) in [("QUICK-1", ChargerClass::Quick, 50_000), ("QUICK-2", ChargerClass::Quick, 90_000), ("NORMAL-1", ChargerClass::Normal, 6_000)] {
+        for (id, class, power_w) in
+            [("QUICK-1", ChargerClass::Quick, 50_000), ("QUICK-2", ChargerClass::Quick, 90_000), ("NORMAL-1", ChargerClass::Normal, 6_000)]
+        {
             self.register(id, class, power_w).await?;
         }
         self.card(&chiba, "CHIBA001", Role::Primary).await?;
@@ -208,7 +210,11 @@ impl Demo {
         self.at("2026-12-05T03:00:00")?;
         self.app.run_due().await?;
         self.tell("November is closed");
-        Ok(vec![(aoki, "one allowance over two cards, and a session across midnight"), (baba, "a session delivered late"), (chiba, "the rest of the fleet")])
+        Ok(vec![
+            (aoki, "one allowance over two cards, and a session across midnight"),
+            (baba, "a session delivered late"),
+            (chiba, "the rest of the fleet"),
+        ])
     }
 
     /// Starts a session at an instant, Japan time.
@@ -254,7 +260,12 @@ impl Demo {
         let bar = ProgressBar::new(messages).with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} messages confirmed")?);
         let progress = Arc::new(Progress::default());
         let clock = self.clock.clone();
-        let setup = FleetSetup { url: self.url.clone(), password: Some(PASSWORD.to_owned()), time: Arc::new(move || clock.now()), clock_offset: TimeDelta::zero() };
+        let setup = FleetSetup {
+            url: self.url.clone(),
+            password: Some(PASSWORD.to_owned()),
+            time: Arc::new(move || clock.now()),
+            clock_offset: TimeDelta::zero(),
+        };
         let mut running = tokio::spawn(fleet::run(setup, plan, stations, progress.clone()));
         loop {
             tokio::select! {
@@ -301,18 +312,31 @@ impl Demo {
     async fn print_usage(&self, member: &MemberId, month: BillingMonth) -> anyhow::Result<()> {
         let (rated, sessions) = self.app.usage(member, month).await?;
         for used in &rated.sessions {
-            let Some(session) = sessions.iter().find(|session| session.id == used.id) else { continue };
+            let Some(session) = sessions.iter().find(|session| session.id == used.id) else {
+                continue;
+            };
             let stop = session.stop.as_ref().map_or_else(String::new, |stop| in_japan(stop.edge.at).format("%m-%d %H:%M").to_string());
             let card = session.card.as_ref().map(ToString::to_string).unwrap_or_default();
             let start = in_japan(session.start.at).format("%m-%d %H:%M");
             println!(
                 "  {} {:<9} card {card}  {start} to {stop}  {:>3} min: {:>3} free, {:>3} charged ({})",
-                session.id, session.station_id.as_str(), used.units, used.split.free, used.split.charged, used.state.name()
+                session.id,
+                session.station_id.as_str(),
+                used.units,
+                used.split.free,
+                used.split.charged,
+                used.state.name()
             );
         }
         for pool in &rated.pools {
             let number = |units: Option<i64>| units.map_or_else(|| "no limit".to_owned(), |units| units.to_string());
-            println!("  {} pool: {} free, {} used, {} left", pool.charger_class.name(), number(pool.free_units), pool.used_units, number(pool.free_units_left));
+            println!(
+                "  {} pool: {} free, {} used, {} left",
+                pool.charger_class.name(),
+                number(pool.free_units),
+                pool.used_units,
+                number(pool.free_units_left)
+            );
         }
         Ok(())
     }

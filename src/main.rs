@@ -46,7 +46,12 @@ fn command_line() -> Command {
                 .arg(Arg::new("out").long("out").required(true).help("the folder to write to"))
                 .args(settings()),
         )
-        .subcommand(Command::new("verify-month").about("rates a closed month again and compares it with what was billed").arg(month()).args(settings()))
+        .subcommand(
+            Command::new("verify-month")
+                .about("rates a closed month again and compares it with what was billed")
+                .arg(month())
+                .args(settings()),
+        )
         .subcommand(Command::new("check-config").about("prints the settings in force, or every fault").args(settings()))
 }
 
@@ -55,11 +60,7 @@ fn texts(matches: &ArgMatches) -> Texts {
     let named = matches.get_one::<String>("config").map(PathBuf::from);
     let usual = Some(PathBuf::from(SETTINGS_FILE)).filter(|file| file.exists());
     let file = named.or(usual);
-    Texts::gather(
-        |name| matches.get_one::<String>(name).cloned(),
-        |variable| std::env::var(variable).ok(),
-        file.as_deref(),
-    )
+    Texts::gather(|name| matches.get_one::<String>(name).cloned(), |variable| std::env::var(variable).ok(), file.as_deref())
 }
 
 /// The settings, typed; faults are printed one a line and end the program.

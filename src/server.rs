@@ -62,7 +62,12 @@ pub fn clock(config: &Config) -> Arc<Clock> {
 }
 
 /// The use cases over a store, and the ledger's writer. For one node.
-pub async fn assemble(config: &Config, store: Arc<dyn Store>, tariffs: TariffBook, clock: Arc<Clock>) -> anyhow::Result<(Arc<App>, Arc<LocalCluster>, JoinHandle<()>)> {
+pub async fn assemble(
+    config: &Config,
+    store: Arc<dyn Store>,
+    tariffs: TariffBook,
+    clock: Arc<Clock>,
+) -> anyhow::Result<(Arc<App>, Arc<LocalCluster>, JoinHandle<()>)> {
     let node = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
     let cluster = Arc::new(LocalCluster::new(node));
     let cards = Arc::new(CardDirectory::new(store.clone()));
@@ -146,5 +151,7 @@ impl Server {
 }
 
 async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}: another program may have the port; name another address"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{key}: cannot listen on {address}: another program may have the port; name another address"))
 }

@@ -278,7 +278,11 @@ mod tests {
             ("base = \"1100\"", "bose = \"1100\"", "t/2023-09.toml:15: unknown field `bose`"),
             ("reissue = \"1650\"", "reissue = 1650", "t/2023-09.toml:9:"),
             ("contract = \"1650\"", "contract = \"x\"", "\"x\" is no amount"),
-            ("unit_s = 60, free_units = 0, per_unit = \"99\"", "unit_s = 0, free_units = 0, per_unit = \"99\"", "0 is not allowed: from 1 to 86400"),
+            (
+                "unit_s = 60, free_units = 0, per_unit = \"99\"",
+                "unit_s = 0, free_units = 0, per_unit = \"99\"",
+                "0 is not allowed: from 1 to 86400",
+            ),
             ("free_units = 100", "free_units = \"many\"", "or \"unlimited\""),
             ("tax_rate = \"0.10\"", "tax_rate = \"10\"", "is no tax rate"),
             ("normal = { unit_s = 60, free_units = 0, per_unit = \"3.3\" }", "", "missing field `normal`"),

@@ -70,7 +70,15 @@ pub struct Station {
 impl Station {
     /// A station that is not connected.
     pub fn new(setup: StationSetup) -> Self {
-        Self { setup, connection: None, queue: VecDeque::new(), transaction_ids: HashMap::new(), sessions: 0, commanded: Vec::new(), confirmed: Vec::new() }
+        Self {
+            setup,
+            connection: None,
+            queue: VecDeque::new(),
+            transaction_ids: HashMap::new(),
+            sessions: 0,
+            commanded: Vec::new(),
+            confirmed: Vec::new(),
+        }
     }
 
     /// Its clock, as it reads.
@@ -122,7 +130,9 @@ impl Station {
 
     /// A call that is not queued: lost when it fails.
     pub async fn call(&mut self, action: &str, payload: &Value) -> Result<Value, CallFailure> {
-        let Some(connection) = &mut self.connection else { return Err(CallFailure::Disconnected("offline".into())) };
+        let Some(connection) = &mut self.connection else {
+            return Err(CallFailure::Disconnected("offline".into()));
+        };
         let answered = connection.call(action, payload).await;
         if matches!(answered, Err(CallFailure::Disconnected(_) | CallFailure::TimedOut(_))) {
             self.go_offline().await;
@@ -177,7 +187,9 @@ impl Station {
     /// before goes out again with the same content, under a new id or, if `same_id`, its old one.
     pub async fn flush(&mut self, same_id: bool) -> Result<(), CallFailure> {
         while let Some(queued) = self.queue.front_mut() {
-            let Some(connection) = &mut self.connection else { return Err(CallFailure::Disconnected("offline".into())) };
+            let Some(connection) = &mut self.connection else {
+                return Err(CallFailure::Disconnected("offline".into()));
+            };
             if queued.sent && !same_id {
                 queued.message_id = Uuid::new_v4().to_string();
             }
@@ -195,7 +207,9 @@ impl Station {
                     return Err(failure);
                 }
             };
-            let Some(queued) = self.queue.pop_front() else { break };
+            let Some(queued) = self.queue.pop_front() else {
+                break;
+            };
             if queued.action == "StartTransaction" {
                 self.transaction_ids.insert(queued.session, answer["transactionId"].as_i64().unwrap_or(-1));
             }

@@ -56,10 +56,18 @@ pub struct Connection {
 /// What a station answers to a command: it does what it is told.
 fn answer_to(action: &str) -> Option<Value> {
     Some(match action {
-        "GetConfiguration" => json!({"configurationKey": [{"key": "HeartbeatInterval", "readonly": false, "value": "300"}], "unknownKey": []}),
+        "GetConfiguration" => {
+            json!({"configurationKey": [{"key": "HeartbeatInterval", "readonly": false, "value": "300"}], "unknownKey": []})
+        }
         "UnlockConnector" => json!({"status": "Unlocked"}),
         "DataTransfer" => json!({"status": "UnknownVendorId"}),
-        "ChangeAvailability" | "ChangeConfiguration" | "ClearCache" | "RemoteStartTransaction" | "RemoteStopTransaction" | "Reset" | "TriggerMessage" => {
+        "ChangeAvailability"
+        | "ChangeConfiguration"
+        | "ClearCache"
+        | "RemoteStartTransaction"
+        | "RemoteStopTransaction"
+        | "Reset"
+        | "TriggerMessage" => {
             json!({"status": "Accepted"})
         }
         _ => return None,
@@ -106,7 +114,9 @@ impl Connection {
             match (frame.get(0).and_then(Value::as_i64), text(1) == id) {
                 (Some(2), _) => self.commanded(&frame).await?,
                 (Some(3), true) => return Ok(frame.get(2).cloned().unwrap_or_default()),
-                (Some(4), true) => return Err(CallFailure::Refused { code: text(2), description: text(3) }),
+                (Some(4), true) => {
+                    return Err(CallFailure::Refused { code: text(2), description: text(3) });
+                }
                 _ => {}
             }
         }
@@ -129,7 +139,8 @@ impl Connection {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text).map_err(|cause| CallFailure::Disconnected(format!("a frame that is no JSON: {cause}")));
+                    return serde_json::from_str(&text)
+                        .map_err(|cause| CallFailure::Disconnected(format!("a frame that is no JSON: {cause}")));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(cause)) => return Err(CallFailure::Disconnected(cause.to_string())),

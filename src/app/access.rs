@@ -63,8 +63,12 @@ pub struct Admitted {
 impl App {
     /// Decides who may connect over a plain connection.
     pub async fn admit_station(&self, id: &str, shown: &Credentials) -> Done<Result<Admitted, Denied>> {
-        let Ok(id) = StationId::parse(id) else { return Ok(Err(Denied::BadIdentity)) };
-        let Some(station) = self.stations.find(&id).await? else { return Ok(Err(Denied::UnknownStation)) };
+        let Ok(id) = StationId::parse(id) else {
+            return Ok(Err(Denied::BadIdentity));
+        };
+        let Some(station) = self.stations.find(&id).await? else {
+            return Ok(Err(Denied::UnknownStation));
+        };
         // Profiles 2 and 3 need TLS, and a plain connection is a lower profile (OCPP A00.FR.001).
         if station.security_profile > 1 || station.security_profile < self.settings.min_security_profile {
             return Ok(Err(Denied::SecurityProfile));
@@ -79,7 +83,9 @@ impl App {
     }
 
     async fn knows_password(&self, station: &StationRecord, shown: &Credentials) -> bool {
-        let (Some(kept), Some((user, password))) = (&station.password_hash, &shown.basic) else { return false };
+        let (Some(kept), Some((user, password))) = (&station.password_hash, &shown.basic) else {
+            return false;
+        };
         if user != station.id.as_str().as_bytes() {
             return false;
         }

@@ -43,7 +43,9 @@ impl App {
                 let allowed = format!("a command of the station's version: {}", protocol.command_names().join(", "));
                 return Err(AppError::invalid("action", allowed));
             }
-            Some(Err(violation)) => return Err(AppError::invalid(violation.field, violation.allowed)),
+            Some(Err(violation)) => {
+                return Err(AppError::invalid(violation.field, violation.allowed));
+            }
             Some(Ok(())) => {}
         }
         if station.registration != Registration::Accepted && action.starts_with("Remote") {
@@ -97,7 +99,9 @@ fn result(protocol: Protocol, outcome: CallOutcome) -> CommandResult {
             let details: Value = serde_json::from_str(&details).unwrap_or_default();
             CommandResult { outcome: "error".into(), answer: json!({"error": code, "description": description, "details": details}) }
         }
-        CallOutcome::TimedOut => CommandResult { outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) },
+        CallOutcome::TimedOut => {
+            CommandResult { outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) }
+        }
         CallOutcome::Disconnected => {
             CommandResult { outcome: "unknown".into(), answer: json!({"error": "the connection ended before an answer"}) }
         }

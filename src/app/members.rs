@@ -92,7 +92,11 @@ fn check(application: &Application) -> Done<()> {
     if application.brand.is_some() && application.payment != PaymentKind::CreditCard {
         return Err(AppError::invalid("payment_method.brand", "left out where no credit card pays"));
     }
-    if application.vehicle_vin.as_ref().is_some_and(|vin| vin.is_empty() || vin.chars().count() > VIN_MAX || vin.chars().any(char::is_control)) {
+    if application
+        .vehicle_vin
+        .as_ref()
+        .is_some_and(|vin| vin.is_empty() || vin.chars().count() > VIN_MAX || vin.chars().any(char::is_control))
+    {
         return Err(AppError::invalid("vehicle.vin", format!("1 to {VIN_MAX} printable characters")));
     }
     Ok(())

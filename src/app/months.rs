@@ -63,7 +63,9 @@ impl App {
     }
 
     async fn earliest_open_before(&self, month: BillingMonth) -> Done<Option<BillingMonth>> {
-        let Some(mut candidate) = self.store.first_month().await? else { return Ok(None) };
+        let Some(mut candidate) = self.store.first_month().await? else {
+            return Ok(None);
+        };
         while candidate < month {
             if self.store.closed_month(candidate).await?.is_none() {
                 return Ok(Some(candidate));
@@ -80,7 +82,9 @@ impl App {
         let mut after = None;
         loop {
             let members = self.store.members(&Page { after, limit: MEMBERS_AT_ONCE }).await?;
-            let Some(last) = members.last() else { return Ok((bills, billed_sessions)) };
+            let Some(last) = members.last() else {
+                return Ok((bills, billed_sessions));
+            };
             after = Some(last.id.to_string());
             for member in &members {
                 let (rated, _) = self.rated_month(member, month).await?;
@@ -133,7 +137,9 @@ impl App {
 
     /// Closes every month that is due, in order.
     pub async fn run_due(&self) -> Done<()> {
-        let Some(mut month) = self.store.first_month().await? else { return Ok(()) };
+        let Some(mut month) = self.store.first_month().await? else {
+            return Ok(());
+        };
         while self.closes_at(month).is_some_and(|due| due <= self.now()) {
             self.close_month(month).await?;
             month = month.next();

@@ -22,7 +22,9 @@ impl App {
     /// Ends quietly where the station leaves.
     pub async fn onboard(&self, id: &StationId, after: Duration) {
         tokio::time::sleep(after).await;
-        let Ok(Some(station)) = self.stations.find(id).await else { return };
+        let Ok(Some(station)) = self.stations.find(id).await else {
+            return;
+        };
         let Some(boot) = &station.boot else {
             self.trigger(id, "BootNotification").await;
             return;
@@ -40,14 +42,22 @@ impl App {
     async fn trigger(&self, id: &StationId, message: &str) {
         let command = StationCommand::TriggerMessage { requested_message: message.into(), connector_id: None };
         match self.send_command(id, &command, SENT_BY).await {
-            Ok(result) => info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message"),
-            Err(cause) => info!(station_id = %id, message, %cause, "a station could not be asked for a message"),
+            Ok(result) => {
+                info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message")
+            }
+            Err(cause) => {
+                info!(station_id = %id, message, %cause, "a station could not be asked for a message")
+            }
         }
     }
 
     async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
-        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys: Vec::new() }, SENT_BY).await else { return };
-        let Some(keys) = result.answer.get("configurationKey").and_then(Value::as_array) else { return };
+        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys: Vec::new() }, SENT_BY).await else {
+            return;
+        };
+        let Some(keys) = result.answer.get("configurationKey").and_then(Value::as_array) else {
+            return;
+        };
         let settings: serde_json::Map<String, Value> = keys
             .iter()
             .filter_map(|key| Some((key.get("key")?.as_str()?.to_owned(), json!(key.get("value").and_then(Value::as_str)))))

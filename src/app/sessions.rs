@@ -35,7 +35,9 @@ pub struct SessionView {
 
 impl App {
     async fn overlaps(&self, session: &Session) -> Done<bool> {
-        let (Some(card), Some(stop)) = (&session.card, &session.stop) else { return Ok(false) };
+        let (Some(card), Some(stop)) = (&session.card, &session.stop) else {
+            return Ok(false);
+        };
         let others = self.store.sessions_of_card(card, session.start.at, stop.edge.at).await?;
         Ok(others.iter().any(|other| session.overlaps(other)))
     }
@@ -112,7 +114,10 @@ impl App {
         let overlaps = self.overlaps(&session).await?;
         if !session.is_decidable(overlaps) {
             let state = session.billing_state(overlaps).name();
-            return Err(AppError::conflict("not_held", format!("the session is {state}: only an ended session of a member's card that is held can be decided")));
+            return Err(AppError::conflict(
+                "not_held",
+                format!("the session is {state}: only an ended session of a member's card that is held can be decided"),
+            ));
         }
         if self.store.closed_month(session.month()).await?.is_some() {
             return Err(AppError::conflict("month_closed", format!("the month {} is closed and never edited", session.month())));
@@ -123,7 +128,11 @@ impl App {
     }
 
     /// A member's month, rated as it stands.
-    pub async fn rated_month(&self, member: &crate::domain::member::Member, month: crate::domain::month::BillingMonth) -> Done<(rating::RatedMonth, Vec<Session>)> {
+    pub async fn rated_month(
+        &self,
+        member: &crate::domain::member::Member,
+        month: crate::domain::month::BillingMonth,
+    ) -> Done<(rating::RatedMonth, Vec<Session>)> {
         let first = rating::first_month_needed(member, month, &self.tariffs);
         // Sessions of the month after may overlap the month's last ones.
         let sessions = self.store.sessions_of_member(&member.id, first, month.next()).await?;

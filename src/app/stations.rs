@@ -75,7 +75,11 @@ impl App {
             default_protocol: draft.default_protocol,
             time_zone: draft.time_zone,
             registration: draft.registration,
-            connectors: draft.connectors.into_iter().map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None }).collect(),
+            connectors: draft
+                .connectors
+                .into_iter()
+                .map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None })
+                .collect(),
             boot: None,
             last_seen_at: None,
             configuration: None,

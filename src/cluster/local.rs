@@ -56,14 +56,8 @@ impl LocalCluster {
         let (calls_in, calls) = mpsc::channel(CALLS_WAITING_MAX);
         let (replace, replaced) = watch::channel(false);
         let last_heard_ms = Arc::new(AtomicI64::new(now.timestamp_millis()));
-        let held = Held {
-            generation,
-            protocol,
-            connected_since: now,
-            last_heard_ms: last_heard_ms.clone(),
-            calls: calls_in,
-            replaced: replace,
-        };
+        let held =
+            Held { generation, protocol, connected_since: now, last_heard_ms: last_heard_ms.clone(), calls: calls_in, replaced: replace };
         if let Some(older) = self.held.insert(station.clone(), held) {
             older.replaced.send_replace(true);
         }

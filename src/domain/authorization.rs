@@ -57,7 +57,9 @@ pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: boo
 
 /// Rows 1 to 5 of the ladder: what the card itself decides.
 fn card_refusal(file: Option<&CardFile>, at: DateTime<Utc>) -> Option<Reason> {
-    let Some(file) = file else { return Some(Reason::UnknownCard) };
+    let Some(file) = file else {
+        return Some(Reason::UnknownCard);
+    };
     match file.card.state_at(at) {
         CardState::Stock => Some(Reason::NotActivated),
         CardState::Dead(DeadCause::Replaced) => Some(Reason::Replaced),

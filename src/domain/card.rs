@@ -172,18 +172,14 @@ impl Card {
                 reasons.remove(reason);
                 if reasons.is_empty() { CardState::Active } else { CardState::Suspended(reasons) }
             }
-            (CardState::Active | CardState::Suspended(_), CardEvent::Deactivated) => {
-                CardState::Dead(DeadCause::Deactivated)
-            }
+            (CardState::Active | CardState::Suspended(_), CardEvent::Deactivated) => CardState::Dead(DeadCause::Deactivated),
         })
     }
 
     /// Whose card it is, once it was activated. A card never changes hands.
     pub fn holder(&self) -> Option<Holder> {
         self.events.iter().find_map(|dated| match &dated.event {
-            CardEvent::Activated { member, role } => {
-                Some(Holder { member: member.clone(), role: *role, activated_at: dated.at })
-            }
+            CardEvent::Activated { member, role } => Some(Holder { member: member.clone(), role: *role, activated_at: dated.at }),
             _ => None,
         })
     }
@@ -251,13 +247,16 @@ pub(crate) mod tests {
     }
 
     fn lost_and_held() -> Card {
-        card("C1", &[
-            ("2024-05-01T00:00:00Z", activated(Role::Primary)),
-            ("2024-05-07T01:15:00Z", CardEvent::Suspended(Suspension::Lost)),
-            ("2024-05-08T00:00:00Z", CardEvent::Suspended(Suspension::Operator)),
-            ("2024-05-09T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
-            ("2024-05-10T00:00:00Z", CardEvent::Resumed(Suspension::Operator)),
-        ])
+        card(
+            "C1",
+            &[
+                ("2024-05-01T00:00:00Z", activated(Role::Primary)),
+                ("2024-05-07T01:15:00Z", CardEvent::Suspended(Suspension::Lost)),
+                ("2024-05-08T00:00:00Z", CardEvent::Suspended(Suspension::Operator)),
+                ("2024-05-09T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
+                ("2024-05-10T00:00:00Z", CardEvent::Resumed(Suspension::Operator)),
+            ],
+        )
     }
 
     #[test]
@@ -299,12 +298,15 @@ pub(crate) mod tests {
 
     #[test]
     fn a_dead_card_never_comes_back() {
-        let card = card("C2", &[
-            ("2024-05-01T00:00:00Z", activated(Role::Additional)),
-            ("2024-05-02T00:00:00Z", CardEvent::Deactivated),
-            ("2024-05-03T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
-            ("2024-05-04T00:00:00Z", activated(Role::Additional)),
-        ]);
+        let card = card(
+            "C2",
+            &[
+                ("2024-05-01T00:00:00Z", activated(Role::Additional)),
+                ("2024-05-02T00:00:00Z", CardEvent::Deactivated),
+                ("2024-05-03T00:00:00Z", CardEvent::Resumed(Suspension::Lost)),
+                ("2024-05-04T00:00:00Z", activated(Role::Additional)),
+            ],
+        );
         let now = at("2024-06-01T00:00:00Z");
         assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
         assert_eq!(suspend(&card, Suspension::Lost, now), Err(Reason::DeadCard));

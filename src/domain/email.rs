@@ -7,14 +7,12 @@ pub const EMAIL_MAX: usize = 254;
 /// of letters, digits, `-`, `.` after it; no symbol first or beside the `@`; no two of `.` and `-`
 /// in a row.
 pub fn is_strict(address: &str) -> bool {
-    let Some((local, domain)) = address.split_once('@') else { return false };
+    let Some((local, domain)) = address.split_once('@') else {
+        return false;
+    };
     let symbol = |c: char| matches!(c, '.' | '-' | '_');
-    let pair = |text: &str| {
-        text.chars().zip(text.chars().skip(1)).any(|(a, b)| matches!(a, '.' | '-') && matches!(b, '.' | '-'))
-    };
-    let bounded = |text: &str| {
-        !text.is_empty() && !text.starts_with(symbol) && !text.ends_with(symbol) && !pair(text)
-    };
+    let pair = |text: &str| text.chars().zip(text.chars().skip(1)).any(|(a, b)| matches!(a, '.' | '-') && matches!(b, '.' | '-'));
+    let bounded = |text: &str| !text.is_empty() && !text.starts_with(symbol) && !text.ends_with(symbol) && !pair(text);
     address.len() <= EMAIL_MAX
         && bounded(local)
         && bounded(domain)

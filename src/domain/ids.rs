@@ -78,14 +78,10 @@ impl SessionId {
     pub fn parse(text: &str) -> Result<Self, BadId> {
         let number = text.strip_prefix("S-").unwrap_or(text);
         match number.parse::<i64>() {
-            Ok(id) if (1..=Self::MAX).contains(&id) && number.bytes().all(|b| b.is_ascii_digit()) => {
-                Ok(Self(id))
+            Ok(id) if (1..=Self::MAX).contains(&id) && number.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(id)),
+            _ => {
+                Err(BadId { what: "session_id", allowed: "'S-' and a number from 1 to 2147483647", given: text.chars().take(60).collect() })
             }
-            _ => Err(BadId {
-                what: "session_id",
-                allowed: "'S-' and a number from 1 to 2147483647",
-                given: text.chars().take(60).collect(),
-            }),
         }
     }
 }
@@ -112,11 +108,7 @@ impl IdTag {
     /// characters is cut.
     pub fn new(text: &str) -> Self {
         let as_sent: String = text.chars().take(ID_TAG_MAX).collect();
-        let matched = as_sent
-            .chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-'))
-            .flat_map(char::to_uppercase)
-            .collect();
+        let matched = as_sent.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-')).flat_map(char::to_uppercase).collect();
         Self { as_sent, matched }
     }
 

@@ -109,7 +109,9 @@ pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attri
     if matches!(reported.moment, Moment::Local(_)) && zone.is_none() {
         return doubtful(Flag::TimeWithoutZone);
     }
-    let Some(said) = reported.instant(zone) else { return doubtful(Flag::TimeUnreadable) };
+    let Some(said) = reported.instant(zone) else {
+        return doubtful(Flag::TimeUnreadable);
+    };
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let ahead = said - heard.received_at;
     if said.timestamp() < PROGRAMME_BEGAN_S || ahead > TimeDelta::seconds(CLOCK_AHEAD_MAX_S) {
@@ -129,10 +131,8 @@ mod tests {
     use super::*;
 
     fn attributed(text: &str, moment: Moment, zone: Option<&str>) -> (String, Option<&'static str>) {
-        let heard = Heard {
-            received_at: "2024-07-10T12:00:00Z".parse().unwrap(),
-            connected_since: "2024-07-10T10:00:00Z".parse().unwrap(),
-        };
+        let heard =
+            Heard { received_at: "2024-07-10T12:00:00Z".parse().unwrap(), connected_since: "2024-07-10T10:00:00Z".parse().unwrap() };
         let reported = Reported { text: text.into(), moment };
         let result = attribute(&reported, zone.map(|zone| Zone::parse(zone).unwrap()), heard);
         (result.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), result.doubt.map(Flag::code))
@@ -168,7 +168,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_no_clock_is_quarantined() {
         assert_eq!(instant("2019-12-15T15:00:00Z"), kept("2019-12-15T15:00:00Z"));
-        for text in ["2019-12-15T14:59:59Z", "1970-01-01T00:00:05Z", "0001-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2024-07-11T12:00:01Z"] {
+        for text in ["2019-12-15T14:59:59Z", "1970-01-01T00:00:05Z", "0001-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2024-07-11T12:00:01Z"]
+        {
             assert_eq!(instant(text), received("clock_implausible"), "{text}");
         }
         assert_eq!(instant("2024-07-11T12:00:00Z"), received("clock_ahead"));

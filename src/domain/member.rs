@@ -139,12 +139,7 @@ impl Member {
 
     /// The service's start: the first activation of a primary card (rule R3.1e).
     pub fn service_start(&self) -> Option<DateTime<Utc>> {
-        self.cards
-            .iter()
-            .filter_map(Card::holder)
-            .filter(|holder| holder.role == Role::Primary)
-            .map(|holder| holder.activated_at)
-            .min()
+        self.cards.iter().filter_map(Card::holder).filter(|holder| holder.role == Role::Primary).map(|holder| holder.activated_at).min()
     }
 
     /// The instant at which an account that was never activated lapses: the end of the month of
@@ -175,9 +170,7 @@ impl Member {
 
     /// The live card with this role at an instant.
     pub fn live_card(&self, role: Role, at: DateTime<Utc>) -> Option<&Card> {
-        self.cards.iter().find(|card| {
-            card.state_at(at).is_live() && card.holder().is_some_and(|holder| holder.role == role)
-        })
+        self.cards.iter().find(|card| card.state_at(at).is_live() && card.holder().is_some_and(|holder| holder.role == role))
     }
 
     /// The card with this number, if it was ever this member's.
@@ -188,13 +181,7 @@ impl Member {
 
 /// Activates a card for a member (articles 3.1, 9.4; rules R3.1d, R9.1). `code_matches` says
 /// whether the code entered is the card's own; a code is spent by its activation.
-pub fn activate(
-    member: &Member,
-    card: &Card,
-    role: Role,
-    code_matches: bool,
-    now: DateTime<Utc>,
-) -> Result<CardEvent, Reason> {
+pub fn activate(member: &Member, card: &Card, role: Role, code_matches: bool, now: DateTime<Utc>) -> Result<CardEvent, Reason> {
     match card.state_at(now) {
         CardState::Dead(_) => return Err(Reason::DeadCard),
         CardState::Active | CardState::Suspended(_) => return Err(Reason::BadCode),
@@ -202,7 +189,9 @@ pub fn activate(
         CardState::Stock => {}
     }
     match (role, member.state_at(now)) {
-        (_, MemberState::Lapsed) | (Role::Additional, MemberState::Admitted) => return Err(Reason::NotActivated),
+        (_, MemberState::Lapsed) | (Role::Additional, MemberState::Admitted) => {
+            return Err(Reason::NotActivated);
+        }
         (Role::Primary, MemberState::Admitted) | (_, MemberState::Active) => {}
     }
     match role {
@@ -254,10 +243,8 @@ pub(crate) mod tests {
     fn activation_refuses_in_the_order_of_the_rule() {
         let primary = card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
         let live_additional = card("C2", &[("2024-04-11T00:00:00Z", activated(Role::Additional))]);
-        let dead_additional = card("C2", &[
-            ("2024-04-11T00:00:00Z", activated(Role::Additional)),
-            ("2024-04-12T00:00:00Z", CardEvent::Deactivated),
-        ]);
+        let dead_additional =
+            card("C2", &[("2024-04-11T00:00:00Z", activated(Role::Additional)), ("2024-04-12T00:00:00Z", CardEvent::Deactivated)]);
         let stock = card("C3", &[]);
         let now = at("2024-05-01T00:00:00Z");
         let fresh = member("2024-04-03T03:00:00Z", "simple", vec![]);

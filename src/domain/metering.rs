@@ -14,11 +14,7 @@ const ENERGY_SLACK_WH: i64 = 1_000;
 
 /// The energy between two registers, and the doubt about it. Where the final register is missing,
 /// the last reading stands in for it.
-pub fn energy(
-    start: Option<WattHours>,
-    stop: Option<WattHours>,
-    last_reading: Option<WattHours>,
-) -> (Option<WattHours>, Option<Flag>) {
+pub fn energy(start: Option<WattHours>, stop: Option<WattHours>, last_reading: Option<WattHours>) -> (Option<WattHours>, Option<Flag>) {
     let known_stop = stop.filter(|register| *register != METER_UNKNOWN);
     let (Some(start), Some(end)) = (start, known_stop.or(last_reading)) else {
         return (None, Some(Flag::MeterUnknown));

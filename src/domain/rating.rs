@@ -56,7 +56,9 @@ pub struct RatedMonth {
 /// The earliest month whose sessions are needed to rate `month`: earlier ones count only where a
 /// plan carries unused units on.
 pub fn first_month_needed(member: &Member, month: BillingMonth, tariffs: &TariffBook) -> BillingMonth {
-    let Some(service_start) = member.service_start() else { return month };
+    let Some(service_start) = member.service_start() else {
+        return month;
+    };
     let mut first = month;
     while first > BillingMonth::of(service_start) && carries_from(member, first.previous(), tariffs) {
         first = first.previous();
@@ -70,12 +72,7 @@ fn carries_from(member: &Member, month: BillingMonth, tariffs: &TariffBook) -> b
 
 /// Rates a member's month. `sessions` holds at least the member's sessions of the months from
 /// [`first_month_needed`] to `month`, in any order.
-pub fn rate(
-    member: &Member,
-    sessions: &[Session],
-    month: BillingMonth,
-    tariffs: &TariffBook,
-) -> Result<RatedMonth, NoPrice> {
+pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, tariffs: &TariffBook) -> Result<RatedMonth, NoPrice> {
     let (tariff, _, plan) = tariffs.plan(member.plan_at(month.start()), month)?;
     let mut carried = 0;
     let mut earlier = first_month_needed(member, month, tariffs);
@@ -113,13 +110,7 @@ fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
 }
 
 /// Lets the sessions of a class draw on its pool in order.
-fn draw(
-    of_month: &[&Session],
-    all: &[Session],
-    plan: &Plan,
-    class: ChargerClass,
-    carried: i64,
-) -> (Vec<RatedSession>, Pool) {
+fn draw(of_month: &[&Session], all: &[Session], plan: &Plan, class: ChargerClass, carried: i64) -> (Vec<RatedSession>, Pool) {
     let price = plan.price(class);
     let mut pool = Pool::new(price.free_units, carried);
     let of_class = of_month.iter().filter(|session| session.site.is_some_and(|site| site.charger_class == class));
@@ -137,12 +128,7 @@ fn draw(
 fn unrated(of_month: &[&Session]) -> Vec<RatedSession> {
     let unknown = of_month.iter().filter(|session| session.site.is_none());
     unknown
-        .map(|session| RatedSession {
-            id: session.id,
-            state: session.billing_state(false),
-            units: 0,
-            split: Split { free: 0, charged: 0 },
-        })
+        .map(|session| RatedSession { id: session.id, state: session.billing_state(false), units: 0, split: Split { free: 0, charged: 0 } })
         .collect()
 }
 
@@ -186,10 +172,8 @@ fn lines(
         }
     }
     for (class, code) in [(ChargerClass::Quick, LineCode::MeteredQuick), (ChargerClass::Normal, LineCode::MeteredNormal)] {
-        let charged: Vec<&RatedSession> = rated
-            .iter()
-            .filter(|rated| rated.split.charged > 0 && class_of(of_month, rated.id) == Some(class))
-            .collect();
+        let charged: Vec<&RatedSession> =
+            rated.iter().filter(|rated| rated.split.charged > 0 && class_of(of_month, rated.id) == Some(class)).collect();
         let quantity = charged.iter().map(|session| session.split.charged).sum();
         let price = plan.price(class);
         if quantity > 0 {

@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
 
+use super::super::authorization::CardFile;
 use super::super::card::tests::{at, card};
 use super::super::card::{Card, CardEvent};
 use super::super::ids::{CardNumber, MemberId, StationId};
+use super::super::instant::Heard;
 use super::super::member::tests::member;
 use super::super::session::tests::{closed, said};
 use super::super::session::{Opening, open};
 use super::super::station::ConnectorSite;
 use super::super::tariff::{Fees, Price};
-use super::super::authorization::CardFile;
 use super::super::units::{TaxRate, WattHours};
-use super::super::instant::Heard;
 use super::*;
 
 fn price(unit_s: i64, free: i64, per_unit: &str) -> Price {
@@ -45,10 +45,15 @@ fn book(carry_over_months: u8) -> TariffBook {
     let mut p100 = plan(4400, price(60, 100, "44"), price(60, 600, "3.3"));
     p100.carry_over_months = carry_over_months;
     let simple = plan(1100, price(60, 0, "99"), price(60, 0, "3.3"));
-    let t1 = version("t1", "2019-12", vec![
-        ("simple", plan(550, price(600, 0, "550"), price(60, 0, "1.65"))),
-        ("premium_10", plan(4400, price(600, 10, "385"), price(60, 0, "0"))),
-    ], &[]);
+    let t1 = version(
+        "t1",
+        "2019-12",
+        vec![
+            ("simple", plan(550, price(600, 0, "550"), price(60, 0, "1.65"))),
+            ("premium_10", plan(4400, price(600, 10, "385"), price(60, 0, "0"))),
+        ],
+        &[],
+    );
     let tt = version("tt", "2023-09", vec![("simple", simple), ("premium_100", p100)], &[("premium_10", "premium_100")]);
     TariffBook::new(vec![tt, t1]).unwrap()
 }
@@ -60,10 +65,14 @@ fn activated_card(number: &str, role: Role, when: &str, died: Option<&str>) -> C
 }
 
 fn premium_with_two_cards() -> Member {
-    member("2023-01-10T00:00:00Z", "premium_100", vec![
-        activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None),
-        activated_card("A", Role::Additional, "2023-02-11T00:00:00Z", None),
-    ])
+    member(
+        "2023-01-10T00:00:00Z",
+        "premium_100",
+        vec![
+            activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None),
+            activated_card("A", Role::Additional, "2023-02-11T00:00:00Z", None),
+        ],
+    )
 }
 
 /// A session of a member's card: class, start and length in seconds.
@@ -106,7 +115,8 @@ fn w25_w26_w27_the_allowance_is_one_pool_over_both_cards() {
     let member = premium_with_two_cards();
     let primary_only = Member { cards: vec![member.cards[0].clone()], ..member.clone() };
     let quick = |id, card: &str, start: &str, minutes: i64| session(&member, id, card, ChargerClass::Quick, start, minutes * 60);
-    let thirty = [quick(1, "P", "2024-03-01T00:00:00Z", 30), quick(2, "P", "2024-03-02T00:00:00Z", 30), quick(3, "P", "2024-03-03T00:00:00Z", 30)];
+    let thirty =
+        [quick(1, "P", "2024-03-01T00:00:00Z", 30), quick(2, "P", "2024-03-02T00:00:00Z", 30), quick(3, "P", "2024-03-03T00:00:00Z", 30)];
     assert_eq!(total_and_tax(&rated(&primary_only, &thirty, "2024-03", &book)), ("4400".into(), "400".into()));
 
     let over = [quick(1, "P", "2024-03-01T00:00:00Z", 90), quick(2, "P", "2024-03-02T00:00:00Z", 30)];
@@ -117,9 +127,15 @@ fn w25_w26_w27_the_allowance_is_one_pool_over_both_cards() {
 
     let both = [quick(1, "P", "2024-03-01T00:00:00Z", 60), quick(2, "A", "2024-03-02T00:00:00Z", 60)];
     let month = rated(&member, &both, "2024-03", &book);
-    assert_eq!(printed(&month), [("base", 1, "4400".into()), ("metered_quick", 20, "880".into()), ("additional_monthly", 1, "2200".into())]);
+    assert_eq!(
+        printed(&month),
+        [("base", 1, "4400".into()), ("metered_quick", 20, "880".into()), ("additional_monthly", 1, "2200".into())]
+    );
     assert_eq!(total_and_tax(&month), ("7480".into(), "680".into()));
-    assert_eq!(month.pools[0], PoolUse { charger_class: ChargerClass::Quick, free_units: Some(100), used_units: 120, free_units_left: Some(0) });
+    assert_eq!(
+        month.pools[0],
+        PoolUse { charger_class: ChargerClass::Quick, free_units: Some(100), used_units: 120, free_units_left: Some(0) }
+    );
 }
 
 #[test]
@@ -197,7 +213,9 @@ fn w59_to_w65_the_additional_cards_fees_touch_a_month_once_and_each_issue() {
     let book = book(0);
     let additional = |lives: &[(&str, Option<&str>)], month: &str| {
         let mut cards = vec![activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None)];
-        cards.extend(lives.iter().zip(1..).map(|((born, died), n): (_, i32)| activated_card(&format!("A{n}"), Role::Additional, born, *died)));
+        cards.extend(
+            lives.iter().zip(1..).map(|((born, died), n): (_, i32)| activated_card(&format!("A{n}"), Role::Additional, born, *died)),
+        );
         let member = member("2023-01-10T00:00:00Z", "simple", cards);
         rated(&member, &[], month, &book).bill.total() - Yen::whole(1100)
     };
@@ -224,7 +242,8 @@ fn w37_w83_the_start_months_tariff_version_decides_unit_and_price() {
     assert_eq!(printed(&rated(&simple, &crossing, "2023-08", &book))[1], ("metered_quick", 3, "1650".into()));
     assert_eq!(printed(&rated(&simple, &crossing, "2023-09", &book)), [("base", 1, "1100".into())]);
     let p10 = Member { admission: super::super::member::Admission { plan: "premium_10".into(), ..simple.admission.clone() }, ..simple };
-    let four: Vec<Session> = (1..=4).map(|day| session(&p10, day, "P", ChargerClass::Quick, &format!("2023-03-{day:02}T00:00:00Z"), 21 * 60)).collect();
+    let four: Vec<Session> =
+        (1..=4).map(|day| session(&p10, day, "P", ChargerClass::Quick, &format!("2023-03-{day:02}T00:00:00Z"), 21 * 60)).collect();
     assert_eq!(rated(&p10, &four, "2023-03", &book).bill.total(), Yen::whole(5170));
     assert_eq!(rated(&p10, &[], "2023-09", &book).bill.total(), Yen::whole(4400), "renamed premium_100");
 }

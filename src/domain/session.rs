@@ -97,8 +97,7 @@ pub enum BillingState {
 
 impl BillingState {
     /// Every state.
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Ended, Self::Review, Self::Exception, Self::Quarantined, Self::Waived];
+    pub const ALL: [Self; 6] = [Self::Open, Self::Ended, Self::Review, Self::Exception, Self::Quarantined, Self::Waived];
 
     /// The name that the API spells.
     pub const fn name(self) -> &'static str {
@@ -269,7 +268,9 @@ impl Session {
     /// Whether, open as it is, it still keeps its card busy (rule B6). `offline_since` is when its
     /// charger was last heard, where it is offline now.
     pub fn keeps_card_busy(&self, now: DateTime<Utc>, offline_since: Option<DateTime<Utc>>) -> bool {
-        let Some(offline_since) = offline_since else { return true };
+        let Some(offline_since) = offline_since else {
+            return true;
+        };
         match self.site.as_ref().and_then(ConnectorSite::cap_min) {
             Some(cap_min) => {
                 let over = self.start.at + TimeDelta::minutes(cap_min);

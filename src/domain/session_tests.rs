@@ -1,5 +1,5 @@
-use super::super::card::tests::{activated, at, card};
 use super::super::card::Role;
+use super::super::card::tests::{activated, at, card};
 use super::super::instant::Moment;
 use super::super::member::tests::member;
 use super::super::station::ChargerClass;
@@ -40,15 +40,18 @@ fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
 }
 
 pub(crate) fn closed(mut session: Session, stop: &str, meter: i64) -> Session {
-    close(&mut session, &Closing {
-        zone: None,
-        reported: &said(stop),
-        heard: heard_at(stop),
-        meter: Some(WattHours(meter)),
-        reason: "Local",
-        id_tag: None,
-        malformed: false,
-    });
+    close(
+        &mut session,
+        &Closing {
+            zone: None,
+            reported: &said(stop),
+            heard: heard_at(stop),
+            meter: Some(WattHours(meter)),
+            reason: "Local",
+            id_tag: None,
+            malformed: false,
+        },
+    );
     session
 }
 

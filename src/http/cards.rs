@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use crate::app::cards::Effect;
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{Role, Suspension};
@@ -141,10 +141,9 @@ const fn suspension(body: &SuspensionBody) -> Suspension {
 }
 
 /// Puts a card in stock.
-#[utoipa::path(post, path = "/cards", request_body = CardBody, responses(
-    (status = 201, body = StockCardJson),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(post, operation_id = "cards_add", path = "/cards", request_body = CardBody, responses(
+    (status = 201, description = "made", body = StockCardJson),
+    Problems,
 ))]
 pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Result<(StatusCode, Json<StockCardJson>), Problem> {
     let number = body.card_number.as_deref().map(card_number).transpose()?;
@@ -153,24 +152,26 @@ pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Res
 }
 
 /// A card.
-#[utoipa::path(get, path = "/cards/{card_number}", params(("card_number" = String, Path, max_length = 32)), responses(
-    (status = 200, body = CardJson),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "cards_get", path = "/cards/{card_number}", params(("card_number" = String, Path, max_length = 32)), responses(
+    (status = 200, description = "done", body = CardJson),
+    Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(number): Segment<String>) -> Result<Json<CardJson>, Problem> {
     Ok(json(&api, &api.app.card(&card_number(&number)?).await?))
 }
 
 /// Activates a card by its number and code.
-#[utoipa::path(post, path = "/members/{member_id}/cards/activate", request_body = ActivationBody,
+#[utoipa::path(post, operation_id = "cards_activate", path = "/members/{member_id}/cards/activate", request_body = ActivationBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses(
-        (status = 200, body = CardJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = CardJson),
+    Problems,
     ))]
-pub async fn activate(State(api): State<Arc<Api>>, Segment(member): Segment<String>, Body(body): Body<ActivationBody>) -> Result<Json<CardJson>, Problem> {
+pub async fn activate(
+    State(api): State<Arc<Api>>,
+    Segment(member): Segment<String>,
+    Body(body): Body<ActivationBody>,
+) -> Result<Json<CardJson>, Problem> {
     let role = match body.role {
         RoleName::Primary => Role::Primary,
         RoleName::Additional => Role::Additional,
@@ -180,37 +181,46 @@ pub async fn activate(State(api): State<Arc<Api>>, Segment(member): Segment<Stri
 }
 
 /// Suspends a card: from the answer on, every authorization is refused.
-#[utoipa::path(post, path = "/cards/{card_number}/suspend", request_body = SuspensionBody,
+#[utoipa::path(post, operation_id = "cards_suspend", path = "/cards/{card_number}/suspend", request_body = SuspensionBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
-        (status = 200, body = EffectJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = EffectJson),
+    Problems,
     ))]
-pub async fn suspend(State(api): State<Arc<Api>>, Segment(number): Segment<String>, Body(body): Body<SuspensionBody>) -> Result<Json<EffectJson>, Problem> {
+pub async fn suspend(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(body): Body<SuspensionBody>,
+) -> Result<Json<EffectJson>, Problem> {
     Ok(effect_json(api.app.suspend_card(&card_number(&number)?, suspension(&body)).await?))
 }
 
 /// Lifts one reason of a suspension.
-#[utoipa::path(post, path = "/cards/{card_number}/resume", request_body = SuspensionBody,
+#[utoipa::path(post, operation_id = "cards_resume", path = "/cards/{card_number}/resume", request_body = SuspensionBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
-        (status = 200, body = EffectJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = EffectJson),
+    Problems,
     ))]
-pub async fn resume(State(api): State<Arc<Api>>, Segment(number): Segment<String>, Body(body): Body<SuspensionBody>) -> Result<Json<EffectJson>, Problem> {
+pub async fn resume(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(body): Body<SuspensionBody>,
+) -> Result<Json<EffectJson>, Problem> {
     Ok(effect_json(api.app.resume_card(&card_number(&number)?, suspension(&body)).await?))
 }
 
 /// Gives up an additional card for good.
-#[utoipa::path(post, path = "/cards/{card_number}/deactivate", request_body = EmptyBody,
+#[utoipa::path(post, operation_id = "cards_deactivate", path = "/cards/{card_number}/deactivate", request_body = EmptyBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
-        (status = 200, body = CardJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = CardJson),
+    Problems,
     ))]
-pub async fn deactivate(State(api): State<Arc<Api>>, Segment(number): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Result<Json<CardJson>, Problem> {
+pub async fn deactivate(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<CardJson>, Problem> {
     Ok(json(&api, &api.app.deactivate_card(&card_number(&number)?).await?))
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::Body;
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use crate::clock::ClockFault;
 
 /// The server's time.
@@ -35,16 +35,15 @@ fn view(api: &Api) -> Json<ClockView> {
 }
 
 /// The server's time.
-#[utoipa::path(get, path = "/clock", responses((status = 200, body = ClockView), (status = 401, body = Problem, content_type = "application/problem+json")))]
+#[utoipa::path(get, operation_id = "clock_get", path = "/clock", responses((status = 200, description = "done", body = ClockView), Problems))]
 pub async fn get(State(api): State<Arc<Api>>) -> Json<ClockView> {
     view(&api)
 }
 
 /// Moves a simulated clock forward and does what falls due on the way.
-#[utoipa::path(put, path = "/clock", request_body = ClockBody, responses(
-    (status = 200, body = ClockView),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(put, operation_id = "clock_put", path = "/clock", request_body = ClockBody, responses(
+    (status = 200, description = "done", body = ClockView),
+    Problems,
 ))]
 pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Result<Json<ClockView>, Problem> {
     api.app.clock.advance_to(body.now).map_err(|fault| match fault {

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::{Body, Segment, session_id, station_id};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use crate::app::commands::CommandResult;
 use crate::domain::ids::SessionId;
 use crate::ocpp::event::StationCommand;
@@ -105,7 +105,9 @@ fn either(kind: Option<String>, yes: &str, no: &str) -> Result<bool, Problem> {
 impl CommandBody {
     fn command(self) -> Result<StationCommand, Problem> {
         Ok(match self.command {
-            CommandName::RemoteStart => StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id },
+            CommandName::RemoteStart => {
+                StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id }
+            }
             CommandName::RemoteStop => StationCommand::RemoteStop { session: self.session()? },
             CommandName::Reset => StationCommand::Reset { hard: either(self.kind, "hard", "soft")? },
             CommandName::UnlockConnector => StationCommand::UnlockConnector { connector_id: needed(self.connector_id, "connector_id")? },
@@ -122,9 +124,11 @@ impl CommandBody {
             CommandName::ChangeConfiguration => {
                 StationCommand::ChangeConfiguration { key: needed(self.key, "key")?, value: needed(self.value, "value")? }
             }
-            CommandName::DataTransfer => {
-                StationCommand::DataTransfer { vendor_id: needed(self.vendor_id, "vendor_id")?, message_id: self.message_id, data: self.data }
-            }
+            CommandName::DataTransfer => StationCommand::DataTransfer {
+                vendor_id: needed(self.vendor_id, "vendor_id")?,
+                message_id: self.message_id,
+                data: self.data,
+            },
         })
     }
 
@@ -143,26 +147,28 @@ fn json(result: CommandResult) -> Json<CommandAnswer> {
 }
 
 /// Sends a command.
-#[utoipa::path(post, path = "/stations/{station_id}/commands", request_body = CommandBody,
+#[utoipa::path(post, operation_id = "commands_send", path = "/stations/{station_id}/commands", request_body = CommandBody,
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses(
-        (status = 200, body = CommandAnswer),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = CommandAnswer),
+    Problems,
     ))]
-pub async fn send(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<CommandBody>) -> Result<Json<CommandAnswer>, Problem> {
+pub async fn send(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<CommandBody>,
+) -> Result<Json<CommandAnswer>, Problem> {
     let id = station_id(&id)?;
     let command = body.command()?;
     Ok(json(api.app.send_command(&id, &command, SENT_BY).await?))
 }
 
 /// Sends a call of the station's own version.
-#[utoipa::path(post, path = "/stations/{station_id}/ocpp/{action}", request_body(content = Object),
+#[utoipa::path(post, operation_id = "commands_send_call", path = "/stations/{station_id}/ocpp/{action}", request_body(content = Object),
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("action" = String, Path, max_length = 64)),
     responses(
-        (status = 200, body = CommandAnswer),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = CommandAnswer),
+    Problems,
     ))]
 pub async fn send_call(
     State(api): State<Arc<Api>>,

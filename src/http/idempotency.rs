@@ -28,7 +28,11 @@ const KEPT_DAYS: i64 = 30;
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     let value = headers.get(HEADER)?;
     let valid = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_MAX);
-    Some(valid.map(str::to_owned).ok_or_else(|| Problem::malformed("Idempotency-Key", format!("Idempotency-Key must be 1 to {KEY_MAX} visible characters"))))
+    Some(
+        valid
+            .map(str::to_owned)
+            .ok_or_else(|| Problem::malformed("Idempotency-Key", format!("Idempotency-Key must be 1 to {KEY_MAX} visible characters"))),
+    )
 }
 
 /// Answers a repeat from memory, and remembers a first answer.
@@ -47,7 +51,8 @@ pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -
 async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Result<Response, Problem> {
     let what = format!("POST {}", request.uri());
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+    let body =
+        to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
     let body_sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
     let store = &api.app.store;
     if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {

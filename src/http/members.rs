@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, member_id, month};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::stations::ClassName;
 use crate::app::bills::BillView;
 use crate::app::members::Application;
@@ -141,7 +141,8 @@ pub struct MemberPage {
 fn json(api: &Api, member: &Member) -> MemberJson {
     let now = api.app.now();
     let month = BillingMonth::of(now);
-    let plan = api.app.tariffs.plan(member.plan_at(now), month).map_or_else(|_| member.plan_at(now).to_owned(), |(_, name, _)| name.to_owned());
+    let plan =
+        api.app.tariffs.plan(member.plan_at(now), month).map_or_else(|_| member.plan_at(now).to_owned(), |(_, name, _)| name.to_owned());
     let card = |card: &crate::domain::card::Card| MemberCardJson {
         card_number: card.number.to_string(),
         role: card.holder().map(|holder| holder.role.name()).unwrap_or_default().to_owned(),
@@ -196,10 +197,9 @@ impl From<MemberBody> for Application {
 }
 
 /// Admits a member.
-#[utoipa::path(post, path = "/members", request_body = MemberBody, responses(
-    (status = 201, body = MemberJson),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(post, operation_id = "members_admit", path = "/members", request_body = MemberBody, responses(
+    (status = 201, description = "made", body = MemberJson),
+    Problems,
 ))]
 pub async fn admit(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) -> Result<(StatusCode, Json<MemberJson>), Problem> {
     let member = api.app.admit(body.into()).await?;
@@ -207,20 +207,18 @@ pub async fn admit(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) ->
 }
 
 /// A member.
-#[utoipa::path(get, path = "/members/{member_id}", params(("member_id" = String, Path, max_length = 32)), responses(
-    (status = 200, body = MemberJson),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "members_get", path = "/members/{member_id}", params(("member_id" = String, Path, max_length = 32)), responses(
+    (status = 200, description = "done", body = MemberJson),
+    Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
     Ok(Json(json(&api, &api.app.member(&member_id(&id)?).await?)))
 }
 
 /// Members in order of their number.
-#[utoipa::path(get, path = "/members", params(PageQuery), responses(
-    (status = 200, body = MemberPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "members_list", path = "/members", params(PageQuery), responses(
+    (status = 200, description = "done", body = MemberPage),
+    Problems,
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<MemberPage>, Problem> {
     let page = query.page()?;
@@ -292,12 +290,11 @@ fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions:
 }
 
 /// A member's usage of a month: the sessions that started in it, Japan time.
-#[utoipa::path(get, path = "/members/{member_id}/usage/{month}",
+#[utoipa::path(get, operation_id = "members_usage", path = "/members/{member_id}/usage/{month}",
     params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
     responses(
-        (status = 200, body = UsageJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = UsageJson),
+    Problems,
     ))]
 pub async fn usage(State(api): State<Arc<Api>>, Segment((id, text)): Segment<(String, String)>) -> Result<Json<UsageJson>, Problem> {
     let month = month(&text)?;
@@ -361,12 +358,11 @@ fn bill_json(view: &BillView) -> BillJson {
 }
 
 /// A member's bill: the frozen one of a closed month, else what it would be now.
-#[utoipa::path(get, path = "/members/{member_id}/bills/{month}",
+#[utoipa::path(get, operation_id = "members_bill", path = "/members/{member_id}/bills/{month}",
     params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
     responses(
-        (status = 200, body = BillJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = BillJson),
+    Problems,
     ))]
 pub async fn bill(State(api): State<Arc<Api>>, Segment((id, text)): Segment<(String, String)>) -> Result<Json<BillJson>, Problem> {
     let view = api.app.bill(&member_id(&id)?, month(&text)?).await?;

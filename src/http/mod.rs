@@ -60,6 +60,7 @@ impl Api {
 #[openapi(
     info(title = "Juden", description = "The backend behind the charging card. Amounts are decimal strings in yen, tax included; instants are RFC 3339 in UTC; months are YYYY-MM in Japan time."),
     security(("operator_key" = [])),
+    components(schemas(Problem)),
     modifiers(&Key)
 )]
 struct Document;
@@ -76,7 +77,7 @@ impl utoipa::Modify for Key {
 
 /// Every path of the API.
 fn resources() -> OpenApiRouter<Arc<Api>> {
-    OpenApiRouter::with_openapi(Document::openapi())
+    OpenApiRouter::new()
         .routes(routes!(stations::put, stations::get))
         .routes(routes!(stations::list))
         .routes(routes!(stations::refused_handshakes))
@@ -102,7 +103,7 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
 
 /// The whole router.
 pub fn router(api: Arc<Api>) -> Router {
-    let (resources, document) = OpenApiRouter::new().nest("/api/v1", resources()).split_for_parts();
+    let (resources, document) = OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", resources()).split_for_parts();
     resources
         .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
         .layer(middleware::from_fn_with_state(api.clone(), auth::check))
@@ -111,7 +112,9 @@ pub fn router(api: Arc<Api>) -> Router {
         .route("/readyz", routing::get(health::readyz))
         .route("/metrics", routing::get(health::metrics))
         .fallback(|| async { Problem::new(404, "not_found", "there is no such path: the API is described at /api/docs") })
-        .method_not_allowed_fallback(|| async { Problem::new(405, "method_not_allowed", "the path has no such method: the API is described at /api/docs") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(405, "method_not_allowed", "the path has no such method: the API is described at /api/docs")
+        })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
         }))

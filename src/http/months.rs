@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bodies::{Asked, Body, Segment, month};
 use super::cards::EmptyBody;
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use crate::export::Format;
 
 /// A closed month.
@@ -41,14 +41,17 @@ pub struct ExportQuery {
 }
 
 /// Closes a month that is over. A closed one answers as it was closed.
-#[utoipa::path(post, path = "/months/{month}/close", request_body = EmptyBody,
+#[utoipa::path(post, operation_id = "months_close", path = "/months/{month}/close", request_body = EmptyBody,
     params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
     responses(
-        (status = 200, body = ClosedJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = ClosedJson),
+    Problems,
     ))]
-pub async fn close(State(api): State<Arc<Api>>, Segment(text): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Result<Json<ClosedJson>, Problem> {
+pub async fn close(
+    State(api): State<Arc<Api>>,
+    Segment(text): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<ClosedJson>, Problem> {
     let closed = api.app.close_month(month(&text)?).await?;
     Ok(Json(ClosedJson {
         month: closed.month.to_string(),
@@ -61,13 +64,16 @@ pub async fn close(State(api): State<Arc<Api>>, Segment(text): Segment<String>, 
 }
 
 /// A closed month's export.
-#[utoipa::path(get, path = "/months/{month}/export", params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ExportQuery),
+#[utoipa::path(get, operation_id = "months_export", path = "/months/{month}/export", params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ExportQuery),
     responses(
         (status = 200, description = "the file", content((String = "text/csv"), (String = "application/x-ndjson"))),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+    Problems,
     ))]
-pub async fn export(State(api): State<Arc<Api>>, Segment(text): Segment<String>, Asked(query): Asked<ExportQuery>) -> Result<Response, Problem> {
+pub async fn export(
+    State(api): State<Arc<Api>>,
+    Segment(text): Segment<String>,
+    Asked(query): Asked<ExportQuery>,
+) -> Result<Response, Problem> {
     let month = month(&text)?;
     let format = Format::parse(&query.format).ok_or_else(|| Problem::malformed("format", "format must be csv or jsonl"))?;
     let (_, invoices) = api.app.closed_invoices(month).await?;

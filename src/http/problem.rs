@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::error;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 
 use crate::app::AppError;
 
@@ -35,6 +35,18 @@ pub struct Problem {
     field: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
+}
+
+/// How every call may be answered instead.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "only its description is used")]
+pub enum Problems {
+    /// Refused: the problem says why.
+    #[response(status = "4XX", content_type = "application/problem+json")]
+    Refused(Problem),
+    /// Busy: to be tried again.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Busy(Problem),
 }
 
 impl Problem {

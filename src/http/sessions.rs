@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bodies::{Asked, Body, Segment, card_number, member_id, month, page, session_id, station_id};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::stations::ClassName;
 use crate::app::sessions::SessionView;
 use crate::domain::flag::Flag;
@@ -154,10 +154,9 @@ fn message_json(entry: JournalEntry) -> MessageJson {
 }
 
 /// Sessions in order of their number.
-#[utoipa::path(get, path = "/sessions", params(SessionQuery), responses(
-    (status = 200, body = SessionPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "sessions_list", path = "/sessions", params(SessionQuery), responses(
+    (status = 200, description = "done", body = SessionPage),
+    Problems,
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
     let filter = SessionFilter {
@@ -176,10 +175,9 @@ pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>
 }
 
 /// A session with every message it came from.
-#[utoipa::path(get, path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 20)), responses(
-    (status = 200, body = SessionDetail),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "sessions_get", path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 20)), responses(
+    (status = 200, description = "done", body = SessionDetail),
+    Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<SessionDetail>, Problem> {
     let (view, messages) = api.app.session(session_id(&id)?).await?;
@@ -208,14 +206,17 @@ pub struct DecisionBody {
 }
 
 /// Decides about a held session.
-#[utoipa::path(post, path = "/sessions/{session_id}/decision", request_body = DecisionBody,
+#[utoipa::path(post, operation_id = "sessions_decide", path = "/sessions/{session_id}/decision", request_body = DecisionBody,
     params(("session_id" = String, Path, max_length = 20)),
     responses(
-        (status = 200, body = SessionJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "done", body = SessionJson),
+    Problems,
     ))]
-pub async fn decide(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<DecisionBody>) -> Result<Json<SessionJson>, Problem> {
+pub async fn decide(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<DecisionBody>,
+) -> Result<Json<SessionJson>, Problem> {
     let decision = match body.decision {
         DecisionName::Bill => Decision::Bill,
         DecisionName::Waive => Decision::Waive,

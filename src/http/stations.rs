@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use crate::app::stations::{StationDraft, StationView};
 use crate::domain::station::{ChargerClass, ConnectorSite, Registration};
 
@@ -160,9 +160,13 @@ pub struct StationPage {
 impl StationBody {
     fn draft(self) -> Result<StationDraft, Problem> {
         let password = match (self.password, self.password_hex) {
-            (Some(_), Some(_)) => return Err(Problem::malformed("password_hex", "give password or password_hex, not both")),
+            (Some(_), Some(_)) => {
+                return Err(Problem::malformed("password_hex", "give password or password_hex, not both"));
+            }
             (Some(text), None) => Some(text.into_bytes()),
-            (None, Some(hex)) => Some(hex_bytes(&hex).ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?),
+            (None, Some(hex)) => Some(
+                hex_bytes(&hex).ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?,
+            ),
             (None, None) => None,
         };
         let mut connectors = Vec::with_capacity(self.connectors.len());
@@ -251,33 +255,34 @@ fn json(view: StationView) -> StationJson {
 }
 
 /// Registers a station, or changes what is registered.
-#[utoipa::path(put, path = "/stations/{station_id}", request_body = StationBody,
+#[utoipa::path(put, operation_id = "stations_put", path = "/stations/{station_id}", request_body = StationBody,
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses(
         (status = 200, description = "changed", body = StationJson), (status = 201, description = "new", body = StationJson),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
+    Problems,
     ))]
-pub async fn put(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<StationBody>) -> Result<(StatusCode, Json<StationJson>), Problem> {
+pub async fn put(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<StationBody>,
+) -> Result<(StatusCode, Json<StationJson>), Problem> {
     let (view, new) = api.app.put_station(&station_id(&id)?, body.draft()?).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(json(view))))
 }
 
 /// A station.
-#[utoipa::path(get, path = "/stations/{station_id}", params(("station_id" = String, Path, min_length = 1, max_length = 48)), responses(
-    (status = 200, body = StationJson),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "stations_get", path = "/stations/{station_id}", params(("station_id" = String, Path, min_length = 1, max_length = 48)), responses(
+    (status = 200, description = "done", body = StationJson),
+    Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<StationJson>, Problem> {
     Ok(Json(json(api.app.station(&station_id(&id)?).await?)))
 }
 
 /// Stations in order of their identity.
-#[utoipa::path(get, path = "/stations", params(PageQuery), responses(
-    (status = 200, body = StationPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
-    (status = 503, body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "stations_list", path = "/stations", params(PageQuery), responses(
+    (status = 200, description = "done", body = StationPage),
+    Problems,
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<StationPage>, Problem> {
     let page = query.page()?;
@@ -305,16 +310,22 @@ pub struct RefusedPage {
 }
 
 /// The newest refused handshakes of this node, the newest first.
-#[utoipa::path(get, path = "/refused-handshakes", params(PageQuery), responses(
-    (status = 200, body = RefusedPage),
-    (status = "4XX", body = Problem, content_type = "application/problem+json"),
+#[utoipa::path(get, operation_id = "stations_refused_handshakes", path = "/refused-handshakes", params(PageQuery), responses(
+    (status = 200, description = "done", body = RefusedPage),
+    Problems,
 ))]
 pub async fn refused_handshakes(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<RefusedPage>, Problem> {
     let page = query.page()?;
     let newest = api.app.refusals.newest(usize::try_from(page.limit).unwrap_or(0));
     let items = newest
         .into_iter()
-        .map(|one| RefusedHandshake { at: one.at, peer: one.peer, station_id: one.station_id, status: one.status, reason: one.reason.to_owned() })
+        .map(|one| RefusedHandshake {
+            at: one.at,
+            peer: one.peer,
+            station_id: one.station_id,
+            status: one.status,
+            reason: one.reason.to_owned(),
+        })
         .collect();
     Ok(Json(RefusedPage { items, next_cursor: None }))
 }

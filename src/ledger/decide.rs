@@ -243,15 +243,18 @@ fn stop_of_known(
 fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport) {
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(session), connector_id, &report.readings);
-    session::close(session, &Closing {
-        zone: submission.station.zone(),
-        reported: &report.timestamp,
-        heard: submission.heard,
-        meter: report.meter_stop,
-        reason: &report.reason,
-        id_tag: report.id_tag.clone(),
-        malformed: !report.faults.is_empty(),
-    });
+    session::close(
+        session,
+        &Closing {
+            zone: submission.station.zone(),
+            reported: &report.timestamp,
+            heard: submission.heard,
+            meter: report.meter_stop,
+            reason: &report.reason,
+            id_tag: report.id_tag.clone(),
+            malformed: !report.faults.is_empty(),
+        },
+    );
 }
 
 /// The one running session of the station that a stop can mean although it does not name it: the
@@ -330,10 +333,8 @@ fn meter(book: &mut Book, submission: &Submission, report: &MeterReport) -> Stri
     let station = &submission.station;
     let connector_id = report.connector_id.unwrap_or_default();
     let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
-    let row = named
-        .filter(|row| row.session.station_id == station.id)
-        .or_else(|| at_that_time(book, submission, connector_id, report))
-        .cloned();
+    let row =
+        named.filter(|row| row.session.station_id == station.id).or_else(|| at_that_time(book, submission, connector_id, report)).cloned();
     let answer = (submission.encode)(&Answer::Done);
     match row {
         Some(mut row) => {

@@ -125,11 +125,7 @@ impl Writer {
     }
 
     async fn try_write(&mut self, submissions: &[Submission], notes: &[NoteRow]) -> Stored<Vec<String>> {
-        let (batch, answers) = if submissions.is_empty() {
-            (Batch::default(), Vec::new())
-        } else {
-            self.decide(submissions).await?
-        };
+        let (batch, answers) = if submissions.is_empty() { (Batch::default(), Vec::new()) } else { self.decide(submissions).await? };
         self.parts.store.commit(&Batch { notes: notes.to_vec(), ..batch }).await?;
         Ok(answers)
     }
@@ -197,7 +193,9 @@ impl Writer {
 fn is_refused_for_good(cause: &StoreError) -> bool {
     match cause {
         StoreError::Failed(sqlx::Error::Database(fault)) => fault.kind() != sqlx::error::ErrorKind::Other,
-        StoreError::Failed(sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => true,
+        StoreError::Failed(
+            sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. },
+        ) => true,
         StoreError::Unreadable(_) => true,
         StoreError::Failed(_) | StoreError::Conflict(_) => false,
     }

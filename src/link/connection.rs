@@ -99,7 +99,9 @@ struct Connection {
 
 /// Runs a connection to its end.
 pub async fn run(link: Arc<Link>, entering: Entering) {
-    let Ok((admitted, upgraded)) = entering.stream().await else { return };
+    let Ok((admitted, upgraded)) = entering.stream().await else {
+        return;
+    };
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -201,9 +203,12 @@ impl Connection {
                     self.note_noise("an answer that nobody asked for");
                 }
             }
-            Frame::Refused(id, error) => return self.send(socket, Message::text(frame::error_text(&id, &error))).await,
+            Frame::Refused(id, error) => {
+                return self.send(socket, Message::text(frame::error_text(&id, &error))).await;
+            }
             Frame::Call(call) => {
-                let in_flight = self.waiting.iter().map(|waiting| &waiting.id).chain(self.handling.iter().map(|(id, _)| id)).any(|id| *id == call.id);
+                let in_flight =
+                    self.waiting.iter().map(|waiting| &waiting.id).chain(self.handling.iter().map(|(id, _)| id)).any(|id| *id == call.id);
                 // A transaction message is known by its content: its repeat gets its own answer.
                 if in_flight && !self.is_transaction(&call.action, call.payload) {
                     let error = CallError::new(ErrorCode::GenericError, "a call with this message id is still being handled");

@@ -69,14 +69,21 @@ impl PasswordThrottle {
 }
 
 /// Answers a handshake; a station that may enter is handed over.
-pub async fn answer(link: &Arc<Link>, mut request: Request<Incoming>, peer: SocketAddr, upgraded: &mpsc::Sender<Entering>) -> Response<Full<Bytes>> {
+pub async fn answer(
+    link: &Arc<Link>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    upgraded: &mpsc::Sender<Entering>,
+) -> Response<Full<Bytes>> {
     let Some(key) = websocket_key(request.headers()) else {
         let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this is an OCPP endpoint: connect by WebSocket, version 13");
         response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return response;
     };
-    let Ok(_place) = link.handshakes.acquire().await else { return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping") };
+    let Ok(_place) = link.handshakes.acquire().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    };
     let identity = identity(request.uri().path());
     let credentials = credentials(request.headers());
     let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default());

@@ -58,7 +58,9 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Rece
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     loop {
         // Beyond the limit, new connections wait in the kernel's queue.
-        let Ok(place) = places.clone().acquire_owned().await else { break };
+        let Ok(place) = places.clone().acquire_owned().await else {
+            break;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,

@@ -81,7 +81,9 @@ impl<'a> Fields<'a> {
     fn salvaged(text: &'a str) -> Self {
         let mut entries: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::new();
         for found in SCALAR.captures_iter(text).take(1000) {
-            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else { continue };
+            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else {
+                continue;
+            };
             let known = entries.iter().any(|(known, _)| known == name.as_str());
             if let (false, Ok(value)) = (known, serde_json::from_str::<&RawValue>(value.as_str())) {
                 entries.push((Cow::Borrowed(name.as_str()), value));
@@ -153,7 +155,9 @@ impl<'a> Fields<'a> {
     /// A list of objects; a single object is taken for a list of one. An entry that is no object
     /// is passed over and noted.
     pub fn objects(&mut self, name: &str) -> Vec<Fields<'a>> {
-        let Some(raw) = self.raw(name) else { return Vec::new() };
+        let Some(raw) = self.raw(name) else {
+            return Vec::new();
+        };
         let items: Vec<&'a RawValue> = match serde_json::from_str(raw) {
             Ok(items) => items,
             Err(_) => match serde_json::from_str::<&'a RawValue>(raw) {
@@ -261,7 +265,8 @@ mod tests {
 
     #[test]
     fn broken_json_yields_its_readable_scalars() {
-        let mut read = Fields::of(Payload::Broken(r#"[2,"a","StopTransaction",{"transactionId":12,"meterStop":,"timestamp":"2024-01-01T00:00:00Z""#));
+        let mut read =
+            Fields::of(Payload::Broken(r#"[2,"a","StopTransaction",{"transactionId":12,"meterStop":,"timestamp":"2024-01-01T00:00:00Z""#));
         assert_eq!(read.integer("transactionId"), Some(12));
         assert_eq!(read.text("timestamp").as_deref(), Some("2024-01-01T00:00:00Z"));
         assert_eq!(read.integer("meterStop"), None);

@@ -179,8 +179,7 @@ fn call<'a>(id: MessageId, parts: &[&'a RawValue]) -> Frame<'a> {
 
 /// A call's beginning in broken JSON: id and action can be read although the rest cannot.
 static CALL_BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^\[\s*2\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?[0-9]{1,20})\s*,\s*"([A-Za-z]{1,64})""#)
-        .expect("the pattern is fixed and valid")
+    Regex::new(r#"^\[\s*2\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?[0-9]{1,20})\s*,\s*"([A-Za-z]{1,64})""#).expect("the pattern is fixed and valid")
 });
 
 fn salvage(text: &str) -> Frame<'_> {
@@ -245,7 +244,8 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_ignored_for_a_named_reason() {
-        for text in ["", "  \0", "hello", "{}", "[]", "[2]", "7", "null", r#"[9,"a",{}]"#, "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"] {
+        for text in ["", "  \0", "hello", "{}", "[]", "[2]", "7", "null", r#"[9,"a",{}]"#, "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"]
+        {
             assert!(matches!(parse(text), Frame::Ignored(_)), "{text} is {:?}", parse(text));
         }
     }

@@ -311,7 +311,14 @@ pub trait OperationStore: Send + Sync {
     /// The answer kept for an idempotency key.
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>>;
     /// Keeps an answer, and forgets those older than `forget_before`.
-    async fn keep_answer(&self, key: &str, request: &str, answer: &KeptAnswer, at: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<()>;
+    async fn keep_answer(
+        &self,
+        key: &str,
+        request: &str,
+        answer: &KeptAnswer,
+        at: DateTime<Utc>,
+        forget_before: DateTime<Utc>,
+    ) -> Stored<()>;
     /// Whether the store answers.
     async fn ping(&self) -> Stored<()>;
 }

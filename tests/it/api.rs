@@ -73,7 +73,15 @@ async fn a_malformed_body_is_refused_by_its_field() {
 #[tokio::test]
 async fn unknown_things_paths_methods_and_queries_are_told() {
     let server = TestServer::at(NOW).await;
-    for path in ["/members/M-9", "/cards/C-9", "/stations/NONE", "/sessions/S-000000009", "/members/M-9/usage/2024-06", "/members/M-9/bills/2024-06", "/nothing"] {
+    for path in [
+        "/members/M-9",
+        "/cards/C-9",
+        "/stations/NONE",
+        "/sessions/S-000000009",
+        "/members/M-9/usage/2024-06",
+        "/members/M-9/bills/2024-06",
+        "/nothing",
+    ] {
         assert_problem(&server.request("GET", path, None, &[]).await, 404, "not_found");
     }
     for (path, field) in [
@@ -227,7 +235,10 @@ async fn a_suspended_card_is_refused_from_the_answer_on_and_accepted_when_it_is_
     for _ in 0..20 {
         assert_eq!(socket.call("Authorize", json!({"idTag": "04a2b3c4"})).await[2]["idTagInfo"]["status"], "Accepted");
         let suspended = server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await.json();
-        assert_eq!((&suspended["state"], &suspended["nodes_confirmed"], &suspended["nodes_missing"]), (&json!("suspended"), &json!(["test"]), &json!([])));
+        assert_eq!(
+            (&suspended["state"], &suspended["nodes_confirmed"], &suspended["nodes_missing"]),
+            (&json!("suspended"), &json!(["test"]), &json!([]))
+        );
         let answer = socket.call("Authorize", json!({"idTag": "04A2B3C4"})).await;
         assert_eq!(answer[2]["idTagInfo"]["status"], "Blocked");
         assert_eq!(answer[2]["idTagInfo"].get("expiryDate"), None, "only an acceptance may be cached");

@@ -27,7 +27,20 @@ fn error_code(answer: &Value) -> &str {
 #[tokio::test]
 async fn what_is_no_frame_is_passed_over_and_the_connection_lives() {
     let (_server, mut socket) = station().await;
-    for text in ["", " ", "hello", "{}", "[]", "[2]", "[9,\"a\",{}]", "null", "[2,{},\"X\",{}]", "[3,\"nobody\",{}]", "[4,\"nobody\",\"GenericError\",\"\",{}]", "[2,\"a\",\"Heart"] {
+    for text in [
+        "",
+        " ",
+        "hello",
+        "{}",
+        "[]",
+        "[2]",
+        "[9,\"a\",{}]",
+        "null",
+        "[2,{},\"X\",{}]",
+        "[3,\"nobody\",{}]",
+        "[4,\"nobody\",\"GenericError\",\"\",{}]",
+        "[2,\"a\",\"Heart",
+    ] {
         socket.send(text).await;
     }
     socket.stream.send(Message::Binary(Bytes::from_static(b"[2,\"a\",\"Heartbeat\",{}]"))).await.unwrap();
@@ -70,7 +83,10 @@ async fn what_the_field_sends_beside_the_standard_is_taken() {
     let (_server, mut socket) = station().await;
     for (action, payload) in [
         ("Heartbeat", json!(null)),
-        ("BootNotification", json!({"chargePointVendor": "", "chargePointModel": "M".repeat(300), "extra": {"deep": [1]}, "firmwareVersion": null})),
+        (
+            "BootNotification",
+            json!({"chargePointVendor": "", "chargePointModel": "M".repeat(300), "extra": {"deep": [1]}, "firmwareVersion": null}),
+        ),
         ("StatusNotification", json!({"connectorId": -1, "status": "Charging", "errorCode": "Error", "info": "i".repeat(5000)})),
         ("StatusNotification", json!({"connectorId": "1", "status": "Weird", "errorCode": "NoError", "timestamp": "1970"})),
         ("StatusNotification", json!({"connectorId": 1.0, "status": "Available", "errorCode": "NoError"})),
@@ -80,7 +96,10 @@ async fn what_the_field_sends_beside_the_standard_is_taken() {
         ("DiagnosticsStatusNotification", json!({"status": "Uploaded"})),
         ("DataTransfer", json!({"vendorId": "V", "data": {"any": 1}})),
         ("MeterValues", json!({"connectorId": 0, "meterValue": []})),
-        ("MeterValues", json!({"connectorId": 1, "meterValue": {"timestamp": "2024-06-09T23:00:00", "sampledValue": {"value": 7, "unit": "Hertz"}}})),
+        (
+            "MeterValues",
+            json!({"connectorId": 1, "meterValue": {"timestamp": "2024-06-09T23:00:00", "sampledValue": {"value": 7, "unit": "Hertz"}}}),
+        ),
     ] {
         let answer = socket.call(action, payload.clone()).await;
         assert_eq!(answer[0], 3, "{action} {payload}: {answer}");
@@ -179,7 +198,11 @@ async fn a_thousand_frames_at_once_are_all_answered_in_order() {
     let (mut sending, receiving) = futures_util::StreamExt::split(stream);
     let sender = tokio::spawn(async move {
         for n in 0..1000 {
-            let payload = if n % 2 == 0 { start("CARD1", &format!("2024-06-09T20:{:02}:{:02}Z", n / 60, n % 60), n) } else { json!({"idTag": "CARD1"}) };
+            let payload = if n % 2 == 0 {
+                start("CARD1", &format!("2024-06-09T20:{:02}:{:02}Z", n / 60, n % 60), n)
+            } else {
+                json!({"idTag": "CARD1"})
+            };
             let action = if n % 2 == 0 { "StartTransaction" } else { "Authorize" };
             sending.feed(Message::text(json!([2, format!("m{n}"), action, payload]).to_string())).await.unwrap();
         }
@@ -219,7 +242,11 @@ async fn a_message_id_in_flight_is_refused_and_a_transactions_repeat_gets_its_an
         answers.push((answer[1].as_str().unwrap().to_owned(), answer[0].as_i64().unwrap()));
     }
     answers.sort();
-    assert!(answers == [("slow".into(), 3), ("twin".into(), 3), ("twin".into(), 4)] || answers == [("slow".into(), 3), ("twin".into(), 3), ("twin".into(), 3)], "{answers:?}");
+    assert!(
+        answers == [("slow".into(), 3), ("twin".into(), 3), ("twin".into(), 4)]
+            || answers == [("slow".into(), 3), ("twin".into(), 3), ("twin".into(), 3)],
+        "{answers:?}"
+    );
     socket.lives().await;
 }
 

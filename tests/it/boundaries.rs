@@ -43,7 +43,11 @@ async fn a_time_without_zone_takes_the_stations_zone_and_is_quarantined_without_
     let server = TestServer::at("2024-06-01T00:00:00Z").await;
     server.member_with_card("simple", "CARD1").await;
     server.clock("2024-07-02T00:00:00Z").await;
-    for (station, zone, month, state) in [("CP-UTC", json!("UTC"), "2024-07", "ended"), ("CP-JST", json!("Asia/Tokyo"), "2024-06", "ended"), ("CP-NONE", json!(null), "2024-07", "quarantined")] {
+    for (station, zone, month, state) in [
+        ("CP-UTC", json!("UTC"), "2024-07", "ended"),
+        ("CP-JST", json!("Asia/Tokyo"), "2024-06", "ended"),
+        ("CP-NONE", json!(null), "2024-07", "quarantined"),
+    ] {
         server.station_as(station, &json!({"time_zone": zone})).await;
         let mut socket = server.socket(station).await;
         let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-30T23:30:00", 0)).await);

@@ -38,9 +38,11 @@ async fn the_stations_own_word_is_the_outcome() {
     assert_eq!(frame[3], json!({"idTag": "CARD1", "connectorId": 2}), "absent fields are left out, never null");
     let (frame, _) = commanded(&server, json!({"command": "remote_stop", "transaction_id": 7}), accept("Rejected")).await;
     assert_eq!(frame[3], json!({"transactionId": 7}));
-    let (frame, _) = commanded(&server, json!({"command": "change_availability", "connector_id": 0, "type": "inoperative"}), accept("Scheduled")).await;
+    let (frame, _) =
+        commanded(&server, json!({"command": "change_availability", "connector_id": 0, "type": "inoperative"}), accept("Scheduled")).await;
     assert_eq!(frame[3], json!({"connectorId": 0, "type": "Inoperative"}));
-    let (_, result) = commanded(&server, json!({"command": "clear_cache"}), |frame| Some(json!([4, frame[1], "NotSupported", "no cache", {}]))).await;
+    let (_, result) =
+        commanded(&server, json!({"command": "clear_cache"}), |frame| Some(json!([4, frame[1], "NotSupported", "no cache", {}]))).await;
     assert_eq!((&result["outcome"], &result["answer"]["error"]), (&json!("error"), &json!("NotSupported")));
 }
 

@@ -38,9 +38,49 @@ fn code(text: &str) -> &str {
 
 /// Who may know whom: a room's code must not name these.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("src/domain/", &["crate::app", "crate::ocpp", "crate::store", "crate::ledger", "crate::link", "crate::http", "crate::cluster", "crate::export", "crate::clock", "sqlx", "tokio", "serde", "axum", "rand::", "Utc::now", "f32", "f64", "std::time"]),
-    ("src/ocpp/", &["crate::app", "crate::store", "crate::ledger", "crate::link", "crate::http", "crate::cluster", "crate::export", "crate::clock", "sqlx", "tokio", "axum"]),
-    ("src/store/", &["crate::app", "crate::ocpp", "crate::ledger::", "crate::link", "crate::http", "crate::cluster", "crate::export", "axum"]),
+    (
+        "src/domain/",
+        &[
+            "crate::app",
+            "crate::ocpp",
+            "crate::store",
+            "crate::ledger",
+            "crate::link",
+            "crate::http",
+            "crate::cluster",
+            "crate::export",
+            "crate::clock",
+            "sqlx",
+            "tokio",
+            "serde",
+            "axum",
+            "rand::",
+            "Utc::now",
+            "f32",
+            "f64",
+            "std::time",
+        ],
+    ),
+    (
+        "src/ocpp/",
+        &[
+            "crate::app",
+            "crate::store",
+            "crate::ledger",
+            "crate::link",
+            "crate::http",
+            "crate::cluster",
+            "crate::export",
+            "crate::clock",
+            "sqlx",
+            "tokio",
+            "axum",
+        ],
+    ),
+    (
+        "src/store/",
+        &["crate::app", "crate::ocpp", "crate::ledger::", "crate::link", "crate::http", "crate::cluster", "crate::export", "axum"],
+    ),
     ("src/ledger/", &["crate::app", "crate::link", "crate::http", "crate::export", "v16", "axum"]),
     ("src/cluster/", &["crate::app", "crate::store", "crate::link", "crate::http", "v16", "axum"]),
     ("src/export/", &["crate::app", "crate::store", "crate::ocpp", "crate::link", "crate::http", "sqlx", "tokio"]),
@@ -71,7 +111,11 @@ fn each_room_knows_only_whom_it_may_know() {
 
 #[test]
 fn only_main_and_the_store_itself_name_a_store() {
-    let named: Vec<String> = rust_files("src").into_iter().filter(|(name, text)| !name.starts_with("src/store/") && code(text).contains("SqliteStore")).map(|(name, _)| name).collect();
+    let named: Vec<String> = rust_files("src")
+        .into_iter()
+        .filter(|(name, text)| !name.starts_with("src/store/") && code(text).contains("SqliteStore"))
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(named, ["src/main.rs"]);
 }
 
@@ -79,7 +123,9 @@ fn only_main_and_the_store_itself_name_a_store() {
 fn nothing_outside_ocpp_names_a_version() {
     let leaks: Vec<String> = rust_files("src")
         .into_iter()
-        .filter(|(name, text)| !name.starts_with("src/ocpp/") && code(text).lines().any(|line| line.split("//").next().unwrap().contains("v16")))
+        .filter(|(name, text)| {
+            !name.starts_with("src/ocpp/") && code(text).lines().any(|line| line.split("//").next().unwrap().contains("v16"))
+        })
         .map(|(name, _)| name)
         .collect();
     assert!(leaks.is_empty(), "{leaks:?}");
@@ -87,9 +133,11 @@ fn nothing_outside_ocpp_names_a_version() {
 
 #[test]
 fn files_are_short_and_half_of_them_very_short() {
-    let mut lengths: Vec<(usize, String)> = ["src", "simulators", "tests"].into_iter().flat_map(rust_files).map(|(name, text)| (text.lines().count(), name)).collect();
+    let mut lengths: Vec<(usize, String)> =
+        ["src", "simulators", "tests"].into_iter().flat_map(rust_files).map(|(name, text)| (text.lines().count(), name)).collect();
     lengths.sort();
-    let long: Vec<&(usize, String)> = lengths.iter().filter(|(length, name)| *length > FILE_LINES_MAX && !LONG_FILES.iter().any(|(known, _)| known == name)).collect();
+    let long: Vec<&(usize, String)> =
+        lengths.iter().filter(|(length, name)| *length > FILE_LINES_MAX && !LONG_FILES.iter().any(|(known, _)| known == name)).collect();
     assert!(long.is_empty(), "{long:?}");
     let median = lengths[lengths.len() / 2].0;
     assert!(median <= 170, "the median file has {median} lines");
@@ -103,7 +151,9 @@ fn functions_fit_a_screen() {
         for (number, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
             let word = line.trim_start();
-            if word.starts_with("fn ") || word.contains(" fn ") && (word.starts_with("pub") || word.starts_with("async") || word.starts_with("const")) {
+            if word.starts_with("fn ")
+                || word.contains(" fn ") && (word.starts_with("pub") || word.starts_with("async") || word.starts_with("const"))
+            {
                 begun = Some((number, indent, word.to_owned()));
             }
             if let Some((from, at, what)) = &begun
@@ -124,7 +174,14 @@ fn functions_fit_a_screen() {
 fn the_architectures_paths_exist_and_every_room_stands_in_it() {
     let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
     assert!(text.lines().count() <= 150, "the map must stay short");
-    for path in text.split('`').skip(1).step_by(2).filter(|word| word.starts_with("src/") || word.starts_with("tests/") || word.starts_with("docs/") || word.starts_with("simulators/") || word.starts_with("migrations/") || word.starts_with("tariffs/")) {
+    for path in text.split('`').skip(1).step_by(2).filter(|word| {
+        word.starts_with("src/")
+            || word.starts_with("tests/")
+            || word.starts_with("docs/")
+            || word.starts_with("simulators/")
+            || word.starts_with("migrations/")
+            || word.starts_with("tariffs/")
+    }) {
         assert!(root().join(path).exists(), "{path} is on the map and not in the tree");
     }
     for entry in fs::read_dir(root().join("src")).unwrap() {

@@ -20,7 +20,10 @@ async fn november() -> (TestServer, String) {
 async fn bill_export_and_verification_agree_to_the_yen() {
     let (server, member) = november().await;
     let provisional = server.get(&format!("/members/{member}/bills/2024-11")).await;
-    assert_eq!((&provisional["state"], &provisional["total_yen"], &provisional["tax_yen"]), (&json!("provisional"), &json!("6490"), &json!("590")));
+    assert_eq!(
+        (&provisional["state"], &provisional["total_yen"], &provisional["tax_yen"]),
+        (&json!("provisional"), &json!("6490"), &json!("590"))
+    );
     let closed = server.post("/months/2024-11/close", &json!({})).await;
     assert_eq!(closed.status, 200, "{closed:?}");
     let closed = closed.json();
@@ -28,15 +31,22 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     assert_eq!(server.post("/months/2024-11/close", &json!({})).await.json(), closed, "closing twice answers as the first time");
     let bill = server.get(&format!("/members/{member}/bills/2024-11")).await;
     assert_eq!((&bill["state"], &bill["lines"]), (&json!("closed"), &provisional["lines"]));
-    let lines: Vec<(&str, i64, &str)> = bill["lines"].as_array().unwrap().iter()
-        .map(|line| (line["code"].as_str().unwrap(), line["quantity"].as_i64().unwrap(), line["amount_yen"].as_str().unwrap())).collect();
+    let lines: Vec<(&str, i64, &str)> = bill["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (line["code"].as_str().unwrap(), line["quantity"].as_i64().unwrap(), line["amount_yen"].as_str().unwrap()))
+        .collect();
     assert_eq!(lines, [("contract", 1, "1650"), ("base", 1, "4400"), ("metered_quick", 10, "440")]);
 
     let csv = server.request("GET", "/months/2024-11/export?format=csv", None, &[]).await;
     assert!(csv.content_type.starts_with("text/csv"));
     let mut rows = csv::Reader::from_reader(csv.text.as_bytes());
     let header: Vec<String> = rows.headers().unwrap().iter().map(str::to_owned).collect();
-    assert_eq!(header.join(","), "invoice_id,kind,member_id,member_name,payment_method,usage_month,line,code,quantity,unit,unit_price_yen,amount_yen,tax_rate,tax_yen_total,total_yen,tariff_version,session_ids,previous_invoice_id");
+    assert_eq!(
+        header.join(","),
+        "invoice_id,kind,member_id,member_name,payment_method,usage_month,line,code,quantity,unit,unit_price_yen,amount_yen,tax_rate,tax_yen_total,total_yen,tariff_version,session_ids,previous_invoice_id"
+    );
     let sum: i64 = rows.records().map(|row| row.unwrap()[11].parse::<i64>().unwrap()).sum();
     assert_eq!(sum, 6490);
     use sha2::Digest;

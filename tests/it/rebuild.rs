@@ -25,7 +25,12 @@ async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
         readings: 2,
         offline_one_in: 2,
     };
-    let setup = FleetSetup { url: server.ocpp_url(), password: None, time: Arc::new(|| "2024-06-30T00:00:00Z".parse().unwrap()), clock_offset: chrono::TimeDelta::zero() };
+    let setup = FleetSetup {
+        url: server.ocpp_url(),
+        password: None,
+        time: Arc::new(|| "2024-06-30T00:00:00Z".parse().unwrap()),
+        clock_offset: chrono::TimeDelta::zero(),
+    };
     run(setup, plan, stations, Arc::new(Progress::default())).await;
     let mut socket = server.socket("CP1").await;
     let id = transaction(&socket.call("StartTransaction", start("CARD1", "1970-01-01T00:00:00Z", 0)).await);

@@ -41,7 +41,9 @@ async fn another_connector_card_time_or_meter_is_another_session() {
     let mut socket = server.socket("CP1").await;
     let base = start("CARD1", "2024-06-09T23:00:00Z", 5);
     let mut ids = vec![transaction(&socket.call("StartTransaction", base.clone()).await)];
-    for (field, value) in [("connectorId", json!(2)), ("idTag", json!("CARD2")), ("timestamp", json!("2024-06-09T23:00:01Z")), ("meterStart", json!(6))] {
+    for (field, value) in
+        [("connectorId", json!(2)), ("idTag", json!("CARD2")), ("timestamp", json!("2024-06-09T23:00:01Z")), ("meterStart", json!(6))]
+    {
         let mut other = base.clone();
         other[field] = value;
         ids.push(transaction(&socket.call("StartTransaction", other).await));
@@ -111,7 +113,11 @@ async fn a_repeated_start_is_not_refused_as_its_own_rival() {
     assert_eq!(status(&socket.call("StartTransaction", message.clone()).await), "Accepted");
     assert_eq!(status(&socket.call("StartTransaction", message).await), "Accepted");
     let mut elsewhere = server.socket("CP2").await;
-    assert_eq!(status(&elsewhere.call("Authorize", json!({"idTag": "CARD1"})).await), "Accepted", "a card must be able to stop its own session");
+    assert_eq!(
+        status(&elsewhere.call("Authorize", json!({"idTag": "CARD1"})).await),
+        "Accepted",
+        "a card must be able to stop its own session"
+    );
     let rival = elsewhere.call("StartTransaction", start("CARD1", "2024-06-09T23:10:00Z", 0)).await;
     assert_eq!(status(&rival), "ConcurrentTx");
     assert!(has_flag(&server.session(transaction(&rival)).await, "concurrent"));
@@ -137,14 +143,13 @@ async fn readings_are_kept_once_and_never_reopen_a_session() {
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
     let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
-    let reading = |transaction: Value, at: &str, value: &str| {
-        json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": at, "sampledValue": [{"value": value}]}]})
-    };
+    let reading = |transaction: Value, at: &str, value: &str| json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": at, "sampledValue": [{"value": value}]}]});
     for _ in 0..3 {
         let answer = socket.call("MeterValues", reading(json!(id), "2024-06-09T23:10:00Z", "4000")).await;
         assert_eq!(answer[2], json!({}));
     }
-    let without_id = json!({"connectorId": 1, "meterValue": [{"timestamp": "2024-06-09T23:11:00Z", "sampledValue": [{"value": "4.4", "unit": "kWh"}]}]});
+    let without_id =
+        json!({"connectorId": 1, "meterValue": [{"timestamp": "2024-06-09T23:11:00Z", "sampledValue": [{"value": "4.4", "unit": "kWh"}]}]});
     socket.call("MeterValues", without_id).await;
     for wrong in [json!(-1), json!(0), json!(9_223_372_036_854_775_807_i64), json!("x")] {
         assert_eq!(socket.call("MeterValues", reading(wrong, "2024-06-09T23:12:00Z", "4500")).await[0], 3);

@@ -14,7 +14,13 @@ async fn open_session(server: &TestServer, station: &str, id_tag: &str) -> (Sock
 #[tokio::test]
 async fn a_stop_that_names_no_transaction_of_ours_closes_the_one_session_it_can_mean() {
     let server = TestServer::at("2024-06-10T00:00:00Z").await;
-    for (station, named) in [("CP1", json!(-1)), ("CP2", json!(0)), ("CP3", json!(9_223_372_036_854_775_807_i64)), ("CP4", json!(777_777)), ("CP5", json!(-9000))] {
+    for (station, named) in [
+        ("CP1", json!(-1)),
+        ("CP2", json!(0)),
+        ("CP3", json!(9_223_372_036_854_775_807_i64)),
+        ("CP4", json!(777_777)),
+        ("CP5", json!(-9000)),
+    ] {
         let (mut socket, id) = open_session(&server, station, "CARD1").await;
         let mut message = stop(0, "2024-06-09T23:30:00Z", 9000);
         message["transactionId"] = named;
@@ -32,11 +38,9 @@ async fn a_stop_that_names_no_transaction_of_ours_closes_the_one_session_it_can_
 #[tokio::test]
 async fn a_stop_that_cannot_mean_the_open_session_leaves_it_open() {
     let server = TestServer::at("2024-06-10T00:00:00Z").await;
-    for (station, change) in [
-        ("CP1", json!({"idTag": "OTHER"})),
-        ("CP2", json!({"timestamp": "2024-06-09T22:59:59Z"})),
-        ("CP3", json!({"meterStop": 99})),
-    ] {
+    for (station, change) in
+        [("CP1", json!({"idTag": "OTHER"})), ("CP2", json!({"timestamp": "2024-06-09T22:59:59Z"})), ("CP3", json!({"meterStop": 99}))]
+    {
         let (mut socket, id) = open_session(&server, station, "CARD1").await;
         let mut message = stop(-1, "2024-06-09T23:30:00Z", 9000);
         for (key, value) in change.as_object().unwrap() {
@@ -93,7 +97,11 @@ async fn a_stop_whose_start_never_came_becomes_a_session_for_review() {
     let sessions = server.sessions_at("CP1").await;
     assert_eq!(sessions.len(), 1);
     let session = &sessions[0];
-    assert_eq!((&session["state"], &session["energy_wh"], &session["units"]), (&json!("quarantined"), &json!(8000), &json!(null)), "its connector is not known: {session}");
+    assert_eq!(
+        (&session["state"], &session["energy_wh"], &session["units"]),
+        (&json!("quarantined"), &json!(8000), &json!(null)),
+        "its connector is not known: {session}"
+    );
     // A station with one connector leaves no doubt about which it was.
     server.put("/stations/CP2", &json!({"site": "Chiba", "connectors": [{"connector_id": 1, "charger_class": "quick"}]})).await;
     let mut single = server.socket("CP2").await;
@@ -101,7 +109,12 @@ async fn a_stop_whose_start_never_came_becomes_a_session_for_review() {
     let session = &server.sessions_at("CP2").await[0];
     assert_eq!((&session["state"], &session["units"]), (&json!("review"), &json!(30)), "{session}");
     let before = server.get(&format!("/members/{member}/bills/2024-06")).await;
-    let decided = server.post(&format!("/sessions/{}/decision", session["session_id"].as_str().unwrap()), &json!({"decision": "bill", "note": "seen on site"})).await;
+    let decided = server
+        .post(
+            &format!("/sessions/{}/decision", session["session_id"].as_str().unwrap()),
+            &json!({"decision": "bill", "note": "seen on site"}),
+        )
+        .await;
     assert_eq!((decided.status, &decided.json()["state"]), (200, &json!("ended")));
     let after = server.get(&format!("/members/{member}/bills/2024-06")).await;
     let total = |bill: &Value| bill["total_yen"].as_str().unwrap().parse::<i64>().unwrap();

@@ -1,10 +1,10 @@
 //! Commands to a 1.6 station: the nine of the Core profile, and TriggerMessage.
 
 use rust_ocpp::v1_6::messages::{
-    change_availability::ChangeAvailabilityRequest, change_configuration::ChangeConfigurationRequest,
-    clear_cache::ClearCacheRequest, data_transfer::DataTransferRequest, get_configuration::GetConfigurationRequest,
-    remote_start_transaction::RemoteStartTransactionRequest, remote_stop_transaction::RemoteStopTransactionRequest,
-    reset::ResetRequest, unlock_connector::UnlockConnectorRequest,
+    change_availability::ChangeAvailabilityRequest, change_configuration::ChangeConfigurationRequest, clear_cache::ClearCacheRequest,
+    data_transfer::DataTransferRequest, get_configuration::GetConfigurationRequest,
+    remote_start_transaction::RemoteStartTransactionRequest, remote_stop_transaction::RemoteStopTransactionRequest, reset::ResetRequest,
+    unlock_connector::UnlockConnectorRequest,
 };
 use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
 use serde_json::{Map, Value, json};
@@ -42,40 +42,26 @@ const START_PROFILE: Kind = Kind::Object(&[
 ]);
 
 /// What TriggerMessage may ask for.
-const TRIGGERS: &[&str] = &[
-    "BootNotification",
-    "DiagnosticsStatusNotification",
-    "FirmwareStatusNotification",
-    "Heartbeat",
-    "MeterValues",
-    "StatusNotification",
-];
+const TRIGGERS: &[&str] =
+    &["BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "Heartbeat", "MeterValues", "StatusNotification"];
 
 /// Every command that is offered, with what it may carry (OCPP 1.6 section 5).
 const COMMANDS: &[(&str, &[Field])] = &[
-    ("ChangeAvailability", &[
-        required("connectorId", Kind::Integer(0, MAX)),
-        required("type", Kind::OneOf(&["Inoperative", "Operative"])),
-    ]),
+    ("ChangeAvailability", &[required("connectorId", Kind::Integer(0, MAX)), required("type", Kind::OneOf(&["Inoperative", "Operative"]))]),
     ("ChangeConfiguration", &[required("key", Kind::Text(50)), required("value", Kind::Text(500))]),
     ("ClearCache", &[]),
-    ("DataTransfer", &[
-        required("vendorId", Kind::Text(255)),
-        optional("messageId", Kind::Text(50)),
-        optional("data", Kind::Text(usize::MAX)),
-    ]),
+    (
+        "DataTransfer",
+        &[required("vendorId", Kind::Text(255)), optional("messageId", Kind::Text(50)), optional("data", Kind::Text(usize::MAX))],
+    ),
     ("GetConfiguration", &[optional("key", Kind::List(0, &Kind::Text(50)))]),
-    ("RemoteStartTransaction", &[
-        required("idTag", Kind::Text(20)),
-        optional("connectorId", Kind::Integer(1, MAX)),
-        optional("chargingProfile", START_PROFILE),
-    ]),
+    (
+        "RemoteStartTransaction",
+        &[required("idTag", Kind::Text(20)), optional("connectorId", Kind::Integer(1, MAX)), optional("chargingProfile", START_PROFILE)],
+    ),
     ("RemoteStopTransaction", &[required("transactionId", Kind::Integer(1, MAX))]),
     ("Reset", &[required("type", Kind::OneOf(&["Hard", "Soft"]))]),
-    ("TriggerMessage", &[
-        required("requestedMessage", Kind::OneOf(TRIGGERS)),
-        optional("connectorId", Kind::Integer(1, MAX)),
-    ]),
+    ("TriggerMessage", &[required("requestedMessage", Kind::OneOf(TRIGGERS)), optional("connectorId", Kind::Integer(1, MAX))]),
     ("UnlockConnector", &[required("connectorId", Kind::Integer(1, MAX))]),
 ];
 
@@ -101,16 +87,16 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
     let id = |number: &i64| u32::try_from(*number);
     match command {
         StationCommand::RemoteStart { id_tag, connector_id } => match connector_id.as_ref().map(id).transpose() {
-            Ok(connector_id) => written("RemoteStartTransaction", &RemoteStartTransactionRequest {
-                connector_id,
-                id_tag: id_tag.clone(),
-                charging_profile: None,
-            }),
+            Ok(connector_id) => written(
+                "RemoteStartTransaction",
+                &RemoteStartTransactionRequest { connector_id, id_tag: id_tag.clone(), charging_profile: None },
+            ),
             Err(_) => ("RemoteStartTransaction", json!({"idTag": id_tag, "connectorId": connector_id})),
         },
-        StationCommand::RemoteStop { session } => written("RemoteStopTransaction", &RemoteStopTransactionRequest {
-            transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits"),
-        }),
+        StationCommand::RemoteStop { session } => written(
+            "RemoteStopTransaction",
+            &RemoteStopTransactionRequest { transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits") },
+        ),
         StationCommand::Reset { hard } => {
             let kind = if *hard { ResetRequestStatus::Hard } else { ResetRequestStatus::Soft };
             written("Reset", &ResetRequest { kind })
@@ -142,11 +128,10 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
         StationCommand::ChangeConfiguration { key, value } => {
             written("ChangeConfiguration", &ChangeConfigurationRequest { key: key.clone(), value: value.clone() })
         }
-        StationCommand::DataTransfer { vendor_id, message_id, data } => written("DataTransfer", &DataTransferRequest {
-            vendor_string: vendor_id.clone(),
-            message_id: message_id.clone(),
-            data: data.clone(),
-        }),
+        StationCommand::DataTransfer { vendor_id, message_id, data } => written(
+            "DataTransfer",
+            &DataTransferRequest { vendor_string: vendor_id.clone(), message_id: message_id.clone(), data: data.clone() },
+        ),
     }
 }
 
@@ -157,7 +142,9 @@ fn written<T: serde::Serialize>(action: &'static str, request: &T) -> (&'static 
 /// What a station's answer comes to, in the API's words: its status in lower case, `accepted`
 /// where the answer has none.
 pub fn outcome(answer: &Value) -> String {
-    let Some(status) = answer.get("status").and_then(Value::as_str) else { return "accepted".to_owned() };
+    let Some(status) = answer.get("status").and_then(Value::as_str) else {
+        return "accepted".to_owned();
+    };
     let mut words = String::new();
     for (place, letter) in status.chars().take(64).enumerate() {
         if letter.is_ascii_uppercase() && place > 0 {

@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn signed_data_is_kept_verbatim() {
-        let payload = r#"{"meterValue":[{"timestamp":"2024-01-01T00:00:00Z","sampledValue":[{"value":"OCMF|{\"a\":1}","format":"SignedData"}]}]}"#;
+        let payload =
+            r#"{"meterValue":[{"timestamp":"2024-01-01T00:00:00Z","sampledValue":[{"value":"OCMF|{\"a\":1}","format":"SignedData"}]}]}"#;
         assert_eq!(values(payload)[0].2, "OCMF|{\"a\":1}");
     }
 }

@@ -58,7 +58,9 @@ pub fn check(fields: &[Field], payload: &Map<String, Value>) -> Result<(), Viola
 }
 
 fn check_object(fields: &[Field], object: &Map<String, Value>, path: &str) -> Result<(), Violation> {
-    let at = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    let at = |name: &str| {
+        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+    };
     if let Some(unknown) = object.keys().find(|key| !fields.iter().any(|field| field.name == key.as_str())) {
         let names: Vec<&str> = fields.iter().map(|field| field.name).collect();
         let allowed = if names.is_empty() { "no fields".to_owned() } else { format!("one of: {}", names.join(", ")) };

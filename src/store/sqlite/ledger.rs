@@ -59,7 +59,8 @@ const WRITE_READINGS: &str = "
 impl LedgerStore for SqliteStore {
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let next: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(NEXT_SESSION).fetch_optional(&mut *write).await?;
+        let next: Option<String> =
+            sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(NEXT_SESSION).fetch_optional(&mut *write).await?;
         let first: i64 = next.map_or(Ok(1), |next| next.parse()).map_err(|_| StoreError::Unreadable("session counter"))?;
         sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
             .bind(NEXT_SESSION)
@@ -108,14 +109,41 @@ impl LedgerStore for SqliteStore {
 
     async fn commit(&self, batch: &Batch) -> Stored<()> {
         let sessions: Vec<Value> = batch.sessions.iter().map(session_values).collect();
-        let journal: Vec<Value> = batch.journal.iter().map(|row| {
-            json!([row.station_id.as_str(), row.session_id.map(|id| id.0), row.action, row.message_id, row.payload, row.answer,
-                row.effect, row.received_at.timestamp_millis(), row.connected_since.timestamp_millis()])
-        }).collect();
-        let readings: Vec<Value> = batch.readings.iter().map(|row| {
-            json!([row.station_id.as_str(), row.connector_id, row.session_id.map_or(0, |id| id.0), row.sampled_at.timestamp_millis(),
-                row.measurand, row.phase, row.location, row.context, row.unit, row.value])
-        }).collect();
+        let journal: Vec<Value> = batch
+            .journal
+            .iter()
+            .map(|row| {
+                json!([
+                    row.station_id.as_str(),
+                    row.session_id.map(|id| id.0),
+                    row.action,
+                    row.message_id,
+                    row.payload,
+                    row.answer,
+                    row.effect,
+                    row.received_at.timestamp_millis(),
+                    row.connected_since.timestamp_millis()
+                ])
+            })
+            .collect();
+        let readings: Vec<Value> = batch
+            .readings
+            .iter()
+            .map(|row| {
+                json!([
+                    row.station_id.as_str(),
+                    row.connector_id,
+                    row.session_id.map_or(0, |id| id.0),
+                    row.sampled_at.timestamp_millis(),
+                    row.measurand,
+                    row.phase,
+                    row.location,
+                    row.context,
+                    row.unit,
+                    row.value
+                ])
+            })
+            .collect();
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         for (statement, rows) in [(WRITE_SESSIONS, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)] {
             if !rows.is_empty() {

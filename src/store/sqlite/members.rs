@@ -55,16 +55,15 @@ impl MemberStore for SqliteStore {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
         let number = card.number.as_ref().map_or_else(|| format!("C-{next:08}"), |number| number.as_str().to_owned());
-        let inserted = sqlx::query(
-            "INSERT INTO cards (card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
-        .bind(&number)
-        .bind(card.id_tag.as_sent())
-        .bind(card.id_tag.matched())
-        .bind(&card.code_hash)
-        .bind(at.timestamp_millis())
-        .execute(&mut *write)
-        .await;
+        let inserted =
+            sqlx::query("INSERT INTO cards (card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .bind(&number)
+                .bind(card.id_tag.as_sent())
+                .bind(card.id_tag.matched())
+                .bind(&card.code_hash)
+                .bind(at.timestamp_millis())
+                .execute(&mut *write)
+                .await;
         if let Err(sqlx::Error::Database(cause)) = &inserted
             && cause.is_unique_violation()
         {
@@ -101,11 +100,7 @@ impl MemberStore for SqliteStore {
         seen: i64,
     ) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let last: i64 = sqlx::query_scalar(LAST_SEQ)
-            .bind(card.as_str())
-            .bind(member.map(MemberId::as_str))
-            .fetch_one(&mut *write)
-            .await?;
+        let last: i64 = sqlx::query_scalar(LAST_SEQ).bind(card.as_str()).bind(member.map(MemberId::as_str)).fetch_one(&mut *write).await?;
         if last > seen {
             return Err(StoreError::Conflict("card"));
         }
@@ -123,7 +118,11 @@ impl MemberStore for SqliteStore {
             .execute(&mut *write)
             .await?;
         if let Some(member) = bound_to {
-            sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1").bind(card.as_str()).bind(member).execute(&mut *write).await?;
+            sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1")
+                .bind(card.as_str())
+                .bind(member)
+                .execute(&mut *write)
+                .await?;
         }
         write.commit().await?;
         Ok(())
@@ -193,7 +192,8 @@ impl SqliteStore {
         let mut of_card: BTreeMap<String, Vec<Dated<CardEvent>>> = BTreeMap::new();
         for row in &card_events {
             let (kind, detail): (String, String) = (row.try_get("kind")?, row.try_get("detail")?);
-            let event = documents::read_card_event(&kind, &detail, optional(row, "member_id")?, row.try_get("seq")?, instant(row.try_get("at")?))?;
+            let event =
+                documents::read_card_event(&kind, &detail, optional(row, "member_id")?, row.try_get("seq")?, instant(row.try_get("at")?))?;
             of_card.entry(row.try_get("card_number")?).or_default().push(event);
         }
         let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();

@@ -82,8 +82,7 @@ impl SqliteStore {
             .foreign_keys(true);
         let folder = options.get_filename().parent().map(Path::to_path_buf).unwrap_or_default();
         if !folder.as_os_str().is_empty() {
-            std::fs::create_dir_all(&folder)
-                .map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
+            std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
         }
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
         let read = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));

@@ -20,8 +20,10 @@ impl MonthStore for SqliteStore {
     }
 
     async fn first_month(&self) -> Stored<Option<BillingMonth>> {
-        let at: Option<i64> =
-            sqlx::query_scalar("SELECT min(at) FROM events WHERE card_number IS NULL AND kind = ?1").bind(documents::ADMITTED).fetch_one(&self.read).await?;
+        let at: Option<i64> = sqlx::query_scalar("SELECT min(at) FROM events WHERE card_number IS NULL AND kind = ?1")
+            .bind(documents::ADMITTED)
+            .fetch_one(&self.read)
+            .await?;
         Ok(at.map(|at| BillingMonth::of(instant(at))))
     }
 
@@ -63,7 +65,10 @@ impl MonthStore for SqliteStore {
     }
 
     async fn bills(&self, month: BillingMonth) -> Stored<Vec<Bill>> {
-        let rows = sqlx::query("SELECT member_id, bill FROM bills WHERE month = ?1 ORDER BY member_id").bind(month.to_string()).fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT member_id, bill FROM bills WHERE month = ?1 ORDER BY member_id")
+            .bind(month.to_string())
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(|row| documents::read_bill(row.try_get("bill")?, row.try_get("member_id")?, month)).collect()
     }
 }

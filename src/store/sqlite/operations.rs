@@ -14,11 +14,13 @@ impl OperationStore for SqliteStore {
     }
 
     async fn meta_or_set(&self, name: &str, value: &str) -> Stored<String> {
-        Ok(sqlx::query_scalar("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value RETURNING value")
-            .bind(name)
-            .bind(value)
-            .fetch_one(&self.write)
-            .await?)
+        Ok(sqlx::query_scalar(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+        )
+        .bind(name)
+        .bind(value)
+        .fetch_one(&self.write)
+        .await?)
     }
 
     async fn set_meta(&self, name: &str, value: &str) -> Stored<()> {
@@ -56,7 +58,11 @@ impl OperationStore for SqliteStore {
     }
 
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>> {
-        let row = sqlx::query("SELECT * FROM idempotency_keys WHERE key = ?1 AND request = ?2").bind(key).bind(request).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT * FROM idempotency_keys WHERE key = ?1 AND request = ?2")
+            .bind(key)
+            .bind(request)
+            .fetch_optional(&self.read)
+            .await?;
         row.map(|row| {
             Ok(KeptAnswer {
                 body_sha256: row.try_get("body_sha256")?,
@@ -68,7 +74,14 @@ impl OperationStore for SqliteStore {
         .transpose()
     }
 
-    async fn keep_answer(&self, key: &str, request: &str, answer: &KeptAnswer, at: DateTime<Utc>, forget_before: DateTime<Utc>) -> Stored<()> {
+    async fn keep_answer(
+        &self,
+        key: &str,
+        request: &str,
+        answer: &KeptAnswer,
+        at: DateTime<Utc>,
+        forget_before: DateTime<Utc>,
+    ) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM idempotency_keys WHERE at < ?1").bind(forget_before.timestamp_millis()).execute(&mut *write).await?;
         sqlx::query(

@@ -36,7 +36,9 @@ pub fn optional_instant(row: &SqliteRow, name: &str) -> Stored<Option<DateTime<U
 
 /// The site data of a row with the columns `charger_class`, `power_w`, `session_cap_min`.
 pub fn site(row: &SqliteRow) -> Stored<Option<ConnectorSite>> {
-    let Some(class) = optional::<String>(row, "charger_class")? else { return Ok(None) };
+    let Some(class) = optional::<String>(row, "charger_class")? else {
+        return Ok(None);
+    };
     let charger_class = ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
     Ok(Some(ConnectorSite { charger_class, power_w: optional(row, "power_w")?, session_cap_min: optional(row, "session_cap_min")? }))
 }

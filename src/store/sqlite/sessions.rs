@@ -70,12 +70,17 @@ impl SessionStore for SqliteStore {
     }
 
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>> {
-        let rows = sqlx::query("SELECT * FROM journal WHERE session_id = ?1 ORDER BY seq LIMIT ?2").bind(id.0).bind(limit).fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT * FROM journal WHERE session_id = ?1 ORDER BY seq LIMIT ?2")
+            .bind(id.0)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(entry).collect()
     }
 
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
-        let rows = sqlx::query("SELECT * FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2").bind(after).bind(limit).fetch_all(&self.read).await?;
+        let rows =
+            sqlx::query("SELECT * FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2").bind(after).bind(limit).fetch_all(&self.read).await?;
         rows.iter().map(entry).collect()
     }
 
