@@ -1,7 +1,7 @@
 //! The durable ledger: a transaction message is answered after its commit, and counted once.
 //!
 //! One writer per node gathers what is waiting, loads the facts of the whole batch, lets
-//! [`decide`] decide message by message, and commits once: one sync serves hundreds of stations.
+//! `decide` decide message by message, and commits once: one sync serves hundreds of stations.
 //! The batch grows with the load; when idle there is no timer.
 
 mod book;
