@@ -25,6 +25,12 @@ use crate::telemetry;
 /// How long a stop may take: then what is left is cut off.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
+/// What the API's requests under way may take to end.
+const API_ENDS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A shorter operator's key is warned of.
+const ADMIN_KEY_SHORT: usize = 16;
+
 /// A server that runs.
 pub struct Server {
     /// The use cases.
@@ -101,6 +107,9 @@ impl Server {
     /// Starts a server.
     pub async fn start(config: &Config, store: Arc<dyn Store>, tariffs: TariffBook, clock: Arc<Clock>) -> anyhow::Result<Self> {
         let metrics = telemetry::start_metrics();
+        if config.admin_key.as_ref().is_some_and(|key| key.chars().count() < ADMIN_KEY_SHORT) {
+            warn!("the operator's API key is short: one of {ADMIN_KEY_SHORT} characters or more cannot be guessed");
+        }
         let made_admin_key = access::set_admin_key(store.as_ref(), config.admin_key.as_deref()).await?;
         let admin_key_hash = access::admin_key_hash(store.as_ref()).await?;
         let (app, cluster, writer) = assemble(config, store, tariffs, clock).await?;
@@ -134,13 +143,15 @@ impl Server {
     }
 
     /// Stops: no new connections, calls under way are answered once durable, then everything ends.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         info!("juden stops");
         let _ = self.stop.send(true);
         self.looking.abort();
         let ended = tokio::time::timeout(STOP_WITHIN, async {
             let _ = self.link.await;
-            self.api.abort();
+            if tokio::time::timeout(API_ENDS_WITHIN, &mut self.api).await.is_err() {
+                self.api.abort();
+            }
             drop(self.app);
             let _ = self.writer.await;
         });

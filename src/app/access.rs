@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::passwords::random_hex;
 use super::{App, Done};
 use crate::domain::ids::StationId;
+use crate::hex;
 use crate::ocpp::protocol::Protocol;
 use crate::store::{StationRecord, Store, Stored};
 
@@ -92,7 +92,9 @@ impl App {
         if self.passwords.matches(kept, password).await {
             return true;
         }
-        match hex_bytes(password).filter(|_| station.accept_hex_password) {
+        // Some stations send their key's hex digits as the password.
+        let digits = std::str::from_utf8(password).ok().filter(|_| station.accept_hex_password);
+        match digits.and_then(hex::decode) {
             Some(bytes) => self.passwords.matches(kept, &bytes).await,
             None => false,
         }
@@ -108,12 +110,6 @@ fn protocol(station: &StationRecord, shown: &Credentials) -> Option<(Protocol, b
     shown.offered.iter().find_map(|name| Protocol::from_subprotocol(name)).map(|protocol| (protocol, true))
 }
 
-/// The bytes that a hex text stands for: some stations send their key's hex digits as the password.
-fn hex_bytes(text: &[u8]) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(text).ok().filter(|text| text.len().is_multiple_of(2) && text.is_ascii())?;
-    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(&text[place..place + 2], 16).ok()).collect()
-}
-
 /// The meta values that hold the operator's key and the installation's secret.
 const ADMIN_KEY: &str = "admin_key_sha256";
 const SECRET: &str = "password_secret";
@@ -124,7 +120,7 @@ pub fn random_suffix() -> String {
 }
 
 fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::sha256(text.as_bytes())
 }
 
 /// The secret under which passwords of this installation are hashed, made on first use.
@@ -151,17 +147,4 @@ pub async fn admin_key_hash(store: &dyn Store) -> Stored<String> {
 /// Whether a key is the operator's.
 pub fn is_admin_key(kept_hash: &str, key: &str) -> bool {
     sha256_hex(key).as_bytes().ct_eq(kept_hash.as_bytes()).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hex_texts_are_bytes_and_others_are_not() {
-        assert_eq!(hex_bytes(b"00ff10"), Some(vec![0, 255, 16]));
-        for bad in [&b"0"[..], b"zz", &[0xff, 0xfe], "é1".as_bytes()] {
-            assert_eq!(hex_bytes(bad), None);
-        }
-    }
 }

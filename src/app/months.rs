@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Utc};
-use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
 use super::{App, AppError, Done};
@@ -12,6 +11,7 @@ use crate::domain::ids::MemberId;
 use crate::domain::month::{BillingMonth, japan_midnight};
 use crate::domain::session::BillingState;
 use crate::export;
+use crate::hex;
 use crate::store::{ClosedMonth, Page};
 
 /// Members rated between two reads of the store.
@@ -55,7 +55,7 @@ impl App {
             members: i64::try_from(bills.len()).unwrap_or(i64::MAX),
             sessions,
             total: bills.iter().map(Bill::total).sum(),
-            sha256: hex(&Sha256::digest(&csv)),
+            sha256: hex::sha256(&csv),
         };
         self.store.close_month(&closed, &bills).await?;
         info!(%month, members = closed.members, sessions, total_yen = %closed.total, "a month was closed");
@@ -186,10 +186,6 @@ fn differences(billed: &[Bill], rated: &[Bill]) -> Vec<Difference> {
         .collect();
     found.sort_by(|a, b| a.member.cmp(&b.member));
     found
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The last day of a month that every month has.

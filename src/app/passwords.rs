@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
 use super::{AppError, Done};
+use crate::hex;
 
 /// Secrets of at least this many bytes are taken for random ones.
 const RANDOM_FROM_BYTES: usize = 16;
@@ -33,7 +34,7 @@ pub struct Passwords {
 
 /// Random bytes as lower-case hex.
 pub fn random_hex(bytes: usize) -> String {
-    (0..bytes).map(|_| format!("{:02x}", rand::random::<u8>())).collect()
+    hex::encode(&(0..bytes).map(|_| rand::random()).collect::<Vec<u8>>())
 }
 
 impl Passwords {
@@ -46,7 +47,7 @@ impl Passwords {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
         mac.update(salt.as_bytes());
         mac.update(password);
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&mac.finalize().into_bytes())
     }
 
     /// Hashes a password for keeping.

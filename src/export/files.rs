@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{Format, Invoice};
 use crate::domain::bill::Bill;
 use crate::domain::month::BillingMonth;
 use crate::domain::units::Yen;
+use crate::hex;
 
 /// Writes `juden-MONTH.FORMAT` and `juden-MONTH.FORMAT.manifest.json` into a folder; their paths.
 pub fn write(folder: &Path, month: BillingMonth, format: Format, invoices: &[Invoice]) -> io::Result<[PathBuf; 2]> {
@@ -34,7 +34,7 @@ pub fn write(folder: &Path, month: BillingMonth, format: Format, invoices: &[Inv
         "files": [{
             "name": name,
             "bytes": bytes.len(),
-            "sha256": Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
+            "sha256": hex::sha256(&bytes),
         }],
     });
     let mut manifest_text = serde_json::to_vec_pretty(&manifest)?;

@@ -9,11 +9,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
-use sha2::{Digest, Sha256};
 
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
+use crate::hex;
 use crate::store::KeptAnswer;
 
 /// The header.
@@ -22,8 +22,8 @@ const HEADER: &str = "idempotency-key";
 /// A key has this many characters at most.
 pub const KEY_MAX: usize = 200;
 
-/// Answers are kept this many days.
-const KEPT_DAYS: i64 = 30;
+/// Answers are kept this many hours: long enough for repeats, not for a card's code to lie about.
+const KEPT_HOURS: i64 = 24;
 
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     let value = headers.get(HEADER)?;
@@ -53,7 +53,7 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     let (parts, body) = request.into_parts();
     let body =
         to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
-    let body_sha256: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let body_sha256 = hex::sha256(&body);
     let store = &api.app.store;
     if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
         if kept.body_sha256 != body_sha256 {
@@ -72,7 +72,7 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     let bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
     let kept = KeptAnswer { body_sha256, status: status.as_u16(), content_type, answer: String::from_utf8_lossy(&bytes).into_owned() };
     let now = api.app.now();
-    if let Err(cause) = store.keep_answer(&key, &what, &kept, now, now - TimeDelta::days(KEPT_DAYS)).await {
+    if let Err(cause) = store.keep_answer(&key, &what, &kept, now, now - TimeDelta::hours(KEPT_HOURS)).await {
         tracing::warn!(%cause, "an answer could not be kept for repeats of its request");
     }
     Ok(Response::from_parts(head, Body::from(bytes)))

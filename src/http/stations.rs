@@ -18,6 +18,7 @@ use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::stations::{StationDraft, StationView};
 use crate::domain::station::{ChargerClass, ConnectorSite, Registration};
+use crate::hex;
 
 /// The class of a charger.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -121,7 +122,7 @@ pub struct StationJson {
     node: Option<String>,
     connected_since: Option<DateTime<Utc>>,
     last_seen_at: Option<DateTime<Utc>>,
-    /// `accepted`, `pending`, `rejected`; empty before its first boot message.
+    /// What its boot message was answered: `Accepted`, `Pending` or `Rejected`; empty before the first.
     boot_status: Option<String>,
     vendor: Option<String>,
     model: Option<String>,
@@ -164,8 +165,9 @@ impl StationBody {
                 return Err(Problem::malformed("password_hex", "give password or password_hex, not both"));
             }
             (Some(text), None) => Some(text.into_bytes()),
-            (None, Some(hex)) => Some(
-                hex_bytes(&hex).ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?,
+            (None, Some(digits)) => Some(
+                hex::decode(&digits)
+                    .ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?,
             ),
             (None, None) => None,
         };
@@ -193,12 +195,6 @@ impl StationBody {
             connectors,
         })
     }
-}
-
-fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let whole = text.len().is_multiple_of(2) && text.is_ascii();
-    let bytes = (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok());
-    bytes.collect::<Option<Vec<u8>>>().filter(|_| whole)
 }
 
 /// The most power of a connector: 10 megawatts.
@@ -229,7 +225,7 @@ fn json(view: StationView) -> StationJson {
         node: connection.map(|connection| connection.node.clone()),
         connected_since: connection.map(|connection| connection.connected_since),
         last_seen_at: view.last_seen_at,
-        boot_status: record.boot.as_ref().map(|_| record.registration.name().to_owned()),
+        boot_status: record.boot.as_ref().map(|_| format!("{:?}", record.registration)),
         vendor: record.boot.as_ref().map(|boot| boot.vendor.clone()),
         model: record.boot.as_ref().map(|boot| boot.model.clone()),
         serial: record.boot.as_ref().and_then(|boot| boot.serial.clone()),

@@ -1,14 +1,17 @@
 //! What makes a message the same message: its content, never its id. Stations repeat under new ids
 //! and restart their counters.
 
-use sha2::{Digest, Sha256};
-
 use crate::domain::ids::IdTag;
+use crate::hex;
 use crate::ocpp::event::{StartReport, StopReport};
 
+/// Hex digits of a content's hash that are kept: 128 bits.
+const KEY_DIGITS: usize = 32;
+
 fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let mut key = hex::sha256(text.as_bytes());
+    key.truncate(KEY_DIGITS);
+    key
 }
 
 /// A start's content: connector, card, station's time, meter. What could not be read is told apart by

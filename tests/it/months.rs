@@ -49,9 +49,7 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     );
     let sum: i64 = rows.records().map(|row| row.unwrap()[11].parse::<i64>().unwrap()).sum();
     assert_eq!(sum, 6490);
-    use sha2::Digest;
-    let hash: String = sha2::Sha256::digest(csv.text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(closed["sha256"], hash);
+    assert_eq!(closed["sha256"], juden::hex::sha256(csv.text.as_bytes()));
 
     let jsonl = server.request("GET", "/months/2024-11/export?format=jsonl", None, &[]).await;
     let document: Value = serde_json::from_str(jsonl.text.trim_end()).unwrap();

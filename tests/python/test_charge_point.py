@@ -154,7 +154,7 @@ def test_a_charging_session_from_boot_to_stop(server):
                 {"value": "49.9", "measurand": "Frequency"}, {"value": "31", "measurand": "Temperature", "unit": "Celcius"}]}
             await station.call(call.MeterValues(connector_id=1, transaction_id=started.transaction_id, meter_value=[sample]))
         during = server.send("GET", "/stations/PY1")
-        assert during["online"] and during["protocol"] == "ocpp1.6" and during["boot_status"] == "accepted"
+        assert during["online"] and during["protocol"] == "ocpp1.6" and during["boot_status"] == "Accepted"
         assert during["connectors"][0]["status"] == "Charging"
         assert during["connectors"][0]["active_session_id"] == f"S-{started.transaction_id:09}"
         server.send("PUT", "/clock", {"now": "2026-11-21T00:10:00Z"})

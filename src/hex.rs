@@ -1,0 +1,35 @@
+//! Bytes as hex digits, and hashes as such.
+
+use sha2::{Digest, Sha256};
+
+/// Bytes as lower-case hex digits.
+pub fn encode(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes that hex digits stand for; `None`: an odd number of them, or other characters.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok()).collect()
+}
+
+/// The SHA-256 of bytes, as hex digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    encode(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_digits_are_bytes_and_other_texts_are_not() {
+        assert_eq!(decode("00fF10"), Some(vec![0, 255, 16]));
+        assert_eq!(encode(&[0, 255, 16]), "00ff10");
+        for bad in ["0", "zz", "+1", "é1"] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
+    }
+}
