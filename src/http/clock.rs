@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +12,9 @@ use super::Api;
 use super::bodies::Body;
 use super::problem::{Problem, Problems};
 use crate::clock::ClockFault;
+
+/// The farthest that the clock is moved at once: ten years.
+const JUMP_MAX_DAYS: i64 = 3_653;
 
 /// The server's time.
 #[derive(Serialize, ToSchema)]
@@ -46,6 +49,10 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ClockView> {
     Problems,
 ))]
 pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Result<Json<ClockView>, Problem> {
+    let latest = api.app.now() + TimeDelta::days(JUMP_MAX_DAYS);
+    if body.now > latest {
+        return Err(Problem::malformed("now", format!("now must be at most {JUMP_MAX_DAYS} days ahead: every month on the way is closed")));
+    }
     api.app.clock.advance_to(body.now).map_err(|fault| match fault {
         ClockFault::NotSimulated => Problem::new(409, "clock_not_simulated", fault.to_string()),
         ClockFault::Backwards { .. } => Problem::new(409, "clock_backwards", fault.to_string()),

@@ -105,6 +105,14 @@ async fn a_month_closes_when_it_is_over_in_order_and_by_itself_at_its_time() {
 }
 
 #[tokio::test]
+async fn the_clock_moves_ten_years_at_once_and_no_farther() {
+    let server = TestServer::at("2024-01-01T00:00:00Z").await;
+    let far = server.put("/clock", &json!({"now": "2034-01-02T00:00:00Z"})).await;
+    assert_eq!((far.status, &far.json()["field"]), (422, &json!("now")));
+    server.clock("2033-12-31T00:00:00Z").await;
+}
+
+#[tokio::test]
 async fn a_month_to_come_has_no_bill() {
     let (server, member) = november().await;
     let answered = server.request("GET", &format!("/members/{member}/bills/2025-01"), None, &[]).await;

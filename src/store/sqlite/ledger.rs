@@ -15,13 +15,15 @@ use crate::store::{StoreError, Stored};
 /// The meta value that counts session numbers.
 const NEXT_SESSION: &str = "next_session_id";
 
+// The indexes are named: without statistics the engine prefers a wider one and reads all that a
+// station ever had.
 const WANTED_ROWS: &str = "
     SELECT * FROM sessions WHERE session_id IN (
         SELECT s.session_id FROM json_each(?1) w JOIN sessions s ON s.station_id = w.value->>0 AND s.start_key = w.value->>1
         UNION SELECT s.session_id FROM json_each(?2) w JOIN sessions s ON s.station_id = w.value->>0 AND s.stop_key = w.value->>1
         UNION SELECT value FROM json_each(?3)
-        UNION SELECT s.session_id FROM json_each(?4) w JOIN sessions s ON s.station_id = w.value AND s.stopped_at IS NULL
-        UNION SELECT s.session_id FROM json_each(?5) w JOIN sessions s ON s.id_tag_matched = w.value AND s.stopped_at IS NULL
+        UNION SELECT s.session_id FROM json_each(?4) w JOIN sessions s INDEXED BY sessions_open_by_station ON s.station_id = w.value AND s.stopped_at IS NULL
+        UNION SELECT s.session_id FROM json_each(?5) w JOIN sessions s INDEXED BY sessions_open_by_tag ON s.id_tag_matched = w.value AND s.stopped_at IS NULL
         UNION SELECT (SELECT s.session_id FROM sessions s
                       WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.started_at <= w.value->>2
                       ORDER BY s.started_at DESC LIMIT 1)

@@ -94,7 +94,7 @@ impl StationStore for SqliteStore {
 
     async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionId)>> {
         let rows = sqlx::query(
-            "SELECT connector_id, max(session_id) AS session_id FROM sessions
+            "SELECT connector_id, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
              WHERE station_id = ?1 AND stopped_at IS NULL GROUP BY connector_id",
         )
         .bind(id.as_str())
