@@ -81,6 +81,9 @@ async fn run_session(station: &mut Station, session: &PlannedSession, offset: Ti
     let online = !session.offline;
     if online {
         deliver(station, session.same_ids, progress).await;
+        // What is not queued is lost when it fails, as with real stations.
+        let _ = station.heartbeat().await;
+        let _ = station.status(1, "Preparing").await;
         let _ = station.authorize(&session.id_tag).await;
     } else {
         station.go_offline().await;
@@ -88,6 +91,7 @@ async fn run_session(station: &mut Station, session: &PlannedSession, offset: Ti
     let count = station.start(1, &session.id_tag, session.start + offset, session.meter_start_wh);
     if online {
         deliver(station, session.same_ids, progress).await;
+        let _ = station.status(1, "Charging").await;
     }
     for (at, meter_wh) in &session.readings {
         station.meter(count, 1, *at + offset, *meter_wh);
@@ -98,6 +102,7 @@ async fn run_session(station: &mut Station, session: &PlannedSession, offset: Ti
     station.stop(count, &session.id_tag, session.stop + offset, session.meter_stop_wh);
     if online {
         deliver(station, session.same_ids, progress).await;
+        let _ = station.status(1, "Available").await;
     }
 }
 

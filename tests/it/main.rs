@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod boundaries;
+mod cli;
 mod commands;
 mod handshakes;
 mod harness;
