@@ -76,6 +76,8 @@ flags! {
     OverADay = "over_a_day", Review;
     /// It lasted longer than the site allows.
     OverSiteCap = "over_site_cap", Note;
+    /// By the station's clock it ended after we heard of its end, and lasted longer than its site allows.
+    DurationDoubtful = "duration_doubtful", Review;
     /// It ended before it started.
     StopBeforeStart = "stop_before_start", Quarantine;
     /// Another card stopped it.

@@ -362,9 +362,21 @@ pub struct Closing<'a> {
     pub malformed: bool,
 }
 
+/// The instant at which a session stopped. Rule R6.2b puts our receipt in place of a wrong clock's
+/// *start*; a stop keeps the station's own time, because it may be delivered late over a connection
+/// that stands, unless the start showed already that the clock is wrong.
+fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
+    let attributed = attribute(closing.reported, closing.zone, closing.heard);
+    let clock_was_wrong = [Flag::ClockAhead, Flag::ClockBehind].iter().any(|flag| session.flags.contains(flag));
+    match (attributed.doubt, closing.reported.instant(closing.zone)) {
+        (Some(Flag::ClockAhead | Flag::ClockBehind), Some(said)) if !clock_was_wrong => Attributed { at: said, ..attributed },
+        _ => attributed,
+    }
+}
+
 /// Closes a running session: measures it and flags what is doubtful.
 pub fn close(session: &mut Session, closing: &Closing<'_>) {
-    let Attributed { at, doubt } = attribute(closing.reported, closing.zone, closing.heard);
+    let Attributed { at, doubt } = stopped_at(session, closing);
     let duration = at - session.start.at;
     let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);
     let cap = session.site.as_ref().and_then(ConnectorSite::cap_min).map(TimeDelta::minutes);
@@ -379,6 +391,8 @@ pub fn close(session: &mut Session, closing: &Closing<'_>) {
         (duration < TimeDelta::zero(), Flag::StopBeforeStart),
         (duration > TimeDelta::hours(LONG_SESSION_HOURS), Flag::OverADay),
         (cap.is_some_and(|cap| duration > cap), Flag::OverSiteCap),
+        // No session lasts until after we heard of its end: a length that the site forbids besides is not believed.
+        (doubt == Some(Flag::ClockAhead) && cap.is_some_and(|cap| duration > cap), Flag::DurationDoubtful),
         (too_much, Flag::EnergyImplausible),
         (other_card, Flag::StoppedByOtherCard),
     ] {

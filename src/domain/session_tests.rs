@@ -158,3 +158,31 @@ fn w80_an_offline_chargers_open_session_frees_its_card_a_quarter_hour_past_the_s
     assert!(normal.keeps_card_busy(at("2024-05-02T00:10:00Z"), gone));
     assert!(!normal.keeps_card_busy(at("2024-05-02T00:10:01Z"), gone));
 }
+
+/// A stop of this station's time, heard at another over a connection that stood since the start.
+fn stopped(mut session: Session, said_at: &str, heard_at: &str) -> Session {
+    let heard = Heard { received_at: at(heard_at), connected_since: at("2024-05-01T00:00:00Z") };
+    let reported = said(said_at);
+    close(
+        &mut session,
+        &Closing { zone: None, reported: &reported, heard, meter: Some(WattHours(9000)), reason: "Local", id_tag: None, malformed: false },
+    );
+    session
+}
+
+#[test]
+fn a_stop_keeps_the_stations_time_unless_the_start_showed_a_wrong_clock() {
+    let file = file();
+    let right = || opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+    let late = stopped(right(), "2024-05-01T00:20:00Z", "2024-05-01T00:50:00Z");
+    assert_eq!((late.units(60), codes(&late)), (20, vec!["clock_behind"]), "sent again half an hour later");
+    let ahead = stopped(right(), "2024-05-01T00:30:00Z", "2024-05-01T00:10:00Z");
+    assert_eq!((ahead.units(60), ahead.billing_state(false)), (30, BillingState::Ended));
+    let doubtful = stopped(right(), "2024-05-01T00:30:01Z", "2024-05-01T00:10:00Z");
+    assert_eq!(doubtful.billing_state(false), BillingState::Review);
+    assert!(codes(&doubtful).contains(&"duration_doubtful"));
+    let mut wrong_clock = right();
+    wrong_clock.flags.insert(Flag::ClockAhead);
+    let by_receipt = stopped(wrong_clock, "2024-05-01T00:40:00Z", "2024-05-01T00:30:00Z");
+    assert_eq!(by_receipt.units(60), 30, "ten minutes ahead at both ends");
+}

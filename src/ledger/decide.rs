@@ -12,7 +12,7 @@ use super::{Submission, keys};
 use crate::domain::authorization::{CardFile, Place, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{IdTag, SessionId, StationId};
-use crate::domain::instant::{Reported, attribute};
+use crate::domain::instant::Reported;
 use crate::domain::session::{self, Closing, Message, Opening, Phase, Reaction, Session, react};
 use crate::domain::station::ConnectorSite;
 use crate::domain::units::WattHours;
@@ -260,7 +260,7 @@ fn close(book: &mut Book, submission: &Submission, session: &mut Session, report
 /// The one running session of the station that a stop can mean although it does not name it: the
 /// start's answer was lost, so the station never learnt its number.
 fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, report: &StopReport, foreign: bool) -> Option<LedgerRow> {
-    let stopped_at = attribute(&report.timestamp, submission.station.zone(), submission.heard).at;
+    let stopped_at = sampled_at(submission, Some(&report.timestamp));
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let member = id_tag.and_then(|tag| known.file(tag)).and_then(|file| file.member.as_ref()).map(|member| &member.id);
     let card_fits = |session: &Session| match id_tag {
