@@ -163,3 +163,26 @@ async fn readings_are_kept_once_and_never_reopen_a_session() {
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM readings WHERE session_id = ?1").bind(id).fetch_one(&pool).await.unwrap();
     assert_eq!(kept, 4, "three instants within the session and one after it");
 }
+
+#[tokio::test]
+async fn w80_a_card_left_open_at_a_charger_long_gone_is_accepted_elsewhere_and_flagged() {
+    let server = TestServer::at("2024-06-01T00:00:00Z").await;
+    server.station("CP1").await;
+    server.station("CP2").await;
+    server.member_with_card("simple", "CARD1").await;
+    server.clock("2024-06-10T00:00:00Z").await;
+    let mut gone = server.socket("CP1").await;
+    assert_eq!(status(&gone.call("StartTransaction", start("CARD1", "2024-06-10T00:00:00Z", 0)).await), "Accepted");
+    drop(gone);
+    while server.get("/stations/CP1").await["online"] == true {
+        tokio::task::yield_now().await;
+    }
+    server.clock("2024-06-10T00:40:00Z").await;
+    let mut elsewhere = server.socket("CP2").await;
+    let busy = elsewhere.call("StartTransaction", start("CARD1", "2024-06-10T00:40:00Z", 0)).await;
+    assert_eq!(status(&busy), "ConcurrentTx", "within a quarter of an hour past the site's half hour");
+    server.clock("2024-06-10T00:46:00Z").await;
+    let accepted = elsewhere.call("StartTransaction", start("CARD1", "2024-06-10T00:45:30Z", 0)).await;
+    assert_eq!(status(&accepted), "Accepted");
+    assert!(has_flag(&server.session(transaction(&accepted)).await, "stale_concurrent"));
+}
