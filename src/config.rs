@@ -196,8 +196,8 @@ impl Texts {
         let config = Config {
             ocpp_listen: if self.text("ocpp-listen") == "none" { None } else { Some(self.address("ocpp-listen")) },
             http_listen: self.address("http-listen"),
-            database_url: self.read("database-url", "sqlite://PATH", String::new(), |text| {
-                (text.starts_with("sqlite://") && text.len() > "sqlite://".len()).then(|| text.to_owned())
+            database_url: self.read("database-url", "sqlite://PATH, a file", String::new(), |text| {
+                (text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:")).then(|| text.to_owned())
             }),
             migrate: self.read("no-migrate", "true or false", true, |text| text.parse::<bool>().ok().map(|no| !no)),
             node_id: self.optional("node-id"),
@@ -232,7 +232,9 @@ impl Texts {
                 "json" => Some(true),
                 _ => None,
             }),
-            log_level: self.text("log-level").to_owned(),
+            log_level: self.read("log-level", "a tracing filter such as info or juden=debug", String::new(), |text| {
+                tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+            }),
         };
         if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
     }

@@ -65,12 +65,13 @@ impl CardDirectory {
 pub struct StationDirectory {
     store: Arc<dyn Store>,
     known: DashMap<StationId, Arc<StationRecord>>,
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 impl StationDirectory {
     /// An empty memory over a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: DashMap::new() }
+        Self { store, known: DashMap::new(), refreshing: tokio::sync::Mutex::new(()) }
     }
 
     /// A station's record, read from the store when it is not known yet. Only registered stations
@@ -82,8 +83,9 @@ impl StationDirectory {
         self.refresh(id).await
     }
 
-    /// Reads a station's record again.
+    /// Reads a station's record again. One read at a time, so that none puts an older one back.
     pub async fn refresh(&self, id: &StationId) -> Stored<Option<Arc<StationRecord>>> {
+        let _alone = self.refreshing.lock().await;
         let record = self.store.station(id).await?.map(Arc::new);
         if let Some(record) = &record {
             self.known.insert(id.clone(), record.clone());

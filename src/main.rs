@@ -20,7 +20,8 @@ const SETTINGS_FILE: &str = "juden.toml";
 fn command_line() -> Command {
     let settings = || {
         let flags = KEYS.iter().map(|key| {
-            let flag = Arg::new(key.name).long(key.name).help(format!("{} [default: {}]", key.help, key.default));
+            let flag =
+                Arg::new(key.name).long(key.name).allow_negative_numbers(true).help(format!("{} [default: {}]", key.help, key.default));
             if key.name == "no-migrate" { flag.num_args(0..=1).default_missing_value("true").require_equals(true) } else { flag }
         });
         flags.chain([Arg::new("config").long("config").help("settings file [default: juden.toml, where it exists]")])

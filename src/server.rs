@@ -92,6 +92,7 @@ pub async fn assemble(
         refusals: RefusalLog::default(),
         settings: config.app.clone(),
         closing: tokio::sync::Mutex::new(()),
+        activating: tokio::sync::Mutex::new(()),
         store,
     };
     Ok((Arc::new(app), cluster, writer))

@@ -75,6 +75,7 @@ impl App {
     /// Activates a card for a member by number and code (rule R3.1b). Wrong codes are counted and
     /// lock activation for a time (rule R3.1d).
     pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
+        let _alone = self.activating.lock().await;
         for _ in 0..TRIES {
             let member = self.member(member).await?;
             let kept = self.kept_card(number).await?;

@@ -65,6 +65,8 @@ pub struct App {
     pub settings: AppSettings,
     /// Months are closed one at a time.
     pub closing: tokio::sync::Mutex<()>,
+    /// Codes are tried one at a time, so that none is tried before the last failure was counted.
+    pub activating: tokio::sync::Mutex<()>,
 }
 
 impl App {

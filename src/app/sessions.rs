@@ -112,7 +112,7 @@ impl App {
         }
         let session = self.store.session(id).await?.ok_or_else(|| AppError::not_found("session", id))?;
         let overlaps = self.overlaps(&session).await?;
-        if !session.is_decidable(overlaps) {
+        if !session.is_decidable(decision, overlaps) {
             let state = session.billing_state(overlaps).name();
             return Err(AppError::conflict(
                 "not_held",

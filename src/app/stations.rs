@@ -81,6 +81,8 @@ impl App {
                 .map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None })
                 .collect(),
             boot: None,
+            status: None,
+            error_code: None,
             last_seen_at: None,
             configuration: None,
             configuration_firmware: None,

@@ -70,9 +70,13 @@ fn carries_from(member: &Member, month: BillingMonth, tariffs: &TariffBook) -> b
     tariffs.plan(member.plan_at(month.start()), month).is_ok_and(|(_, _, plan)| plan.carry_over_months > 0)
 }
 
-/// Rates a member's month. `sessions` holds at least the member's sessions of the months from
+/// Rates a member's month; one before the admission has nothing, whatever tariff was in force. `sessions` holds at least the member's sessions of the months from
 /// [`first_month_needed`] to `month`, in any order.
 pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, tariffs: &TariffBook) -> Result<RatedMonth, NoPrice> {
+    if member.admitted_at >= month.end() {
+        let bill = Bill { member: member.id.clone(), month, lines: Vec::new() };
+        return Ok(RatedMonth { pools: Vec::new(), sessions: Vec::new(), bill });
+    }
     let (tariff, _, plan) = tariffs.plan(member.plan_at(month.start()), month)?;
     let mut carried = 0;
     let mut earlier = first_month_needed(member, month, tariffs);

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::authorization::{self, CardFile, Place};
 use super::flag::{Effect, Flag};
 use super::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId, SessionId, StationId};
-use super::instant::{Attributed, Heard, Reported, Zone, attribute};
+use super::instant::{Attributed, CLOCK_TOLERANCE_S, Heard, Reported, Zone, attribute};
 use super::metering;
 use super::month::BillingMonth;
 use super::refusal::Reason;
@@ -146,6 +146,8 @@ impl Decision {
 pub struct Edge {
     /// The station's time text, as sent.
     pub reported: String,
+    /// The instant that it names, where it names one.
+    pub said: Option<DateTime<Utc>>,
     /// Our clock at receipt.
     pub received_at: DateTime<Utc>,
     /// The instant that counts.
@@ -229,7 +231,7 @@ impl Session {
     pub fn billing_state(&self, overlaps: bool) -> BillingState {
         let worst = self.flags.iter().map(|flag| flag.effect()).max().unwrap_or(Effect::Note);
         match (self.decision, worst, self.phase()) {
-            (Some(Decision::Waive), _, Phase::Stopped) => BillingState::Waived,
+            (Some(Decision::Waive), _, _) => BillingState::Waived,
             (Some(Decision::Bill), _, Phase::Stopped) => BillingState::Ended,
             (_, Effect::Quarantine, _) => BillingState::Quarantined,
             (_, Effect::Exception, _) => BillingState::Exception,
@@ -240,15 +242,19 @@ impl Session {
         }
     }
 
-    /// Whether a person may decide about it: it is over, its money waits, and it could be billed.
-    pub fn is_decidable(&self, overlaps: bool) -> bool {
+    /// Whether a person may decide so about it: it is over, its money waits, and it could be billed. A
+    /// session whose stop never came, although its connector was used again, can only be waived.
+    pub fn is_decidable(&self, decision: Decision, overlaps: bool) -> bool {
+        if self.stop.is_none() {
+            return decision == Decision::Waive && self.flags.contains(&Flag::Superseded);
+        }
         let billable = self.member.is_some() && self.site.is_some() && !self.flags.contains(&Flag::StopBeforeStart);
         let waits = match self.billing_state(overlaps) {
             BillingState::Review | BillingState::Exception | BillingState::Quarantined => true,
             BillingState::Ended | BillingState::Waived => self.decision.is_some(),
             BillingState::Open => false,
         };
-        self.stop.is_some() && billable && waits
+        billable && waits
     }
 
     /// Whether the time of two measured sessions of one card overlaps. Failed starts overlap nothing.
@@ -336,7 +342,13 @@ pub fn open(opening: &Opening<'_>) -> Session {
         member: verdict.group,
         refusal: verdict.refusal,
         id_tag,
-        start: Edge { reported: opening.reported.text.clone(), received_at: opening.heard.received_at, at, meter: opening.meter },
+        start: Edge {
+            reported: opening.reported.text.clone(),
+            said: opening.reported.instant(opening.zone),
+            received_at: opening.heard.received_at,
+            at,
+            meter: opening.meter,
+        },
         stop: None,
         last_reading: None,
         flags,
@@ -362,15 +374,42 @@ pub struct Closing<'a> {
     pub malformed: bool,
 }
 
-/// The instant at which a session stopped. Rule R6.2b puts our receipt in place of a wrong clock's
-/// *start*; a stop keeps the station's own time, because it may be delivered late over a connection
-/// that stands, unless the start showed already that the clock is wrong.
-fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
+/// By how many hours a connected station's clock may be off at a stop and the session's length still be
+/// believed: a zone set wrongly is off by more.
+pub const BELIEVED_OFF_H: i64 = 8;
+
+/// The instant at which a session stopped, and the doubt about it.
+///
+/// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
+/// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
+/// keeps the station's own time: it may be delivered late over a connection that stands.
+pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
     let attributed = attribute(closing.reported, closing.zone, closing.heard);
-    let clock_was_wrong = [Flag::ClockAhead, Flag::ClockBehind].iter().any(|flag| session.flags.contains(flag));
-    match (attributed.doubt, closing.reported.instant(closing.zone)) {
-        (Some(Flag::ClockAhead | Flag::ClockBehind), Some(said)) if !clock_was_wrong => Attributed { at: said, ..attributed },
+    let Some(said) = closing.reported.instant(closing.zone) else { return attributed };
+    let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let received_at = closing.heard.received_at;
+    let shift = session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
+    if !shift.is_zero() && (received_at - said).abs() > tolerance {
+        let shifted = said + shift;
+        if shifted >= session.start.at && shifted <= received_at + tolerance {
+            return Attributed { at: shifted, ..attributed };
+        }
+    }
+    match attributed.doubt {
+        Some(Flag::ClockAhead | Flag::ClockBehind) if shift.is_zero() => Attributed { at: said, ..attributed },
         _ => attributed,
+    }
+}
+
+/// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
+/// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
+fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, over_cap: bool) -> bool {
+    let received_at = closing.heard.received_at;
+    let off = (received_at - at).abs() > TimeDelta::hours(BELIEVED_OFF_H);
+    match doubt {
+        Some(Flag::ClockAhead) => at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off),
+        Some(Flag::ClockBehind) => off,
+        _ => false,
     }
 }
 
@@ -380,6 +419,7 @@ pub fn close(session: &mut Session, closing: &Closing<'_>) {
     let duration = at - session.start.at;
     let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);
     let cap = session.site.as_ref().and_then(ConnectorSite::cap_min).map(TimeDelta::minutes);
+    let over_cap = cap.is_some_and(|cap| duration > cap);
     let too_much = match (energy, &session.site) {
         (Some(energy), Some(site)) => !metering::is_plausible(energy, site.most_power_w(), duration),
         _ => false,
@@ -390,9 +430,8 @@ pub fn close(session: &mut Session, closing: &Closing<'_>) {
         (closing.malformed, Flag::MalformedStop),
         (duration < TimeDelta::zero(), Flag::StopBeforeStart),
         (duration > TimeDelta::hours(LONG_SESSION_HOURS), Flag::OverADay),
-        (cap.is_some_and(|cap| duration > cap), Flag::OverSiteCap),
-        // No session lasts until after we heard of its end: a length that the site forbids besides is not believed.
-        (doubt == Some(Flag::ClockAhead) && cap.is_some_and(|cap| duration > cap), Flag::DurationDoubtful),
+        (over_cap, Flag::OverSiteCap),
+        (is_doubtful(at, doubt, closing, over_cap), Flag::DurationDoubtful),
         (too_much, Flag::EnergyImplausible),
         (other_card, Flag::StoppedByOtherCard),
     ] {
@@ -401,7 +440,13 @@ pub fn close(session: &mut Session, closing: &Closing<'_>) {
         }
     }
     session.stop = Some(Stop {
-        edge: Edge { reported: closing.reported.text.clone(), received_at: closing.heard.received_at, at, meter: closing.meter },
+        edge: Edge {
+            reported: closing.reported.text.clone(),
+            said: closing.reported.instant(closing.zone),
+            received_at: closing.heard.received_at,
+            at,
+            meter: closing.meter,
+        },
         reason: closing.reason.to_owned(),
         id_tag: closing.id_tag.clone(),
         energy,

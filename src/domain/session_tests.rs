@@ -92,7 +92,7 @@ fn w23_a_session_that_ends_before_it_starts_is_quarantined() {
     let session = closed(opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z"), "2024-06-10T09:58:00Z", 1000);
     assert_eq!(session.billing_state(false), BillingState::Quarantined);
     assert_eq!(session.units(60), 0);
-    assert!(!session.is_decidable(false));
+    assert!(!session.is_decidable(Decision::Bill, false));
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn the_review_limits_hold_at_the_limit_and_not_past_it() {
 fn a_decision_settles_a_held_session_either_way() {
     let file = file();
     let mut session = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-03T00:00:00Z", 5000);
-    assert!(session.is_decidable(false));
+    assert!(session.is_decidable(Decision::Bill, false));
     session.decision = Some(Decision::Bill);
     assert_eq!(session.billing_state(true), BillingState::Ended);
     session.decision = Some(Decision::Waive);
@@ -181,8 +181,27 @@ fn a_stop_keeps_the_stations_time_unless_the_start_showed_a_wrong_clock() {
     let doubtful = stopped(right(), "2024-05-01T00:30:01Z", "2024-05-01T00:10:00Z");
     assert_eq!(doubtful.billing_state(false), BillingState::Review);
     assert!(codes(&doubtful).contains(&"duration_doubtful"));
-    let mut wrong_clock = right();
-    wrong_clock.flags.insert(Flag::ClockAhead);
-    let by_receipt = stopped(wrong_clock, "2024-05-01T00:40:00Z", "2024-05-01T00:30:00Z");
-    assert_eq!(by_receipt.units(60), 30, "ten minutes ahead at both ends");
+    let hours_behind = stopped(right(), "2024-05-01T00:20:00Z", "2024-05-01T08:20:01Z");
+    assert_eq!(hours_behind.billing_state(false), BillingState::Review);
+}
+
+#[test]
+fn a_clock_that_was_wrong_at_the_start_is_as_wrong_at_the_stop_unless_it_is_right_by_then() {
+    let file = file();
+    let wrong = |said_at: &str| {
+        let mut session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+        session.start.said = Some(at(said_at));
+        session.flags.insert(Flag::ClockAhead);
+        session
+    };
+    for (start_said, stop_said, heard, units) in [
+        ("2024-05-01T00:10:00Z", "2024-05-01T00:40:00Z", "2024-05-01T00:30:00Z", 30),
+        ("2024-05-01T00:30:00Z", "2024-05-01T01:00:00Z", "2024-05-01T03:00:00Z", 30),
+        ("2024-04-30T23:40:00Z", "2024-05-01T00:10:00Z", "2024-05-01T03:00:00Z", 30),
+        ("2024-05-01T01:00:00Z", "2024-05-01T00:20:00Z", "2024-05-01T00:20:00Z", 20),
+    ] {
+        let session = stopped(wrong(start_said), stop_said, heard);
+        assert_eq!(session.units(60), units, "{start_said} {stop_said} heard {heard}");
+        assert!(!session.flags.contains(&Flag::DurationDoubtful));
+    }
 }

@@ -16,13 +16,16 @@ use super::problem::Problem;
 use crate::hex;
 use crate::store::KeptAnswer;
 
+/// The path whose answers hold a card's code, which is never written down in clear.
+const CARDS: &str = "/cards";
+
 /// The header.
 const HEADER: &str = "idempotency-key";
 
 /// A key has this many characters at most.
 pub const KEY_MAX: usize = 200;
 
-/// Answers are kept this many hours: long enough for repeats, not for a card's code to lie about.
+/// Answers are kept this many hours.
 const KEPT_HOURS: i64 = 24;
 
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
@@ -55,11 +58,17 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
     let body_sha256 = hex::sha256(&body);
     let store = &api.app.store;
+    // The key's first request must have ended before a repeat can have its answer.
+    let place = format!("{key} {what}");
+    if !api.running.insert(place.clone()) {
+        return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
+    }
+    let _running = Running { api, place: &place };
+    if let Some(kept) = api.secret_answers.get(&place) {
+        return repeated(kept, &body_sha256);
+    }
     if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
-        if kept.body_sha256 != body_sha256 {
-            return Err(Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one"));
-        }
-        return Ok(answer(kept.status, &kept.content_type, kept.answer.into_bytes().into()));
+        return repeated(kept, &body_sha256);
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let status = response.status();
@@ -71,11 +80,35 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
     let kept = KeptAnswer { body_sha256, status: status.as_u16(), content_type, answer: String::from_utf8_lossy(&bytes).into_owned() };
+    if what.ends_with(CARDS) {
+        api.secret_answers.insert(place.clone(), kept);
+        return Ok(Response::from_parts(head, Body::from(bytes)));
+    }
     let now = api.app.now();
     if let Err(cause) = store.keep_answer(&key, &what, &kept, now, now - TimeDelta::hours(KEPT_HOURS)).await {
         tracing::warn!(%cause, "an answer could not be kept for repeats of its request");
     }
     Ok(Response::from_parts(head, Body::from(bytes)))
+}
+
+/// A key whose request runs; free again when it has ended, however it did.
+struct Running<'a> {
+    api: &'a Api,
+    place: &'a str,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.api.running.remove(self.place);
+    }
+}
+
+/// The first answer, to the same body only.
+fn repeated(kept: KeptAnswer, body_sha256: &str) -> Result<Response, Problem> {
+    if kept.body_sha256 != body_sha256 {
+        return Err(Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one"));
+    }
+    Ok(answer(kept.status, &kept.content_type, kept.answer.into_bytes().into()))
 }
 
 fn answer(status: u16, content_type: &str, body: Bytes) -> Response {

@@ -17,8 +17,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::IntoResponse;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware, routing};
+use dashmap::DashSet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use tokio::net::TcpListener;
@@ -31,11 +34,16 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::app::App;
+use crate::store::KeptAnswer;
 use problem::Problem;
 
 /// Wrong keys are counted for this long, for this many addresses.
 const FAILURES_FOR: Duration = Duration::from_secs(60);
 const FAILURES_COUNTED: u64 = 10_000;
+
+/// Answers that hold a secret are kept in memory for this long, and this many.
+const SECRETS_FOR: Duration = Duration::from_secs(24 * 3600);
+const SECRETS_KEPT: u64 = 10_000;
 
 /// What the API works with.
 pub struct Api {
@@ -46,13 +54,18 @@ pub struct Api {
     /// Prints the metrics.
     pub metrics: PrometheusHandle,
     failures: Cache<std::net::IpAddr, u32>,
+    /// Idempotency keys whose first request is still running.
+    running: DashSet<String>,
+    /// Answers that hold a secret: kept for repeats in memory only.
+    secret_answers: Cache<String, KeptAnswer>,
 }
 
 impl Api {
     /// The API over the use cases.
     pub fn new(app: Arc<App>, admin_key_hash: String, metrics: PrometheusHandle) -> Self {
         let failures = Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
-        Self { app, admin_key_hash, metrics, failures }
+        let secret_answers = Cache::builder().max_capacity(SECRETS_KEPT).time_to_live(SECRETS_FOR).build();
+        Self { app, admin_key_hash, metrics, failures, running: DashSet::new(), secret_answers }
     }
 }
 
@@ -107,6 +120,7 @@ pub fn router(api: Arc<Api>) -> Router {
     resources
         .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
         .layer(middleware::from_fn_with_state(api.clone(), auth::check))
+        .layer(middleware::from_fn(detached))
         .merge(SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document))
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
@@ -119,6 +133,15 @@ pub fn router(api: Arc<Api>) -> Router {
             Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
         }))
         .with_state(api)
+}
+
+/// Lets a request run to its end although its client hangs up: what is committed must be followed by
+/// what makes it hold, such as forgetting a suspended card.
+async fn detached(request: Request, next: Next) -> Response {
+    match tokio::spawn(next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(500, "internal", "the server failed at this request; its log says why").into_response(),
+    }
 }
 
 /// Serves until `stop` becomes true and the requests under way are answered.

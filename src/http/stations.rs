@@ -124,6 +124,9 @@ pub struct StationJson {
     last_seen_at: Option<DateTime<Utc>>,
     /// What its boot message was answered: `Accepted`, `Pending` or `Rejected`; empty before the first.
     boot_status: Option<String>,
+    /// The station's word for its own state, and for its error.
+    status: Option<String>,
+    error_code: Option<String>,
     vendor: Option<String>,
     model: Option<String>,
     serial: Option<String>,
@@ -226,6 +229,8 @@ fn json(view: StationView) -> StationJson {
         connected_since: connection.map(|connection| connection.connected_since),
         last_seen_at: view.last_seen_at,
         boot_status: record.boot.as_ref().map(|_| format!("{:?}", record.registration)),
+        status: record.status,
+        error_code: record.error_code,
         vendor: record.boot.as_ref().map(|boot| boot.vendor.clone()),
         model: record.boot.as_ref().map(|boot| boot.model.clone()),
         serial: record.boot.as_ref().and_then(|boot| boot.serial.clone()),

@@ -153,7 +153,8 @@ fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, ses
     let others: Vec<&Session> = book
         .running()
         .map(|row| &row.session)
-        .filter(|other| other.card == session.card && other.refusal.is_none() && !other.flags.contains(&Flag::Concurrent))
+        .filter(|other| other.card == session.card && other.refusal.is_none())
+        .filter(|other| !other.flags.contains(&Flag::Concurrent) && !other.flags.contains(&Flag::Superseded))
         .filter(|other| !here(other) && other.start.at <= session.start.at)
         .collect();
     let now = submission.heard.received_at;
@@ -240,43 +241,56 @@ fn stop_of_known(
     }
 }
 
+/// A stop's report with how it was heard.
+fn closing<'a>(submission: &Submission, report: &'a StopReport) -> Closing<'a> {
+    Closing {
+        zone: submission.station.zone(),
+        reported: &report.timestamp,
+        heard: submission.heard,
+        meter: report.meter_stop,
+        reason: &report.reason,
+        id_tag: report.id_tag.clone(),
+        malformed: !report.faults.is_empty(),
+    }
+}
+
 fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport) {
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(session), connector_id, &report.readings);
-    session::close(
-        session,
-        &Closing {
-            zone: submission.station.zone(),
-            reported: &report.timestamp,
-            heard: submission.heard,
-            meter: report.meter_stop,
-            reason: &report.reason,
-            id_tag: report.id_tag.clone(),
-            malformed: !report.faults.is_empty(),
-        },
-    );
+    session::close(session, &closing(submission, report));
 }
 
 /// The one running session of the station that a stop can mean although it does not name it: the
-/// start's answer was lost, so the station never learnt its number.
+/// start's answer was lost, so the station never learnt its number. The card itself goes before its
+/// member's other card, and a connector's newest session before older ones.
 fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, report: &StopReport, foreign: bool) -> Option<LedgerRow> {
-    let stopped_at = sampled_at(submission, Some(&report.timestamp));
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let member = id_tag.and_then(|tag| known.file(tag)).and_then(|file| file.member.as_ref()).map(|member| &member.id);
+    let is_card = |session: &Session| id_tag.is_some_and(|tag| *tag == session.id_tag);
     let card_fits = |session: &Session| match id_tag {
         None => !foreign,
-        Some(tag) => *tag == session.id_tag || (member.is_some() && member == session.member.as_ref()),
+        Some(_) => is_card(session) || (member.is_some() && member == session.member.as_ref()),
     };
     let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop) {
         (Some(start), Some(stop)) => stop == METER_UNKNOWN || start <= stop,
         _ => true,
     };
-    let mut candidates = book
+    let candidates: Vec<&LedgerRow> = book
         .running()
         .filter(|row| row.session.station_id == submission.station.id)
-        .filter(|row| row.session.start.at <= stopped_at && card_fits(&row.session) && meter_fits(&row.session));
-    let only = candidates.next()?;
-    candidates.next().is_none().then(|| only.clone())
+        .filter(|row| session::stopped_at(&row.session, &closing(submission, report)).at >= row.session.start.at)
+        .filter(|row| card_fits(&row.session) && meter_fits(&row.session))
+        .collect();
+    let is_newest = |session: &Session| !session.flags.contains(&Flag::Superseded);
+    let ranks: [&dyn Fn(&Session) -> bool; 4] = [&|session| is_card(session) && is_newest(session), &is_card, &is_newest, &|_| true];
+    let best = ranks.iter().find_map(|rank| {
+        let of_rank: Vec<&LedgerRow> = candidates.iter().copied().filter(|row| rank(&row.session)).collect();
+        (!of_rank.is_empty()).then_some(of_rank)
+    })?;
+    match best.as_slice() {
+        [only] => Some((*only).clone()),
+        _ => None,
+    }
 }
 
 /// Only the stop ever arrived: a session is built from it and held for a person's decision.

@@ -14,11 +14,16 @@ fn hash(text: &str) -> String {
     key
 }
 
+/// What follows the frame's head, where the payload is all of a broken frame: its message id is no content.
+fn content(payload: &str) -> &str {
+    payload.find('{').map_or(payload, |place| &payload[place..])
+}
+
 /// A start's content: connector, card, station's time, meter. What could not be read is told apart by
 /// the payload itself.
 pub fn start(report: &StartReport, payload: &str) -> String {
     if !report.faults.is_empty() {
-        return hash(&format!("malformed|{payload}"));
+        return hash(&format!("malformed|{}", content(payload)));
     }
     let connector = report.connector_id.unwrap_or_default();
     let meter = report.meter_start.unwrap_or_default().0;
@@ -29,7 +34,7 @@ pub fn start(report: &StartReport, payload: &str) -> String {
 /// A stop's content: transaction, station's time, meter, reason, card.
 pub fn stop(report: &StopReport, payload: &str) -> String {
     if !report.faults.is_empty() {
-        return hash(&format!("malformed|{payload}"));
+        return hash(&format!("malformed|{}", content(payload)));
     }
     let transaction = report.transaction_id.unwrap_or_default();
     let meter = report.meter_stop.unwrap_or_default().0;

@@ -162,18 +162,20 @@ impl Writer {
         Ok(cards)
     }
 
-    /// Since when the stations of running sessions are offline: last heard, or, where that was
-    /// never kept, since their session began.
+    /// Since when the stations of running sessions are offline: the newest that is kept of their last
+    /// sign of life and of their sessions' starts.
     async fn offline_since(&self, book: &Book) -> Stored<HashMap<StationId, DateTime<Utc>>> {
         let is_offline = |station: &StationId| self.parts.cluster.connection(station).is_none();
-        let mut since: HashMap<StationId, DateTime<Utc>> = book
-            .running()
-            .filter(|row| is_offline(&row.session.station_id))
-            .map(|row| (row.session.station_id.clone(), row.session.start.received_at))
-            .collect();
+        let mut since: HashMap<StationId, DateTime<Utc>> = HashMap::new();
+        for row in book.running().filter(|row| is_offline(&row.session.station_id)) {
+            let heard = row.session.start.received_at;
+            since.entry(row.session.station_id.clone()).and_modify(|since| *since = heard.max(*since)).or_insert(heard);
+        }
         if !since.is_empty() {
             let stations: Vec<StationId> = since.keys().cloned().collect();
-            since.extend(self.parts.store.last_seen(&stations).await?);
+            for (station, seen) in self.parts.store.last_seen(&stations).await? {
+                since.entry(station).and_modify(|since| *since = seen.max(*since)).or_insert(seen);
+            }
         }
         Ok(since)
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::app::App;
@@ -58,19 +58,17 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Rece
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     loop {
         // Beyond the limit, new connections wait in the kernel's queue.
-        let Ok(place) = places.clone().acquire_owned().await else {
-            break;
-        };
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &places) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, peer)) => {
+            Ok((stream, peer, place)) => {
                 let _ = stream.set_nodelay(true);
-                let (link, alive) = (link.clone(), alive.clone());
+                let (link, alive, stop) = (link.clone(), alive.clone(), stop.clone());
                 tokio::spawn(async move {
-                    serve_one(link, stream, peer, alive).await;
+                    serve_one(link, stream, peer, stop).await;
+                    drop(alive);
                     drop(place);
                 });
             }
@@ -86,8 +84,15 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Rece
     info!("all station connections have ended");
 }
 
-/// One connection, from handshake to end.
-async fn serve_one(link: Arc<Link>, stream: tokio::net::TcpStream, peer: SocketAddr, alive: mpsc::Sender<Infallible>) {
+/// The next connection, once there is a place for it.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// One connection, from handshake to end. A handshake under way ends with the server.
+async fn serve_one(link: Arc<Link>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
     let (upgraded, mut upgrades) = mpsc::channel(1);
     let door = link.clone();
     let service = service_fn(move |request| {
@@ -101,9 +106,11 @@ async fn serve_one(link: Arc<Link>, stream: tokio::net::TcpStream, peer: SocketA
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // What cannot be spoken to as HTTP ends here.
-    let _ = http.await;
+    tokio::select! {
+        _ = http => {}
+        _ = stop.wait_for(|stop| *stop) => return,
+    }
     if let Some(entering) = upgrades.recv().await {
         connection::run(link, entering).await;
     }
-    drop(alive);
 }

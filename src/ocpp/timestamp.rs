@@ -1,6 +1,6 @@
 //! Station times: RFC 3339 and the deviations that the field sends.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, SubsecRound, TimeZone};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeZone};
 
 use crate::domain::instant::{Moment, Reported};
 
@@ -10,10 +10,11 @@ const TEXT_MAX: usize = 64;
 /// Reads a station's time. Tolerated beside RFC 3339: a blank for the `T`, lower case, an offset
 /// without colon or minutes, no seconds, any number of decimals, no zone at all.
 pub fn read(text: &str) -> Reported {
-    // Whole milliseconds, cut: 14:59:59.9999 stays before 15:00.
+    // Whole milliseconds, cut: 14:59:59.9999 stays before 15:00; a leap second is the next second.
     let moment = match moment(text.trim()) {
-        Moment::At(instant) => Moment::At(instant.trunc_subsecs(3)),
-        Moment::Local(local) => Moment::Local(local.trunc_subsecs(3)),
+        Moment::At(instant) => DateTime::from_timestamp_millis(instant.timestamp_millis()).map_or(Moment::Unreadable, Moment::At),
+        Moment::Local(local) => DateTime::from_timestamp_millis(local.and_utc().timestamp_millis())
+            .map_or(Moment::Unreadable, |instant| Moment::Local(instant.naive_utc())),
         other => other,
     };
     Reported { text: text.chars().take(TEXT_MAX).collect(), moment }

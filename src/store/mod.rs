@@ -69,6 +69,10 @@ pub struct StationRecord {
     pub connectors: Vec<ConnectorRecord>,
     /// Its last boot message.
     pub boot: Option<BootReport>,
+    /// The station's word for its own state, told for connector 0.
+    pub status: Option<String>,
+    /// The station's word for its own error.
+    pub error_code: Option<String>,
     /// When it was last heard over an earlier connection.
     pub last_seen_at: Option<DateTime<Utc>>,
     /// Its settings as it last told them, a JSON object; empty before it did.

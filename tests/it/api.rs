@@ -245,3 +245,97 @@ async fn a_suspended_card_is_refused_from_the_answer_on_and_accepted_when_it_is_
         server.post(&format!("/cards/{card}/resume"), &json!({"reason": "lost"})).await;
     }
 }
+
+#[tokio::test]
+async fn a_suspension_holds_although_its_caller_hangs_up() {
+    use tokio::io::AsyncWriteExt;
+    let server = TestServer::at(NOW).await;
+    server.station("CP1").await;
+    let (_, card) = server.member_with_card("simple", "CARD1").await;
+    let mut socket = server.socket("CP1").await;
+    for delay_us in (0..4000).step_by(250) {
+        assert_eq!(socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"], "Accepted");
+        let mut caller = tokio::net::TcpStream::connect(server.server().http).await.unwrap();
+        let body = json!({"reason": "lost"}).to_string();
+        let head = format!(
+            "POST /api/v1/cards/{card}/suspend HTTP/1.1\r\nHost: juden\r\nAuthorization: Bearer {ADMIN_KEY}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        caller.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_micros(delay_us)).await;
+        drop(caller);
+        while server.get(&format!("/cards/{card}")).await["state"] != "suspended" {
+            tokio::task::yield_now().await;
+        }
+        // Committed: within a moment it is refused.
+        let mut answers = 0;
+        while socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"] != "Blocked" {
+            answers += 1;
+            assert!(answers < 1000, "the card is accepted although it is suspended");
+        }
+        server.post(&format!("/cards/{card}/resume"), &json!({"reason": "lost"})).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_under_one_key_at_once_are_done_once() {
+    let server = std::sync::Arc::new(TestServer::at(NOW).await);
+    let asking: Vec<_> = (0..8)
+        .map(|_| {
+            let server = server.clone();
+            tokio::spawn(
+                async move { server.request("POST", "/members", Some(member().to_string()), &[("idempotency-key", "k")]).await.status },
+            )
+        })
+        .collect();
+    for asked in asking {
+        assert!(matches!(asked.await.unwrap(), 201 | 409));
+    }
+    assert_eq!(server.get("/members").await["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn codes_guessed_at_once_are_locked_after_the_fifth() {
+    let server = std::sync::Arc::new(TestServer::at(NOW).await);
+    let member = server.member("simple").await;
+    let card = server.stock("CARD1").await;
+    let asking: Vec<_> = (0..20)
+        .map(|n| {
+            let (server, member, guess) = (server.clone(), member.clone(), (card.0.clone(), format!("GUESS{n}")));
+            tokio::spawn(async move { server.activate(&member, &guess, "primary").await.status })
+        })
+        .collect();
+    let mut wrong = 0;
+    for asked in asking {
+        match asked.await.unwrap() {
+            409 => wrong += 1,
+            429 => {}
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(wrong, 5);
+}
+
+#[tokio::test]
+async fn a_cards_code_is_never_written_down_in_clear() {
+    let server = TestServer::at(NOW).await;
+    let body = json!({"id_tag": "CARD1"}).to_string();
+    let first = server.request("POST", "/cards", Some(body.clone()), &[("idempotency-key", "k")]).await;
+    let again = server.request("POST", "/cards", Some(body), &[("idempotency-key", "k")]).await;
+    assert_eq!((first.status, &first.text), (201, &again.text), "a repeat is told the code once more");
+    let code = first.json()["activation_code"].as_str().unwrap().to_owned();
+    for file in ["juden.db", "juden.db-wal"] {
+        let bytes = std::fs::read(server.database().with_file_name(file)).unwrap_or_default();
+        assert!(!bytes.windows(code.len()).any(|window| window == code.as_bytes()), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_station_tells_its_own_state_for_connector_nought() {
+    let server = TestServer::at(NOW).await;
+    server.station("CP1").await;
+    let mut socket = server.socket("CP1").await;
+    socket.call("StatusNotification", json!({"connectorId": 0, "status": "Faulted", "errorCode": "PowerMeterFailure"})).await;
+    let station = server.get("/stations/CP1").await;
+    assert_eq!((&station["status"], &station["error_code"]), (&json!("Faulted"), &json!("PowerMeterFailure")));
+}

@@ -118,3 +118,14 @@ async fn a_month_to_come_has_no_bill() {
     let answered = server.request("GET", &format!("/members/{member}/bills/2025-01"), None, &[]).await;
     assert_eq!(answered.json()["reason"], "month_not_begun");
 }
+
+#[tokio::test]
+async fn a_later_members_newer_plan_does_not_stop_an_earlier_months_close() {
+    let server = TestServer::at("2023-08-20T00:00:00Z").await;
+    let (early, _) = server.member_with_card("simple", "CARD1").await;
+    server.clock("2023-09-02T00:00:00Z").await;
+    server.member_with_card("premium_100", "CARD2").await;
+    assert_eq!(server.post("/months/2023-08/close", &json!({})).await.status, 200);
+    assert_eq!(server.get(&format!("/members/{early}/bills/2023-08")).await["total_yen"], "2200");
+    assert_eq!(server.server().app.verify_month("2023-08".parse_month()).await.unwrap(), []);
+}

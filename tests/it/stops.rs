@@ -153,3 +153,30 @@ async fn the_other_card_of_a_member_stops_a_session_and_the_starting_card_pays()
     assert_eq!((&session["card_number"], &session["state"]), (&json!(primary), &json!("ended")));
     assert!(has_flag(&session, "stopped_by_other_card"));
 }
+
+#[tokio::test]
+async fn a_stop_without_number_means_its_own_card_before_the_members_other_card_and_the_newest_session() {
+    let server = TestServer::at("2024-06-01T00:00:00Z").await;
+    server.station("CP1").await;
+    let (member, _) = server.member_with_card("simple", "CARD1").await;
+    let additional = server.stock("CARD2").await;
+    assert_eq!(server.activate(&member, &additional, "additional").await.status, 200);
+    server.clock("2024-06-10T00:00:00Z").await;
+    let mut socket = server.socket("CP1").await;
+    let begin = |connector: i64, tag: &str, at: &str, meter: i64| json!({"connectorId": connector, "idTag": tag, "timestamp": at, "meterStart": meter});
+    let lost = transaction(&socket.call("StartTransaction", begin(1, "CARD1", "2024-06-09T20:00:00Z", 0)).await);
+    let newest = transaction(&socket.call("StartTransaction", begin(1, "CARD1", "2024-06-09T23:00:00Z", 50)).await);
+    let other = transaction(&socket.call("StartTransaction", begin(2, "CARD2", "2024-06-09T23:01:00Z", 0)).await);
+    let mut message = stop(-1, "2024-06-09T23:30:00Z", 9000);
+    message["idTag"] = json!("CARD1");
+    socket.call("StopTransaction", message).await;
+    assert_ne!(server.session(newest).await["stopped_at"], Value::Null);
+    for open in [lost, other] {
+        assert_eq!(server.session(open).await["stopped_at"], Value::Null);
+    }
+    let path = format!("/sessions/S-{lost:09}/decision");
+    let billed = server.post(&path, &json!({"decision": "bill"})).await;
+    assert_eq!(billed.json()["reason"], "not_held", "what never ended cannot be billed");
+    let waived = server.post(&path, &json!({"decision": "waive", "note": "its stop was lost"})).await;
+    assert_eq!(waived.json()["state"], "waived", "{waived:?}");
+}

@@ -35,13 +35,13 @@ const WRITE_SESSIONS: &str = "
         id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
         start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
         stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-        last_reading_wh, flags, repeats)
+        last_reading_wh, flags, repeats, start_said_at, stop_said_at)
     SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7,
         r.value->>8, r.value->>9, r.value->>10, r.value->>11, r.value->>12, r.value->>13, r.value->>14, r.value->>15,
         r.value->>16, r.value->>17, r.value->>18, r.value->>19, r.value->>20, r.value->>21, r.value->>22, r.value->>23,
-        r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30
+        r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30, r.value->>31, r.value->>32
     FROM json_each(?1) r WHERE true
-    ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_reported = excluded.stop_reported,
+    ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at, stop_reported = excluded.stop_reported,
         stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
         stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
         stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
@@ -173,6 +173,13 @@ async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
         .bind(&boot.model)
         .bind(&boot.serial)
         .bind(&boot.firmware),
+        StationNote::Status(status) if status.connector_id == 0 => sqlx::query(
+            "UPDATE stations SET status = ?3, error_code = ?4, last_seen_at = ?2 WHERE station_id = ?1",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(&status.status)
+        .bind(&status.error_code),
         StationNote::Status(status) => sqlx::query(
             "UPDATE connectors SET status = ?3, error_code = ?4, status_at = ?2 WHERE station_id = ?1 AND connector_id = ?5",
         )

@@ -55,6 +55,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         Some(at) => Some(Stop {
             edge: Edge {
                 reported: optional::<String>(row, "stop_reported")?.unwrap_or_default(),
+                said: optional_instant(row, "stop_said_at")?,
                 received_at: optional_instant(row, "stop_received_at")?.unwrap_or(at),
                 at,
                 meter: optional(row, "stop_meter_wh")?.map(WattHours),
@@ -75,6 +76,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         refusal: optional::<String>(row, "refusal")?.and_then(|code| Reason::from_code(&code)),
         start: Edge {
             reported: row.try_get("start_reported")?,
+            said: optional_instant(row, "start_said_at")?,
             received_at: instant(row.try_get("start_received_at")?),
             at: instant(row.try_get("started_at")?),
             meter: optional(row, "start_meter_wh")?.map(WattHours),
@@ -133,5 +135,7 @@ pub fn session_values(row: &LedgerRow) -> Value {
         session.last_reading.map(|register| register.0),
         flags.join(" "),
         row.repeats,
+        session.start.said.map(|said| said.timestamp_millis()),
+        edge.and_then(|edge| edge.said).map(|said| said.timestamp_millis()),
     ])
 }

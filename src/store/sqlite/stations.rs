@@ -143,6 +143,8 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
         connectors: Vec::new(),
         boot,
+        status: optional(row, "status")?,
+        error_code: optional(row, "error_code")?,
         last_seen_at: optional_instant(row, "last_seen_at")?,
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
