@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn a_leap_second_is_the_next_second_in_the_next_month() {
+        let leap = read("2024-06-30T14:59:60Z").moment;
+        assert_eq!(leap, Moment::At("2024-06-30T15:00:00Z".parse().unwrap()));
+        assert_eq!(read("2024-06-30T14:59:59.9999Z").moment, Moment::At("2024-06-30T14:59:59.999Z".parse().unwrap()));
+    }
+
+    #[test]
     fn a_time_without_zone_stays_a_wall_clock() {
         assert_eq!(read("2024-06-30T23:30:00").moment, Moment::Local("2024-06-30T23:30:00".parse().unwrap()));
         assert_eq!(read("2024-06-30 23:30").moment, Moment::Local("2024-06-30T23:30:00".parse().unwrap()));

@@ -87,20 +87,34 @@ async fn export_and_verification_by_hand_say_what_the_api_says() {
     assert!(told(&differs).contains("metered_quick: 20 x 99 = 1980 yen"), "{}", told(&differs));
 }
 
-#[test]
-fn told_to_stop_the_server_ends_cleanly_within_ten_seconds() {
+/// A server that is told to stop while `connect` holds what it returns.
+fn stops_with<T>(more: &[&str], connect: impl Fn(&str) -> T) {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_juden"))
         .current_dir(folder.path())
         .args(["serve", "--http-listen", "127.0.0.1:0", "--ocpp-listen", "127.0.0.1:0", "--admin-key", ADMIN_KEY])
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
-    assert!(lines.next().unwrap().unwrap().contains("stations connect to ws://"));
+    let line = lines.next().unwrap().unwrap();
+    let address = line.split("ws://").nth(1).unwrap().split('/').next().unwrap();
+    let _held = connect(address);
     let began = Instant::now();
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn told_to_stop_the_server_ends_cleanly_and_soon() {
+    stops_with(&[], |_| ());
+}
+
+#[test]
+fn told_to_stop_at_its_connection_limit_the_server_ends_as_soon() {
+    let silent = |address: &str| [(); 3].map(|()| std::net::TcpStream::connect(address).unwrap());
+    stops_with(&["--max-connections", "2"], silent);
 }

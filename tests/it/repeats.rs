@@ -186,3 +186,19 @@ async fn w80_a_card_left_open_at_a_charger_long_gone_is_accepted_elsewhere_and_f
     assert_eq!(status(&accepted), "Accepted");
     assert!(has_flag(&server.session(transaction(&accepted)).await, "stale_concurrent"));
 }
+
+#[tokio::test]
+async fn a_lost_stop_keeps_its_card_busy_only_until_the_connector_is_used_again() {
+    let server = TestServer::at("2024-06-01T00:00:00Z").await;
+    server.station("CP1").await;
+    server.station("CP2").await;
+    server.member_with_card("simple", "CARD1").await;
+    server.member_with_card("simple", "CARD2").await;
+    server.clock("2024-06-10T00:00:00Z").await;
+    let (mut first, mut second) = (server.socket("CP1").await, server.socket("CP2").await);
+    let lost = transaction(&first.call("StartTransaction", start("CARD1", "2024-06-09T20:00:00Z", 0)).await);
+    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T21:00:00Z", 0)).await), "ConcurrentTx");
+    first.call("StartTransaction", start("CARD2", "2024-06-09T22:00:00Z", 0)).await;
+    assert!(has_flag(&server.session(lost).await, "superseded"));
+    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await), "Accepted");
+}
