@@ -10,6 +10,8 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::app::AppSettings;
 use crate::app::months::CLOSE_DAY_MAX;
+use crate::domain::email::EmailRule;
+use crate::domain::invoice::Issuer;
 
 /// A setting's key, default and meaning.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 22] = [
+pub const KEYS: [Key; 27] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store, sqlite://PATH"),
@@ -38,6 +40,11 @@ pub const KEYS: [Key; 22] = [
     key("simulated-clock", "", "RFC 3339 instant at which the server's clock starts; empty: the system's clock"),
     key("month-close-day", "5", "day of the next month on which a month is closed, 1 to 28, or manual"),
     key("month-close-time", "03:00", "time of that day in Japan"),
+    key("payment-due-days", "30", "days from an invoice's issue until it is due"),
+    key("email-rule", "strict", "which addresses of members are taken: strict or rfc"),
+    key("issuer-name", "", "who issues the invoices; empty: not printed"),
+    key("issuer-registration-number", "", "its qualified invoice issuer number, T and 13 digits; empty: not printed"),
+    key("collection-agent", "", "who collects for it; empty: nobody"),
     key("heartbeat-interval-s", "300", "seconds between a station's heartbeats"),
     key("ping-interval-s", "60", "seconds between our pings; 0 turns them off"),
     key("idle-timeout-s", "0", "seconds of silence after which a connection is closed; 0: three intervals"),
@@ -214,6 +221,13 @@ impl Texts {
                 card_cache_for: TimeDelta::hours(i64::try_from(self.number("card-cache-hours", 1, 8_760)).unwrap_or(1)),
                 min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3)).unwrap_or(3),
                 month_close: self.month_close(),
+                payment_due_days: self.number("payment-due-days", 0, 365),
+                email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
+                issuer: Issuer {
+                    name: self.text("issuer-name").to_owned(),
+                    registration_number: self.registration_number(),
+                    collection_agent: self.text("collection-agent").to_owned(),
+                },
             },
             link: LinkSettings {
                 ping_interval: (ping_s > 0).then(|| Duration::from_secs(ping_s)),
@@ -237,6 +251,13 @@ impl Texts {
             }),
         };
         if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
+    }
+
+    fn registration_number(&mut self) -> String {
+        self.read("issuer-registration-number", "empty, or T and 13 digits", String::new(), |text| {
+            let digits = text.strip_prefix('T').is_some_and(|digits| digits.len() == 13 && digits.bytes().all(|b| b.is_ascii_digit()));
+            (text.is_empty() || digits).then(|| text.to_owned())
+        })
     }
 
     fn month_close(&mut self) -> Option<(u32, NaiveTime)> {

@@ -15,19 +15,20 @@ use juden_fleet::plan::{PlanSetup, PlannedStation};
 use juden_fleet::station::{Station, StationSetup};
 
 use crate::app::App;
+use crate::app::bills::BillView;
 use crate::app::members::Application;
 use crate::app::stations::StationDraft;
 use crate::clock::Clock;
 use crate::config::Texts;
-use crate::domain::bill::Bill;
 use crate::domain::card::{Role, Suspension};
 use crate::domain::ids::{CardNumber, MemberId, StationId};
-use crate::domain::member::{MemberKind, PaymentKind};
+use crate::domain::member::MemberKind;
 use crate::domain::month::{BillingMonth, in_japan};
-use crate::domain::station::{ChargerClass, ConnectorSite, Registration};
+use crate::domain::payment::{PaymentKind, PaymentMethod};
+use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Registration};
 use crate::domain::units::Yen;
-use crate::export::{Format, files};
-use crate::server::Server;
+use crate::export::Format;
+use crate::server::{Server, write_export};
 use crate::store::Store;
 use crate::tariff_files;
 
@@ -108,11 +109,12 @@ impl Demo {
             email: "fleet@example.jp".to_owned(),
             plan: plan.to_owned(),
             term_contract: false,
-            payment: PaymentKind::Invoice,
-            brand: None,
+            payment: PaymentMethod { kind: PaymentKind::Invoice, brand: None },
             vehicle_vin: None,
+            art80_permit: false,
+            await_decision: false,
         };
-        Ok(self.app.admit(application).await?.id)
+        Ok(self.app.apply(application).await?.id)
     }
 
     async fn card(&self, member: &MemberId, id_tag: &str, role: Role) -> anyhow::Result<CardNumber> {
@@ -130,6 +132,7 @@ impl Demo {
             default_protocol: None,
             time_zone: None,
             registration: Registration::Accepted,
+            availability: Availability::Open,
             connectors: vec![(1, ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None })],
         };
         self.app.put_station(&StationId::parse(id)?, draft).await?;
@@ -177,7 +180,7 @@ impl Demo {
         let third = self.begin(&mut quick1, "AOKI0001", "2026-11-30T22:45:00").await?;
 
         self.at("2026-11-30T22:50:00")?;
-        self.app.suspend_card(&baba_card, Suspension::Lost).await?;
+        self.app.suspend_card(&baba_card, Suspension::Lost, None).await?;
         let lost = quick2.authorize("BABA0001").await?;
         self.app.resume_card(&baba_card, Suspension::Lost).await?;
         let found = quick2.authorize("BABA0001").await?;
@@ -289,28 +292,35 @@ impl Demo {
             let name = self.app.member(member).await?.admission.name;
             println!("\n{name} ({member}), {month}: {what}");
             self.print_usage(member, month).await?;
-            let view = self.app.bill(member, month).await?;
+            let view = self.app.bill(member, month, false).await?;
             ensure!(view.closed, "the month must be closed");
-            print_bill(&view.bill);
-            billed = billed + view.bill.total();
+            print_bill(&view);
+            billed = billed + view.total();
         }
-        let (closed, invoices) = self.app.closed_invoices(month).await?;
         println!();
         let exports = folder.join("export");
         for format in Format::ALL {
-            for file in files::write(&exports, month, format, &invoices)? {
+            for file in write_export(&self.app, &exports, month, format).await? {
                 println!("export: {}", file.display());
             }
         }
-        let exported: Yen = invoices.iter().map(|invoice| invoice.bill.total()).sum();
+        let closed = self.app.closed(month).await?;
+        let exported = self.exported(month).await?;
         let differences = self.app.verify_month(month).await?;
         ensure!(billed == exported && exported == closed.total && differences.is_empty(), "bills, export and verification must agree");
         println!("bills {billed} yen = export {exported} yen; {month} rated again: every line as billed");
         Ok(())
     }
 
+    /// What the month's export comes to.
+    async fn exported(&self, month: BillingMonth) -> anyhow::Result<Yen> {
+        let mut export = self.app.export(month, Format::Csv).await?;
+        while export.next().await?.is_some() {}
+        Ok(export.tally.total)
+    }
+
     async fn print_usage(&self, member: &MemberId, month: BillingMonth) -> anyhow::Result<()> {
-        let (rated, sessions) = self.app.usage(member, month).await?;
+        let (rated, sessions) = self.app.usage(member, month, false).await?;
         for used in &rated.sessions {
             let Some(session) = sessions.iter().find(|session| session.id == used.id) else {
                 continue;
@@ -320,7 +330,7 @@ impl Demo {
             let start = in_japan(session.start.at).format("%m-%d %H:%M");
             println!(
                 "  {} {:<9} card {card}  {start} to {stop}  {:>3} min: {:>3} free, {:>3} charged ({})",
-                session.id,
+                session.reference,
                 session.station_id.as_str(),
                 used.units,
                 used.split.free,
@@ -342,8 +352,8 @@ impl Demo {
     }
 }
 
-fn print_bill(bill: &Bill) {
-    for line in &bill.lines {
+fn print_bill(bill: &BillView) {
+    for (_, line) in bill.lines() {
         let sessions: Vec<String> = line.sessions.iter().map(ToString::to_string).collect();
         println!(
             "    {:<18} {:>4} x {:>6} = {:>7} yen  {} {}",

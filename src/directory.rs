@@ -1,16 +1,19 @@
-//! A node's memory of cards and stations, filled from the store. Authorize is answered from here.
+//! A node's memory of cards, stations and the programme, filled from the store. Authorize is answered
+//! from here.
 //!
-//! A change commits first and calls [`CardDirectory::forget`] before it is confirmed; a look-up that
+//! A change commits first and calls [`CardDirectory::forget_tags`] before it is confirmed; a look-up that
 //! read the store before the change never survives it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use moka::sync::Cache;
 
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{IdTag, StationId};
+use crate::domain::programme::Programme;
+use crate::domain::tariff::TariffBook;
 use crate::store::{StationRecord, Store, Stored};
 
 /// Cards remembered at most, unknown ones included.
@@ -44,14 +47,7 @@ impl CardDirectory {
         Ok(file)
     }
 
-    /// Forgets every card: a card or its member changed. Look-ups under way are not kept either.
-    pub fn forget(&self) {
-        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
-        self.changes.fetch_add(1, Ordering::SeqCst);
-        self.known.invalidate_all();
-    }
-
-    /// Forgets some cards: they, or their members, changed.
+    /// Forgets cards: they, or their members, changed. Look-ups under way are not kept either.
     pub fn forget_tags(&self, tags: &[&IdTag]) {
         let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         self.changes.fetch_add(1, Ordering::SeqCst);
@@ -91,5 +87,37 @@ impl StationDirectory {
             self.known.insert(id.clone(), record.clone());
         }
         Ok(record)
+    }
+}
+
+/// The programme: tariffs, terms, suspensions, openings, the service's end.
+pub struct ProgrammeDirectory {
+    store: Arc<dyn Store>,
+    tariffs: Arc<TariffBook>,
+    known: RwLock<Arc<Programme>>,
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl ProgrammeDirectory {
+    /// The programme as the store holds it now.
+    pub async fn new(store: Arc<dyn Store>, tariffs: Arc<TariffBook>) -> Stored<Self> {
+        let known = RwLock::new(Arc::new(Programme::of_tariffs(tariffs.clone())));
+        let directory = Self { store, tariffs, known, refreshing: tokio::sync::Mutex::new(()) };
+        directory.refresh().await?;
+        Ok(directory)
+    }
+
+    /// The programme as it was last read.
+    pub fn current(&self) -> Arc<Programme> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads it again: something of it changed.
+    pub async fn refresh(&self) -> Stored<()> {
+        let _alone = self.refreshing.lock().await;
+        let events = self.store.programme_events().await?;
+        let programme = Programme::from_events(self.tariffs.clone(), events);
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(programme);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Bytes as hex digits, and hashes as such.
 
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 /// Bytes as lower-case hex digits.
 pub fn encode(bytes: &[u8]) -> String {
@@ -17,7 +17,23 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 
 /// The SHA-256 of bytes, as hex digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    encode(&Sha256::digest(bytes))
+    encode(&sha2::Sha256::digest(bytes))
+}
+
+/// A SHA-256 that is made piece by piece.
+#[derive(Debug, Default, Clone)]
+pub struct Sha256(sha2::Sha256);
+
+impl Sha256 {
+    /// Adds bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash, as hex digits.
+    pub fn finish(self) -> String {
+        encode(&self.0.finalize())
+    }
 }
 
 #[cfg(test)]

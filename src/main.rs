@@ -9,8 +9,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use juden::app::App;
 use juden::config::{Config, KEYS, Texts};
 use juden::domain::month::BillingMonth;
-use juden::export::{Format, files};
-use juden::server::{Server, assemble, clock, tariffs};
+use juden::export::Format;
+use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::sqlite::SqliteStore;
 use juden::{demo, telemetry};
 
@@ -43,7 +43,13 @@ fn command_line() -> Command {
             Command::new("export")
                 .about("writes a closed month's export")
                 .arg(month().long("month"))
-                .arg(Arg::new("format").long("format").required(true).value_parser(Format::ALL.map(Format::name)).help("csv or jsonl"))
+                .arg(
+                    Arg::new("format")
+                        .long("format")
+                        .required(true)
+                        .value_parser(Format::ALL.map(Format::name))
+                        .help("csv, jsonl, ocpi-cdr or collection"),
+                )
                 .arg(Arg::new("out").long("out").required(true).help("the folder to write to"))
                 .args(settings()),
         )
@@ -77,7 +83,10 @@ fn faults(faults: Vec<String>) -> anyhow::Error {
 }
 
 async fn open(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
-    let store = SqliteStore::open(&config.database_url).await?;
+    migrated(config, SqliteStore::open(&config.database_url).await?).await
+}
+
+async fn migrated(config: &Config, store: SqliteStore) -> anyhow::Result<Arc<SqliteStore>> {
     if config.migrate {
         store.migrate(&config.database_url).await?;
     } else {
@@ -94,7 +103,7 @@ async fn main() -> ExitCode {
         Some(("demo", matches)) => run_demo(matches.get_flag("exit")).await,
         Some(("migrate", matches)) => migrate(matches).await,
         Some(("export", matches)) => export(matches).await,
-        Some(("verify-month", matches)) => verify(matches).await,
+        Some(("verify-month", matches)) => verify(matches).await.or_else(told),
         Some(("check-config", matches)) => check(matches),
         _ => Ok(ExitCode::FAILURE),
     };
@@ -102,6 +111,12 @@ async fn main() -> ExitCode {
         eprintln!("juden: {cause:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Tells why a month could not be verified, by another status than that of a difference.
+fn told(cause: anyhow::Error) -> anyhow::Result<ExitCode> {
+    eprintln!("juden: {cause:#}");
+    Ok(ExitCode::from(2))
 }
 
 async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -159,7 +174,7 @@ async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn offline_app(matches: &ArgMatches) -> anyhow::Result<Arc<App>> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
-    let store = open(&config).await?;
+    let store = migrated(&config, SqliteStore::open_existing(&config.database_url).await?).await?;
     let (app, _, _) = assemble(&config, store, tariffs, clock(&config)).await?;
     Ok(app)
 }
@@ -174,8 +189,7 @@ async fn export(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let format = matches.get_one::<String>("format").and_then(|name| Format::parse(name)).context("no format")?;
     let out = matches.get_one::<String>("out").context("no folder")?;
     let app = offline_app(matches).await?;
-    let (_, invoices) = app.closed_invoices(month).await?;
-    let written = files::write(Path::new(out), month, format, &invoices).with_context(|| format!("cannot write to {out}"))?;
+    let written = write_export(&app, Path::new(out), month, format).await.with_context(|| format!("cannot write to {out}"))?;
     for file in written {
         println!("{}", file.display());
     }

@@ -1,6 +1,7 @@
 //! A running server: the rooms put together over a store.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +11,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::app::changes::Turns;
 use crate::app::{App, access, passwords::Passwords, refusals::RefusalLog};
 use crate::clock::Clock;
 use crate::cluster::LocalCluster;
 use crate::config::Config;
-use crate::directory::{CardDirectory, StationDirectory};
+use crate::directory::{CardDirectory, ProgrammeDirectory, StationDirectory};
+use crate::domain::month::BillingMonth;
 use crate::domain::tariff::TariffBook;
+use crate::export::Format;
+use crate::export::files::ExportFile;
 use crate::http::{self, Api};
 use crate::ledger::{self, Ledger, LedgerParts};
 use crate::link::{self, Link};
@@ -77,8 +82,15 @@ pub async fn assemble(
     let node = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
     let cluster = Arc::new(LocalCluster::new(node));
     let cards = Arc::new(CardDirectory::new(store.clone()));
+    let programme = Arc::new(ProgrammeDirectory::new(store.clone(), Arc::new(tariffs)).await?);
     let (ledger, queue) = Ledger::new();
-    let parts = LedgerParts { store: store.clone(), cards: cards.clone(), cluster: cluster.clone(), cache_for: config.app.card_cache_for };
+    let parts = LedgerParts {
+        store: store.clone(),
+        cards: cards.clone(),
+        programme: programme.clone(),
+        cluster: cluster.clone(),
+        cache_for: config.app.card_cache_for,
+    };
     let writer = tokio::spawn(ledger::run(parts, queue));
     let secret = access::installation_secret(store.as_ref()).await?;
     let app = App {
@@ -87,15 +99,26 @@ pub async fn assemble(
         clock,
         ledger,
         cluster: cluster.clone(),
-        tariffs: Arc::new(tariffs),
+        programme,
         passwords: Passwords::new(&secret),
         refusals: RefusalLog::default(),
         settings: config.app.clone(),
+        changing: Turns::default(),
         closing: tokio::sync::Mutex::new(()),
         activating: tokio::sync::Mutex::new(()),
         store,
     };
     Ok((Arc::new(app), cluster, writer))
+}
+
+/// Writes a closed month's export into a folder; the paths of the file and its manifest.
+pub async fn write_export(app: &App, folder: &Path, month: BillingMonth, format: Format) -> anyhow::Result<[PathBuf; 2]> {
+    let mut export = app.export(month, format).await?;
+    let mut file = ExportFile::begin(folder, month, format)?;
+    while let Some(piece) = export.next().await? {
+        file.write(&piece)?;
+    }
+    Ok(file.finish(&export.tally)?)
 }
 
 fn host_name() -> String {

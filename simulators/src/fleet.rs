@@ -108,9 +108,13 @@ async fn run_session(station: &mut Station, session: &PlannedSession, offset: Ti
 
 /// Sends what waits until all of it is confirmed, connecting again as often as it takes.
 async fn deliver(station: &mut Station, same_ids: bool, progress: &Progress) {
+    let mut told = false;
     loop {
         if !station.is_connected() {
-            if station.connect().await.is_err() {
+            if let Err(cause) = station.connect().await {
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!("{}: {cause}; it tries again", station.id());
+                }
                 sleep(RECONNECT).await;
                 continue;
             }

@@ -99,6 +99,11 @@ impl Station {
         Ok(answer)
     }
 
+    /// Its identity.
+    pub fn id(&self) -> &str {
+        &self.setup.station_id
+    }
+
     /// Whether it is connected, as far as it knows.
     pub const fn is_connected(&self) -> bool {
         self.connection.is_some()

@@ -1,40 +1,163 @@
-//! A member's usage and bill of a month, out of the one rating function.
+//! A member's usage and bills, out of the one rating function and the issued invoices, and what stands
+//! behind each line.
 
+use std::collections::{HashMap, HashSet};
+
+use super::months::Close;
 use super::{App, AppError, Done};
-use crate::domain::bill::Bill;
+use crate::domain::bill::Line;
 use crate::domain::ids::MemberId;
+use crate::domain::invoice::{self, Invoice};
+use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
-use crate::domain::rating::RatedMonth;
+use crate::domain::rating::{self, RatedMonth};
+use crate::domain::refusal::Reason;
 use crate::domain::session::Session;
+use crate::domain::units::Yen;
+use crate::store::billing::Run;
 
-/// A bill and whether it can still change.
+/// A member's bill of a month: the invoices that belong to it.
 #[derive(Debug, Clone)]
 pub struct BillView {
-    /// The bill.
-    pub bill: Bill,
+    /// The member.
+    pub member: MemberId,
+    /// The month.
+    pub month: BillingMonth,
+    /// Issued ones, and for an open month what would be issued now.
+    pub invoices: Vec<Invoice>,
     /// Frozen by the month's close.
     pub closed: bool,
 }
 
+impl BillView {
+    /// Every line, in the order of the invoices.
+    pub fn lines(&self) -> impl Iterator<Item = (&Invoice, &Line)> {
+        self.invoices.iter().flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)))
+    }
+
+    /// What the invoices come to.
+    pub fn total(&self) -> Yen {
+        self.invoices.iter().map(Invoice::total).sum()
+    }
+
+    /// The tax contained in them, taken once per rate and invoice.
+    pub fn tax(&self) -> Yen {
+        self.invoices.iter().map(Invoice::tax).sum()
+    }
+}
+
+/// A session behind a line: as it was recorded with the invoice, or, where nothing is issued yet, as its
+/// month is rated now.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    /// The session.
+    pub session: Session,
+    /// Its units out of the pool.
+    pub free: i64,
+    /// Its units that cost.
+    pub charged: i64,
+    /// Whether a correction took them back.
+    pub is_credit: bool,
+}
+
 impl App {
-    /// A member's usage of a month that has begun.
-    pub async fn usage(&self, member: &MemberId, month: BillingMonth) -> Done<(RatedMonth, Vec<Session>)> {
-        let member = self.member(member).await?;
+    /// A member's usage of a month that has begun. An ended membership can be seen for a time (rule R13.7),
+    /// and by `archive` always.
+    pub async fn usage(&self, member: &MemberId, month: BillingMonth, archive: bool) -> Done<(RatedMonth, Vec<Session>)> {
+        let member = self.viewed(member, archive).await?;
         self.check_begun(month)?;
         self.rated_month(&member, month).await
     }
 
-    /// A member's bill: the frozen one of a closed month, else what it would be now.
-    pub async fn bill(&self, member: &MemberId, month: BillingMonth) -> Done<BillView> {
-        let member = self.member(member).await?;
+    /// A member's bill of a month.
+    pub async fn bill(&self, member: &MemberId, month: BillingMonth, archive: bool) -> Done<BillView> {
+        let member = self.viewed(member, archive).await?;
         self.check_begun(month)?;
-        if self.store.closed_month(month).await?.is_some() {
-            let none = Bill { member: member.id.clone(), month, lines: Vec::new() };
-            let bill = self.store.bill(month, &member.id).await?.unwrap_or(none);
-            return Ok(BillView { bill, closed: true });
+        let closed = self.store.closed_month(month).await?.is_some();
+        let mut invoices = self.store.invoices_of_members(&[&member.id]).await?;
+        invoices.retain(|invoice| invoice.month == month);
+        if !closed {
+            invoices.extend(self.provisional(&member, month).await?);
         }
-        let (rated, _) = self.rated_month(&member, month).await?;
-        Ok(BillView { bill: rated.bill, closed: false })
+        Ok(BillView { member: member.id, month, invoices, closed })
+    }
+
+    /// What the close of an open month would issue now. Corrections of closed months go with the earliest.
+    async fn provisional(&self, member: &Member, month: BillingMonth) -> Done<Vec<Invoice>> {
+        let programme = self.programme();
+        let is_next = self.earliest_open().await?.is_none_or(|open| open >= month);
+        let mut recheck_all = None;
+        if is_next {
+            let waiting = self.store.rechecks(&Run { number: 0, recheck_until: i64::MAX }).await?;
+            let touches = |of: &Option<MemberId>| of.as_ref().is_none_or(|of| *of == member.id);
+            recheck_all = waiting.iter().filter(|(of, _)| touches(of)).map(|(_, from)| *from).min();
+        }
+        let at = self.now();
+        let invoiced = HashSet::from([member.id.clone()]);
+        let close = Close { month, at, programme: &programme, rechecks: HashMap::new(), recheck_all, invoiced };
+        let page = self.with_facts(&close, vec![member.clone()]).await?;
+        let drawn = invoice::draw_up(&page.facts(member, &close))?;
+        Ok(self.issue(member, drawn, month, at, &programme).invoices)
+    }
+
+    /// A line of a bill, by its place from 1, with the sessions behind it.
+    pub async fn explain(
+        &self,
+        member: &MemberId,
+        month: BillingMonth,
+        place: usize,
+        archive: bool,
+    ) -> Done<(Invoice, Line, Vec<Explained>)> {
+        let view = self.bill(member, month, archive).await?;
+        let found = place.checked_sub(1).and_then(|place| view.lines().nth(place));
+        let (invoice, line) =
+            found.map(|(invoice, line)| (invoice.clone(), line.clone())).ok_or_else(|| AppError::not_found("line", place))?;
+        let recorded = if view.closed { self.recorded(member, month, &line).await? } else { Vec::new() };
+        let explained = if recorded.is_empty() { self.as_rated(member, &line).await? } else { recorded };
+        Ok((invoice, line, explained))
+    }
+
+    /// The sessions of an issued line as its close recorded them.
+    async fn recorded(&self, member: &MemberId, month: BillingMonth, line: &Line) -> Done<Vec<Explained>> {
+        let sessions = self.store.sessions_by_reference(&line.sessions).await?;
+        let parts = self.store.billed_of_members(&[member]).await?;
+        let groups = parts.iter().filter(|part| part.month == month).flat_map(|part| &part.groups);
+        let records = groups.filter(|group| group.usage_month == line.usage_month).flat_map(|group| &group.sessions);
+        let explained = records.filter_map(|record| {
+            let session = sessions.iter().find(|session| session.reference == record.session)?.clone();
+            Some(Explained { session, free: record.free, charged: record.charged, is_credit: record.is_credit })
+        });
+        Ok(explained.collect())
+    }
+
+    /// The sessions of a line as their month is rated now.
+    async fn as_rated(&self, member: &MemberId, line: &Line) -> Done<Vec<Explained>> {
+        let member = self.member(member).await?;
+        let (rated, sessions) = self.rated_month(&member, line.usage_month).await?;
+        let explained = rated.sessions.iter().filter(|rated| line.sessions.contains(&rated.reference)).filter_map(|rated| {
+            let session = sessions.iter().find(|session| session.id == rated.id)?.clone();
+            Some(Explained { session, free: rated.split.free, charged: rated.split.charged, is_credit: false })
+        });
+        Ok(explained.collect())
+    }
+
+    /// A member's month, rated as it stands.
+    pub async fn rated_month(&self, member: &Member, month: BillingMonth) -> Done<(RatedMonth, Vec<Session>)> {
+        let programme = self.programme();
+        let first = rating::first_month_needed(member, month, &programme);
+        // Sessions of the month after may overlap the month's last ones.
+        let sessions = self.store.sessions_of_members(&[&member.id], first, month.next()).await?;
+        let rated = rating::rate(member, &sessions, month, &programme)?;
+        Ok((rated, sessions))
+    }
+
+    async fn viewed(&self, id: &MemberId, archive: bool) -> Done<Member> {
+        let member = self.member(id).await?;
+        let until = member.viewable_until(&self.programme()).filter(|_| !archive);
+        if until.is_some_and(|until| until <= self.now()) {
+            return Err(Reason::MembershipEnded.into());
+        }
+        Ok(member)
     }
 
     fn check_begun(&self, month: BillingMonth) -> Done<()> {

@@ -1,29 +1,21 @@
-//! A card's life: stock, activation, suspension, return, deactivation (articles 3 and 9). A change is
+//! A card's life: stock, post, suspension, return, deactivation, reissue (articles 3 and 9). A change is
 //! committed, then forgotten by the node's memory, then confirmed.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+use super::changes::Sight;
 use super::{App, AppError, Done};
+use crate::domain::activation::request_reissue;
 use crate::domain::authorization::CardFile;
-use crate::domain::card::{CardEvent, CardState, Role, Suspension, deactivate, resume, suspend};
+use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, resume, suspend};
 use crate::domain::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId};
-use crate::domain::member;
+use crate::domain::programme::Programme;
 use crate::domain::refusal::Reason;
-use crate::store::{KeptCard, NewCard, StoreError, last_seq};
-
-/// Wrong codes for one card, and for one member, within the window, that lock activation.
-pub const CODE_FAILURES_PER_CARD: i64 = 5;
-/// See [`CODE_FAILURES_PER_CARD`].
-pub const CODE_FAILURES_PER_MEMBER: i64 = 10;
-/// The window in hours.
-pub const CODE_WINDOW_HOURS: i64 = 24;
+use crate::store::{Append, NewCard, StoreError};
 
 /// An activation code has this many characters at most.
 pub const CODE_MAX: usize = 64;
-
-/// How often a change is decided again because another came between.
-const TRIES: usize = 8;
 
 /// Letters of a made code: none that can be taken for another.
 const CODE_LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -63,99 +55,97 @@ impl App {
         Ok((number, code))
     }
 
-    /// A card.
-    pub async fn card(&self, number: &CardNumber) -> Done<CardFile> {
-        Ok(self.kept_card(number).await?.file)
-    }
-
-    async fn kept_card(&self, number: &CardNumber) -> Done<KeptCard> {
-        self.store.card(number).await?.ok_or_else(|| AppError::not_found("card", number))
-    }
-
-    /// Activates a card for a member by number and code (rule R3.1b). Wrong codes are counted and
-    /// lock activation for a time (rule R3.1d).
-    pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
-        let _alone = self.activating.lock().await;
-        for _ in 0..TRIES {
-            let member = self.member(member).await?;
-            let kept = self.kept_card(number).await?;
-            let now = self.now();
-            self.check_not_locked(&member.id, number, now).await?;
-            let code_matches = self.passwords.matches(&kept.code_hash, code.as_bytes()).await;
-            let event = match member::activate(&member, &kept.file.card, role, code_matches, now) {
-                Ok(event) => event,
-                Err(reason) => {
-                    if reason == Reason::BadCode {
-                        self.store.note_activation_failure(number, &member.id, now).await?;
-                    }
-                    return Err(reason.into());
-                }
-            };
-            let seen = last_seq(Some(&kept.file), Some(&member));
-            match self.store.append_card_event(number, Some(&member.id), &event, now, seen).await {
-                Err(StoreError::Conflict(_)) => continue,
-                other => other?,
+    /// Sends a card in stock to a member by post: no one else can activate it.
+    pub async fn mail_card(&self, number: &CardNumber, member: &MemberId) -> Done<CardFile> {
+        self.change_card(number, None, |file, sight| {
+            let state = file.card.state_at(sight.at);
+            if !matches!(state, CardState::Stock | CardState::Mailed) {
+                return Err(AppError::rule(
+                    "not_in_stock",
+                    "3.1",
+                    format!("the card is {}: only one in stock can be mailed", state.name()),
+                ));
             }
-            // The member's other cards carry its state too: the first activation starts the service.
-            self.forget(&kept.file, Some(&member));
-            return self.card(number).await;
-        }
-        Err(AppError::Busy("the card is being changed by others"))
-    }
-
-    async fn check_not_locked(&self, member: &MemberId, number: &CardNumber, now: DateTime<Utc>) -> Done<()> {
-        let since = now - TimeDelta::hours(CODE_WINDOW_HOURS);
-        let (of_card, of_member) = self.store.activation_failures(number, member, since).await?;
-        if of_card >= CODE_FAILURES_PER_CARD || of_member >= CODE_FAILURES_PER_MEMBER {
-            return Err(AppError::TooMany {
-                sentence: format!("too many wrong codes: activation is locked for {CODE_WINDOW_HOURS} hours after them"),
-                retry_after_s: u64::try_from(CODE_WINDOW_HOURS * 3600).unwrap_or_default(),
-            });
-        }
-        Ok(())
+            Ok(Some(CardEvent::Mailed { member: member.clone() }))
+        })
+        .await?;
+        self.card(number).await
     }
 
     /// Suspends a card: every authorization after this returns is refused.
-    pub async fn suspend_card(&self, number: &CardNumber, reason: Suspension) -> Done<Effect> {
-        self.change(number, |file, now| suspend(&file.card, reason, now)).await
+    pub async fn suspend_card(&self, number: &CardNumber, reason: Suspension, received_at: Option<DateTime<Utc>>) -> Done<Effect> {
+        self.change_card(number, received_at, |file, sight| Ok(suspend(&state_of(file, sight.at, sight.programme), reason)?)).await
     }
 
-    /// Lifts one reason of a suspension.
+    /// Lifts one reason of a suspension. What the membership's hold imposes is lifted with that.
     pub async fn resume_card(&self, number: &CardNumber, reason: Suspension) -> Done<Effect> {
-        self.change(number, |file, now| resume(&file.card, reason, now)).await
+        self.change_card(number, None, |file, sight| {
+            let held = file.member.as_ref().is_some_and(|member| member.is_held_at(sight.at));
+            let own = file.card.state_at(sight.at);
+            let state = state_of(file, sight.at, sight.programme);
+            let only_held = held && state.is_live() && !matches!(&own, CardState::Suspended(reasons) if reasons.contains(&reason));
+            if only_held {
+                return Err(Reason::SuspendedOperator.into());
+            }
+            Ok(resume(&state, reason)?)
+        })
+        .await
     }
 
     /// Gives up an additional card for good.
     pub async fn deactivate_card(&self, number: &CardNumber) -> Done<CardFile> {
-        self.change(number, |file, now| deactivate(&file.card, now).map(Some)).await?;
+        self.change_card(number, None, |file, sight| {
+            let role = file.card.holder().map(|holder| holder.role);
+            Ok(Some(deactivate(&state_of(file, sight.at, sight.programme), role)?))
+        })
+        .await?;
         self.card(number).await
     }
 
-    async fn change(
-        &self,
-        number: &CardNumber,
-        decide: impl Fn(&CardFile, DateTime<Utc>) -> Result<Option<CardEvent>, Reason>,
-    ) -> Done<Effect> {
-        for _ in 0..TRIES {
-            let file = self.card(number).await?;
-            let now = self.now();
-            if let Some(event) = decide(&file, now)? {
-                match self.store.append_card_event(number, None, &event, now, last_seq(Some(&file), None)).await {
-                    Err(StoreError::Conflict(_)) => continue,
-                    other => other?,
-                }
-                self.forget(&file, file.member.as_ref());
-            }
-            let state = self.card(number).await?.card.state_at(now);
-            return Ok(Effect { state, effective_at: now, nodes_confirmed: self.cluster.nodes() });
-        }
-        Err(AppError::Busy("the card is being changed by others"))
+    /// Notes that a new card was asked for in the place of a live one.
+    pub async fn request_reissue(&self, number: &CardNumber) -> Done<CardFile> {
+        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(request_reissue(&state_of(file, sight.at, sight.programme))?));
+        self.change_card(number, None, event).await?;
+        self.card(number).await
     }
 
-    fn forget(&self, file: &CardFile, member: Option<&member::Member>) {
-        let mut tags = vec![&file.card.id_tag];
-        tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
-        self.cards.forget_tags(&tags);
+    /// Notes that a dead card was given back or destroyed (article 3.9).
+    pub async fn surrender_card(&self, number: &CardNumber, destroyed: bool) -> Done<CardFile> {
+        self.change_card(number, None, |file, sight| match state_of(file, sight.at, sight.programme) {
+            CardState::Dead(_) => Ok(Some(CardEvent::Surrendered { destroyed })),
+            state => Err(AppError::rule("card_not_dead", "3.9", format!("the card is {}: only a dead one is given back", state.name()))),
+        })
+        .await?;
+        self.card(number).await
+    }
+
+    async fn change_card(
+        &self,
+        number: &CardNumber,
+        received_at: Option<DateTime<Utc>>,
+        decide: impl Fn(&CardFile, &Sight<'_>) -> Done<Option<CardEvent>>,
+    ) -> Done<Effect> {
+        let effective_at = self
+            .change_cards(&[number], None, received_at, |files, _, sight| {
+                let Some(file) = files.first() else { return Ok(Vec::new()) };
+                Ok(decide(file, sight)?.map(|event| Append::Card(number.clone(), event)).into_iter().collect())
+            })
+            .await?;
+        let state = state_of(&self.card(number).await?, self.now(), &self.programme());
+        Ok(Effect { state, effective_at, nodes_confirmed: self.cluster.nodes() })
+    }
+
+    /// A card.
+    pub async fn card(&self, number: &CardNumber) -> Done<CardFile> {
+        Ok(self.store.card(number).await?.ok_or_else(|| AppError::not_found("card", number))?.file)
+    }
+}
+
+/// A card's state under its membership's.
+pub fn state_of(file: &CardFile, at: DateTime<Utc>, programme: &Programme) -> CardState {
+    match &file.member {
+        Some(member) => member.card_state_at(&file.card, at, programme),
+        None => file.card.state_at(at),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Errors by audience: a rule's refusal, a caller's mistake, our fault.
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::ids::BadId;
 use crate::domain::refusal::Reason;
 use crate::domain::tariff::NoPrice;
@@ -23,6 +25,24 @@ pub enum AppError {
     /// A rule of the programme refuses.
     #[error("{}", .0.sentence())]
     Refused(Reason),
+    /// A rule refuses for now.
+    #[error("{}", .reason.sentence())]
+    RefusedUntil {
+        /// Which.
+        reason: Reason,
+        /// The first instant at which it does not.
+        not_before: DateTime<Utc>,
+    },
+    /// An article refuses, in a case that the authorization of cards does not know.
+    #[error("{sentence}")]
+    Rule {
+        /// The code.
+        reason: &'static str,
+        /// The article of the member terms.
+        article: &'static str,
+        /// What stands against it, and what to do.
+        sentence: String,
+    },
     /// The state of things does not allow it.
     #[error("{sentence}")]
     Conflict {
@@ -64,6 +84,11 @@ impl AppError {
     /// Something that does not exist.
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
+    }
+
+    /// A refusal by an article.
+    pub fn rule(reason: &'static str, article: &'static str, sentence: impl Into<String>) -> Self {
+        Self::Rule { reason, article, sentence: sentence.into() }
     }
 
     /// A conflict with a code.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::App;
-use crate::domain::authorization::{Place, judge};
+use crate::domain::authorization::{cache_for, judge};
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
@@ -45,7 +45,7 @@ impl App {
         let answer = match event {
             StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
-            StationEvent::Authorize { id_tag } => Answer::Authorize(self.authorize(&id_tag).await?),
+            StationEvent::Authorize { id_tag } => Answer::Authorize(self.authorize(incoming.station, &id_tag).await?),
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
                 self.keep(&incoming, StationNote::Boot(report)).await?;
@@ -76,13 +76,15 @@ impl App {
 
     /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
     /// transaction starts, never here: a card must be able to stop its own session.
-    async fn authorize(&self, id_tag: &IdTag) -> Result<TagAnswer, CallError> {
+    async fn authorize(&self, station: &StationRecord, id_tag: &IdTag) -> Result<TagAnswer, CallError> {
         let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
         let now = self.now();
-        let verdict = judge(file.as_deref(), now, Place::Open, false);
+        let programme = self.programme();
+        let verdict = judge(file.as_deref(), now, station.place(&programme, now), false, &programme);
         let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
-        Ok(TagAnswer { verdict, cache_until: Some(now + self.settings.card_cache_for) })
+        let believed_for = cache_for(verdict.refusal, self.settings.card_cache_for);
+        Ok(TagAnswer { verdict, cache_until: Some(now + believed_for) })
     }
 
     /// Hands a transaction message to the ledger and waits until it is durable.

@@ -1,12 +1,16 @@
-//! Admitting members.
+//! Applications and admissions (articles 2.1, 6.1), and members as they are.
+
+use chrono::{DateTime, Utc};
 
 use super::{App, AppError, Done};
-use crate::domain::email;
+use crate::domain::email::EmailRule;
 use crate::domain::ids::MemberId;
-use crate::domain::member::{Admission, CardBrand, Member, MemberKind, PaymentKind};
+use crate::domain::member::{Admission, Member, MemberEvent, MemberKind, MemberState};
 use crate::domain::month::BillingMonth;
+use crate::domain::payment::{PaymentKind, PaymentMethod};
 use crate::domain::refusal::Reason;
-use crate::store::Page;
+use crate::domain::tariff::NoPrice;
+use crate::store::{KeptEvent, Page};
 
 /// A member's name has this many characters at most.
 pub const NAME_MAX: usize = 200;
@@ -28,45 +32,82 @@ pub struct Application {
     /// Whether a term contract is applied for.
     pub term_contract: bool,
     /// How the fees are paid.
-    pub payment: PaymentKind,
-    /// The credit card's brand.
-    pub brand: Option<CardBrand>,
+    pub payment: PaymentMethod,
     /// The registered electric car.
     pub vehicle_vin: Option<String>,
+    /// Whether the member holds a car-rental permit.
+    pub art80_permit: bool,
+    /// Whether the operator is yet to decide about it.
+    pub await_decision: bool,
 }
 
 impl App {
-    /// Admits an applicant under the tariff in force (articles 2.1, 6.1, 8.1).
-    pub async fn admit(&self, application: Application) -> Done<Member> {
-        check(&application)?;
+    /// Takes an application, and admits the applicant under the tariff in force unless the decision is to
+    /// wait (articles 2.1, 6.1, 8.1).
+    pub async fn apply(&self, application: Application) -> Done<Member> {
+        check(&application, self.settings.email_rule)?;
         let now = self.now();
-        let (tariff, _, plan) = self.tariffs.plan(&application.plan, BillingMonth::of(now)).map_err(|missing| match missing {
-            missing @ crate::domain::tariff::NoPrice::NoTariff { .. } => AppError::from(missing),
-            crate::domain::tariff::NoPrice::NoPlan { .. } => AppError::invalid("plan", format!("one of: {}", self.plan_names().join(", "))),
-        })?;
-        if application.term_contract && !plan.is_premium() {
-            return Err(AppError::invalid("term_contract", "false for a plan that is not premium"));
-        }
-        if application.term_contract && !tariff.accepts_term {
-            return Err(Reason::TermClosed.into());
-        }
         let admission = Admission {
             name: application.name,
             kind: application.kind,
             email: application.email,
             plan: application.plan,
-            term_auto_renew: application.term_contract.then_some(tariff.auto_renew),
+            term: application.term_contract,
             payment: application.payment,
-            brand: application.brand,
             vehicle_vin: application.vehicle_vin,
+            art80_permit: application.art80_permit,
         };
-        let id = self.store.admit(&admission, now).await?;
+        self.check_offer(&admission, now)?;
+        let event = if application.await_decision { MemberEvent::Applied(admission) } else { MemberEvent::Admitted(admission) };
+        let id = self.store.add_member(&event, now).await?;
         self.member(&id).await
     }
 
-    fn plan_names(&self) -> Vec<String> {
-        let tariff = self.tariffs.in_force(BillingMonth::of(self.now()));
-        tariff.map(|tariff| tariff.plans.keys().cloned().collect()).unwrap_or_default()
+    /// Whether what an applicant chose is on offer.
+    fn check_offer(&self, admission: &Admission, now: DateTime<Utc>) -> Done<()> {
+        let programme = self.programme();
+        if programme.service_ends_at.is_some_and(|end| end <= now) {
+            return Err(Reason::ServiceEnded.into());
+        }
+        let (tariff, _, plan) = programme
+            .tariffs
+            .plan(&admission.plan, BillingMonth::of(now))
+            .map_err(|missing| self.no_plan(missing, BillingMonth::of(now)))?;
+        if admission.term && !plan.is_premium() {
+            return Err(AppError::invalid("term_contract", "false for a plan that is not premium"));
+        }
+        if admission.term && !tariff.takes_terms_at(now) {
+            return Err(Reason::TermClosed.into());
+        }
+        Ok(())
+    }
+
+    /// Admits an applicant whose decision waited.
+    pub async fn admit(&self, id: &MemberId) -> Done<Member> {
+        self.change_member(id, None, |member, sight| {
+            check_waits(member.state_at(sight.at, sight.programme))?;
+            self.check_offer(&member.admission, sight.at)?;
+            Ok(Some(MemberEvent::Admitted(member.admission.clone())))
+        })
+        .await
+    }
+
+    /// Rejects an applicant whose decision waited: no fee arises.
+    pub async fn reject(&self, id: &MemberId) -> Done<Member> {
+        self.change_member(id, None, |member, sight| {
+            check_waits(member.state_at(sight.at, sight.programme))?;
+            Ok(Some(MemberEvent::Rejected))
+        })
+        .await
+    }
+
+    /// Why there is no price: a plan that the tariff of a month does not have is the caller's mistake.
+    pub(super) fn no_plan(&self, missing: NoPrice, month: BillingMonth) -> AppError {
+        let tariff = || self.programme().tariffs.in_force(month).map(|tariff| tariff.plans.keys().cloned().collect::<Vec<_>>().join(", "));
+        match missing {
+            NoPrice::NoTariff { .. } => AppError::from(missing),
+            NoPrice::NoPlan { .. } => AppError::invalid("plan", format!("one of: {}", tariff().unwrap_or_default())),
+        }
     }
 
     /// A member.
@@ -78,26 +119,58 @@ impl App {
     pub async fn list_members(&self, page: &Page) -> Done<Vec<Member>> {
         Ok(self.store.members(page).await?)
     }
+
+    /// Everything that happened to a member and its cards.
+    pub async fn history(&self, id: &MemberId) -> Done<Vec<KeptEvent>> {
+        self.member(id).await?;
+        Ok(self.store.history(id).await?)
+    }
 }
 
-fn check(application: &Application) -> Done<()> {
-    let name = application.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
+fn check_waits(state: MemberState) -> Done<()> {
+    match state {
+        MemberState::Applied => Ok(()),
+        other => {
+            Err(AppError::rule("not_applied", "2.1", format!("the membership is {}: there is no application to decide", other.name())))
+        }
+    }
+}
+
+/// Checks a name as bills print it.
+pub(super) fn check_name(name: &str) -> Done<()> {
+    // Characters that print nothing, or turn what is printed around.
+    let hidden =
+        |c: char| c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    if name.trim().is_empty() || name.chars().count() > NAME_MAX || name.chars().any(hidden) {
         return Err(AppError::invalid("name", format!("1 to {NAME_MAX} printable characters")));
     }
-    if !email::is_strict(&application.email) {
-        let allowed = "an address of letters, digits, '.', '-', '_' and one '@', no symbol first, beside the '@' or doubled";
-        return Err(AppError::invalid("email", allowed));
-    }
-    if application.brand.is_some() && application.payment != PaymentKind::CreditCard {
+    Ok(())
+}
+
+/// Checks a contact address (rule M1).
+pub(super) fn check_email(text: &str, rule: EmailRule) -> Done<()> {
+    if rule.takes(text) { Ok(()) } else { Err(AppError::invalid("email", rule.allowed())) }
+}
+
+/// Checks a payment method.
+pub(super) fn check_payment(payment: PaymentMethod) -> Done<()> {
+    if payment.brand.is_some() && payment.kind != PaymentKind::CreditCard {
         return Err(AppError::invalid("payment_method.brand", "left out where no credit card pays"));
     }
-    if application
-        .vehicle_vin
-        .as_ref()
-        .is_some_and(|vin| vin.is_empty() || vin.chars().count() > VIN_MAX || vin.chars().any(char::is_control))
-    {
+    Ok(())
+}
+
+/// Checks a vehicle identification number.
+pub(super) fn check_vin(vin: &str) -> Done<()> {
+    if vin.trim().is_empty() || vin.chars().count() > VIN_MAX || vin.chars().any(char::is_control) {
         return Err(AppError::invalid("vehicle.vin", format!("1 to {VIN_MAX} printable characters")));
     }
     Ok(())
+}
+
+fn check(application: &Application, email_rule: EmailRule) -> Done<()> {
+    check_name(&application.name)?;
+    check_email(&application.email, email_rule)?;
+    check_payment(application.payment)?;
+    application.vehicle_vin.as_deref().map_or(Ok(()), check_vin)
 }

@@ -1,18 +1,30 @@
 //! The use cases, one file each: load facts, ask the domain, commit once, answer.
 
 pub mod access;
+pub mod accounts;
+pub mod activation;
+pub mod benefits;
 pub mod bills;
 pub mod cards;
+pub mod changes;
 pub mod commands;
+pub mod details;
+pub mod endings;
 mod error;
 pub mod events;
+pub mod exports;
+pub mod invoices;
 pub mod members;
 pub mod months;
 pub mod onboarding;
 pub mod passwords;
+pub mod plans;
+pub mod programme;
+pub mod provision;
 pub mod refusals;
 pub mod sessions;
 pub mod stations;
+pub mod verification;
 
 use std::sync::Arc;
 
@@ -22,8 +34,10 @@ pub use error::{AppError, Done};
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::directory::{CardDirectory, StationDirectory};
-use crate::domain::tariff::TariffBook;
+use crate::directory::{CardDirectory, ProgrammeDirectory, StationDirectory};
+use crate::domain::email::EmailRule;
+use crate::domain::invoice::Issuer;
+use crate::domain::programme::Programme;
 use crate::ledger::Ledger;
 use crate::store::Store;
 
@@ -39,6 +53,12 @@ pub struct AppSettings {
     /// The day of the following month on which a month is closed, and the time of that day in
     /// Japan; `None`: by hand.
     pub month_close: Option<(u32, chrono::NaiveTime)>,
+    /// Days from an invoice's issue until it is due.
+    pub payment_due_days: u64,
+    /// Which addresses of members are taken.
+    pub email_rule: EmailRule,
+    /// Who issues the invoices.
+    pub issuer: Issuer,
 }
 
 /// Everything that the use cases work with.
@@ -55,14 +75,16 @@ pub struct App {
     pub ledger: Ledger,
     /// Which node holds which station.
     pub cluster: Arc<dyn Cluster>,
-    /// What things cost.
-    pub tariffs: Arc<TariffBook>,
+    /// The programme's own history.
+    pub programme: Arc<ProgrammeDirectory>,
     /// Hashing of passwords and codes.
     pub passwords: passwords::Passwords,
     /// Handshakes that were refused.
     pub refusals: refusals::RefusalLog,
     /// How it is set.
     pub settings: AppSettings,
+    /// A member or card is changed by one request at a time.
+    pub changing: changes::Turns,
     /// Months are closed one at a time.
     pub closing: tokio::sync::Mutex<()>,
     /// Codes are tried one at a time, so that none is tried before the last failure was counted.
@@ -73,5 +95,10 @@ impl App {
     /// The instant that it is now.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// The programme as it stands.
+    pub fn programme(&self) -> Arc<Programme> {
+        self.programme.current()
     }
 }

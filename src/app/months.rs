@@ -1,131 +1,268 @@
-//! Closing months, and rating them again to verify what was billed.
+//! Closing months and cutting final invoices, each at its time (rules B1 to B3, R13.3).
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use tracing::{info, warn};
 
 use super::{App, AppError, Done};
-use crate::domain::bill::{Bill, Line};
+use crate::domain::billed::BilledGroup;
+use crate::domain::ending::EndCause;
 use crate::domain::ids::MemberId;
-use crate::domain::month::{BillingMonth, japan_midnight};
-use crate::domain::session::BillingState;
-use crate::export;
-use crate::hex;
-use crate::store::{ClosedMonth, Page};
+use crate::domain::invoice::{self, Draft, Drawn, Facts, Invoice, InvoiceKind};
+use crate::domain::member::Member;
+use crate::domain::month::{BillingMonth, in_japan, japan_midnight};
+use crate::domain::programme::Programme;
+use crate::domain::session::Session;
+use crate::export::csv::CsvHash;
+use crate::store::Page;
+use crate::store::billing::{ClosedMonth, MemberPart, Run};
 
 /// Members rated between two reads of the store.
-const MEMBERS_AT_ONCE: i64 = 200;
+pub(super) const MEMBERS_AT_ONCE: i64 = 250;
 
-/// How often it is looked whether a month is due.
+/// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
 
-/// A difference between what was billed and what the month comes to now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difference {
-    /// Whose.
-    pub member: MemberId,
-    /// What was billed, as a line prints.
-    pub billed: Option<String>,
-    /// What it comes to now.
-    pub rated: Option<String>,
+/// When it is looked again after a fault: a big month's close is not to be begun over and over.
+const LOOK_AFTER_FAULT: Duration = Duration::from_secs(120);
+
+/// The last day of a month that every month has.
+pub const CLOSE_DAY_MAX: u32 = 28;
+
+/// Members with all that their invoices are drawn up from.
+pub(super) struct BillingPage {
+    pub members: Vec<Member>,
+    sessions: HashMap<MemberId, Vec<Session>>,
+    invoices: HashMap<MemberId, Vec<Invoice>>,
+    billed: HashMap<MemberId, Vec<BilledGroup>>,
+}
+
+impl BillingPage {
+    /// What a member's invoices are drawn up from.
+    pub fn facts<'a>(&'a self, member: &'a Member, close: &'a Close<'_>) -> Facts<'a> {
+        Facts {
+            member,
+            sessions: self.sessions.get(&member.id).map_or(&[], Vec::as_slice),
+            programme: close.programme,
+            month: close.month,
+            recheck_from: close.recheck_from(&member.id),
+            invoices: self.invoices.get(&member.id).map_or(&[], Vec::as_slice),
+            billed: self.billed.get(&member.id).map_or(&[], Vec::as_slice),
+            at: close.at,
+        }
+    }
+}
+
+/// A month's close: what is the same for every member.
+pub(super) struct Close<'a> {
+    pub month: BillingMonth,
+    pub at: DateTime<Utc>,
+    pub programme: &'a Programme,
+    pub rechecks: HashMap<MemberId, BillingMonth>,
+    pub recheck_all: Option<BillingMonth>,
+    /// Members whose earlier invoices count although nothing of them is rated again.
+    pub invoiced: HashSet<MemberId>,
+}
+
+impl Close<'_> {
+    fn recheck_from(&self, member: &MemberId) -> Option<BillingMonth> {
+        let own = self.rechecks.get(member).copied();
+        [own, self.recheck_all].into_iter().flatten().filter(|from| *from < self.month).min()
+    }
 }
 
 impl App {
-    /// Closes a month that is over: rates every member and freezes the bills. A closed month
-    /// answers as it was closed.
+    /// Closes a month that is over: rates every member, issues the invoices, freezes all of it. A closed
+    /// month answers as it was closed.
     pub async fn close_month(&self, month: BillingMonth) -> Done<ClosedMonth> {
         let _alone = self.closing.lock().await;
+        let now = self.now();
+        self.issue_finals(now).await?;
+        self.close_at(month, now).await
+    }
+
+    /// Cuts the final invoices that are due, in the order in which they fell due.
+    async fn issue_finals(&self, now: DateTime<Utc>) -> Done<()> {
+        while let Some((member, due)) = self.store.next_ending().await?.filter(|(_, due)| *due <= now) {
+            self.issue_final(&member, due).await?;
+        }
+        Ok(())
+    }
+
+    async fn close_at(&self, month: BillingMonth, at: DateTime<Utc>) -> Done<ClosedMonth> {
         if let Some(closed) = self.store.closed_month(month).await? {
             return Ok(closed);
         }
-        let now = self.now();
-        if now < month.end() {
+        if at < month.end() {
             return Err(AppError::conflict("month_not_over", format!("the month {month} ends at {}", month.end().to_rfc3339())));
         }
-        if let Some(open) = self.earliest_open_before(month).await? {
+        if let Some(open) = self.earliest_open().await?.filter(|open| *open < month) {
             return Err(AppError::conflict("earlier_month_open", format!("close {open} first: months are closed in order")));
         }
-        let (bills, sessions) = self.rate_all(month).await?;
-        let documents = self.invoices(&bills).await?;
-        let csv = export::csv::render(&documents).map_err(|_| AppError::Busy("the export could not be written"))?;
-        let closed = ClosedMonth {
-            month,
-            closed_at: now,
-            members: i64::try_from(bills.len()).unwrap_or(i64::MAX),
-            sessions,
-            total: bills.iter().map(Bill::total).sum(),
-            sha256: hex::sha256(&csv),
-        };
-        self.store.close_month(&closed, &bills).await?;
+        let run = self.store.begin_run(month, at).await?;
+        // What changed before the run began is in it.
+        self.programme.refresh().await?;
+        let sessions = self.draw_all(&run, month, at).await?;
+        let closed = self.sum_up(&run, month, at, sessions).await?;
+        self.store.complete_run(&run, &closed).await?;
         info!(%month, members = closed.members, sessions, total_yen = %closed.total, "a month was closed");
         self.store.closed_month(month).await?.ok_or(AppError::Busy("the month is being closed by another node"))
     }
 
-    async fn earliest_open_before(&self, month: BillingMonth) -> Done<Option<BillingMonth>> {
-        let Some(mut candidate) = self.store.first_month().await? else {
+    /// The earliest month that is not closed; `None`: nobody was ever admitted.
+    pub(super) async fn earliest_open(&self) -> Done<Option<BillingMonth>> {
+        let Some(first) = self.store.first_month().await? else {
             return Ok(None);
         };
-        while candidate < month {
-            if self.store.closed_month(candidate).await?.is_none() {
-                return Ok(Some(candidate));
-            }
-            candidate = candidate.next();
-        }
-        Ok(None)
+        let after_last = self.store.last_closed_month().await?.map(BillingMonth::next);
+        Ok(Some(after_last.map_or(first, |after| after.max(first))))
     }
 
-    /// Every member's bill that has lines, in order of the member's id, and how many sessions they bill.
-    async fn rate_all(&self, month: BillingMonth) -> Done<(Vec<Bill>, i64)> {
-        let mut bills = Vec::new();
-        let mut billed_sessions = 0;
-        let mut after = None;
-        loop {
-            let members = self.store.members(&Page { after, limit: MEMBERS_AT_ONCE }).await?;
-            let Some(last) = members.last() else {
-                return Ok((bills, billed_sessions));
-            };
-            after = Some(last.id.to_string());
-            for member in &members {
-                let (rated, _) = self.rated_month(member, month).await?;
-                billed_sessions += rated.sessions.iter().filter(|session| session.state == BillingState::Ended).map(|_| 1).sum::<i64>();
-                if !rated.bill.lines.is_empty() {
-                    bills.push(rated.bill);
+    /// Draws up and writes every member's invoices; how many sessions of the month they bill.
+    async fn draw_all(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>) -> Done<i64> {
+        let programme = self.programme();
+        let mut close = Close {
+            month,
+            at,
+            programme: &programme,
+            rechecks: HashMap::new(),
+            recheck_all: None,
+            invoiced: self.store.members_with_final().await?.into_iter().collect(),
+        };
+        for (member, from) in self.store.rechecks(run).await? {
+            match member {
+                Some(member) => {
+                    close.rechecks.insert(member, from);
+                }
+                None => close.recheck_all = Some(from),
+            }
+        }
+        let mut sessions = 0;
+        let mut page = self.billing_page(&close, None).await?;
+        while let Some(last) = page.members.last() {
+            let after = Some(last.id.to_string());
+            let mut parts = Vec::new();
+            for member in &page.members {
+                let drawn = invoice::draw_up(&page.facts(member, &close))?;
+                sessions += drawn.sessions;
+                parts.push(self.issue(member, drawn, month, at, &programme));
+            }
+            parts.retain(|part| !part.invoices.is_empty() || !part.billed.is_empty());
+            // One page is written while the next is read.
+            let (saved, next) = tokio::join!(self.store.save_parts(run, month, &parts), self.billing_page(&close, after));
+            saved?;
+            page = next?;
+        }
+        Ok(sessions)
+    }
+
+    /// A page of members with their sessions, and their earlier invoices where those matter.
+    pub(super) async fn billing_page(&self, close: &Close<'_>, after: Option<String>) -> Done<BillingPage> {
+        let members = self.store.members(&Page { after, limit: MEMBERS_AT_ONCE }).await?;
+        self.with_facts(close, members).await
+    }
+
+    /// Members with their sessions, and their earlier invoices where those matter.
+    pub(super) async fn with_facts(&self, close: &Close<'_>, members: Vec<Member>) -> Done<BillingPage> {
+        let mut by_first: BTreeMap<BillingMonth, Vec<&MemberId>> = BTreeMap::new();
+        let mut corrected = Vec::new();
+        for member in &members {
+            let from = close.recheck_from(&member.id);
+            by_first.entry(invoice::first_month_needed(member, close.month, from, close.programme)).or_default().push(&member.id);
+            if from.is_some() || close.invoiced.contains(&member.id) {
+                corrected.push(&member.id);
+            }
+        }
+        let mut sessions: HashMap<MemberId, Vec<Session>> = HashMap::new();
+        for (first, ids) in by_first {
+            // Sessions of the month after may overlap the month's last ones.
+            for session in self.store.sessions_of_members(&ids, first, close.month.next()).await? {
+                if let Some(member) = session.member.clone() {
+                    sessions.entry(member).or_default().push(session);
                 }
             }
         }
-    }
-
-    /// Bills with what an invoice says of the member.
-    pub async fn invoices(&self, bills: &[Bill]) -> Done<Vec<export::Invoice>> {
-        let mut invoices = Vec::with_capacity(bills.len());
-        for bill in bills {
-            let member = self.member(&bill.member).await?;
-            invoices.push(export::Invoice {
-                bill: bill.clone(),
-                member_name: member.admission.name,
-                payment_method: member.admission.payment.name(),
-            });
+        let (mut invoices, mut billed) = (HashMap::<_, Vec<Invoice>>::new(), HashMap::<_, Vec<BilledGroup>>::new());
+        if !corrected.is_empty() {
+            for invoice in self.store.invoices_of_members(&corrected).await? {
+                invoices.entry(invoice.member.clone()).or_default().push(invoice);
+            }
+            for part in self.store.billed_of_members(&corrected).await? {
+                billed.entry(part.member).or_default().extend(part.groups);
+            }
         }
-        Ok(invoices)
+        Ok(BillingPage { members, sessions, invoices, billed })
     }
 
-    /// A closed month's export documents.
-    pub async fn closed_invoices(&self, month: BillingMonth) -> Done<(ClosedMonth, Vec<export::Invoice>)> {
-        let closed = self.store.closed_month(month).await?;
-        let closed = closed.ok_or_else(|| AppError::conflict("month_open", format!("the month {month} is not closed: close it first")))?;
-        let bills = self.store.bills(month).await?;
-        Ok((closed, self.invoices(&bills).await?))
+    /// Makes invoices of drafts: to whom, how and until when to pay.
+    pub(super) fn issue(&self, member: &Member, drawn: Drawn, month: BillingMonth, at: DateTime<Utc>, programme: &Programme) -> MemberPart {
+        let ended_by_operator = member.end(programme).is_some_and(|end| end.cause == EndCause::Disqualified && end.at <= at);
+        let invoice = |draft: Draft| Invoice {
+            due_on: if ended_by_operator || draft.kind == InvoiceKind::Final { in_japan(at).date_naive() } else { self.due_on(at) },
+            id: draft.id,
+            kind: draft.kind,
+            month,
+            member: member.id.clone(),
+            issuer: self.settings.issuer.clone(),
+            recipient_name: member.contact_at(at).name,
+            payment: member.payment_at(at).method,
+            issued_at: at,
+            lines: draft.lines,
+        };
+        MemberPart { member: member.id.clone(), invoices: drawn.drafts.into_iter().map(invoice).collect(), billed: drawn.billed }
     }
 
-    /// Rates a closed month again and compares it with what was billed, line by line.
-    pub async fn verify_month(&self, month: BillingMonth) -> Done<Vec<Difference>> {
-        if self.store.closed_month(month).await?.is_none() {
-            return Err(AppError::conflict("month_open", format!("the month {month} is not closed: nothing was billed")));
+    fn due_on(&self, issued_at: DateTime<Utc>) -> NaiveDate {
+        in_japan(issued_at).date_naive() + Days::new(self.settings.payment_due_days)
+    }
+
+    /// Counts and hashes what a run is about to issue.
+    async fn sum_up(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>, sessions: i64) -> Done<ClosedMonth> {
+        let mut hash = CsvHash::new();
+        let mut closed = ClosedMonth { month, closed_at: at, members: 0, sessions, total: Default::default(), sha256: String::new() };
+        let mut last: Option<MemberId> = None;
+        let mut pages = self.invoice_pages(month, Some(*run));
+        while let Some(invoices) = pages.next().await? {
+            for invoice in invoices {
+                closed.members += i64::from(last.as_ref() != Some(&invoice.member));
+                closed.total = closed.total + invoice.total();
+                hash.add(&invoice).map_err(|_| AppError::Busy("the export could not be written"))?;
+                last = Some(invoice.member);
+            }
         }
-        let billed = self.store.bills(month).await?;
-        let (rated, _) = self.rate_all(month).await?;
-        Ok(differences(&billed, &rated))
+        closed.sha256 = hash.finish().map_err(|_| AppError::Busy("the export could not be written"))?;
+        Ok(closed)
+    }
+
+    /// Cuts the final invoice of a membership that the operator ended.
+    async fn issue_final(&self, id: &MemberId, at: DateTime<Utc>) -> Done<()> {
+        let Some(month) = self.earliest_open().await? else { return Ok(()) };
+        let member = self.member(id).await?;
+        let programme = self.programme();
+        let run = Run { number: 0, recheck_until: i64::MAX };
+        let rechecks = self.store.rechecks(&run).await?;
+        let touches = |member: &Option<MemberId>| member.as_ref().is_none_or(|member| member == id);
+        let recheck_all = rechecks.iter().filter(|(member, _)| touches(member)).map(|(_, from)| *from).min();
+        let invoiced = HashSet::from([id.clone()]);
+        let last = BillingMonth::of(at).max(month);
+        // Sessions of every open month count, so the page is read up to the last of them.
+        let read = Close {
+            month: last,
+            at,
+            programme: &programme,
+            rechecks: HashMap::new(),
+            recheck_all: Some(recheck_all.unwrap_or(month).min(month)),
+            invoiced,
+        };
+        let page = self.with_facts(&read, vec![member.clone()]).await?;
+        let close = Close { month, recheck_all, invoiced: HashSet::new(), rechecks: HashMap::new(), ..read };
+        let drawn = invoice::draw_up_final(&page.facts(&member, &close))?;
+        let part = self.issue(&member, drawn, month, at, &programme);
+        self.store.issue_final(month, &part).await?;
+        info!(member_id = %id, invoices = part.invoices.len(), "a membership that was ended had its final invoice");
+        Ok(())
     }
 
     /// The instant at which a month is closed by itself (rule B1).
@@ -135,58 +272,40 @@ impl App {
         Some(japan_midnight(close_day) + (time - chrono::NaiveTime::MIN))
     }
 
-    /// Closes every month that is due, in order.
+    /// Does everything that is due, in the order in which it fell due, each as of that instant.
     pub async fn run_due(&self) -> Done<()> {
-        let Some(mut month) = self.store.first_month().await? else {
-            return Ok(());
-        };
-        while self.closes_at(month).is_some_and(|due| due <= self.now()) {
-            self.close_month(month).await?;
-            month = month.next();
+        let _alone = self.closing.lock().await;
+        loop {
+            let now = self.now();
+            let open = self.earliest_open().await?;
+            let close = open.and_then(|month| Some((self.closes_at(month)?, month))).filter(|(due, _)| *due <= now);
+            let ending = self.store.next_ending().await?.filter(|(_, due)| *due <= now);
+            match (close, ending) {
+                (Some((close_due, month)), Some((_, ending_due))) if close_due <= ending_due => {
+                    self.close_at(month, close_due).await.map(|_| ())?
+                }
+                (_, Some((member, due))) => self.issue_final(&member, due).await?,
+                (Some((due, month)), None) => self.close_at(month, due).await.map(|_| ())?,
+                (None, None) => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Looks now and then whether something is due, for as long as it is polled.
     pub async fn keep_looking(&self) {
         loop {
-            if let Err(cause) = self.run_due().await {
-                warn!(%cause, "a month that is due could not be closed; it will be tried again");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
+            let done = match self.programme.refresh().await {
+                Ok(()) => self.run_due().await,
+                Err(cause) => Err(cause.into()),
+            };
+            let wait = match done {
+                Ok(()) => LOOK_EVERY,
+                Err(cause) => {
+                    warn!(%cause, "what is due could not be done; it will be tried again");
+                    LOOK_AFTER_FAULT
+                }
+            };
+            tokio::time::sleep(wait).await;
         }
     }
 }
-
-/// Prints a line as differences show it.
-fn printed(line: &Line) -> String {
-    let sessions: Vec<String> = line.sessions.iter().map(ToString::to_string).collect();
-    format!(
-        "{} {}: {} x {} = {} yen ({}) {}",
-        line.usage_month,
-        line.code.name(),
-        line.quantity,
-        line.unit_price,
-        line.amount,
-        line.tariff_version,
-        sessions.join(" ")
-    )
-}
-
-fn differences(billed: &[Bill], rated: &[Bill]) -> Vec<Difference> {
-    let lines = |bills: &[Bill]| -> Vec<(MemberId, String)> {
-        bills.iter().flat_map(|bill| bill.lines.iter().map(|line| (bill.member.clone(), printed(line)))).collect()
-    };
-    let (billed, rated) = (lines(billed), lines(rated));
-    let gone = billed.iter().filter(|line| !rated.contains(line));
-    let new = rated.iter().filter(|line| !billed.contains(line));
-    let mut found: Vec<Difference> = gone
-        .map(|(member, line)| Difference { member: member.clone(), billed: Some(line.clone()), rated: None })
-        .chain(new.map(|(member, line)| Difference { member: member.clone(), billed: None, rated: Some(line.clone()) }))
-        .collect();
-    found.sort_by(|a, b| a.member.cmp(&b.member));
-    found
-}
-
-/// The last day of a month that every month has.
-pub const CLOSE_DAY_MAX: u32 = 28;

@@ -1,9 +1,10 @@
 //! Showing sessions, and deciding about held ones.
 
 use super::{App, AppError, Done};
-use crate::domain::ids::SessionId;
-use crate::domain::rating;
-use crate::domain::session::{BillingState, Decision, Session};
+use crate::domain::ids::{SessionId, SessionRef};
+use crate::domain::invoice::Invoice;
+use crate::domain::session::{BillingState, Decision, Session, Standing};
+use crate::domain::tariff::Price;
 use crate::store::{JournalEntry, Page, SessionFilter};
 
 /// Sessions looked through for one page of a list that is filtered by state.
@@ -23,17 +24,56 @@ pub const NOTE_MAX: usize = 1_000;
 pub struct SessionView {
     /// The session.
     pub session: Session,
+    /// What the histories say of it by now.
+    pub standing: Standing,
     /// What its money does.
     pub state: BillingState,
-    /// Whether its time overlaps another session of its card.
-    pub overlaps: bool,
     /// Its units under the plan and tariff of its month; `None` where no price is known.
     pub units: Option<i64>,
     /// Why the tariff rated it so: the version.
     pub tariff_version: Option<String>,
 }
 
+/// How a session is paid for.
+#[derive(Debug, Clone)]
+pub struct SessionRating {
+    /// The plan of its month.
+    pub plan: String,
+    /// The price of a unit beyond the free ones.
+    pub price: Price,
+    /// Its units out of the pool.
+    pub free_units: i64,
+    /// Its units that cost.
+    pub charged_units: i64,
+    /// The invoices whose lines name it.
+    pub invoice_ids: Vec<String>,
+}
+
+/// A session with what it came from and what it costs.
+pub struct SessionFile {
+    /// The session.
+    pub view: SessionView,
+    /// How it is paid for; `None`: it is nobody's, or its charger or price is not known.
+    pub rating: Option<SessionRating>,
+    /// The messages that it came from.
+    pub messages: Vec<JournalEntry>,
+}
+
 impl App {
+    /// A session by its name, or by the number that its station knows it by.
+    pub async fn find_session(&self, name: &str) -> Done<Session> {
+        if let Ok(reference) = SessionRef::parse(name)
+            && let Some(session) = self.store.session_by_reference(&reference).await?
+        {
+            return Ok(session);
+        }
+        let by_number = match SessionId::parse(name) {
+            Ok(id) => self.store.session(id).await?,
+            Err(_) => None,
+        };
+        by_number.ok_or_else(|| AppError::not_found("session", name))
+    }
+
     async fn overlaps(&self, session: &Session) -> Done<bool> {
         let (Some(card), Some(stop)) = (&session.card, &session.stop) else {
             return Ok(false);
@@ -43,30 +83,56 @@ impl App {
     }
 
     async fn session_view(&self, session: Session) -> Done<SessionView> {
-        let overlaps = self.overlaps(&session).await?;
-        let price = match (&session.member, session.site) {
-            (Some(member), Some(site)) => {
-                let member = self.member(member).await?;
-                let month = session.month();
-                let found = self.tariffs.plan(member.plan_at(month.start()), month).ok();
-                found.map(|(tariff, _, plan)| (plan.price(site.charger_class).unit_s, tariff.version.clone()))
-            }
-            _ => None,
+        let member = match &session.member {
+            Some(member) => Some(self.member(member).await?),
+            None => None,
         };
+        let programme = self.programme();
+        let standing = session.standing(member.as_ref(), self.overlaps(&session).await?, &programme);
+        let month = session.month();
+        let price = member.zip(session.site).and_then(|(member, site)| {
+            let found = programme.tariffs.plan(member.plans(&programme).plan_in(month), month).ok();
+            found.map(|(tariff, _, plan)| (plan.price(site.charger_class).unit_s, tariff.version.clone()))
+        });
         Ok(SessionView {
-            state: session.billing_state(overlaps),
-            overlaps,
-            units: price.as_ref().map(|(unit_s, _)| session.units(*unit_s)),
+            state: session.billing_state(standing),
+            units: price.as_ref().map(|(unit_s, _)| if standing.free { 0 } else { session.units(*unit_s) }),
             tariff_version: price.map(|(_, version)| version),
+            standing,
             session,
         })
     }
 
-    /// A session with the messages that it came from.
-    pub async fn session(&self, id: SessionId) -> Done<(SessionView, Vec<JournalEntry>)> {
-        let session = self.store.session(id).await?.ok_or_else(|| AppError::not_found("session", id))?;
-        let messages = self.store.messages(id, MESSAGES_MAX).await?;
-        Ok((self.session_view(session).await?, messages))
+    /// A session with the messages that it came from, and how it is paid for.
+    pub async fn session(&self, name: &str) -> Done<SessionFile> {
+        let session = self.find_session(name).await?;
+        let messages = self.store.messages(session.id, MESSAGES_MAX).await?;
+        let rating = self.session_rating(&session).await?;
+        Ok(SessionFile { view: self.session_view(session).await?, rating, messages })
+    }
+
+    async fn session_rating(&self, session: &Session) -> Done<Option<SessionRating>> {
+        let (Some(member), Some(site)) = (&session.member, session.site) else {
+            return Ok(None);
+        };
+        let member = self.member(member).await?;
+        let month = session.month();
+        let Ok((rated, _)) = self.rated_month(&member, month).await else {
+            return Ok(None);
+        };
+        let pool = rated.pools.iter().find(|pool| pool.charger_class == site.charger_class);
+        let split = rated.sessions.iter().find(|rated| rated.id == session.id).map(|rated| rated.split);
+        let invoices = self.store.invoices_of_members(&[&member.id]).await?;
+        let names = |invoice: &&Invoice| invoice.lines.iter().any(|line| line.sessions.contains(&session.reference));
+        let programme = self.programme();
+        let plan = programme.tariffs.plan(member.plans(&programme).plan_in(month), month).map(|(_, name, _)| name.to_owned());
+        Ok(pool.zip(split).map(|(pool, split)| SessionRating {
+            plan: plan.unwrap_or_default(),
+            price: pool.price.clone(),
+            free_units: split.free,
+            charged_units: split.charged,
+            invoice_ids: invoices.iter().filter(names).map(|invoice| invoice.id.clone()).collect(),
+        }))
     }
 
     /// Sessions, a page at a time; with the number to go on after where more may come.
@@ -92,8 +158,9 @@ impl App {
                 scanned += 1;
                 let id = session.id;
                 after = Some(id.to_string());
-                if state.is_none() || state == Some(session.billing_state(self.overlaps(&session).await?)) {
-                    found.push(self.session_view(session).await?);
+                let view = self.session_view(session).await?;
+                if state.is_none_or(|state| state == view.state) {
+                    found.push(view);
                 }
                 if state.is_some() && scanned >= SCANNED_MAX {
                     return Ok((found, Some(id)));
@@ -105,38 +172,19 @@ impl App {
         }
     }
 
-    /// Decides about a held session. A closed month is not decided any more.
-    pub async fn decide_session(&self, id: SessionId, decision: Decision, note: &str) -> Done<SessionView> {
+    /// Decides about a held session. Where its month is closed, the next invoice takes it in.
+    pub async fn decide_session(&self, name: &str, decision: Decision, note: &str) -> Done<SessionView> {
         if note.chars().count() > NOTE_MAX {
             return Err(AppError::invalid("note", format!("at most {NOTE_MAX} characters")));
         }
-        let session = self.store.session(id).await?.ok_or_else(|| AppError::not_found("session", id))?;
-        let overlaps = self.overlaps(&session).await?;
-        if !session.is_decidable(decision, overlaps) {
-            let state = session.billing_state(overlaps).name();
+        let view = self.session_view(self.find_session(name).await?).await?;
+        if !view.session.is_decidable(decision, view.standing) {
             return Err(AppError::conflict(
                 "not_held",
-                format!("the session is {state}: only an ended session of a member's card that is held can be decided"),
+                format!("the session is {}: only an ended session of a member's card that is held can be decided", view.state.name()),
             ));
         }
-        if self.store.closed_month(session.month()).await?.is_some() {
-            return Err(AppError::conflict("month_closed", format!("the month {} is closed and never edited", session.month())));
-        }
-        self.store.decide(id, decision, note, self.now()).await?;
-        let (view, _) = self.session(id).await?;
-        Ok(view)
-    }
-
-    /// A member's month, rated as it stands.
-    pub async fn rated_month(
-        &self,
-        member: &crate::domain::member::Member,
-        month: crate::domain::month::BillingMonth,
-    ) -> Done<(rating::RatedMonth, Vec<Session>)> {
-        let first = rating::first_month_needed(member, month, &self.tariffs);
-        // Sessions of the month after may overlap the month's last ones.
-        let sessions = self.store.sessions_of_member(&member.id, first, month.next()).await?;
-        let rated = rating::rate(member, &sessions, month, &self.tariffs)?;
-        Ok((rated, sessions))
+        self.store.decide(view.session.id, decision, note, self.now()).await?;
+        self.session_view(self.find_session(name).await?).await
     }
 }

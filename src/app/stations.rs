@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::{App, AppError, Done};
 use crate::cluster::Connection;
-use crate::domain::ids::{SessionId, StationId};
+use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::instant::Zone;
-use crate::domain::station::{ConnectorSite, Registration};
+use crate::domain::station::{Availability, ConnectorSite, Registration};
 use crate::ocpp::protocol::Protocol;
 use crate::store::{ConnectorRecord, Page, StationRecord};
 
@@ -36,6 +36,8 @@ pub struct StationDraft {
     pub time_zone: Option<String>,
     /// What its boot message is answered.
     pub registration: Registration,
+    /// Whether it can be used.
+    pub availability: Availability,
     /// Its connectors.
     pub connectors: Vec<(i64, ConnectorSite)>,
 }
@@ -50,7 +52,7 @@ pub struct StationView {
     /// When it was last heard.
     pub last_seen_at: Option<DateTime<Utc>>,
     /// The running session at each connector.
-    pub active: Vec<(i64, SessionId)>,
+    pub active: Vec<(i64, SessionRef)>,
 }
 
 impl App {
@@ -75,6 +77,7 @@ impl App {
             default_protocol: draft.default_protocol,
             time_zone: draft.time_zone,
             registration: draft.registration,
+            availability: draft.availability,
             connectors: draft
                 .connectors
                 .into_iter()

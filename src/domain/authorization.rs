@@ -1,11 +1,12 @@
 //! May this card charge here, now? The ladder of rule R4.2: single checks, the first that matches
 //! decides. An exhausted allowance, the plan and arrears are never a reason (rule R4.2b).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::card::{Card, CardState, DeadCause, Suspension};
 use super::ids::MemberId;
 use super::member::{Member, MemberState};
+use super::programme::Programme;
 use super::refusal::Reason;
 
 /// A card with its membership, once it has one.
@@ -17,13 +18,46 @@ pub struct CardFile {
     pub member: Option<Member>,
 }
 
-/// Whether the place where the card is shown may deliver.
+/// What the programme says of the place where the card is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     /// On the programme's list and open.
     Open,
+    /// Open to everyone at no charge (rule R16.5).
+    Free,
+    /// The service is suspended there (article 16).
+    Suspended,
+    /// Closed, or in maintenance (article 4.3(3)).
+    Unavailable,
     /// Not on the list (article 4.1).
     OffNetwork,
+}
+
+/// Minutes for which a station may believe a refusal that passes by itself.
+pub const PASSING_REFUSAL_MIN: i64 = 5;
+
+/// How long a station may believe an answer: a passing refusal only for a short time.
+pub fn cache_for(refusal: Option<Reason>, accepted_for: TimeDelta) -> TimeDelta {
+    if refusal.is_some_and(Reason::is_passing) { TimeDelta::minutes(PASSING_REFUSAL_MIN) } else { accepted_for }
+}
+
+impl Place {
+    /// The same place for a connector that is, or is not, on the list.
+    pub const fn listed(self, is_listed: bool) -> Self {
+        match self {
+            Self::Open | Self::Unavailable if !is_listed => Self::OffNetwork,
+            place => place,
+        }
+    }
+
+    const fn refusal(self) -> Option<Reason> {
+        match self {
+            Self::Open | Self::Free => None,
+            Self::Suspended => Some(Reason::ServiceSuspended),
+            Self::Unavailable => Some(Reason::ChargerUnavailable),
+            Self::OffNetwork => Some(Reason::OffNetwork),
+        }
+    }
 }
 
 /// What the ladder decides.
@@ -44,33 +78,36 @@ impl Verdict {
 
 /// Judges a card at an instant. `busy` says whether another session of the card, open and not
 /// stale, stands against it; it is known only where a transaction starts.
-pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: bool) -> Verdict {
+pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: bool, programme: &Programme) -> Verdict {
     let group = file.and_then(|file| file.member.as_ref()).map(|member| member.id.clone());
-    let refusal = card_refusal(file, at)
-        .or(match place {
-            Place::Open => None,
-            Place::OffNetwork => Some(Reason::OffNetwork),
-        })
-        .or(busy.then_some(Reason::Concurrent));
+    let card = || match file {
+        None => Some(Reason::UnknownCard),
+        Some(file) => card_refusal(&file.card, file.member.as_ref(), at, programme),
+    };
+    let refusal = match place {
+        // No card is needed, so none is refused.
+        Place::Free => None,
+        Place::Open | Place::Suspended | Place::Unavailable | Place::OffNetwork => {
+            card().or(place.refusal()).or(busy.then_some(Reason::Concurrent))
+        }
+    };
     Verdict { refusal, group }
 }
 
-/// Rows 1 to 5 of the ladder: what the card itself decides.
-fn card_refusal(file: Option<&CardFile>, at: DateTime<Utc>) -> Option<Reason> {
-    let Some(file) = file else {
-        return Some(Reason::UnknownCard);
-    };
-    match file.card.state_at(at) {
-        CardState::Stock => Some(Reason::NotActivated),
+/// Rows 2 to 5 of the ladder: what the card itself decides.
+pub fn card_refusal(card: &Card, member: Option<&Member>, at: DateTime<Utc>, programme: &Programme) -> Option<Reason> {
+    let state = member.map_or_else(|| card.state_at(at), |member| member.card_state_at(card, at, programme));
+    match state {
+        CardState::Stock | CardState::Mailed => Some(Reason::NotActivated),
         CardState::Dead(DeadCause::Replaced) => Some(Reason::Replaced),
         CardState::Dead(DeadCause::Deactivated) => Some(Reason::Deactivated),
         CardState::Dead(DeadCause::MembershipEnded) => Some(Reason::MembershipEnded),
         CardState::Dead(DeadCause::ServiceEnded) => Some(Reason::ServiceEnded),
         CardState::Suspended(reasons) if reasons.contains(&Suspension::Operator) => Some(Reason::SuspendedOperator),
         CardState::Suspended(_) => Some(Reason::SuspendedLost),
-        CardState::Active => match file.member.as_ref().map(|member| member.state_at(at)) {
+        CardState::Active => match member.map(|member| member.state_at(at, programme)) {
             Some(MemberState::Active) => None,
-            Some(MemberState::Admitted | MemberState::Lapsed) | None => Some(Reason::NotActivated),
+            _ => Some(Reason::NotActivated),
         },
     }
 }
@@ -89,7 +126,7 @@ mod tests {
     }
 
     fn refusal(file: Option<&CardFile>, when: &str, place: Place, busy: bool) -> Option<&'static str> {
-        judge(file, at(when), place, busy).refusal.map(Reason::code)
+        judge(file, at(when), place, busy, &Programme::default()).refusal.map(Reason::code)
     }
 
     #[test]
@@ -113,7 +150,10 @@ mod tests {
             assert_eq!(refusal(file.as_ref(), now, Place::OffNetwork, true), Some(*code));
         }
         let good = file(&[start]);
+        assert_eq!(refusal(Some(&good), now, Place::Suspended, true), Some("service_suspended"));
+        assert_eq!(refusal(Some(&good), now, Place::Unavailable, true), Some("charger_unavailable"));
         assert_eq!(refusal(Some(&good), now, Place::OffNetwork, true), Some("off_network"));
+        assert_eq!(refusal(None, now, Place::Free, true), None, "a free opening needs no card");
         assert_eq!(refusal(Some(&good), now, Place::Open, true), Some("concurrent"));
         assert_eq!(refusal(Some(&good), now, Place::Open, false), None);
     }

@@ -1,6 +1,6 @@
 //! A month's bill: lines that name their sessions and tariff version and sum to the total.
 
-use super::ids::{MemberId, SessionId};
+use super::ids::{MemberId, SessionRef};
 use super::month::BillingMonth;
 use super::units::{TaxRate, Yen};
 
@@ -21,11 +21,21 @@ pub enum LineCode {
     AdditionalIssue,
     /// An additional card's month (article 9.4).
     AdditionalMonthly,
+    /// A registered replacement card (article 3.8).
+    Reissue,
+    /// A term contract left outside its window (article 8.2).
+    EarlyTermination,
+    /// What an earlier month comes to more than was invoiced (rule B2).
+    Adjustment,
+    /// What an earlier month comes to less than was invoiced (rule B3).
+    Credit,
+    /// A small sum collected by account debit (rule M2).
+    SmallDebit,
 }
 
 impl LineCode {
     /// Every code, in the order in which a bill lists them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 12] = [
         Self::Contract,
         Self::Base,
         Self::TermDiscount,
@@ -33,6 +43,11 @@ impl LineCode {
         Self::MeteredNormal,
         Self::AdditionalIssue,
         Self::AdditionalMonthly,
+        Self::Reissue,
+        Self::EarlyTermination,
+        Self::Adjustment,
+        Self::Credit,
+        Self::SmallDebit,
     ];
 
     /// Reads what [`Self::name`] prints.
@@ -50,6 +65,29 @@ impl LineCode {
             Self::MeteredNormal => "metered_normal",
             Self::AdditionalIssue => "additional_issue",
             Self::AdditionalMonthly => "additional_monthly",
+            Self::Reissue => "reissue",
+            Self::EarlyTermination => "early_termination",
+            Self::Adjustment => "adjustment",
+            Self::Credit => "credit",
+            Self::SmallDebit => "small_debit",
+        }
+    }
+
+    /// What the line is, for people.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Contract => "contract fee, once, on admission",
+            Self::Base => "base fee of the plan, for every month from the service's start to the last one, never by the day",
+            Self::TermDiscount => "discount of the term contract on the base fee",
+            Self::MeteredQuick => "use of quick chargers beyond the month's free units, in the month in which each session started",
+            Self::MeteredNormal => "use of normal chargers beyond the month's free units, in the month in which each session started",
+            Self::AdditionalIssue => "issue of an additional card, for each activation",
+            Self::AdditionalMonthly => "additional card, once for each month that a live one touches",
+            Self::Reissue => "replacement card, in the month of its registration",
+            Self::EarlyTermination => "term contract left by a procedure outside its renewal window",
+            Self::Adjustment => "what the month comes to by now more than was invoiced for it",
+            Self::Credit => "what the month comes to by now less than was invoiced for it",
+            Self::SmallDebit => "collection of a small sum by account debit",
         }
     }
 
@@ -60,6 +98,10 @@ impl LineCode {
             Self::Base | Self::MeteredQuick | Self::MeteredNormal => "6.2",
             Self::TermDiscount => "2.8",
             Self::AdditionalIssue | Self::AdditionalMonthly => "9.4",
+            Self::Reissue => "3.8",
+            Self::EarlyTermination => "8.2",
+            Self::Adjustment | Self::Credit => "6.2",
+            Self::SmallDebit => "11",
         }
     }
 }
@@ -83,11 +125,46 @@ pub struct Line {
     pub tax_rate: TaxRate,
     /// The tariff version that priced it.
     pub tariff_version: String,
-    /// The sessions whose units it counts.
-    pub sessions: Vec<SessionId>,
+    /// The sessions whose units it counts; of an adjustment, those that changed since the month was billed.
+    pub sessions: Vec<SessionRef>,
+    /// The invoice that an adjustment or credit corrects.
+    pub previous_invoice: Option<String>,
 }
 
-/// One member's bill for one month.
+/// The sum of lines, tax included.
+pub fn total(lines: &[Line]) -> Yen {
+    lines.iter().map(|line| line.amount).sum()
+}
+
+/// What an invoice comes to at one rate of tax (qualified invoice system, consumption tax act 57-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaxTotal {
+    /// The rate.
+    pub rate: TaxRate,
+    /// The sum of its lines, tax included.
+    pub taxable: Yen,
+    /// The tax contained in it, cut to whole yen once (convention C6).
+    pub tax: Yen,
+}
+
+/// The sums of lines by rate of tax, lowest rate first.
+pub fn tax_totals(lines: &[Line]) -> Vec<TaxTotal> {
+    let mut rates: Vec<TaxRate> = lines.iter().map(|line| line.tax_rate).collect();
+    rates.sort_unstable();
+    rates.dedup();
+    let of_rate = |rate: TaxRate| {
+        let taxable: Yen = lines.iter().filter(|line| line.tax_rate == rate).map(|line| line.amount).sum();
+        TaxTotal { rate, taxable, tax: rate.tax_within(taxable) }
+    };
+    rates.into_iter().map(of_rate).collect()
+}
+
+/// The tax contained in lines: taken once per rate (convention C6).
+pub fn tax(lines: &[Line]) -> Yen {
+    tax_totals(lines).iter().map(|total| total.tax).sum()
+}
+
+/// One member's bill for one month, as rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bill {
     /// The member.
@@ -101,20 +178,11 @@ pub struct Bill {
 impl Bill {
     /// The sum of the lines, tax included.
     pub fn total(&self) -> Yen {
-        self.lines.iter().map(|line| line.amount).sum()
+        total(&self.lines)
     }
 
-    /// The tax contained in it: taken once per rate (convention C6).
+    /// The tax contained in it.
     pub fn tax(&self) -> Yen {
-        let mut rates: Vec<TaxRate> = self.lines.iter().map(|line| line.tax_rate).collect();
-        rates.sort_unstable();
-        rates.dedup();
-        let of_rate = |rate: TaxRate| self.lines.iter().filter(move |line| line.tax_rate == rate).map(|line| line.amount).sum();
-        rates.into_iter().map(|rate| rate.tax_within(of_rate(rate))).sum()
-    }
-
-    /// The invoice's number: one regular invoice per member and month.
-    pub fn invoice_id(&self) -> String {
-        format!("{}-{}", self.month, self.member)
+        tax(&self.lines)
     }
 }

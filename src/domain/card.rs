@@ -70,12 +70,31 @@ impl Suspension {
 /// What happens to a card after it was put in stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CardEvent {
+    /// It was sent by post: only this member can activate it.
+    Mailed {
+        /// To whom.
+        member: MemberId,
+    },
     /// A member entered its number and code: it is valid from now on.
     Activated {
         /// Whose card it is, for good (article 3.5: no transfer).
         member: MemberId,
         /// As which card.
         role: Role,
+        /// The card whose place it takes (article 3.8).
+        replaces: Option<CardNumber>,
+    },
+    /// A new card was asked for in its place; nothing changes until that is registered.
+    ReissueRequested,
+    /// A new card was registered in its place (article 3.8).
+    Replaced {
+        /// Which.
+        by: CardNumber,
+    },
+    /// It was given back, or destroyed by the member, after the membership ended (article 3.9).
+    Surrendered {
+        /// Destroyed rather than given back.
+        destroyed: bool,
     },
     /// It stopped working for a reason.
     Suspended(Suspension),
@@ -98,11 +117,26 @@ pub enum DeadCause {
     ServiceEnded,
 }
 
+named!(DeadCause, Replaced = "replaced", Deactivated = "deactivated", MembershipEnded = "membership_ended", ServiceEnded = "service_ended",);
+
+impl DeadCause {
+    /// Why nothing of such a card can be changed any more (rules R3.8b, R13.7).
+    pub const fn refusal(self) -> Reason {
+        match self {
+            Self::Replaced => Reason::DeadReplaced,
+            Self::Deactivated => Reason::DeadCard,
+            Self::MembershipEnded | Self::ServiceEnded => Reason::ReadOnly,
+        }
+    }
+}
+
 /// A card's state at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CardState {
     /// Unbound: nobody's card yet.
     Stock,
+    /// On its way to a member by post.
+    Mailed,
     /// Valid.
     Active,
     /// Not valid while the set holds a reason.
@@ -116,6 +150,7 @@ impl CardState {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Stock => "stock",
+            Self::Mailed => "mailed",
             Self::Active => "active",
             Self::Suspended(_) => "suspended",
             Self::Dead(_) => "dead",
@@ -137,6 +172,8 @@ pub struct Holder {
     pub role: Role,
     /// Since when.
     pub activated_at: DateTime<Utc>,
+    /// The card whose place it took.
+    pub replaces: Option<CardNumber>,
 }
 
 /// A card with its history.
@@ -159,9 +196,14 @@ impl Card {
     pub fn state_at(&self, at: DateTime<Utc>) -> CardState {
         self.events_until(at).fold(CardState::Stock, |state, dated| match (state, &dated.event) {
             (dead @ CardState::Dead(_), _) => dead,
-            (CardState::Stock, CardEvent::Activated { .. }) => CardState::Active,
-            (stock @ CardState::Stock, _) => stock,
-            (bound, CardEvent::Activated { .. }) => bound,
+            (CardState::Stock | CardState::Mailed, CardEvent::Activated { .. }) => CardState::Active,
+            (CardState::Stock, CardEvent::Mailed { .. }) => CardState::Mailed,
+            (unbound @ (CardState::Stock | CardState::Mailed), _) => unbound,
+            (
+                same,
+                CardEvent::Activated { .. } | CardEvent::Mailed { .. } | CardEvent::ReissueRequested | CardEvent::Surrendered { .. },
+            ) => same,
+            (CardState::Active | CardState::Suspended(_), CardEvent::Replaced { .. }) => CardState::Dead(DeadCause::Replaced),
             (CardState::Active, CardEvent::Suspended(reason)) => CardState::Suspended([*reason].into()),
             (CardState::Active, CardEvent::Resumed(_)) => CardState::Active,
             (CardState::Suspended(mut reasons), CardEvent::Suspended(reason)) => {
@@ -179,34 +221,45 @@ impl Card {
     /// Whose card it is, once it was activated. A card never changes hands.
     pub fn holder(&self) -> Option<Holder> {
         self.events.iter().find_map(|dated| match &dated.event {
-            CardEvent::Activated { member, role } => Some(Holder { member: member.clone(), role: *role, activated_at: dated.at }),
+            CardEvent::Activated { member, role, replaces } => {
+                Some(Holder { member: member.clone(), role: *role, activated_at: dated.at, replaces: replaces.clone() })
+            }
             _ => None,
         })
     }
 
-    /// The instant from which it is dead, if it is.
+    /// To whom it was last sent by post, while nobody's.
+    pub fn mailed_to(&self) -> Option<&MemberId> {
+        self.events.iter().rev().find_map(|dated| match &dated.event {
+            CardEvent::Mailed { member } => Some(member),
+            _ => None,
+        })
+    }
+
+    /// The instant from which it is dead by its own events, if it is.
     pub fn died_at(&self) -> Option<DateTime<Utc>> {
-        self.events.iter().find(|dated| dated.event == CardEvent::Deactivated).map(|dated| dated.at)
+        let deadly = |event: &CardEvent| matches!(event, CardEvent::Deactivated | CardEvent::Replaced { .. });
+        self.events.iter().find(|dated| deadly(&dated.event)).map(|dated| dated.at)
     }
 }
 
-/// Suspends a card. `None`: it was already suspended for this reason, nothing changes (rule R3.6a).
-pub fn suspend(card: &Card, reason: Suspension, now: DateTime<Utc>) -> Result<Option<CardEvent>, Reason> {
-    match card.state_at(now) {
-        CardState::Stock => Err(Reason::NotActivated),
-        CardState::Dead(_) => Err(Reason::DeadCard),
-        CardState::Active => Ok(Some(CardEvent::Suspended(reason))),
+/// Suspends a card in a state. `None`: it was already suspended for this reason, nothing changes (rule
+/// R3.6a).
+pub fn suspend(state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+    match state {
+        CardState::Stock | CardState::Mailed => Err(Reason::NotActivated),
+        CardState::Dead(cause) => Err(cause.refusal()),
         CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(None),
-        CardState::Suspended(_) => Ok(Some(CardEvent::Suspended(reason))),
+        CardState::Active | CardState::Suspended(_) => Ok(Some(CardEvent::Suspended(reason))),
     }
 }
 
 /// Lifts one reason of a suspension. `None`: nothing was to lift. Lifting `Lost` where only the
 /// operator's hold stands is refused (rule R3.6b).
-pub fn resume(card: &Card, reason: Suspension, now: DateTime<Utc>) -> Result<Option<CardEvent>, Reason> {
-    match card.state_at(now) {
-        CardState::Stock => Err(Reason::NotActivated),
-        CardState::Dead(_) => Err(Reason::DeadCard),
+pub fn resume(state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+    match state {
+        CardState::Stock | CardState::Mailed => Err(Reason::NotActivated),
+        CardState::Dead(cause) => Err(cause.refusal()),
         CardState::Active => Ok(None),
         CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(Some(CardEvent::Resumed(reason))),
         CardState::Suspended(_) => match reason {
@@ -217,14 +270,12 @@ pub fn resume(card: &Card, reason: Suspension, now: DateTime<Utc>) -> Result<Opt
 }
 
 /// Gives up an additional card for good (article 9.5).
-pub fn deactivate(card: &Card, now: DateTime<Utc>) -> Result<CardEvent, Reason> {
-    match card.state_at(now) {
-        CardState::Stock => Err(Reason::NotActivated),
-        CardState::Dead(_) => Err(Reason::DeadCard),
-        CardState::Active | CardState::Suspended(_) => match card.holder().map(|holder| holder.role) {
-            Some(Role::Additional) => Ok(CardEvent::Deactivated),
-            Some(Role::Primary) | None => Err(Reason::NotAdditional),
-        },
+pub fn deactivate(state: &CardState, role: Option<Role>) -> Result<CardEvent, Reason> {
+    match (state, role) {
+        (CardState::Stock | CardState::Mailed, _) => Err(Reason::NotActivated),
+        (CardState::Dead(cause), _) => Err(cause.refusal()),
+        (CardState::Active | CardState::Suspended(_), Some(Role::Additional)) => Ok(CardEvent::Deactivated),
+        (CardState::Active | CardState::Suspended(_), Some(Role::Primary) | None) => Err(Reason::NotAdditional),
     }
 }
 
@@ -243,7 +294,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn activated(role: Role) -> CardEvent {
-        CardEvent::Activated { member: MemberId::parse("M-1").unwrap(), role }
+        CardEvent::Activated { member: MemberId::parse("M-1").unwrap(), role, replaces: None }
     }
 
     fn lost_and_held() -> Card {
@@ -285,15 +336,15 @@ pub(crate) mod tests {
     fn the_member_cannot_lift_the_operators_hold() {
         let card = lost_and_held();
         let held = at("2024-05-09T12:00:00Z");
-        assert_eq!(resume(&card, Suspension::Lost, held), Err(Reason::SuspendedOperator));
-        assert_eq!(resume(&card, Suspension::Operator, held), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
+        assert_eq!(resume(&card.state_at(held), Suspension::Lost), Err(Reason::SuspendedOperator));
+        assert_eq!(resume(&card.state_at(held), Suspension::Operator), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
     }
 
     #[test]
     fn suspending_and_resuming_twice_changes_nothing_the_second_time() {
         let card = lost_and_held();
-        assert_eq!(suspend(&card, Suspension::Lost, at("2024-05-07T02:00:00Z")), Ok(None));
-        assert_eq!(resume(&card, Suspension::Lost, at("2024-05-11T00:00:00Z")), Ok(None));
+        assert_eq!(suspend(&card.state_at(at("2024-05-07T02:00:00Z")), Suspension::Lost), Ok(None));
+        assert_eq!(resume(&card.state_at(at("2024-05-11T00:00:00Z")), Suspension::Lost), Ok(None));
     }
 
     #[test]
@@ -309,9 +360,9 @@ pub(crate) mod tests {
         );
         let now = at("2024-06-01T00:00:00Z");
         assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
-        assert_eq!(suspend(&card, Suspension::Lost, now), Err(Reason::DeadCard));
-        assert_eq!(resume(&card, Suspension::Lost, now), Err(Reason::DeadCard));
-        assert_eq!(deactivate(&card, now), Err(Reason::DeadCard));
+        assert_eq!(suspend(&card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
+        assert_eq!(resume(&card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
+        assert_eq!(deactivate(&card.state_at(now), Some(Role::Additional)), Err(Reason::DeadCard));
     }
 
     #[test]
@@ -320,8 +371,8 @@ pub(crate) mod tests {
         let primary = card("C4", &[("2024-05-01T00:00:00Z", activated(Role::Primary))]);
         let additional = card("C5", &[("2024-05-01T00:00:00Z", activated(Role::Additional))]);
         let now = at("2024-06-01T00:00:00Z");
-        assert_eq!(deactivate(&stock, now), Err(Reason::NotActivated));
-        assert_eq!(deactivate(&primary, now), Err(Reason::NotAdditional));
-        assert_eq!(deactivate(&additional, now), Ok(CardEvent::Deactivated));
+        assert_eq!(deactivate(&stock.state_at(now), None), Err(Reason::NotActivated));
+        assert_eq!(deactivate(&primary.state_at(now), Some(Role::Primary)), Err(Reason::NotAdditional));
+        assert_eq!(deactivate(&additional.state_at(now), Some(Role::Additional)), Ok(CardEvent::Deactivated));
     }
 }

@@ -20,6 +20,46 @@ pub fn is_strict(address: &str) -> bool {
         && domain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
 
+/// Which addresses are taken (rule M1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EmailRule {
+    /// The operator's own rule.
+    #[default]
+    Strict,
+    /// What mail systems take: RFC 5321's dot-string and a host name.
+    Rfc,
+}
+
+named!(EmailRule, Strict = "strict", Rfc = "rfc");
+
+impl EmailRule {
+    /// Whether it takes an address.
+    pub fn takes(self, address: &str) -> bool {
+        match self {
+            Self::Strict => is_strict(address),
+            Self::Rfc => is_rfc(address),
+        }
+    }
+
+    /// What it takes, for people.
+    pub const fn allowed(self) -> &'static str {
+        match self {
+            Self::Strict => "an address of letters, digits, '.', '-', '_' and one '@', no symbol first, beside the '@' or doubled",
+            Self::Rfc => "an address such as name@example.jp: at most 64 characters before the '@', a host name after it",
+        }
+    }
+}
+
+fn is_rfc(address: &str) -> bool {
+    let Some((local, domain)) = address.rsplit_once('@') else { return false };
+    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c));
+    let is_label = |label: &str| {
+        let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        !label.is_empty() && label.len() <= 63 && inner && !label.starts_with('-') && !label.ends_with('-')
+    };
+    local.len() <= 64 && address.len() <= 254 && local.split('.').all(is_atom) && domain.split('.').all(is_label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +97,18 @@ mod tests {
         let longest = format!("{}{domain}", "a".repeat(EMAIL_MAX - domain.len()));
         assert!(is_strict(&longest));
         assert!(!is_strict(&format!("a{longest}")));
+    }
+
+    #[test]
+    fn the_wider_rule_takes_what_mail_systems_take() {
+        for good in ["a+b@example.jp", "x__y@example.jp", "first.last@mail.example.co.jp", "a@localhost"] {
+            assert!(EmailRule::Rfc.takes(good), "{good}");
+        }
+        for bad in ["", "a", "@example.jp", ".a@example.jp", "a..b@example.jp", "a@-x.jp", "a b@example.jp", "a@b@example.jp"] {
+            assert!(!EmailRule::Rfc.takes(bad), "{bad}");
+        }
+        assert!(!EmailRule::Strict.takes("a+b@example.jp"));
+        let at_limit = format!("{}@example.jp", "a".repeat(64));
+        assert!(EmailRule::Rfc.takes(&at_limit) && !EmailRule::Rfc.takes(&format!("a{at_limit}")));
     }
 }

@@ -62,6 +62,8 @@ flags! {
     UnknownConnector = "unknown_connector", Quarantine;
     /// The card was not authorized at the session's start; the session's `refusal` says why.
     NotAuthorized = "not_authorized", Exception;
+    /// The charger was closed or in maintenance when the start was heard: the card was refused there.
+    ChargerUnavailable = "charger_unavailable", Note;
     /// The card had another running session when this one started.
     Concurrent = "concurrent", Note;
     /// The card had another session without a stop, at a charger long gone.

@@ -65,6 +65,19 @@ text_id!(
     CardNumber, "card_number", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 
+text_id!(
+    /// A session's name for people, bills and exports. It is made of what the station sent, so it is the
+    /// same in whatever order messages arrive.
+    SessionRef, "session_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
+);
+
+impl SessionRef {
+    /// The name of a session that is known by its number alone.
+    pub fn of_number(id: SessionId) -> Self {
+        Self(id.to_string())
+    }
+}
+
 /// A session's number. It is the transaction id told to the station, so it lies in 1..=2^31-1
 /// and is never used twice over the whole system (OCPP 1.6 section 4.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,12 +1,18 @@
-//! Memberships: who may charge and who pays (articles 2.1, 3.1, 13).
+//! Memberships: who may charge and who pays (articles 2.1, 3.1, 13, 14). A membership is a history of
+//! dated events; its state is derived at an instant (convention C4).
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Days, Utc};
 
-use super::card::{Card, CardEvent, CardState, Dated, Role};
+use super::card::{Card, CardState, Dated, Role, Suspension};
+use super::ending::{Disqualification, EndCause};
 use super::ids::{CardNumber, MemberId};
 use super::month::{self, BillingMonth};
+use super::payment::PaymentMethod;
+use super::programme::Programme;
+use super::provision::Consent;
 use super::refusal::Reason;
-use super::term::Term;
 
 /// Days within which a primary card must be activated; an account that missed them is deleted at
 /// the end of that month (rule R3.1f).
@@ -21,52 +27,9 @@ pub enum MemberKind {
     SoleProprietor,
 }
 
-/// How a member pays (article 10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PaymentKind {
-    /// By credit card.
-    CreditCard,
-    /// By debit of a bank account.
-    AccountDebit,
-    /// On an invoice.
-    Invoice,
-}
-
-/// Which credit card pays: decides the towing benefit (article 5.1(2)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardBrand {
-    /// The Nissan Card.
-    NissanCard,
-    /// The Biz NISSAN CARD.
-    BizNissanCard,
-    /// Any other.
-    Other,
-}
-
-macro_rules! named {
-    ($type:ty, $($variant:ident = $name:literal),+) => {
-        impl $type {
-            /// Every value's name, as the API spells it.
-            pub const NAMES: &'static [&'static str] = &[$($name),+];
-
-            /// The name that the API and the exports spell.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// Reads what [`Self::name`] prints.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($name => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
 named!(MemberKind, Corporation = "corporation", SoleProprietor = "sole_proprietor");
-named!(PaymentKind, CreditCard = "credit_card", AccountDebit = "account_debit", Invoice = "invoice");
-named!(CardBrand, NissanCard = "nissan_card", BizNissanCard = "biz_nissan_card", Other = "other");
 
-/// What is fixed when a member is admitted.
+/// What an applicant gives, and what is fixed when a member is admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// Name, as bills print it.
@@ -77,64 +40,147 @@ pub struct Admission {
     pub email: String,
     /// The plan chosen on joining, by its name in the tariff.
     pub plan: String,
-    /// The term contract applied for on joining: whether its terms renew it.
-    pub term_auto_renew: Option<bool>,
-    /// How the fees are paid.
-    pub payment: PaymentKind,
-    /// The credit card's brand, where one pays.
-    pub brand: Option<CardBrand>,
-    /// The registered electric car.
+    /// Whether the term contract was applied for on joining (article 2.8).
+    pub term: bool,
+    /// How the fees are paid at first.
+    pub payment: PaymentMethod,
+    /// The electric car registered at first.
     pub vehicle_vin: Option<String>,
+    /// Whether the member holds a car-rental permit (Road Transport Act, article 80): renters may use
+    /// its cards too (article 3.2).
+    pub art80_permit: bool,
+}
+
+/// A name and an address (article 14.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Name, as bills print it.
+    pub name: String,
+    /// Contact address.
+    pub email: String,
 }
 
 /// What happens to a membership. Its cards carry their own events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberEvent {
+    /// Someone applied; the operator is yet to decide (article 2.1).
+    Applied(Admission),
     /// The application was accepted: the contract fee arises (article 6.1).
     Admitted(Admission),
+    /// The application was refused.
+    Rejected,
+    /// The member asked for another plan from next month on, or to begin (`true`) or end (`false`) a
+    /// term contract (articles 7, 8).
+    PlanChangeRequested {
+        /// The plan.
+        plan: String,
+        /// What becomes of the term contract; `None`: it goes on, if it can.
+        term: Option<bool>,
+    },
+    /// The change asked for this month is off.
+    PlanChangeCancelled,
+    /// The member has left (article 13.5).
+    Withdrawn,
+    /// The operator came to know of a ground to end the membership and set its end (article 13.1).
+    Disqualified(Disqualification),
+    /// The operator suspended all of its cards (article 14.2).
+    HoldSet,
+    /// The operator lifted that.
+    HoldLifted,
+    /// Another payment method (article 10).
+    PaymentMethodChanged(PaymentMethod),
+    /// A payment failed: the member is in arrears (article 13.1(1)).
+    PaymentFailed {
+        /// Of which invoice.
+        invoice_id: String,
+    },
+    /// A payment was made.
+    Paid {
+        /// Of which invoice.
+        invoice_id: String,
+    },
+    /// Another registered car, or none any more (article 13.6).
+    VehicleChanged(Option<String>),
+    /// Another name or address (article 14.1).
+    ContactChanged(Contact),
+    /// An additional card was asked for by post (article 9.1).
+    AdditionalCardRequested,
+    /// The member allowed its data to be given to someone for a purpose (article 17.3).
+    ConsentGiven(Consent),
+    /// It took that back.
+    ConsentWithdrawn(Consent),
 }
 
 /// A membership's state at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberState {
+    /// Asked for, not decided.
+    Applied,
+    /// Refused.
+    Rejected,
     /// Accepted, no card activated yet.
     Admitted,
     /// The primary card was activated: the service runs.
     Active,
     /// Never activated in time: deleted.
     Lapsed,
+    /// Left.
+    Withdrawn,
+    /// Ended by the operator.
+    Disqualified,
+    /// Ended with the whole service.
+    ServiceEnded,
 }
 
-impl MemberState {
-    /// `admitted`, `active` or `lapsed`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Admitted => "admitted",
-            Self::Active => "active",
-            Self::Lapsed => "lapsed",
-        }
-    }
-}
+named!(
+    MemberState,
+    Applied = "applied",
+    Rejected = "rejected",
+    Admitted = "admitted",
+    Active = "active",
+    Lapsed = "lapsed",
+    Withdrawn = "withdrawn",
+    Disqualified = "disqualified",
+    ServiceEnded = "service_ended",
+);
 
 /// A membership with its history and its cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Its number.
     pub id: MemberId,
-    /// When it was admitted.
-    pub admitted_at: DateTime<Utc>,
+    /// When it was applied for.
+    pub applied_at: DateTime<Utc>,
+    /// When it was admitted, if it was.
+    pub admitted_at: Option<DateTime<Utc>>,
     /// What was agreed then.
     pub admission: Admission,
+    /// Its events, in order of (instant, sequence).
+    pub events: Vec<Dated<MemberEvent>>,
     /// Every card that was ever activated for it.
     pub cards: Vec<Card>,
 }
 
 impl Member {
-    /// Builds a membership from its events, in order; `None` when it was never admitted.
-    pub fn from_events(id: MemberId, events: Vec<Dated<MemberEvent>>, cards: Vec<Card>) -> Option<Self> {
-        let first = events.into_iter().next()?;
-        let MemberEvent::Admitted(admission) = first.event;
-        Some(Self { id, admitted_at: first.at, admission, cards })
+    /// Builds a membership from its events, in any order; `None` when it was never applied for.
+    pub fn from_events(id: MemberId, mut events: Vec<Dated<MemberEvent>>, cards: Vec<Card>) -> Option<Self> {
+        events.sort_by_key(|dated| (dated.at, dated.seq));
+        let applied_at = events.first()?.at;
+        let admitted = events.iter().find_map(|dated| match &dated.event {
+            MemberEvent::Admitted(admission) => Some((Some(dated.at), admission.clone())),
+            _ => None,
+        });
+        let applied = events.iter().find_map(|dated| match &dated.event {
+            MemberEvent::Applied(admission) => Some((None, admission.clone())),
+            _ => None,
+        });
+        let (admitted_at, admission) = admitted.or(applied)?;
+        Some(Self { id, applied_at, admitted_at, admission, events, cards })
+    }
+
+    /// Its events up to an instant, that instant included.
+    pub fn events_until(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Dated<MemberEvent>> {
+        self.events.iter().take_while(move |dated| dated.at <= at)
     }
 
     /// The service's start: the first activation of a primary card (rule R3.1e).
@@ -145,124 +191,175 @@ impl Member {
     /// The instant at which an account that was never activated lapses: the end of the month of
     /// the sixtieth day (rule R3.1f).
     pub fn lapses_at(&self) -> DateTime<Utc> {
-        let sixtieth_day = month::in_japan(self.admitted_at).date_naive() + Days::new(ACTIVATION_DAYS);
+        let sixtieth_day = month::in_japan(self.admitted_at.unwrap_or(self.applied_at)).date_naive() + Days::new(ACTIVATION_DAYS);
         BillingMonth::of(month::japan_midnight(sixtieth_day)).end()
     }
 
     /// Its state at an instant.
-    pub fn state_at(&self, at: DateTime<Utc>) -> MemberState {
-        match self.service_start() {
-            Some(start) if start <= at => MemberState::Active,
-            _ if at >= self.lapses_at() => MemberState::Lapsed,
-            _ => MemberState::Admitted,
+    pub fn state_at(&self, at: DateTime<Utc>, programme: &Programme) -> MemberState {
+        if self.events_until(at).any(|dated| dated.event == MemberEvent::Rejected) {
+            return MemberState::Rejected;
+        }
+        if self.admitted_at.is_none_or(|admitted| at < admitted) {
+            return MemberState::Applied;
+        }
+        match self.end(programme) {
+            Some(end) if end.at <= at => match end.cause {
+                EndCause::Withdrawn => MemberState::Withdrawn,
+                EndCause::Disqualified => MemberState::Disqualified,
+                EndCause::ServiceEnded => MemberState::ServiceEnded,
+            },
+            _ => match self.service_start() {
+                Some(start) if start <= at => MemberState::Active,
+                _ if at >= self.lapses_at() => MemberState::Lapsed,
+                _ => MemberState::Admitted,
+            },
         }
     }
 
-    /// The plan in force at an instant, by the name it had when it was chosen.
-    pub fn plan_at(&self, _at: DateTime<Utc>) -> &str {
-        &self.admission.plan
+    /// Whether anything of it may be changed at an instant (rules R13.1, R13.7).
+    pub fn check_changeable(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
+        match self.state_at(at, programme) {
+            MemberState::Admitted | MemberState::Active => Ok(()),
+            MemberState::Applied | MemberState::Rejected | MemberState::Lapsed => Err(Reason::NotActivated),
+            MemberState::Withdrawn | MemberState::Disqualified | MemberState::ServiceEnded => Err(Reason::ReadOnly),
+        }
     }
 
-    /// The term contract, where one was applied for.
-    pub fn term(&self) -> Option<Term> {
-        self.admission.term_auto_renew.map(|auto_renew| Term::applied_at(self.admitted_at, auto_renew))
+    /// Whether the operator holds all of its cards at an instant: set by hand (article 14.2), or because a
+    /// ground to end the membership is known (rule R13.2).
+    pub fn is_held_at(&self, at: DateTime<Utc>) -> bool {
+        self.events_until(at).fold(false, |held, dated| match dated.event {
+            MemberEvent::HoldSet | MemberEvent::Disqualified(_) => true,
+            MemberEvent::HoldLifted => self.events_until(at).any(|other| matches!(other.event, MemberEvent::Disqualified(_))),
+            _ => held,
+        })
+    }
+
+    /// The state of one of its cards at an instant: its own, under the membership's hold and end.
+    pub fn card_state_at(&self, card: &Card, at: DateTime<Utc>, programme: &Programme) -> CardState {
+        let own = card.state_at(at);
+        if !own.is_live() {
+            return own;
+        }
+        if let Some(end) = self.end(programme).filter(|end| end.at <= at) {
+            return CardState::Dead(end.cause.dead_cause());
+        }
+        match (own, self.is_held_at(at)) {
+            (CardState::Suspended(mut reasons), true) => {
+                reasons.insert(Suspension::Operator);
+                CardState::Suspended(reasons)
+            }
+            (_, true) => CardState::Suspended(BTreeSet::from([Suspension::Operator])),
+            (own, false) => own,
+        }
     }
 
     /// The live card with this role at an instant.
-    pub fn live_card(&self, role: Role, at: DateTime<Utc>) -> Option<&Card> {
-        self.cards.iter().find(|card| card.state_at(at).is_live() && card.holder().is_some_and(|holder| holder.role == role))
+    pub fn live_card(&self, role: Role, at: DateTime<Utc>, programme: &Programme) -> Option<&Card> {
+        let is_role = |card: &&Card| card.holder().is_some_and(|holder| holder.role == role);
+        self.cards.iter().filter(is_role).find(|card| self.card_state_at(card, at, programme).is_live())
     }
 
     /// The card with this number, if it was ever this member's.
     pub fn card(&self, number: &CardNumber) -> Option<&Card> {
         self.cards.iter().find(|card| card.number == *number)
     }
-}
 
-/// Activates a card for a member (articles 3.1, 9.4; rules R3.1d, R9.1). `code_matches` says
-/// whether the code entered is the card's own; a code is spent by its activation.
-pub fn activate(member: &Member, card: &Card, role: Role, code_matches: bool, now: DateTime<Utc>) -> Result<CardEvent, Reason> {
-    match card.state_at(now) {
-        CardState::Dead(_) => return Err(Reason::DeadCard),
-        CardState::Active | CardState::Suspended(_) => return Err(Reason::BadCode),
-        CardState::Stock if !code_matches => return Err(Reason::BadCode),
-        CardState::Stock => {}
+    /// Name and address at an instant.
+    pub fn contact_at(&self, at: DateTime<Utc>) -> Contact {
+        let first = Contact { name: self.admission.name.clone(), email: self.admission.email.clone() };
+        self.events_until(at).fold(first, |current, dated| match &dated.event {
+            MemberEvent::ContactChanged(contact) => contact.clone(),
+            _ => current,
+        })
     }
-    match (role, member.state_at(now)) {
-        (_, MemberState::Lapsed) | (Role::Additional, MemberState::Admitted) => {
-            return Err(Reason::NotActivated);
-        }
-        (Role::Primary, MemberState::Admitted) | (_, MemberState::Active) => {}
+
+    /// The registered car at an instant.
+    pub fn vehicle_at(&self, at: DateTime<Utc>) -> Option<&str> {
+        self.events_until(at).fold(self.admission.vehicle_vin.as_deref(), |current, dated| match &dated.event {
+            MemberEvent::VehicleChanged(vin) => vin.as_deref(),
+            _ => current,
+        })
     }
-    match role {
-        // A primary card is lent once; its successor comes by replacement, never by activation.
-        Role::Primary if member.state_at(now) == MemberState::Active => Err(Reason::PrimaryExists),
-        Role::Additional if member.live_card(Role::Additional, now).is_some() => Err(Reason::AdditionalLimit),
-        Role::Primary | Role::Additional => Ok(CardEvent::Activated { member: member.id.clone(), role }),
+
+    /// Whether an additional card that was asked for by post has not come to use yet (rule R9.1).
+    pub fn awaits_additional_at(&self, at: DateTime<Utc>) -> bool {
+        let asked = self.events_until(at).filter(|dated| dated.event == MemberEvent::AdditionalCardRequested).map(|dated| dated.at).max();
+        asked.is_some_and(|asked| {
+            let came = |card: &Card| card.holder().is_some_and(|holder| holder.role == Role::Additional && holder.activated_at >= asked);
+            !self.cards.iter().any(came)
+        })
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::card::tests::{activated, at, card};
+    use super::super::payment::PaymentKind;
     use super::*;
 
+    /// A member admitted at an instant, with these later events.
+    pub(crate) fn member_with(admitted_at: &str, plan: &str, later: &[(&str, MemberEvent)], cards: Vec<Card>) -> Member {
+        let admission = Admission {
+            name: "Aoki Transport".into(),
+            kind: MemberKind::Corporation,
+            email: "fleet@example.jp".into(),
+            plan: plan.into(),
+            term: false,
+            payment: PaymentMethod { kind: PaymentKind::Invoice, brand: None },
+            vehicle_vin: None,
+            art80_permit: false,
+        };
+        member_of(admission, admitted_at, later, cards)
+    }
+
+    pub(crate) fn member_of(admission: Admission, admitted_at: &str, later: &[(&str, MemberEvent)], cards: Vec<Card>) -> Member {
+        let mut events = vec![Dated { seq: 1, at: at(admitted_at), event: MemberEvent::Admitted(admission) }];
+        events.extend(later.iter().zip(2..).map(|((when, event), seq)| Dated { seq, at: at(when), event: event.clone() }));
+        Member::from_events(MemberId::parse("M-1").unwrap(), events, cards).unwrap()
+    }
+
     pub(crate) fn member(admitted_at: &str, plan: &str, cards: Vec<Card>) -> Member {
-        Member {
-            id: MemberId::parse("M-1").unwrap(),
-            admitted_at: at(admitted_at),
-            admission: Admission {
-                name: "Aoki Transport".into(),
-                kind: MemberKind::Corporation,
-                email: "fleet@example.jp".into(),
-                plan: plan.into(),
-                term_auto_renew: None,
-                payment: PaymentKind::Invoice,
-                brand: None,
-                vehicle_vin: None,
-            },
-            cards,
-        }
+        member_with(admitted_at, plan, &[], cards)
+    }
+
+    fn primary(when: &str) -> Card {
+        card("C1", &[(when, activated(Role::Primary))])
     }
 
     #[test]
     fn w4_an_account_never_activated_lapses_at_the_end_of_the_sixtieth_days_month() {
         let member = member("2024-04-03T03:00:00Z", "simple", vec![]);
-        assert_eq!(member.state_at(at("2024-06-30T14:59:59Z")), MemberState::Admitted);
-        assert_eq!(member.state_at(at("2024-06-30T15:00:00Z")), MemberState::Lapsed);
+        assert_eq!(member.state_at(at("2024-06-30T14:59:59Z"), &Programme::default()), MemberState::Admitted);
+        assert_eq!(member.state_at(at("2024-06-30T15:00:00Z"), &Programme::default()), MemberState::Lapsed);
     }
 
     #[test]
     fn the_first_primary_activation_starts_the_service() {
-        let member = member("2024-04-03T03:00:00Z", "simple", vec![card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))])]);
-        assert_eq!(member.state_at(at("2024-04-09T23:59:59Z")), MemberState::Admitted);
-        assert_eq!(member.state_at(at("2024-04-10T00:00:00Z")), MemberState::Active);
+        let member = member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
+        assert_eq!(member.state_at(at("2024-04-09T23:59:59Z"), &Programme::default()), MemberState::Admitted);
+        assert_eq!(member.state_at(at("2024-04-10T00:00:00Z"), &Programme::default()), MemberState::Active);
     }
 
     #[test]
-    fn activation_refuses_in_the_order_of_the_rule() {
-        let primary = card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
-        let live_additional = card("C2", &[("2024-04-11T00:00:00Z", activated(Role::Additional))]);
-        let dead_additional =
-            card("C2", &[("2024-04-11T00:00:00Z", activated(Role::Additional)), ("2024-04-12T00:00:00Z", CardEvent::Deactivated)]);
-        let stock = card("C3", &[]);
-        let now = at("2024-05-01T00:00:00Z");
-        let fresh = member("2024-04-03T03:00:00Z", "simple", vec![]);
-        let active = member("2024-04-03T03:00:00Z", "simple", vec![primary.clone()]);
-        let with_additional = member("2024-04-03T03:00:00Z", "simple", vec![primary.clone(), live_additional]);
-        let after_deactivation = member("2024-04-03T03:00:00Z", "simple", vec![primary.clone(), dead_additional.clone()]);
-        let lapsed_now = at("2024-07-01T00:00:00Z");
+    fn w10_a_hold_suspends_every_card_until_it_is_lifted() {
+        let events = [("2024-05-31T15:00:00Z", MemberEvent::HoldSet), ("2024-06-20T00:00:00Z", MemberEvent::HoldLifted)];
+        let member = member_with("2024-04-03T03:00:00Z", "simple", &events, vec![primary("2024-04-10T00:00:00Z")]);
+        let state = |when| member.card_state_at(&member.cards[0], at(when), &Programme::default());
+        assert_eq!(state("2024-05-31T14:59:59Z"), CardState::Active);
+        assert_eq!(state("2024-05-31T15:00:00Z"), CardState::Suspended([Suspension::Operator].into()));
+        assert_eq!(state("2024-06-20T00:00:00Z"), CardState::Active);
+    }
 
-        let refused = |member: &Member, card: &Card, role, code, now| activate(member, card, role, code, now).unwrap_err();
-        assert_eq!(refused(&fresh, &stock, Role::Primary, false, now), Reason::BadCode);
-        assert_eq!(refused(&fresh, &stock, Role::Additional, true, now), Reason::NotActivated);
-        assert_eq!(refused(&fresh, &stock, Role::Primary, true, lapsed_now), Reason::NotActivated);
-        assert_eq!(refused(&active, &stock, Role::Primary, true, now), Reason::PrimaryExists);
-        assert_eq!(refused(&active, &primary, Role::Additional, true, now), Reason::BadCode);
-        assert_eq!(refused(&with_additional, &stock, Role::Additional, true, now), Reason::AdditionalLimit);
-        assert_eq!(refused(&after_deactivation, &dead_additional, Role::Additional, true, now), Reason::DeadCard);
-        assert!(activate(&fresh, &stock, Role::Primary, true, now).is_ok());
-        assert!(activate(&active, &stock, Role::Additional, true, now).is_ok());
-        assert!(activate(&after_deactivation, &stock, Role::Additional, true, now).is_ok());
+    #[test]
+    fn the_end_of_the_service_kills_every_card() {
+        let member = member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
+        let programme = Programme { service_ends_at: Some(at("2025-03-31T15:00:00Z")), ..Programme::default() };
+        let card = &member.cards[0];
+        assert!(member.card_state_at(card, at("2025-03-31T14:59:59Z"), &programme).is_live());
+        assert_eq!(member.card_state_at(card, at("2025-03-31T15:00:00Z"), &programme).name(), "dead");
+        assert_eq!(member.state_at(at("2025-03-31T15:00:00Z"), &programme), MemberState::ServiceEnded);
+        assert_eq!(member.check_changeable(at("2025-04-01T00:00:00Z"), &programme), Err(Reason::ReadOnly));
     }
 }

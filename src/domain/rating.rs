@@ -1,19 +1,22 @@
-//! Rating: a pure function of a member's events, sessions and the tariff versions (convention C5).
+//! Rating: a pure function of a member's events, sessions and the programme's versions (convention C5).
 //! The member's screen, the API, the export and the month's verification all ask it.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 
 use super::allowance::{Pool, Split};
 use super::bill::{Bill, Line, LineCode};
 use super::card::Role;
-use super::ids::SessionId;
+use super::ids::{CardNumber, SessionId, SessionRef};
 use super::member::Member;
 use super::month::BillingMonth;
+use super::plan::PlanHistory;
+use super::programme::Programme;
 use super::session::{BillingState, Session};
 use super::station::ChargerClass;
-use super::tariff::{FreeUnits, NoPrice, Plan, Tariff, TariffBook};
+use super::tariff::{FreeUnits, NoPrice, Plan, Price, Tariff};
 use super::units::Yen;
 
 /// A session of the month as it was rated.
@@ -21,9 +24,15 @@ use super::units::Yen;
 pub struct RatedSession {
     /// Which.
     pub id: SessionId,
+    /// Its name for people.
+    pub reference: SessionRef,
+    /// When it started.
+    pub started_at: DateTime<Utc>,
+    /// The class of its charger, where it is known.
+    pub charger_class: Option<ChargerClass>,
     /// What its money does.
     pub state: BillingState,
-    /// Its units as measured; 0 while it runs.
+    /// Its units as measured; 0 while it runs, and where chargers were open to everyone.
     pub units: i64,
     /// How they are paid for. A session whose money waits draws nothing.
     pub split: Split,
@@ -40,6 +49,8 @@ pub struct PoolUse {
     pub used_units: i64,
     /// Free units left; `None`: no limit.
     pub free_units_left: Option<i64>,
+    /// What a unit is, and what it costs beyond the free ones.
+    pub price: Price,
 }
 
 /// A member's month, rated.
@@ -47,93 +58,107 @@ pub struct PoolUse {
 pub struct RatedMonth {
     /// The pools, quick then normal.
     pub pools: Vec<PoolUse>,
-    /// The month's sessions in order of start, then number (rule R7.6).
+    /// The month's sessions in order of start, then name (rule R7.6).
     pub sessions: Vec<RatedSession>,
     /// The bill.
     pub bill: Bill,
+    /// The tariff that rated it; `None` before the admission.
+    pub tariff: Option<Arc<Tariff>>,
 }
 
 /// The earliest month whose sessions are needed to rate `month`: earlier ones count only where a
 /// plan carries unused units on.
-pub fn first_month_needed(member: &Member, month: BillingMonth, tariffs: &TariffBook) -> BillingMonth {
+pub fn first_month_needed(member: &Member, month: BillingMonth, programme: &Programme) -> BillingMonth {
     let Some(service_start) = member.service_start() else {
         return month;
     };
+    let plans = member.plans(programme);
+    let carries =
+        |month: BillingMonth| programme.tariffs.plan(plans.plan_in(month), month).is_ok_and(|(_, _, plan)| plan.carry_over_months > 0);
     let mut first = month;
-    while first > BillingMonth::of(service_start) && carries_from(member, first.previous(), tariffs) {
+    while first > BillingMonth::of(service_start) && carries(first.previous()) {
         first = first.previous();
     }
     first
 }
 
-fn carries_from(member: &Member, month: BillingMonth, tariffs: &TariffBook) -> bool {
-    tariffs.plan(member.plan_at(month.start()), month).is_ok_and(|(_, _, plan)| plan.carry_over_months > 0)
+/// Unused units of a month.
+#[derive(Default)]
+struct Left {
+    units: i64,
+    unit_s: i64,
 }
 
-/// Rates a member's month; one before the admission has nothing, whatever tariff was in force. `sessions` holds at least the member's sessions of the months from
-/// [`first_month_needed`] to `month`, in any order.
-pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, tariffs: &TariffBook) -> Result<RatedMonth, NoPrice> {
-    if member.admitted_at >= month.end() {
+impl Left {
+    /// In the units of the next month's plan.
+    fn units_for(&self, plan: &Plan) -> i64 {
+        if plan.quick.free_units == FreeUnits::Limited(0) { 0 } else { self.units * self.unit_s / plan.quick.unit_s }
+    }
+}
+
+/// What rating knows beside the sessions.
+struct Rater<'a> {
+    member: &'a Member,
+    programme: &'a Programme,
+    plans: PlanHistory,
+    overlapping: HashSet<SessionId>,
+}
+
+/// Rates a member's month; one before the admission has nothing, whatever tariff was in force. `sessions`
+/// holds at least the member's sessions of the months from [`first_month_needed`] to `month`, and those
+/// that overlap them, in any order.
+pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, programme: &Programme) -> Result<RatedMonth, NoPrice> {
+    if member.admitted_at.is_none_or(|admitted| admitted >= month.end()) {
         let bill = Bill { member: member.id.clone(), month, lines: Vec::new() };
-        return Ok(RatedMonth { pools: Vec::new(), sessions: Vec::new(), bill });
+        return Ok(RatedMonth { pools: Vec::new(), sessions: Vec::new(), bill, tariff: None });
     }
-    let (tariff, _, plan) = tariffs.plan(member.plan_at(month.start()), month)?;
-    let mut carried = 0;
-    let mut earlier = first_month_needed(member, month, tariffs);
-    while earlier < month {
-        let (_, _, plan) = tariffs.plan(member.plan_at(earlier.start()), earlier)?;
-        let (_, pool) = draw(&of_month(sessions, earlier), sessions, plan, ChargerClass::Quick, carried);
-        carried = pool.own_left();
-        earlier = earlier.next();
-    }
-    if plan.quick.free_units == FreeUnits::Limited(0) {
-        // Carried units are lost on a change to a plan without an allowance (rule R7.7).
-        carried = 0;
-    }
+    let rater = Rater { member, programme, plans: member.plans(programme), overlapping: overlapping(sessions) };
+    let (tariff, _, plan) = programme.tariffs.plan(rater.plans.plan_in(month), month)?;
+    let plan = &rater.in_month(plan, month);
+    let carried = rater.carried_into(month, plan, sessions)?;
     let of_month = of_month(sessions, month);
-    let mut rated = Vec::new();
+    let mut rated = Vec::with_capacity(of_month.len());
     let mut pools = Vec::new();
     for class in ChargerClass::ALL {
         let carried = if class == ChargerClass::Quick { carried } else { 0 };
-        let (of_class, pool) = draw(&of_month, sessions, plan, class, carried);
+        let (of_class, pool) = rater.draw(&of_month, plan, class, carried);
         pools.push(pool_use(class, plan, carried, &of_class, pool));
         rated.extend(of_class);
     }
-    rated.extend(unrated(&of_month));
-    let position = |id: SessionId| of_month.iter().position(|session| session.id == id);
-    rated.sort_by_key(|session| position(session.id));
-    let bill = Bill { member: member.id.clone(), month, lines: lines(member, month, tariff, plan, &of_month, &rated) };
-    Ok(RatedMonth { pools, sessions: rated, bill })
+    rated.extend(of_month.iter().filter(|session| session.site.is_none()).map(|session| rater.rated(session, 0)));
+    rated.sort_by(|a, b| (a.started_at, &a.reference).cmp(&(b.started_at, &b.reference)));
+    let bill = Bill { member: member.id.clone(), month, lines: rater.lines(month, tariff, plan, &rated) };
+    Ok(RatedMonth { pools, sessions: rated, bill, tariff: Some(tariff.clone()) })
 }
 
 /// The month's sessions in the order in which they draw on the pool (rule R7.6).
 fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
     let mut chosen: Vec<&Session> = sessions.iter().filter(|session| session.month() == month).collect();
-    chosen.sort_by_key(|session| (session.start.at, session.id));
+    chosen.sort_by(|a, b| (a.start.at, &a.reference).cmp(&(b.start.at, &b.reference)));
     chosen
 }
 
-/// Lets the sessions of a class draw on its pool in order.
-fn draw(of_month: &[&Session], all: &[Session], plan: &Plan, class: ChargerClass, carried: i64) -> (Vec<RatedSession>, Pool) {
-    let price = plan.price(class);
-    let mut pool = Pool::new(price.free_units, carried);
-    let of_class = of_month.iter().filter(|session| session.site.is_some_and(|site| site.charger_class == class));
-    let rated = of_class.map(|session| {
-        let overlaps = all.iter().any(|other| session.overlaps(other));
-        let state = session.billing_state(overlaps);
-        let units = session.units(price.unit_s);
-        let split = if state == BillingState::Ended { pool.draw(units) } else { Split { free: 0, charged: 0 } };
-        RatedSession { id: session.id, state, units, split }
-    });
-    (rated.collect(), pool)
-}
-
-/// Sessions at connectors of unknown class: listed, never priced.
-fn unrated(of_month: &[&Session]) -> Vec<RatedSession> {
-    let unknown = of_month.iter().filter(|session| session.site.is_none());
-    unknown
-        .map(|session| RatedSession { id: session.id, state: session.billing_state(false), units: 0, split: Split { free: 0, charged: 0 } })
-        .collect()
+/// The sessions whose time overlaps another one's of the same card.
+fn overlapping(sessions: &[Session]) -> HashSet<SessionId> {
+    let mut by_card: BTreeMap<&CardNumber, Vec<&Session>> = BTreeMap::new();
+    for session in sessions {
+        if let Some(card) = &session.card {
+            by_card.entry(card).or_default().push(session);
+        }
+    }
+    let mut found = HashSet::new();
+    for of_card in by_card.values_mut() {
+        of_card.sort_by_key(|session| session.start.at);
+        for (place, session) in of_card.iter().enumerate() {
+            let stop = session.stop.as_ref().map_or(session.start.at, |stop| stop.edge.at);
+            for other in of_card.iter().skip(place + 1).take_while(|other| other.start.at < stop) {
+                if session.overlaps(other) {
+                    found.extend([session.id, other.id]);
+                }
+            }
+        }
+    }
+    found
 }
 
 fn pool_use(class: ChargerClass, plan: &Plan, carried: i64, rated: &[RatedSession], pool: Pool) -> PoolUse {
@@ -142,89 +167,148 @@ fn pool_use(class: ChargerClass, plan: &Plan, carried: i64, rated: &[RatedSessio
         FreeUnits::Unlimited => None,
     };
     let used_units = rated.iter().map(|session| session.split.free + session.split.charged).sum();
-    PoolUse { charger_class: class, free_units, used_units, free_units_left: pool.left() }
+    PoolUse { charger_class: class, free_units, used_units, free_units_left: pool.left(), price: plan.price(class).clone() }
 }
 
-/// The bill's lines (rule R6.0).
-fn lines(
-    member: &Member,
-    month: BillingMonth,
-    tariff: &Arc<Tariff>,
-    plan: &Plan,
-    of_month: &[&Session],
-    rated: &[RatedSession],
-) -> Vec<Line> {
-    let line = |code, quantity: i64, unit: &str, unit_price: Yen, sessions| Line {
-        code,
-        usage_month: month,
-        quantity,
-        unit: unit.to_owned(),
-        unit_price,
-        amount: unit_price.times(quantity).floor_to_whole(),
-        tax_rate: tariff.tax_rate,
-        tariff_version: tariff.version.clone(),
-        sessions,
-    };
-    let mut lines = Vec::new();
-    if month.contains(member.admitted_at) {
-        lines.push(line(LineCode::Contract, 1, "contract", tariff.fees.contract, vec![]));
-    }
-    if member.service_start().is_some_and(|start| BillingMonth::of(start) <= month) {
-        lines.push(line(LineCode::Base, 1, "month", plan.base, vec![]));
-        if member.term().is_some_and(|term| term.discounts(month)) && plan.term_discount > Yen::ZERO {
-            lines.push(line(LineCode::TermDiscount, 1, "month", -plan.term_discount, vec![]));
-        }
-    }
-    for (class, code) in [(ChargerClass::Quick, LineCode::MeteredQuick), (ChargerClass::Normal, LineCode::MeteredNormal)] {
-        let charged: Vec<&RatedSession> =
-            rated.iter().filter(|rated| rated.split.charged > 0 && class_of(of_month, rated.id) == Some(class)).collect();
-        let quantity = charged.iter().map(|session| session.split.charged).sum();
-        let price = plan.price(class);
-        if quantity > 0 {
-            let sessions = charged.iter().map(|session| session.id).collect();
-            lines.push(line(code, quantity, &unit_name(price.unit_s), price.per_unit, sessions));
-        }
-    }
-    let issues = additional_activations(member, month);
-    if issues > 0 {
-        lines.push(line(LineCode::AdditionalIssue, issues, "card", tariff.fees.additional_issue, vec![]));
-    }
-    if has_additional_month(member, month) {
-        lines.push(line(LineCode::AdditionalMonthly, 1, "month", tariff.fees.additional_monthly, vec![]));
-    }
-    lines
-}
-
-fn class_of(of_month: &[&Session], id: SessionId) -> Option<ChargerClass> {
-    of_month.iter().find(|session| session.id == id).and_then(|session| session.site).map(|site| site.charger_class)
-}
-
-fn unit_name(unit_s: i64) -> String {
+/// How a price's unit is called on bills.
+pub fn unit_name(unit_s: i64) -> String {
     if unit_s % 60 == 0 { format!("{} min", unit_s / 60) } else { format!("{unit_s} s") }
 }
 
-/// The lives of additional cards: from activation until death, `None` while they live.
-fn additional_lives(member: &Member) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>)> {
-    member.cards.iter().filter_map(|card| {
-        let holder = card.holder().filter(|holder| holder.role == Role::Additional)?;
-        Some((holder.activated_at, card.died_at()))
-    })
-}
+impl Rater<'_> {
+    /// The quick units carried into a month (rule R7.7): lost on a change to a plan without an allowance. Where
+    /// the length of a unit changes, it is the time that is carried.
+    fn carried_into(&self, month: BillingMonth, plan: &Plan, sessions: &[Session]) -> Result<i64, NoPrice> {
+        let mut left = Left::default();
+        let mut earlier = first_month_needed(self.member, month, self.programme);
+        while earlier < month {
+            let (_, _, plan) = self.programme.tariffs.plan(self.plans.plan_in(earlier), earlier)?;
+            let (_, pool) = self.draw(&of_month(sessions, earlier), plan, ChargerClass::Quick, left.units_for(plan));
+            left = Left { units: pool.own_left(), unit_s: plan.quick.unit_s };
+            earlier = earlier.next();
+        }
+        Ok(left.units_for(plan))
+    }
 
-/// How many additional cards were activated in the month: each has its issue fee (rule R9.5).
-fn additional_activations(member: &Member, month: BillingMonth) -> i64 {
-    additional_lives(member).filter(|(activated, _)| month.contains(*activated)).map(|_| 1).sum()
-}
+    fn rated(&self, session: &Session, unit_s: i64) -> RatedSession {
+        let standing = session.standing(Some(self.member), self.overlapping.contains(&session.id), self.programme);
+        let units = if standing.free || unit_s == 0 { 0 } else { session.units(unit_s) };
+        RatedSession {
+            id: session.id,
+            reference: session.reference.clone(),
+            started_at: session.start.at,
+            charger_class: session.site.map(|site| site.charger_class),
+            state: session.billing_state(standing),
+            units,
+            split: Split { free: 0, charged: 0 },
+        }
+    }
 
-/// Whether the month has the additional card's fee: a live one touches it (rule R9.6). It arises
-/// once, however many cards.
-fn has_additional_month(member: &Member, month: BillingMonth) -> bool {
-    additional_lives(member).any(|(activated, died)| {
-        let touches = activated < month.end() && died.is_none_or(|died| died > month.start());
-        touches || month.contains(activated)
-    })
+    /// A plan as it is in a month: free units come with the base fee, so a month after the last one with fees
+    /// has none.
+    fn in_month(&self, plan: &Plan, month: BillingMonth) -> Plan {
+        let mut plan = plan.clone();
+        if self.member.end(self.programme).is_some_and(|end| month > end.last_fee_month) {
+            plan.quick.free_units = FreeUnits::Limited(0);
+            plan.normal.free_units = FreeUnits::Limited(0);
+        }
+        plan
+    }
+
+    /// Lets the sessions of a class draw on its pool in order.
+    fn draw(&self, of_month: &[&Session], plan: &Plan, class: ChargerClass, carried: i64) -> (Vec<RatedSession>, Pool) {
+        let price = plan.price(class);
+        let mut pool = Pool::new(price.free_units, carried);
+        let of_class = of_month.iter().filter(|session| session.site.is_some_and(|site| site.charger_class == class));
+        let rated = of_class.map(|session| {
+            let mut rated = self.rated(session, price.unit_s);
+            if rated.state == BillingState::Ended {
+                rated.split = pool.draw(rated.units);
+            }
+            rated
+        });
+        (rated.collect(), pool)
+    }
+
+    /// The bill's lines (rule R6.0).
+    fn lines(&self, month: BillingMonth, tariff: &Arc<Tariff>, plan: &Plan, rated: &[RatedSession]) -> Vec<Line> {
+        let member = self.member;
+        let fees = &tariff.fees;
+        let mut lines = Vec::new();
+        let mut add = |code, quantity: i64, unit: &str, unit_price: Yen, sessions| {
+            if quantity > 0 {
+                lines.push(Line {
+                    code,
+                    usage_month: month,
+                    quantity,
+                    unit: unit.to_owned(),
+                    unit_price,
+                    amount: unit_price.times(quantity).floor_to_whole(),
+                    tax_rate: tariff.tax_rate,
+                    tariff_version: tariff.version.clone(),
+                    sessions,
+                    previous_invoice: None,
+                });
+            }
+        };
+        let once = i64::from;
+        add(LineCode::Contract, once(member.admitted_at.is_some_and(|at| month.contains(at))), "contract", fees.contract, vec![]);
+        let has_base = self.has_base_fee(month);
+        add(LineCode::Base, once(has_base), "month", plan.base, vec![]);
+        let discounted = has_base && plan.term_discount > Yen::ZERO && self.plans.contract_in(month, self.programme).is_some();
+        add(LineCode::TermDiscount, once(discounted), "month", -plan.term_discount, vec![]);
+        for (class, code) in [(ChargerClass::Quick, LineCode::MeteredQuick), (ChargerClass::Normal, LineCode::MeteredNormal)] {
+            let charged = || rated.iter().filter(|rated| rated.split.charged > 0 && rated.charger_class == Some(class));
+            let price = plan.price(class);
+            let sessions = charged().map(|session| session.reference.clone()).collect();
+            add(code, charged().map(|session| session.split.charged).sum(), &unit_name(price.unit_s), price.per_unit, sessions);
+        }
+        add(LineCode::AdditionalIssue, self.additional_issues(month), "card", fees.additional_issue, vec![]);
+        add(LineCode::AdditionalMonthly, once(self.has_additional_month(month)), "month", fees.additional_monthly, vec![]);
+        add(LineCode::Reissue, self.reissues(month), "card", fees.reissue, vec![]);
+        add(LineCode::EarlyTermination, self.plans.early_terminations_in(month), "contract", fees.early_termination, vec![]);
+        lines
+    }
+
+    /// Whether the month lies between the service's start and the last month with fees (rule R6.0).
+    fn has_base_fee(&self, month: BillingMonth) -> bool {
+        let started = self.member.service_start().is_some_and(|start| BillingMonth::of(start) <= month);
+        started && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
+    }
+
+    /// The lives of additional cards: from activation until they were given up or replaced, `None` where they
+    /// were not; and whether each came in another's place. The membership's end counts by its last month.
+    fn additional_lives(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>, bool)> {
+        self.member.cards.iter().filter_map(|card| {
+            let holder = card.holder().filter(|holder| holder.role == Role::Additional)?;
+            Some((holder.activated_at, card.died_at(), holder.replaces.is_some()))
+        })
+    }
+
+    /// How many additional cards were activated in the month: each has its issue fee (rule R9.5), but one
+    /// that came in another's place has the reissue fee instead.
+    fn additional_issues(&self, month: BillingMonth) -> i64 {
+        self.additional_lives().filter(|(activated, _, replaces)| !replaces && month.contains(*activated)).map(|_| 1).sum()
+    }
+
+    /// Whether the month has the additional card's fee: a live one touches it (rule R9.6), and it is not past
+    /// the last month with fees (rule R9.7). It arises once, however many cards. A card's end counts to the
+    /// second: one given up at midnight does not touch the month that begins.
+    fn has_additional_month(&self, month: BillingMonth) -> bool {
+        let touches = self.additional_lives().any(|(activated, died, _)| {
+            let lives = activated < month.end() && died.is_none_or(|died| died.trunc_subsecs(0) > month.start());
+            lives || month.contains(activated)
+        });
+        touches && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
+    }
+
+    /// How many replacement cards were registered in the month (rule R3.8c).
+    fn reissues(&self, month: BillingMonth) -> i64 {
+        let holders = self.member.cards.iter().filter_map(super::card::Card::holder);
+        holders.filter(|holder| holder.replaces.is_some() && month.contains(holder.activated_at)).map(|_| 1).sum()
+    }
 }
 
 #[cfg(test)]
 #[path = "rating_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -6,10 +6,10 @@ use super::super::card::{Card, CardEvent};
 use super::super::ids::{CardNumber, MemberId, StationId};
 use super::super::instant::Heard;
 use super::super::member::tests::member;
+use super::super::recording::{Opening, open};
 use super::super::session::tests::{closed, said};
-use super::super::session::{Opening, open};
 use super::super::station::ConnectorSite;
-use super::super::tariff::{Fees, Price};
+use super::super::tariff::{Fees, Price, TariffBook};
 use super::super::units::{TaxRate, WattHours};
 use super::*;
 
@@ -22,7 +22,7 @@ fn plan(base: i64, quick: Price, normal: Price) -> Plan {
 }
 
 /// The test tariff of the worked examples, and the older one with ten-minute units.
-fn book(carry_over_months: u8) -> TariffBook {
+pub(crate) fn book(carry_over_months: u8) -> Programme {
     let fees = Fees {
         contract: Yen::whole(1650),
         reissue: Yen::whole(1650),
@@ -37,6 +37,9 @@ fn book(carry_over_months: u8) -> TariffBook {
             tax_rate: TaxRate::parse("0.10").unwrap(),
             auto_renew: true,
             accepts_term: true,
+            accepts_term_until: None,
+            published_on: None,
+            small_debit: None,
             fees: fees.clone(),
             plans: plans.into_iter().map(|(name, plan)| (name.to_owned(), plan)).collect(),
             renames: renames.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect::<BTreeMap<_, _>>(),
@@ -51,15 +54,18 @@ fn book(carry_over_months: u8) -> TariffBook {
         vec![
             ("simple", plan(550, price(600, 0, "550"), price(60, 0, "1.65"))),
             ("premium_10", plan(4400, price(600, 10, "385"), price(60, 0, "0"))),
+            ("premium_20", plan(6600, price(600, 20, "330"), price(60, 0, "0"))),
         ],
         &[],
     );
-    let tt = version("tt", "2023-09", vec![("simple", simple), ("premium_100", p100)], &[("premium_10", "premium_100")]);
-    TariffBook::new(vec![tt, t1]).unwrap()
+    let p200 = plan(6600, price(60, 200, "38.5"), price(60, 600, "3.3"));
+    let plans = vec![("simple", simple), ("premium_100", p100), ("premium_200", p200)];
+    let tt = version("tt", "2023-09", plans, &[("premium_10", "premium_100"), ("premium_20", "premium_200")]);
+    Programme::of_tariffs(Arc::new(TariffBook::new(vec![tt, t1]).unwrap()))
 }
 
-fn activated_card(number: &str, role: Role, when: &str, died: Option<&str>) -> Card {
-    let mut events = vec![(when, CardEvent::Activated { member: MemberId::parse("M-1").unwrap(), role })];
+pub(crate) fn activated_card(number: &str, role: Role, when: &str, died: Option<&str>) -> Card {
+    let mut events = vec![(when, CardEvent::Activated { member: MemberId::parse("M-1").unwrap(), role, replaces: None })];
     events.extend(died.map(|when| (when, CardEvent::Deactivated)));
     card(number, &events)
 }
@@ -76,11 +82,14 @@ fn premium_with_two_cards() -> Member {
 }
 
 /// A session of a member's card: class, start and length in seconds.
-fn session(member: &Member, id: i64, card: &str, class: ChargerClass, start: &str, length_s: i64) -> Session {
+pub(crate) fn session(member: &Member, id: i64, card: &str, class: ChargerClass, start: &str, length_s: i64) -> Session {
     let card = member.card(&CardNumber::parse(card).unwrap()).unwrap().clone();
     let file = CardFile { card, member: Some(member.clone()) };
     let opened = open(&Opening {
         id: SessionId(id),
+        reference: SessionRef::of_number(SessionId(id)),
+        site_name: "Yokohama",
+        programme: &Programme::default(),
         station_id: &StationId::parse("CP1").unwrap(),
         zone: None,
         connector_id: 1,
@@ -96,7 +105,7 @@ fn session(member: &Member, id: i64, card: &str, class: ChargerClass, start: &st
     closed(opened, &stop.to_rfc3339(), 1000)
 }
 
-fn rated(member: &Member, sessions: &[Session], month: &str, book: &TariffBook) -> RatedMonth {
+fn rated(member: &Member, sessions: &[Session], month: &str, book: &Programme) -> RatedMonth {
     rate(member, sessions, BillingMonth::parse(month).unwrap(), book).unwrap()
 }
 
@@ -123,7 +132,7 @@ fn w25_w26_w27_the_allowance_is_one_pool_over_both_cards() {
     let month = rated(&primary_only, &over, "2024-03", &book);
     assert_eq!(printed(&month), [("base", 1, "4400".into()), ("metered_quick", 20, "880".into())]);
     assert_eq!(total_and_tax(&month), ("5280".into(), "480".into()));
-    assert_eq!(month.bill.lines[1].sessions, [SessionId(2)]);
+    assert_eq!(month.bill.lines[1].sessions, [SessionRef::of_number(SessionId(2))]);
 
     let both = [quick(1, "P", "2024-03-01T00:00:00Z", 60), quick(2, "A", "2024-03-02T00:00:00Z", 60)];
     let month = rated(&member, &both, "2024-03", &book);
@@ -132,10 +141,7 @@ fn w25_w26_w27_the_allowance_is_one_pool_over_both_cards() {
         [("base", 1, "4400".into()), ("metered_quick", 20, "880".into()), ("additional_monthly", 1, "2200".into())]
     );
     assert_eq!(total_and_tax(&month), ("7480".into(), "680".into()));
-    assert_eq!(
-        month.pools[0],
-        PoolUse { charger_class: ChargerClass::Quick, free_units: Some(100), used_units: 120, free_units_left: Some(0) }
-    );
+    assert_eq!((month.pools[0].free_units, month.pools[0].used_units, month.pools[0].free_units_left), (Some(100), 120, Some(0)));
 }
 
 #[test]
@@ -209,6 +215,43 @@ fn w35_unused_quick_units_are_carried_one_month_the_oldest_drawn_first() {
 }
 
 #[test]
+fn where_a_units_length_changes_it_is_the_time_that_is_carried() {
+    let mut programme = book(0);
+    let carrying = |tariff: &Arc<Tariff>| {
+        let mut tariff = (**tariff).clone();
+        tariff.plans.values_mut().for_each(|plan| plan.carry_over_months = 1);
+        Arc::new(tariff)
+    };
+    programme.tariffs = Arc::new(TariffBook::new(programme.tariffs.versions().iter().map(carrying).collect()).unwrap());
+    let cards = vec![activated_card("P", Role::Primary, "2023-07-31T16:00:00Z", None)];
+    let member = member("2023-07-10T00:00:00Z", "premium_10", cards);
+    let seven_units = [session(&member, 1, "P", ChargerClass::Quick, "2023-08-10T00:00:00Z", 70 * 60)];
+    assert_eq!(rated(&member, &seven_units, "2023-08", &programme).pools[0].free_units_left, Some(3));
+    assert_eq!(rated(&member, &seven_units, "2023-09", &programme).pools[0].free_units, Some(130), "three units of ten minutes");
+}
+
+#[test]
+fn an_additional_cards_last_month_is_that_of_the_base_fee() {
+    let cards = vec![
+        activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None),
+        activated_card("A", Role::Additional, "2023-02-11T00:00:00Z", None),
+    ];
+    let withdrawn = [("2024-06-30T15:00:00Z", super::super::member::MemberEvent::Withdrawn)];
+    let member = super::super::member::tests::member_with("2023-01-10T00:00:00Z", "simple", &withdrawn, cards);
+    assert_eq!(printed(&rated(&member, &[], "2024-07", &book(0))), [("base", 1, "1100".into()), ("additional_monthly", 1, "2200".into())]);
+    assert!(rated(&member, &[], "2024-08", &book(0)).bill.lines.is_empty());
+}
+
+#[test]
+fn a_plans_name_that_was_given_up_is_not_taken_again() {
+    let versions: Vec<Arc<Tariff>> = book(0).tariffs.versions().to_vec();
+    let mut later = (*versions[1]).clone();
+    later.plans.insert("premium_10".into(), later.plans["premium_100"].clone());
+    let faults = TariffBook::new(vec![versions[0].clone(), Arc::new(later)]).unwrap_err();
+    assert!(faults[0].to_string().contains("given up"), "{faults:?}");
+}
+
+#[test]
 fn w59_to_w65_the_additional_cards_fees_touch_a_month_once_and_each_issue() {
     let book = book(0);
     let additional = |lives: &[(&str, Option<&str>)], month: &str| {
@@ -230,7 +273,8 @@ fn w59_to_w65_the_additional_cards_fees_touch_a_month_once_and_each_issue() {
     let long_ago = "2024-01-10T00:00:00Z";
     let june_first = "2024-05-31T15:00:00Z";
     assert_eq!(additional(&[(long_ago, Some(june_first))], "2024-06"), Yen::ZERO);
-    assert_eq!(additional(&[(long_ago, Some("2024-05-31T15:00:00.001Z"))], "2024-06"), Yen::whole(2200));
+    assert_eq!(additional(&[(long_ago, Some("2024-05-31T15:00:00.999Z"))], "2024-06"), Yen::ZERO);
+    assert_eq!(additional(&[(long_ago, Some("2024-05-31T15:00:01Z"))], "2024-06"), Yen::whole(2200));
     assert_eq!(additional(&[(long_ago, Some("2024-05-31T14:59:00Z")), (june_first, None)], "2024-06"), Yen::whole(3850));
 }
 
@@ -251,7 +295,7 @@ fn w37_w83_the_start_months_tariff_version_decides_unit_and_price() {
 #[test]
 fn a_term_contract_takes_its_discount_off_the_base_fee() {
     let mut member = premium_with_two_cards();
-    member.admission.term_auto_renew = Some(true);
+    member.admission.term = true;
     let month = rated(&member, &[], "2024-03", &book(0));
     assert_eq!(printed(&month)[1], ("term_discount", 1, "-1650".into()));
 }
@@ -270,14 +314,14 @@ fn held_sessions_draw_nothing_and_leave_the_rest_unchanged() {
 
 #[test]
 fn a_plan_that_ends_without_a_successor_is_a_fault_of_the_book() {
-    let versions: Vec<Arc<Tariff>> = book(0).versions().to_vec();
+    let versions: Vec<Arc<Tariff>> = book(0).tariffs.versions().to_vec();
     let mut later = (*versions[1]).clone();
     later.renames.clear();
     let faults = TariffBook::new(vec![versions[0].clone(), Arc::new(later)]).unwrap_err();
-    assert_eq!(faults.len(), 1);
-    assert!(faults[0].contains("premium_10"), "{faults:?}");
+    assert_eq!(faults.len(), 2);
+    assert!(faults[0].to_string().contains("premium_10") && faults[1].to_string().contains("premium_20"), "{faults:?}");
     let twice = TariffBook::new(vec![versions[0].clone(), versions[0].clone()]).unwrap_err();
-    assert!(twice[0].contains("both begin in 2019-12"), "{twice:?}");
+    assert!(twice[0].to_string().contains("both begin in 2019-12"), "{twice:?}");
 }
 
 proptest::proptest! {

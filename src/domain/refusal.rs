@@ -31,19 +31,31 @@ pub enum Reason {
     PrimaryExists,
     /// The membership has a live additional card already.
     AdditionalLimit,
-    /// The card is dead for good.
+    /// The card is dead for good: it was given up.
     DeadCard,
+    /// The card is dead for good: a newer one took its place.
+    DeadReplaced,
     /// The card is not an additional one.
     NotAdditional,
     /// The authentication code is not the card's.
     BadCode,
     /// The tariff takes no new term contracts.
     TermClosed,
+    /// It is too early to withdraw.
+    TooEarly,
+    /// The plan change has taken effect and cannot be undone.
+    AlreadyEffective,
+    /// The membership is over: it can be read, not changed.
+    ReadOnly,
+    /// The new terms were not published long enough before.
+    NoticeTooShort,
+    /// The recipient may not have data for this purpose.
+    PurposeRefused,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownCard,
         Self::NotActivated,
         Self::Replaced,
@@ -59,16 +71,22 @@ impl Reason {
         Self::PrimaryExists,
         Self::AdditionalLimit,
         Self::DeadCard,
+        Self::DeadReplaced,
         Self::NotAdditional,
         Self::BadCode,
         Self::TermClosed,
+        Self::TooEarly,
+        Self::AlreadyEffective,
+        Self::ReadOnly,
+        Self::NoticeTooShort,
+        Self::PurposeRefused,
     ];
 
     /// The code, the article of the member terms (or `policy`), and the sentence for people.
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::UnknownCard => ("unknown_card", "4.2", "the id tag is no card of the programme"),
-            Self::NotActivated => ("not_activated", "3.1", "the card has not been activated"),
+            Self::NotActivated => ("not_activated", "3.1", "the card, or the membership that it is for, is not active"),
             Self::Replaced => ("replaced", "3.8", "the card was replaced by a newer one"),
             Self::Deactivated => ("deactivated", "9.5", "the additional card was deactivated for good"),
             Self::SuspendedLost => ("suspended_lost", "3.6", "the card is suspended as lost"),
@@ -82,9 +100,15 @@ impl Reason {
             Self::PrimaryExists => ("primary_exists", "3.1", "the member has a live primary card already"),
             Self::AdditionalLimit => ("additional_limit", "9.1", "the member has a live additional card already"),
             Self::DeadCard => ("dead_card", "9.5", "the card is dead for good and cannot come back"),
+            Self::DeadReplaced => ("dead_card", "3.8", "the card was replaced by a newer one and cannot come back"),
             Self::NotAdditional => ("not_additional", "9.5", "only an additional card can be deactivated"),
             Self::BadCode => ("bad_code", "3.1", "the authentication code is not this card's"),
             Self::TermClosed => ("term_closed", "8.1", "the tariff in force takes no new term contracts"),
+            Self::TooEarly => ("too_early", "13.5", "withdrawal is possible from the month after the month of the service's start"),
+            Self::AlreadyEffective => ("already_effective", "7", "the plan change has taken effect: ask for another one for next month"),
+            Self::ReadOnly => ("read_only", "13.7", "the membership is over: it can be read for a time, not changed"),
+            Self::NoticeTooShort => ("notice_too_short", "19.1", "new terms must be published at least a month before they take effect"),
+            Self::PurposeRefused => ("purpose_refused", "17.3", "this recipient may not have member data for this purpose"),
         }
     }
 
@@ -96,6 +120,11 @@ impl Reason {
     /// The article of the member terms that the refusal rests on.
     pub const fn article(self) -> &'static str {
         self.facts().1
+    }
+
+    /// Whether it passes without anything changing for the card.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::ServiceSuspended | Self::ChargerUnavailable)
     }
 
     /// One sentence for people.
@@ -114,10 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_a_code_of_its_own_and_an_article() {
+    fn every_reason_has_a_code_and_article_of_its_own() {
         for reason in Reason::ALL {
-            assert_eq!(Reason::from_code(reason.code()), Some(reason));
+            assert_eq!(Reason::from_code(reason.code()).map(Reason::code), Some(reason.code()));
             assert!(!reason.article().is_empty());
+            let same = Reason::ALL.into_iter().filter(|other| (other.code(), other.article()) == (reason.code(), reason.article()));
+            assert_eq!(same.map(|_| 1).sum::<i32>(), 1, "{reason:?}");
         }
     }
 }

@@ -1,18 +1,19 @@
 //! A session: from a transaction's start to its stop, with every doubt named.
 //!
-//! [`react`] is its state machine: what each message means in each phase. [`open`] and [`close`]
-//! measure, [`Session::billing_state`] says what its money does.
+//! [`react`] is its state machine: what each message means in each phase. [`super::recording`] opens,
+//! measures and closes it, [`Session::billing_state`] says what its money does.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::authorization::{self, CardFile, Place};
+use super::authorization;
 use super::flag::{Effect, Flag};
-use super::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId, SessionId, StationId};
-use super::instant::{Attributed, CLOCK_TOLERANCE_S, Heard, Reported, Zone, attribute};
+use super::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
+use super::member::Member;
 use super::metering;
 use super::month::BillingMonth;
+use super::programme::Programme;
 use super::refusal::Reason;
 use super::station::ConnectorSite;
 use super::units::WattHours;
@@ -174,8 +175,12 @@ pub struct Stop {
 pub struct Session {
     /// Its number, and the station's transaction id.
     pub id: SessionId,
+    /// Its name for people, bills and exports.
+    pub reference: SessionRef,
     /// The station.
     pub station_id: StationId,
+    /// The charging site where the station stood when it started.
+    pub site_name: String,
     /// The connector as the station numbered it; 0 and negative numbers occur in the field.
     pub connector_id: i64,
     /// The connector's site data when the session started; `None`: not in the station's record.
@@ -186,7 +191,8 @@ pub struct Session {
     pub card: Option<CardNumber>,
     /// The card's member, where it has one.
     pub member: Option<MemberId>,
-    /// Why the card was not authorized at the start instant.
+    /// Why the card was not authorized at the start instant, as it was known when the start arrived;
+    /// [`Session::standing`] says what is known by now.
     pub refusal: Option<Reason>,
     /// How it started.
     pub start: Edge,
@@ -200,7 +206,32 @@ pub struct Session {
     pub decision: Option<Decision>,
 }
 
+/// What the member's and the programme's histories say of a session by now, whenever its messages came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Why its card was not authorized at its start.
+    pub refusal: Option<Reason>,
+    /// Whether another session of its card overlaps it.
+    pub overlaps: bool,
+    /// Whether its charger was open to everyone at no charge.
+    pub free: bool,
+}
+
 impl Session {
+    /// Judges its start by the histories as they are known by now (convention C4).
+    pub fn standing(&self, member: Option<&Member>, overlaps: bool, programme: &Programme) -> Standing {
+        let card = member.zip(self.card.as_ref()).and_then(|(member, number)| Some((member, member.card(number)?)));
+        let refusal = match card {
+            None => self.refusal,
+            Some((member, card)) => {
+                // What was refused of the place stays as it was known when the start came.
+                let of_place = || self.refusal.filter(|reason| matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork));
+                authorization::card_refusal(card, Some(member), self.start.at, programme).or_else(of_place)
+            }
+        };
+        Standing { refusal, overlaps, free: programme.is_free(&self.site_name, self.start.at) }
+    }
+
     /// Where it stands in its life.
     pub const fn phase(&self) -> Phase {
         match self.stop {
@@ -227,9 +258,18 @@ impl Session {
         }
     }
 
-    /// What its money does; `overlaps` says whether another session of its card overlaps it.
-    pub fn billing_state(&self, overlaps: bool) -> BillingState {
-        let worst = self.flags.iter().map(|flag| flag.effect()).max().unwrap_or(Effect::Note);
+    /// What its money does.
+    pub fn billing_state(&self, standing: Standing) -> BillingState {
+        let counts = |flag: &&Flag| match flag {
+            // Judged anew by the standing.
+            Flag::NotAuthorized => false,
+            // No card is needed where chargers are open to everyone.
+            Flag::UnknownCard | Flag::NoCard => !standing.free,
+            _ => true,
+        };
+        let of_flags = self.flags.iter().filter(counts).map(|flag| flag.effect()).max().unwrap_or(Effect::Note);
+        let refused = standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
+        let worst = if refused { of_flags.max(Effect::Exception) } else { of_flags };
         match (self.decision, worst, self.phase()) {
             (Some(Decision::Waive), _, _) => BillingState::Waived,
             (Some(Decision::Bill), _, Phase::Stopped) => BillingState::Ended,
@@ -237,19 +277,19 @@ impl Session {
             (_, Effect::Exception, _) => BillingState::Exception,
             (_, Effect::Note | Effect::Review, Phase::Running) => BillingState::Open,
             (None, Effect::Review, Phase::Stopped) => BillingState::Review,
-            (None, Effect::Note, Phase::Stopped) if overlaps => BillingState::Review,
+            (None, Effect::Note, Phase::Stopped) if standing.overlaps => BillingState::Review,
             (None, Effect::Note, Phase::Stopped) => BillingState::Ended,
         }
     }
 
     /// Whether a person may decide so about it: it is over, its money waits, and it could be billed. A
     /// session whose stop never came, although its connector was used again, can only be waived.
-    pub fn is_decidable(&self, decision: Decision, overlaps: bool) -> bool {
+    pub fn is_decidable(&self, decision: Decision, standing: Standing) -> bool {
         if self.stop.is_none() {
             return decision == Decision::Waive && self.flags.contains(&Flag::Superseded);
         }
         let billable = self.member.is_some() && self.site.is_some() && !self.flags.contains(&Flag::StopBeforeStart);
-        let waits = match self.billing_state(overlaps) {
+        let waits = match self.billing_state(standing) {
             BillingState::Review | BillingState::Exception | BillingState::Quarantined => true,
             BillingState::Ended | BillingState::Waived => self.decision.is_some(),
             BillingState::Open => false,
@@ -285,172 +325,6 @@ impl Session {
             None => now <= offline_since + TimeDelta::hours(STALE_OFFLINE_HOURS),
         }
     }
-}
-
-/// What a start reports, with what we know about its place and card.
-pub struct Opening<'a> {
-    /// The number allotted to it.
-    pub id: SessionId,
-    /// The station.
-    pub station_id: &'a StationId,
-    /// The station's zone for times without one.
-    pub zone: Option<Zone>,
-    /// The connector as sent.
-    pub connector_id: i64,
-    /// The connector's site data.
-    pub site: Option<ConnectorSite>,
-    /// The id tag as sent.
-    pub id_tag_text: &'a str,
-    /// The card's file, where it is a card.
-    pub file: Option<&'a CardFile>,
-    /// The station's time.
-    pub reported: &'a Reported,
-    /// When and how it was heard.
-    pub heard: Heard,
-    /// The meter's register.
-    pub meter: Option<WattHours>,
-    /// Whether a field was missing or of the wrong kind.
-    pub malformed: bool,
-}
-
-/// Opens a session. Nothing is refused: what is doubtful is flagged.
-pub fn open(opening: &Opening<'_>) -> Session {
-    let id_tag = IdTag::new(opening.id_tag_text);
-    let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
-    let place = if opening.site.is_some() { Place::Open } else { Place::OffNetwork };
-    let verdict = authorization::judge(opening.file, at, place, false);
-    let mut flags: BTreeSet<Flag> = doubt.into_iter().collect();
-    let mut flag_if = |condition: bool, flag| {
-        if condition {
-            flags.insert(flag);
-        }
-    };
-    flag_if(opening.malformed, Flag::MalformedStart);
-    flag_if(opening.id_tag_text.chars().count() > ID_TAG_MAX, Flag::IdTagTooLong);
-    flag_if(opening.site.is_none(), Flag::UnknownConnector);
-    flag_if(id_tag.is_empty(), Flag::NoCard);
-    flag_if(!id_tag.is_empty() && opening.file.is_none(), Flag::UnknownCard);
-    flag_if(verdict.refusal.is_some_and(|reason| reason != Reason::UnknownCard), Flag::NotAuthorized);
-    flag_if(opening.meter.is_none(), Flag::MeterUnknown);
-    flag_if(opening.heard.received_at - at > TimeDelta::days(LATE_ARRIVAL_DAYS), Flag::LateArrival);
-    Session {
-        id: opening.id,
-        station_id: opening.station_id.clone(),
-        connector_id: opening.connector_id,
-        site: opening.site,
-        card: opening.file.map(|file| file.card.number.clone()),
-        member: verdict.group,
-        refusal: verdict.refusal,
-        id_tag,
-        start: Edge {
-            reported: opening.reported.text.clone(),
-            said: opening.reported.instant(opening.zone),
-            received_at: opening.heard.received_at,
-            at,
-            meter: opening.meter,
-        },
-        stop: None,
-        last_reading: None,
-        flags,
-        decision: None,
-    }
-}
-
-/// What a stop reports.
-pub struct Closing<'a> {
-    /// The station's zone for times without one.
-    pub zone: Option<Zone>,
-    /// The station's time.
-    pub reported: &'a Reported,
-    /// When and how it was heard.
-    pub heard: Heard,
-    /// The meter's register.
-    pub meter: Option<WattHours>,
-    /// The station's word for why.
-    pub reason: &'a str,
-    /// The card that stopped it.
-    pub id_tag: Option<IdTag>,
-    /// Whether a field was missing or of the wrong kind.
-    pub malformed: bool,
-}
-
-/// By how many hours a connected station's clock may be off at a stop and the session's length still be
-/// believed: a zone set wrongly is off by more.
-pub const BELIEVED_OFF_H: i64 = 8;
-
-/// The instant at which a session stopped, and the doubt about it.
-///
-/// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
-/// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
-/// keeps the station's own time: it may be delivered late over a connection that stands.
-pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
-    let attributed = attribute(closing.reported, closing.zone, closing.heard);
-    let Some(said) = closing.reported.instant(closing.zone) else { return attributed };
-    let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
-    let received_at = closing.heard.received_at;
-    let shift = session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
-    if !shift.is_zero() && (received_at - said).abs() > tolerance {
-        let shifted = said + shift;
-        if shifted >= session.start.at && shifted <= received_at + tolerance {
-            return Attributed { at: shifted, ..attributed };
-        }
-    }
-    match attributed.doubt {
-        Some(Flag::ClockAhead | Flag::ClockBehind) if shift.is_zero() => Attributed { at: said, ..attributed },
-        _ => attributed,
-    }
-}
-
-/// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
-/// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
-fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, over_cap: bool) -> bool {
-    let received_at = closing.heard.received_at;
-    let off = (received_at - at).abs() > TimeDelta::hours(BELIEVED_OFF_H);
-    match doubt {
-        Some(Flag::ClockAhead) => at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off),
-        Some(Flag::ClockBehind) => off,
-        _ => false,
-    }
-}
-
-/// Closes a running session: measures it and flags what is doubtful.
-pub fn close(session: &mut Session, closing: &Closing<'_>) {
-    let Attributed { at, doubt } = stopped_at(session, closing);
-    let duration = at - session.start.at;
-    let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);
-    let cap = session.site.as_ref().and_then(ConnectorSite::cap_min).map(TimeDelta::minutes);
-    let over_cap = cap.is_some_and(|cap| duration > cap);
-    let too_much = match (energy, &session.site) {
-        (Some(energy), Some(site)) => !metering::is_plausible(energy, site.most_power_w(), duration),
-        _ => false,
-    };
-    let other_card = closing.id_tag.as_ref().is_some_and(|tag| !tag.is_empty() && *tag != session.id_tag);
-    session.flags.extend(doubt.into_iter().chain(energy_doubt));
-    for (condition, flag) in [
-        (closing.malformed, Flag::MalformedStop),
-        (duration < TimeDelta::zero(), Flag::StopBeforeStart),
-        (duration > TimeDelta::hours(LONG_SESSION_HOURS), Flag::OverADay),
-        (over_cap, Flag::OverSiteCap),
-        (is_doubtful(at, doubt, closing, over_cap), Flag::DurationDoubtful),
-        (too_much, Flag::EnergyImplausible),
-        (other_card, Flag::StoppedByOtherCard),
-    ] {
-        if condition {
-            session.flags.insert(flag);
-        }
-    }
-    session.stop = Some(Stop {
-        edge: Edge {
-            reported: closing.reported.text.clone(),
-            said: closing.reported.instant(closing.zone),
-            received_at: closing.heard.received_at,
-            at,
-            meter: closing.meter,
-        },
-        reason: closing.reason.to_owned(),
-        id_tag: closing.id_tag.clone(),
-        energy,
-    });
 }
 
 #[cfg(test)]

@@ -67,6 +67,20 @@ impl ConnectorSite {
     }
 }
 
+/// Whether a station can be used (article 4.3(3)). It decides about new authorizations alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Availability {
+    /// It can.
+    #[default]
+    Open,
+    /// Its site is closed.
+    Closed,
+    /// It is being worked on.
+    Maintenance,
+}
+
+named!(Availability, Open = "open", Closed = "closed", Maintenance = "maintenance");
+
 /// What a station says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BootReport {

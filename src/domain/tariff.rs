@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::month::BillingMonth;
+use chrono::{DateTime, Months, NaiveDate, Utc};
+
+use super::month::{BillingMonth, in_japan};
 use super::station::ChargerClass;
 use super::units::{TaxRate, Yen};
 
@@ -73,6 +75,15 @@ pub struct Fees {
     pub early_termination: Yen,
 }
 
+/// The fee for collecting a small sum by account debit (rule M2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SmallDebitFee {
+    /// Invoices below this total have the fee.
+    pub threshold: Yen,
+    /// The fee.
+    pub fee: Yen,
+}
+
 /// One version of the tariff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tariff {
@@ -86,12 +97,32 @@ pub struct Tariff {
     pub auto_renew: bool,
     /// Whether new term contracts are taken.
     pub accepts_term: bool,
+    /// The last day, Japan time, on which they are; `None`: as long as the version holds.
+    pub accepts_term_until: Option<NaiveDate>,
+    /// The day on which the version was published, where the file says so.
+    pub published_on: Option<NaiveDate>,
+    /// The fee for small sums by account debit, where there is one.
+    pub small_debit: Option<SmallDebitFee>,
     /// The fees.
     pub fees: Fees,
     /// The plans by name.
     pub plans: BTreeMap<String, Plan>,
     /// Plans of the version before that go on under a new name: old name to new.
     pub renames: BTreeMap<String, String>,
+}
+
+impl Tariff {
+    /// Whether a term contract can be applied for at an instant of a month that it rates.
+    pub fn takes_terms_at(&self, at: DateTime<Utc>) -> bool {
+        self.accepts_term && self.accepts_term_until.is_none_or(|last| in_japan(at).date_naive() <= last)
+    }
+
+    /// Whether it was published less than a month before it takes effect: worth a warning, no more (rule
+    /// R19.3).
+    pub fn has_short_notice(&self) -> bool {
+        let latest = self.from.first_day().checked_sub_months(Months::new(1));
+        self.published_on.zip(latest).is_some_and(|(published, latest)| published > latest)
+    }
 }
 
 /// A month for which no price is known.
@@ -113,6 +144,39 @@ pub enum NoPrice {
     },
 }
 
+/// Why versions do not make a book.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BookFault {
+    /// Two versions begin in one month.
+    #[error("{one} and {other} both begin in {from}: keep one")]
+    SameMonth {
+        /// The one.
+        one: String,
+        /// The other.
+        other: String,
+        /// The month.
+        from: BillingMonth,
+    },
+    /// A plan has a name that was given up.
+    #[error("plans.{plan}: the name {plan:?} was given up by a rename up to {version}: take another")]
+    NameReused {
+        /// The version that has the plan.
+        version: String,
+        /// The name.
+        plan: String,
+    },
+    /// A plan ends without a successor.
+    #[error("plans.{plan}: the plan {plan:?} of {earlier} is missing: add [plans.{plan}] or name its successor in renames")]
+    PlanEnds {
+        /// The version that lacks it.
+        later: String,
+        /// The version that has it.
+        earlier: String,
+        /// The plan.
+        plan: String,
+    },
+}
+
 /// All versions, in order of their first month.
 #[derive(Debug, Clone, Default)]
 pub struct TariffBook {
@@ -120,24 +184,26 @@ pub struct TariffBook {
 }
 
 impl TariffBook {
-    /// Puts versions in order. Two of one month, or a plan that ends without a successor, is a
-    /// fault, told in a sentence.
-    pub fn new(mut versions: Vec<Arc<Tariff>>) -> Result<Self, Vec<String>> {
+    /// Puts versions in order. Two of one month, or a plan that ends without a successor, is a fault.
+    pub fn new(mut versions: Vec<Arc<Tariff>>) -> Result<Self, Vec<BookFault>> {
         versions.sort_by_key(|version| version.from);
         let mut faults = Vec::new();
+        let mut given_up: Vec<&str> = Vec::new();
+        for version in &versions {
+            given_up.extend(version.renames.keys().map(String::as_str));
+            let reused = version.plans.keys().filter(|plan| given_up.contains(&plan.as_str()));
+            faults.extend(reused.map(|plan| BookFault::NameReused { version: version.version.clone(), plan: plan.clone() }));
+        }
         for pair in versions.windows(2) {
             let [earlier, later] = pair else { continue };
             if earlier.from == later.from {
-                faults.push(format!("{} and {} both begin in {}: keep one", earlier.version, later.version, later.from));
+                faults.push(BookFault::SameMonth { one: earlier.version.clone(), other: later.version.clone(), from: later.from });
                 continue;
             }
             for plan in earlier.plans.keys() {
                 let successor = later.renames.get(plan).unwrap_or(plan);
                 if !later.plans.contains_key(successor) {
-                    faults.push(format!(
-                        "{}: the plan {plan:?} of {} is missing: add [plans.{plan}] or name its successor in renames",
-                        later.version, earlier.version
-                    ));
+                    faults.push(BookFault::PlanEnds { later: later.version.clone(), earlier: earlier.version.clone(), plan: plan.clone() });
                 }
             }
         }

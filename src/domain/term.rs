@@ -7,38 +7,56 @@ use super::month::BillingMonth;
 /// How long one term runs.
 pub const TERM_MONTHS: i32 = 36;
 
-/// A member's term contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Term {
-    applied_in: BillingMonth,
-    auto_renew: bool,
+/// The renewal window that belongs to an end month: from its first day until the end of the month after
+/// it, the second instant no longer in it (rule R8.2).
+pub fn window(end: BillingMonth) -> (DateTime<Utc>, DateTime<Utc>) {
+    (end.start(), end.plus(2).start())
 }
 
-impl Term {
-    /// A contract applied for at an instant, under terms that renew it by themselves or not.
-    pub fn applied_at(instant: DateTime<Utc>, auto_renew: bool) -> Self {
-        Self { applied_in: BillingMonth::of(instant), auto_renew }
-    }
+/// Whether procedures of a month fall into the window of an end month. Windows are whole months.
+pub fn is_in_window(end: BillingMonth, month: BillingMonth) -> bool {
+    month == end || month == end.next()
+}
 
-    /// The end month in force during `month`: the application's month plus 36, moved on by 36
-    /// with each renewal window that passed untouched (rules R8.1 to R8.3).
-    pub fn end_month(&self, month: BillingMonth) -> BillingMonth {
+/// A term contract from its application on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contract {
+    /// The month of the application, from which its terms count (rule R8.1).
+    pub applied_in: BillingMonth,
+    /// The first month with its discount (rule R8.8).
+    pub from: BillingMonth,
+    /// The first month without it, where a procedure ended it.
+    pub ended_from: Option<BillingMonth>,
+    /// The month in which the early-termination fee arose, if it did (rules R8.4, R8.5). At most one.
+    pub fee_in: Option<BillingMonth>,
+}
+
+impl Contract {
+    /// The end month of the term that a month belongs to, where the contract runs then: the application's
+    /// month plus 36, moved on by 36 with each window that passed untouched. `renews` tells whether the
+    /// terms in force at the instant of a renewal renew it (rule R8.3).
+    pub fn end_month(&self, month: BillingMonth, renews: impl Fn(DateTime<Utc>) -> bool) -> Option<BillingMonth> {
+        if month < self.applied_in || self.ended_from.is_some_and(|ended| month >= ended) {
+            return None;
+        }
         let mut end = self.applied_in.plus(TERM_MONTHS);
-        while self.auto_renew && month >= end.plus(2) {
+        while month > end {
+            let (_, renewed_at) = window(end);
+            if !renews(renewed_at) {
+                return None;
+            }
+            if month == end.next() {
+                return Some(end);
+            }
             end = end.plus(TERM_MONTHS);
         }
-        end
+        Some(end)
     }
 
-    /// The renewal window that belongs to an end month: from its first day until the end of the
-    /// month after it, the second instant no longer in it (rule R8.2).
-    pub fn window(end: BillingMonth) -> (DateTime<Utc>, DateTime<Utc>) {
-        (end.start(), end.plus(2).start())
-    }
-
-    /// Whether the discount of rule R8.8 applies to a month's base fee.
-    pub fn discounts(&self, month: BillingMonth) -> bool {
-        month >= self.applied_in && month <= self.end_month(month).plus(i32::from(self.auto_renew))
+    /// Whether a procedure of a month that ends the contract costs the early-termination fee: it runs then,
+    /// and the month is in no window (rule R8.4).
+    pub fn costs_fee(&self, month: BillingMonth, renews: impl Fn(DateTime<Utc>) -> bool) -> bool {
+        month >= self.from && self.end_month(month, renews).is_some_and(|end| !is_in_window(end, month))
     }
 }
 
@@ -50,33 +68,45 @@ mod tests {
         BillingMonth::parse(text).unwrap()
     }
 
+    fn contract(applied: &str) -> Contract {
+        let applied_in = BillingMonth::of(applied.parse().unwrap());
+        Contract { applied_in, from: applied_in, ended_from: None, fee_in: None }
+    }
+
     #[test]
-    fn the_end_month_counts_months_only() {
+    fn w46_w49_w50_w51_the_end_month_and_its_window_count_months_only() {
         for (applied, end, window_ends) in [
             ("2020-01-15T00:00:00Z", "2023-01", "2023-03"),
             ("2020-02-29T03:00:00Z", "2023-02", "2023-04"),
             ("2021-01-31T03:00:00Z", "2024-01", "2024-03"),
             ("2020-12-20T03:00:00Z", "2023-12", "2024-02"),
         ] {
-            let term = Term::applied_at(applied.parse().unwrap(), true);
-            assert_eq!(term.end_month(month("2022-06")), month(end));
-            assert_eq!(Term::window(month(end)), (month(end).start(), month(window_ends).start()));
+            assert_eq!(contract(applied).end_month(month("2022-06"), |_| true), Some(month(end)));
+            assert_eq!(window(month(end)), (month(end).start(), month(window_ends).start()));
         }
     }
 
     #[test]
     fn an_untouched_window_renews_for_another_three_years() {
-        let term = Term::applied_at("2020-01-15T00:00:00Z".parse().unwrap(), true);
-        assert_eq!(term.end_month(month("2023-02")), month("2023-01"));
-        assert_eq!(term.end_month(month("2023-03")), month("2026-01"));
-        assert!(term.discounts(month("2030-05")));
+        let contract = contract("2020-01-15T00:00:00Z");
+        assert_eq!(contract.end_month(month("2023-02"), |_| true), Some(month("2023-01")));
+        assert_eq!(contract.end_month(month("2023-03"), |_| true), Some(month("2026-01")));
+        assert_eq!(contract.end_month(month("2030-05"), |_| true), Some(month("2032-01")));
     }
 
     #[test]
-    fn a_contract_that_does_not_renew_is_discounted_to_its_end_month() {
-        let term = Term::applied_at("2021-03-10T00:00:00Z".parse().unwrap(), false);
-        assert!(term.discounts(month("2024-03")));
-        assert!(!term.discounts(month("2024-04")));
-        assert!(!term.discounts(month("2021-02")));
+    fn w93_a_contract_that_does_not_renew_ends_with_its_end_month() {
+        let contract = contract("2021-03-10T00:00:00Z");
+        assert_eq!(contract.end_month(month("2024-03"), |_| false), Some(month("2024-03")));
+        assert_eq!(contract.end_month(month("2024-04"), |_| false), None);
+        assert_eq!(contract.end_month(month("2021-02"), |_| false), None);
+    }
+
+    #[test]
+    fn w47_w48_a_procedure_outside_every_window_costs_the_fee() {
+        let contract = contract("2020-01-15T00:00:00Z");
+        for (procedure, costs) in [("2022-12", true), ("2023-01", false), ("2023-02", false), ("2023-03", true), ("2026-01", false)] {
+            assert_eq!(contract.costs_fee(month(procedure), |_| true), costs, "{procedure}");
+        }
     }
 }

@@ -104,11 +104,22 @@ impl TaxRate {
         (0..=10_000).contains(&rate).then_some(Self(rate))
     }
 
-    /// The tax contained in a tax-included amount, cut to whole yen. Taken once per rate and
-    /// invoice (convention C6).
+    /// The tax contained in a tax-included amount, its size cut to whole yen, so that a return takes back
+    /// what its invoice held. Taken once per rate and invoice (convention C6).
     pub fn tax_within(self, tax_included: Yen) -> Yen {
         let tax = i128::from(tax_included.0) * i128::from(self.0) / i128::from(10_000 + self.0);
-        Yen(i64::try_from(tax).unwrap_or(i64::MAX)).floor_to_whole()
+        Yen(i64::try_from(tax / 100 * 100).unwrap_or(i64::MAX))
+    }
+
+    /// A tax-included amount without its tax, in ten-thousandths of a yen, cut toward zero.
+    pub fn without_tax(self, tax_included: Yen) -> Decimal {
+        let scaled = i128::from(tax_included.0) * 100 * 10_000 / i128::from(10_000 + self.0);
+        Decimal::from_i128_with_scale(scaled, 4).normalize()
+    }
+
+    /// The rate in per cent.
+    pub fn per_cent(self) -> Decimal {
+        Decimal::new(self.0, 2).normalize()
     }
 }
 
@@ -155,7 +166,7 @@ mod tests {
     #[test]
     fn tax_is_cut_to_whole_yen_out_of_the_included_total() {
         let rate = TaxRate::parse("0.10").unwrap();
-        for (total, tax) in [(5280, 480), (4403, 400), (4466, 406), (7480, 680), (0, 0)] {
+        for (total, tax) in [(5280, 480), (4403, 400), (4466, 406), (7480, 680), (0, 0), (-4403, -400), (-5280, -480)] {
             assert_eq!(rate.tax_within(Yen::whole(total)), Yen::whole(tax), "{total}");
         }
         assert_eq!(rate.to_string(), "0.10");

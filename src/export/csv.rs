@@ -1,7 +1,10 @@
-//! CSV (RFC 4180, UTF-8): a row a line, sorted by member, then line.
+//! CSV (RFC 4180, UTF-8): a row a line, sorted by member, then invoice, then line.
 
-use super::{Invoice, KIND};
+use std::io;
+
 use crate::domain::bill::Line;
+use crate::domain::invoice::Invoice;
+use crate::hex::Sha256;
 
 /// The columns.
 pub const COLUMNS: [&str; 18] = [
@@ -25,27 +28,36 @@ pub const COLUMNS: [&str; 18] = [
     "previous_invoice_id",
 ];
 
-/// Writes invoices.
-pub fn render(invoices: &[Invoice]) -> std::io::Result<Vec<u8>> {
+/// Rows as text.
+pub(super) fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(rows: impl IntoIterator<Item = R>) -> io::Result<Vec<u8>> {
     let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for invoice in invoices {
-        for (number, line) in (1..).zip(&invoice.bill.lines) {
-            writer.write_record(row(invoice, number, line))?;
-        }
+    for row in rows {
+        writer.write_record(row)?;
     }
     writer.into_inner().map_err(|failed| failed.into_error())
 }
 
-fn row(invoice: &Invoice, number: usize, line: &Line) -> [String; 18] {
-    let bill = &invoice.bill;
-    let sessions: Vec<String> = line.sessions.iter().map(ToString::to_string).collect();
+/// The header.
+pub fn header(columns: &[&str]) -> io::Result<Vec<u8>> {
+    written([columns])
+}
+
+/// Invoices' rows.
+pub fn rows(invoices: &[Invoice]) -> io::Result<Vec<u8>> {
+    written(invoices.iter().flat_map(|invoice| {
+        let (total, tax) = (invoice.total().to_string(), invoice.tax().to_string());
+        (1..).zip(&invoice.lines).map(move |(number, line)| row(invoice, number, line, &total, &tax))
+    }))
+}
+
+fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) -> [String; 18] {
+    let sessions: Vec<&str> = line.sessions.iter().map(|session| session.as_str()).collect();
     [
-        bill.invoice_id(),
-        KIND.to_owned(),
-        bill.member.to_string(),
-        invoice.member_name.clone(),
-        invoice.payment_method.to_owned(),
+        invoice.id.clone(),
+        invoice.kind.name().to_owned(),
+        invoice.member.to_string(),
+        invoice.recipient_name.clone(),
+        invoice.payment.kind.name().to_owned(),
         line.usage_month.to_string(),
         number.to_string(),
         line.code.name().to_owned(),
@@ -54,10 +66,43 @@ fn row(invoice: &Invoice, number: usize, line: &Line) -> [String; 18] {
         line.unit_price.to_string(),
         line.amount.to_string(),
         line.tax_rate.to_string(),
-        bill.tax().to_string(),
-        bill.total().to_string(),
+        tax.to_owned(),
+        total.to_owned(),
         line.tariff_version.clone(),
         sessions.join(" "),
-        String::new(),
+        line.previous_invoice.clone().unwrap_or_default(),
     ]
+}
+
+/// The hash of a month's CSV file, made invoice by invoice.
+#[derive(Default)]
+pub struct CsvHash(Option<Sha256>);
+
+impl CsvHash {
+    /// Of an empty file.
+    pub const fn new() -> Self {
+        Self(None)
+    }
+
+    /// Adds an invoice.
+    pub fn add(&mut self, invoice: &Invoice) -> io::Result<()> {
+        let rows = rows(std::slice::from_ref(invoice))?;
+        self.begun()?.add(&rows);
+        Ok(())
+    }
+
+    /// The hash, in hex.
+    pub fn finish(mut self) -> io::Result<String> {
+        self.begun()?;
+        Ok(self.0.take().unwrap_or_default().finish())
+    }
+
+    fn begun(&mut self) -> io::Result<&mut Sha256> {
+        if self.0.is_none() {
+            let mut hash = Sha256::default();
+            hash.add(&header(&COLUMNS)?);
+            self.0 = Some(hash);
+        }
+        Ok(self.0.get_or_insert_default())
+    }
 }

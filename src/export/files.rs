@@ -1,56 +1,123 @@
-//! Writing an export: the file, then its manifest. A killed export leaves no half file.
+//! Writing an export: the file, then its manifest. A killed export leaves no half file under its name.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Format, Invoice};
-use crate::domain::bill::Bill;
+use super::Format;
 use crate::domain::month::BillingMonth;
 use crate::domain::units::Yen;
-use crate::hex;
+use crate::hex::Sha256;
 
-/// Writes `juden-MONTH.FORMAT` and `juden-MONTH.FORMAT.manifest.json` into a folder; their paths.
-pub fn write(folder: &Path, month: BillingMonth, format: Format, invoices: &[Invoice]) -> io::Result<[PathBuf; 2]> {
-    fs::create_dir_all(folder)?;
-    let bytes = format.render(invoices)?;
-    let name = format!("juden-{month}.{}", format.name());
-    let rows: usize = invoices.iter().map(|invoice| invoice.bill.lines.len()).sum();
-    let mut versions: Vec<&str> =
-        invoices.iter().flat_map(|invoice| &invoice.bill.lines).map(|line| line.tariff_version.as_str()).collect();
-    versions.sort_unstable();
-    versions.dedup();
-    let total: Yen = invoices.iter().map(|invoice| &invoice.bill).map(Bill::total).sum();
-    let manifest = json!({
-        "month": month.to_string(),
-        "format": format.name(),
-        "program": concat!("juden ", env!("CARGO_PKG_VERSION")),
-        "tariff_versions": versions,
-        "invoices": invoices.len(),
-        "rows": rows,
-        "total_yen": total.to_string(),
-        "files": [{
-            "name": name,
-            "bytes": bytes.len(),
-            "sha256": hex::sha256(&bytes),
-        }],
-    });
-    let mut manifest_text = serde_json::to_vec_pretty(&manifest)?;
-    manifest_text.push(b'\n');
-    let file = folder.join(&name);
-    let manifest_file = folder.join(format!("{name}.manifest.json"));
-    write_whole(&file, &bytes)?;
-    write_whole(&manifest_file, &manifest_text)?;
-    Ok([file, manifest_file])
+/// What an export comes to; counted while it is written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Invoices.
+    pub invoices: usize,
+    /// Rows or lines.
+    pub rows: usize,
+    /// What they come to.
+    pub total: Yen,
+    /// The tariff versions that priced them.
+    pub tariff_versions: std::collections::BTreeSet<String>,
+}
+
+/// An export that is being written beside its name.
+pub struct ExportFile {
+    file: BufWriter<File>,
+    partial: PathBuf,
+    folder: PathBuf,
+    name: String,
+    month: BillingMonth,
+    format: Format,
+    hash: Sha256,
+    bytes: usize,
+}
+
+impl ExportFile {
+    /// Begins `juden-MONTH.ENDING` in a folder, which is made where there is none.
+    pub fn begin(folder: &Path, month: BillingMonth, format: Format) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let name = format!("juden-{month}.{}", format.ending());
+        remove_left(folder, &name)?;
+        let partial = folder.join(partial_name(&name));
+        let file = BufWriter::new(File::create(&partial)?);
+        Ok(Self { file, partial, folder: folder.to_path_buf(), name, month, format, hash: Sha256::default(), bytes: 0 })
+    }
+
+    /// Writes a piece.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.add(bytes);
+        self.bytes += bytes.len();
+        self.file.write_all(bytes)
+    }
+
+    /// Syncs the file and gives it its name, then writes the manifest; their paths.
+    pub fn finish(mut self, tally: &Tally) -> io::Result<[PathBuf; 2]> {
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        let path = self.folder.join(&self.name);
+        fs::rename(&self.partial, &path)?;
+        let manifest = json!({
+            "month": self.month.to_string(),
+            "format": self.format.name(),
+            "program": concat!("juden ", env!("CARGO_PKG_VERSION")),
+            "tariff_versions": tally.tariff_versions,
+            "invoices": tally.invoices,
+            "rows": tally.rows,
+            "total_yen": tally.total.to_string(),
+            "files": [{
+                "name": self.name,
+                "bytes": self.bytes,
+                "sha256": self.hash.clone().finish(),
+            }],
+        });
+        let mut text = serde_json::to_vec_pretty(&manifest)?;
+        text.push(b'\n');
+        let manifest = write_whole(&self.folder, &format!("{}.manifest.json", self.name), &text)?;
+        Ok([path, manifest])
+    }
+}
+
+impl Drop for ExportFile {
+    /// Removes what was not finished. What a killed process left carries its number and is never read.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// Removes what processes that are gone have left half written.
+fn remove_left(folder: &Path, name: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.file_name();
+        let process = file.to_str().and_then(|file| file.strip_suffix(PARTIAL)).and_then(|file| {
+            let number = file.strip_prefix('.')?.strip_prefix(name)?.rsplit('.').next()?;
+            number.parse::<u32>().ok()
+        });
+        if process.is_some_and(|process| !Path::new("/proc").join(process.to_string()).exists()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The ending of what is not finished.
+const PARTIAL: &str = ".partial";
+
+fn partial_name(name: &str) -> String {
+    format!(".{name}.{}{PARTIAL}", std::process::id())
 }
 
 /// Writes beside the name, syncs, and renames: a reader finds the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("partial");
+fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let beside = folder.join(partial_name(name));
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    let path = folder.join(name);
+    fs::rename(&beside, &path)?;
+    Ok(path)
 }

@@ -1,44 +1,41 @@
-//! A closed month's bills as files: byte for byte the same on every run, because they come out of
-//! frozen bills alone.
+//! A closed month's invoices and billed sessions as files: byte for byte the same on every run, because
+//! they come out of what was frozen alone. Every format is written piece by piece, so that memory does
+//! not grow with the month.
 
+pub mod cdr;
+pub mod collection;
 pub mod csv;
 pub mod files;
 pub mod jsonl;
 
-use crate::domain::bill::Bill;
+use std::io;
 
-/// A bill with what an invoice says of its member.
-#[derive(Debug, Clone)]
-pub struct Invoice {
-    /// The bill.
-    pub bill: Bill,
-    /// The member's name.
-    pub member_name: String,
-    /// How it is paid.
-    pub payment_method: &'static str,
-}
-
-/// The kind of every invoice of a month's close.
-pub const KIND: &str = "regular";
+use crate::domain::invoice::Invoice;
 
 /// The formats that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// A row a line.
     Csv,
-    /// A bill a line.
+    /// An invoice a line.
     Jsonl,
+    /// A charge detail record of OCPI 2.2.1 a line.
+    OcpiCdr,
+    /// What a collection agent needs, a row an invoice.
+    Collection,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Jsonl, Self::OcpiCdr, Self::Collection];
 
-    /// Its name, which is its file's ending.
+    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Jsonl => "jsonl",
+            Self::OcpiCdr => "ocpi-cdr",
+            Self::Collection => "collection",
         }
     }
 
@@ -47,19 +44,41 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.name() == text)
     }
 
-    /// Its media type.
-    pub const fn content_type(self) -> &'static str {
+    /// The ending of its file's name.
+    pub const fn ending(self) -> &'static str {
         match self {
-            Self::Csv => "text/csv; charset=utf-8",
-            Self::Jsonl => "application/x-ndjson",
+            Self::Csv => "csv",
+            Self::Jsonl => "jsonl",
+            Self::OcpiCdr => "ocpi-cdr.jsonl",
+            Self::Collection => "collection.csv",
         }
     }
 
-    /// Writes a month's invoices.
-    pub fn render(self, invoices: &[Invoice]) -> std::io::Result<Vec<u8>> {
+    /// Its media type.
+    pub const fn content_type(self) -> &'static str {
         match self {
-            Self::Csv => csv::render(invoices),
-            Self::Jsonl => jsonl::render(invoices),
+            Self::Csv | Self::Collection => "text/csv; charset=utf-8",
+            Self::Jsonl | Self::OcpiCdr => "application/x-ndjson",
+        }
+    }
+
+    /// What stands before the first piece.
+    pub fn head(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv => csv::header(&csv::COLUMNS),
+            Self::Collection => csv::header(&collection::COLUMNS),
+            Self::Jsonl | Self::OcpiCdr => Ok(Vec::new()),
+        }
+    }
+
+    /// Writes a piece of invoices, the first of which is the month's `first`th; nothing for
+    /// [`Format::OcpiCdr`], whose pieces are billed sessions.
+    pub fn invoices(self, invoices: &[Invoice], first: usize) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Csv => csv::rows(invoices),
+            Self::Collection => collection::rows(invoices),
+            Self::Jsonl => jsonl::lines(invoices, first),
+            Self::OcpiCdr => Ok(Vec::new()),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use super::problem::Problem;
-use crate::domain::ids::{BadId, CardNumber, MemberId, SessionId, StationId};
+use crate::domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
 use crate::store::Page;
 
@@ -134,9 +134,15 @@ pub fn card_number(text: &str) -> Result<CardNumber, Problem> {
     CardNumber::parse(text).map_err(bad)
 }
 
-/// A session's number.
-pub fn session_id(text: &str) -> Result<SessionId, Problem> {
+/// A session's number, as lists go on by it.
+pub fn session_number(text: &str) -> Result<SessionId, Problem> {
     SessionId::parse(text).map_err(bad)
+}
+
+/// A session's name, or the number that its station knows it by.
+pub fn session_name(text: &str) -> Result<&str, Problem> {
+    SessionRef::parse(text).map_err(bad)?;
+    Ok(text)
 }
 
 /// A month.

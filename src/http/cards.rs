@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
 use super::problem::{Problem, Problems};
-use crate::app::cards::Effect;
+use crate::app::cards::{Effect, state_of};
 use crate::domain::authorization::CardFile;
-use crate::domain::card::{Role, Suspension};
+use crate::domain::card::{CardState, Role, Suspension};
 
 /// A card for the stock.
 #[derive(Deserialize, ToSchema)]
@@ -73,6 +73,32 @@ pub enum SuspensionName {
 #[serde(deny_unknown_fields)]
 pub struct SuspensionBody {
     reason: SuspensionName,
+    /// When the call centre received it, while the members' site was suspended.
+    received_at: Option<DateTime<Utc>>,
+}
+
+/// A new card in the place of an old one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplacementBody {
+    new_card_number: String,
+    activation_code: String,
+}
+
+/// To whom a card is mailed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailBody {
+    member_id: String,
+}
+
+/// What became of a dead card.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SurrenderBody {
+    /// Destroyed rather than given back.
+    #[serde(default)]
+    destroyed: bool,
 }
 
 /// Nothing.
@@ -85,10 +111,16 @@ pub struct EmptyBody {}
 pub struct CardJson {
     card_number: String,
     role: Option<String>,
-    /// `stock`, `active`, `suspended` or `dead`.
+    /// `stock`, `mailed`, `active`, `suspended` or `dead`.
     state: String,
+    /// Why it is suspended: `lost`, `operator`.
+    suspended_for: Vec<String>,
+    /// Why it is dead: `replaced`, `deactivated`, `membership_ended` or `service_ended`.
+    dead_cause: Option<String>,
     member_id: Option<String>,
     activated_at: Option<DateTime<Utc>>,
+    /// The card whose place it took.
+    replaces: Option<String>,
     /// Stations that are still to learn of the card's block.
     block_delivery: Vec<BlockDeliveryJson>,
 }
@@ -113,12 +145,22 @@ pub struct EffectJson {
 
 fn json(api: &Api, file: &CardFile) -> Json<CardJson> {
     let holder = file.card.holder();
+    let state = state_of(file, api.app.now(), &api.app.programme());
     Json(CardJson {
         card_number: file.card.number.to_string(),
         role: holder.as_ref().map(|holder| holder.role.name().to_owned()),
-        state: file.card.state_at(api.app.now()).name().to_owned(),
+        state: state.name().to_owned(),
+        suspended_for: match &state {
+            CardState::Suspended(reasons) => reasons.iter().map(|reason| reason.name().to_owned()).collect(),
+            _ => Vec::new(),
+        },
+        dead_cause: match state {
+            CardState::Dead(cause) => Some(cause.name().to_owned()),
+            _ => None,
+        },
         member_id: holder.as_ref().map(|holder| holder.member.to_string()),
-        activated_at: holder.map(|holder| holder.activated_at),
+        activated_at: holder.as_ref().map(|holder| holder.activated_at),
+        replaces: holder.and_then(|holder| holder.replaces).map(|card| card.to_string()),
         block_delivery: Vec::new(),
     })
 }
@@ -192,7 +234,7 @@ pub async fn suspend(
     Segment(number): Segment<String>,
     Body(body): Body<SuspensionBody>,
 ) -> Result<Json<EffectJson>, Problem> {
-    Ok(effect_json(api.app.suspend_card(&card_number(&number)?, suspension(&body)).await?))
+    Ok(effect_json(api.app.suspend_card(&card_number(&number)?, suspension(&body), body.received_at).await?))
 }
 
 /// Lifts one reason of a suspension.
@@ -207,6 +249,9 @@ pub async fn resume(
     Segment(number): Segment<String>,
     Body(body): Body<SuspensionBody>,
 ) -> Result<Json<EffectJson>, Problem> {
+    if body.received_at.is_some() {
+        return Err(Problem::malformed("received_at", "received_at is for suspensions: a card comes back when it is resumed"));
+    }
     Ok(effect_json(api.app.resume_card(&card_number(&number)?, suspension(&body)).await?))
 }
 
@@ -223,4 +268,67 @@ pub async fn deactivate(
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
     Ok(json(&api, &api.app.deactivate_card(&card_number(&number)?).await?))
+}
+
+/// Registers a new card in the place of a member's old one, which dies at that instant.
+#[utoipa::path(post, operation_id = "cards_replace", path = "/members/{member_id}/cards/{card_number}/replace", request_body = ReplacementBody,
+    params(("member_id" = String, Path, max_length = 32), ("card_number" = String, Path, max_length = 32)),
+    responses(
+        (status = 200, description = "the new card", body = CardJson),
+    Problems,
+    ))]
+pub async fn replace(
+    State(api): State<Arc<Api>>,
+    Segment((member, number)): Segment<(String, String)>,
+    Body(body): Body<ReplacementBody>,
+) -> Result<Json<CardJson>, Problem> {
+    let (old, new) = (card_number(&number)?, card_number(&body.new_card_number)?);
+    Ok(json(&api, &api.app.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?))
+}
+
+/// Notes that a new card was asked for in the place of a live one. Nothing changes until it is registered.
+#[utoipa::path(post, operation_id = "cards_request_reissue", path = "/cards/{card_number}/reissue-request", request_body = EmptyBody,
+    params(("card_number" = String, Path, max_length = 32)),
+    responses(
+        (status = 200, description = "done", body = CardJson),
+    Problems,
+    ))]
+pub async fn request_reissue(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<CardJson>, Problem> {
+    Ok(json(&api, &api.app.request_reissue(&card_number(&number)?).await?))
+}
+
+/// Notes that a card in stock was sent to a member: no one else can activate it.
+#[utoipa::path(post, operation_id = "cards_mail", path = "/cards/{card_number}/mail", request_body = MailBody,
+    params(("card_number" = String, Path, max_length = 32)),
+    responses(
+        (status = 200, description = "done", body = CardJson),
+    Problems,
+    ))]
+pub async fn mail(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(body): Body<MailBody>,
+) -> Result<Json<CardJson>, Problem> {
+    let member = member_id(&body.member_id)?;
+    api.app.member(&member).await?;
+    Ok(json(&api, &api.app.mail_card(&card_number(&number)?, &member).await?))
+}
+
+/// Notes that a dead card was given back or destroyed.
+#[utoipa::path(post, operation_id = "cards_surrender", path = "/cards/{card_number}/surrender", request_body = SurrenderBody,
+    params(("card_number" = String, Path, max_length = 32)),
+    responses(
+        (status = 200, description = "done", body = CardJson),
+    Problems,
+    ))]
+pub async fn surrender(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(body): Body<SurrenderBody>,
+) -> Result<Json<CardJson>, Problem> {
+    Ok(json(&api, &api.app.surrender_card(&card_number(&number)?, body.destroyed).await?))
 }

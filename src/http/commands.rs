@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Body, Segment, session_id, station_id};
+use super::bodies::{Body, Segment, session_name, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::commands::CommandResult;
 use crate::domain::ids::SessionId;
@@ -103,12 +103,12 @@ fn either(kind: Option<String>, yes: &str, no: &str) -> Result<bool, Problem> {
 }
 
 impl CommandBody {
-    fn command(self) -> Result<StationCommand, Problem> {
+    async fn command(self, api: &Api) -> Result<StationCommand, Problem> {
         Ok(match self.command {
             CommandName::RemoteStart => {
                 StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id }
             }
-            CommandName::RemoteStop => StationCommand::RemoteStop { session: self.session()? },
+            CommandName::RemoteStop => StationCommand::RemoteStop { session: self.session(api).await? },
             CommandName::Reset => StationCommand::Reset { hard: either(self.kind, "hard", "soft")? },
             CommandName::UnlockConnector => StationCommand::UnlockConnector { connector_id: needed(self.connector_id, "connector_id")? },
             CommandName::ClearCache => StationCommand::ClearCache,
@@ -132,9 +132,9 @@ impl CommandBody {
         })
     }
 
-    fn session(&self) -> Result<SessionId, Problem> {
+    async fn session(&self, api: &Api) -> Result<SessionId, Problem> {
         match (&self.session_id, self.transaction_id) {
-            (Some(text), _) => session_id(text),
+            (Some(text), _) => Ok(api.app.find_session(session_name(text)?).await?.id),
             (None, Some(id)) if (1..=SessionId::MAX).contains(&id) => Ok(SessionId(id)),
             (None, Some(_)) => Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647")),
             (None, None) => needed(None, "session_id"),
@@ -159,7 +159,7 @@ pub async fn send(
     Body(body): Body<CommandBody>,
 ) -> Result<Json<CommandAnswer>, Problem> {
     let id = station_id(&id)?;
-    let command = body.command()?;
+    let command = body.command(&api).await?;
     Ok(json(api.app.send_command(&id, &command, SENT_BY).await?))
 }
 

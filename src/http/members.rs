@@ -1,4 +1,4 @@
-//! Members, their usage and their bills.
+//! Applications, members and their histories.
 
 use std::sync::Arc;
 
@@ -7,19 +7,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, member_id, month};
+use super::bodies::{Asked, Body, PageQuery, Segment, member_id};
+use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
-use super::stations::ClassName;
-use crate::app::bills::BillView;
 use crate::app::members::Application;
-use crate::domain::member::{CardBrand, Member, MemberKind, PaymentKind};
+use crate::domain::ending::EndCause;
+use crate::domain::member::{Member, MemberKind};
 use crate::domain::month::BillingMonth;
-use crate::domain::rating::RatedMonth;
-use crate::domain::session::Session;
-use crate::domain::term::Term;
+use crate::domain::payment::{CardBrand, PaymentKind, PaymentMethod};
+use crate::domain::term::window;
 
 /// Who the member is in law.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
@@ -72,6 +72,19 @@ pub struct MemberBody {
     term_contract: bool,
     payment_method: PaymentBody,
     vehicle: Option<VehicleBody>,
+    /// Whether the member holds a car-rental permit: renters may use its cards too.
+    #[serde(default)]
+    art80_permit: bool,
+    /// Whether the terms were accepted: there is no membership without.
+    #[serde(default = "accepted")]
+    terms_accepted: bool,
+    /// Whether the operator is yet to decide: the application then waits for it.
+    #[serde(default)]
+    await_decision: bool,
+}
+
+const fn accepted() -> bool {
+    true
 }
 
 /// How the fees are paid.
@@ -84,11 +97,11 @@ pub struct PaymentBody {
 }
 
 /// The registered electric car.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VehicleBody {
     #[schema(min_length = 1, max_length = 32)]
-    vin: String,
+    pub vin: String,
 }
 
 /// A member.
@@ -98,14 +111,41 @@ pub struct MemberJson {
     name: String,
     kind: String,
     email: String,
-    /// `admitted`, `active` or `lapsed`.
+    /// `applied`, `rejected`, `admitted`, `active`, `lapsed`, `withdrawn`, `disqualified` or `service_ended`.
     state: String,
     plan: String,
-    admitted_at: DateTime<Utc>,
+    /// The plan asked for from next month on.
+    pending_plan: Option<String>,
+    pending_from: Option<DateTime<Utc>>,
+    applied_at: DateTime<Utc>,
+    admitted_at: Option<DateTime<Utc>>,
     service_start_at: Option<DateTime<Utc>>,
+    /// The first instant at which it may withdraw.
+    may_withdraw_from: Option<DateTime<Utc>>,
+    /// The terms in force when it joined, where a version is recorded.
+    terms_version_at_joining: Option<String>,
     term: Option<TermJson>,
     payment_method: PaymentJson,
+    vehicle: Option<VehicleBody>,
+    art80_permit: bool,
+    /// Whether the operator holds all of its cards.
+    operator_hold: bool,
+    /// The invoices whose payment failed.
+    arrears: Vec<String>,
+    end: Option<EndJson>,
     cards: Vec<MemberCardJson>,
+}
+
+/// The end of a membership, past or to come.
+#[derive(Serialize, ToSchema)]
+pub struct EndJson {
+    /// `withdrawn`, `disqualified` or `service_ended`.
+    cause: String,
+    at: DateTime<Utc>,
+    /// The last month with a base fee.
+    last_fee_month: String,
+    /// Until when usage and bills can be seen.
+    viewable_until: Option<DateTime<Utc>>,
 }
 
 /// A term contract.
@@ -121,6 +161,8 @@ pub struct TermJson {
 pub struct PaymentJson {
     kind: String,
     brand: Option<String>,
+    /// Since when.
+    since: DateTime<Utc>,
 }
 
 /// A member's card.
@@ -138,35 +180,76 @@ pub struct MemberPage {
     next_cursor: Option<String>,
 }
 
-fn json(api: &Api, member: &Member) -> MemberJson {
-    let now = api.app.now();
+/// A member as it stands now.
+pub fn json(api: &Api, member: &Member) -> MemberJson {
+    let (now, programme) = (api.app.now(), api.app.programme());
     let month = BillingMonth::of(now);
-    let plan =
-        api.app.tariffs.plan(member.plan_at(now), month).map_or_else(|_| member.plan_at(now).to_owned(), |(_, name, _)| name.to_owned());
+    let plans = member.plans(&programme);
+    let named = |plan: &str| programme.tariffs.plan(plan, month).map_or_else(|_| plan.to_owned(), |(_, name, _)| name.to_owned());
+    let pending = member.pending_at(now, &programme);
+    let (contact, payment) = (member.contact_at(now), member.payment_at(now));
     let card = |card: &crate::domain::card::Card| MemberCardJson {
         card_number: card.number.to_string(),
         role: card.holder().map(|holder| holder.role.name()).unwrap_or_default().to_owned(),
-        state: card.state_at(now).name().to_owned(),
+        state: member.card_state_at(card, now, &programme).name().to_owned(),
     };
     MemberJson {
         member_id: member.id.to_string(),
-        name: member.admission.name.clone(),
+        name: contact.name,
         kind: member.admission.kind.name().to_owned(),
-        email: member.admission.email.clone(),
-        state: member.state_at(now).name().to_owned(),
-        plan,
+        email: contact.email,
+        state: member.state_at(now, &programme).name().to_owned(),
+        plan: named(plans.plan_in(month)),
+        pending_from: pending.as_ref().map(|pending| pending.from.start()),
+        pending_plan: pending.map(|pending| pending.plan),
+        applied_at: member.applied_at,
         admitted_at: member.admitted_at,
         service_start_at: member.service_start(),
-        term: member.term().map(|term| {
-            let end = term.end_month(month);
-            let (window_from, window_to) = Term::window(end);
+        may_withdraw_from: member.may_withdraw_from(),
+        terms_version_at_joining: member.admitted_at.and_then(|at| programme.terms_at(at)).map(|terms| terms.version.clone()),
+        term: plans.contract_in(month, &programme).map(|(_, end)| {
+            let (window_from, window_to) = window(end);
             TermJson { end_month: end.to_string(), window_from, window_to }
         }),
         payment_method: PaymentJson {
-            kind: member.admission.payment.name().to_owned(),
-            brand: member.admission.brand.map(|brand| brand.name().to_owned()),
+            kind: payment.method.kind.name().to_owned(),
+            brand: payment.method.brand.map(|brand| brand.name().to_owned()),
+            since: payment.since,
         },
+        vehicle: member.vehicle_at(now).map(|vin| VehicleBody { vin: vin.to_owned() }),
+        art80_permit: member.admission.art80_permit,
+        operator_hold: member.is_held_at(now),
+        arrears: member.arrears_at(now).into_iter().map(str::to_owned).collect(),
+        end: member.end(&programme).map(|end| EndJson {
+            cause: match end.cause {
+                EndCause::Withdrawn => "withdrawn",
+                EndCause::Disqualified => "disqualified",
+                EndCause::ServiceEnded => "service_ended",
+            }
+            .to_owned(),
+            at: end.at,
+            last_fee_month: end.last_fee_month.to_string(),
+            viewable_until: member.viewable_until(&programme),
+        }),
         cards: member.cards.iter().map(card).collect(),
+    }
+}
+
+impl PaymentBody {
+    /// The method that it names.
+    pub fn method(&self) -> PaymentMethod {
+        PaymentMethod {
+            kind: match self.kind {
+                PaymentName::CreditCard => PaymentKind::CreditCard,
+                PaymentName::AccountDebit => PaymentKind::AccountDebit,
+                PaymentName::Invoice => PaymentKind::Invoice,
+            },
+            brand: self.brand.map(|brand| match brand {
+                BrandName::NissanCard => CardBrand::NissanCard,
+                BrandName::BizNissanCard => CardBrand::BizNissanCard,
+                BrandName::Other => CardBrand::Other,
+            }),
+        }
     }
 }
 
@@ -181,29 +264,92 @@ impl From<MemberBody> for Application {
             email: body.email,
             plan: body.plan,
             term_contract: body.term_contract,
-            payment: match body.payment_method.kind {
-                PaymentName::CreditCard => PaymentKind::CreditCard,
-                PaymentName::AccountDebit => PaymentKind::AccountDebit,
-                PaymentName::Invoice => PaymentKind::Invoice,
-            },
-            brand: body.payment_method.brand.map(|brand| match brand {
-                BrandName::NissanCard => CardBrand::NissanCard,
-                BrandName::BizNissanCard => CardBrand::BizNissanCard,
-                BrandName::Other => CardBrand::Other,
-            }),
+            payment: body.payment_method.method(),
             vehicle_vin: body.vehicle.map(|vehicle| vehicle.vin),
+            art80_permit: body.art80_permit,
+            await_decision: body.await_decision,
         }
     }
 }
 
-/// Admits a member.
-#[utoipa::path(post, operation_id = "members_admit", path = "/members", request_body = MemberBody, responses(
+/// Takes an application, and admits the member unless the decision is to wait.
+#[utoipa::path(post, operation_id = "members_apply", path = "/members", request_body = MemberBody, responses(
     (status = 201, description = "made", body = MemberJson),
     Problems,
 ))]
-pub async fn admit(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) -> Result<(StatusCode, Json<MemberJson>), Problem> {
-    let member = api.app.admit(body.into()).await?;
+pub async fn apply(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) -> Result<(StatusCode, Json<MemberJson>), Problem> {
+    if !body.terms_accepted {
+        return Err(Problem::malformed(
+            "terms_accepted",
+            "terms_accepted must be true: there is no membership without accepting the terms",
+        ));
+    }
+    let member = api.app.apply(body.into()).await?;
     Ok((StatusCode::CREATED, Json(json(&api, &member))))
+}
+
+/// Admits an applicant whose decision waited.
+#[utoipa::path(post, operation_id = "members_admit", path = "/members/{member_id}/admit", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn admit(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<MemberJson>, Problem> {
+    Ok(Json(json(&api, &api.app.admit(&member_id(&id)?).await?)))
+}
+
+/// Rejects an applicant whose decision waited: no fee arises.
+#[utoipa::path(post, operation_id = "members_reject", path = "/members/{member_id}/reject", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn reject(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Result<Json<MemberJson>, Problem> {
+    Ok(Json(json(&api, &api.app.reject(&member_id(&id)?).await?)))
+}
+
+/// An event of a history.
+#[derive(Serialize, ToSchema)]
+pub struct EventJson {
+    /// Its number: orders events of one instant.
+    seq: i64,
+    /// The instant from which it holds.
+    at: DateTime<Utc>,
+    /// The card, where it is a card's.
+    card_number: Option<String>,
+    event: String,
+    detail: Value,
+}
+
+/// A history.
+#[derive(Serialize, ToSchema)]
+pub struct HistoryJson {
+    items: Vec<EventJson>,
+    next_cursor: Option<String>,
+}
+
+/// Kept events as the API shows them.
+pub fn history_json(events: Vec<crate::store::KeptEvent>) -> HistoryJson {
+    let items = events.into_iter().map(|kept| EventJson {
+        seq: kept.seq,
+        at: kept.at,
+        card_number: kept.card,
+        event: kept.kind,
+        detail: serde_json::from_str(&kept.detail).unwrap_or(Value::Null),
+    });
+    HistoryJson { items: items.collect(), next_cursor: None }
+}
+
+/// Everything that happened to a member and its cards, in order.
+#[utoipa::path(get, operation_id = "members_history", path = "/members/{member_id}/history",
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = HistoryJson), Problems))]
+pub async fn history(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<HistoryJson>, Problem> {
+    Ok(Json(history_json(api.app.history(&member_id(&id)?).await?)))
 }
 
 /// A member.
@@ -226,145 +372,4 @@ pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -
     let is_full = i64::try_from(members.len()).unwrap_or(i64::MAX) == page.limit;
     let next_cursor = members.last().filter(|_| is_full).map(|member| member.id.to_string());
     Ok(Json(MemberPage { items: members.iter().map(|member| json(&api, member)).collect(), next_cursor }))
-}
-
-/// A member's usage of a month.
-#[derive(Serialize, ToSchema)]
-pub struct UsageJson {
-    member_id: String,
-    month: String,
-    pools: Vec<PoolJson>,
-    sessions: Vec<UsedSessionJson>,
-}
-
-/// The free units of one class of chargers. A number that is absent has no limit.
-#[derive(Serialize, ToSchema)]
-pub struct PoolJson {
-    charger_class: ClassName,
-    free_units: Option<i64>,
-    used_units: i64,
-    free_units_left: Option<i64>,
-}
-
-/// A session of the month.
-#[derive(Serialize, ToSchema)]
-pub struct UsedSessionJson {
-    session_id: String,
-    station_id: String,
-    card_number: Option<String>,
-    charger_class: Option<ClassName>,
-    started_at: DateTime<Utc>,
-    stopped_at: Option<DateTime<Utc>>,
-    units: i64,
-    free_units: i64,
-    charged_units: i64,
-    energy_wh: Option<i64>,
-    /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
-    state: String,
-}
-
-fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions: &[Session]) -> UsageJson {
-    let used = rated.sessions.iter().filter_map(|rated| {
-        let session = sessions.iter().find(|session| session.id == rated.id)?;
-        Some(UsedSessionJson {
-            session_id: session.id.to_string(),
-            station_id: session.station_id.to_string(),
-            card_number: session.card.as_ref().map(ToString::to_string),
-            charger_class: session.site.map(|site| site.charger_class.into()),
-            started_at: session.start.at,
-            stopped_at: session.stop.as_ref().map(|stop| stop.edge.at),
-            units: rated.units,
-            free_units: rated.split.free,
-            charged_units: rated.split.charged,
-            energy_wh: session.stop.as_ref().and_then(|stop| stop.energy).map(|energy| energy.0),
-            state: rated.state.name().to_owned(),
-        })
-    });
-    let pools = rated.pools.iter().map(|pool| PoolJson {
-        charger_class: pool.charger_class.into(),
-        free_units: pool.free_units,
-        used_units: pool.used_units,
-        free_units_left: pool.free_units_left,
-    });
-    UsageJson { member_id: member, month: month.to_string(), pools: pools.collect(), sessions: used.collect() }
-}
-
-/// A member's usage of a month: the sessions that started in it, Japan time.
-#[utoipa::path(get, operation_id = "members_usage", path = "/members/{member_id}/usage/{month}",
-    params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
-    responses(
-        (status = 200, description = "done", body = UsageJson),
-    Problems,
-    ))]
-pub async fn usage(State(api): State<Arc<Api>>, Segment((id, text)): Segment<(String, String)>) -> Result<Json<UsageJson>, Problem> {
-    let month = month(&text)?;
-    let (rated, sessions) = api.app.usage(&member_id(&id)?, month).await?;
-    Ok(Json(usage_json(id, month, &rated, &sessions)))
-}
-
-/// A bill.
-#[derive(Serialize, ToSchema)]
-pub struct BillJson {
-    member_id: String,
-    month: String,
-    invoice_id: String,
-    /// `provisional` or `closed`.
-    state: String,
-    lines: Vec<LineJson>,
-    total_yen: String,
-    tax_yen: String,
-}
-
-/// A bill's line.
-#[derive(Serialize, ToSchema)]
-pub struct LineJson {
-    code: String,
-    usage_month: String,
-    quantity: i64,
-    unit: String,
-    unit_price_yen: String,
-    amount_yen: String,
-    tax_rate: String,
-    tariff_version: String,
-    /// The article of the member terms that it rests on.
-    article: String,
-    /// The sessions whose units it counts.
-    session_ids: Vec<String>,
-}
-
-fn bill_json(view: &BillView) -> BillJson {
-    let bill = &view.bill;
-    let line = |line: &crate::domain::bill::Line| LineJson {
-        code: line.code.name().to_owned(),
-        usage_month: line.usage_month.to_string(),
-        quantity: line.quantity,
-        unit: line.unit.clone(),
-        unit_price_yen: line.unit_price.to_string(),
-        amount_yen: line.amount.to_string(),
-        tax_rate: line.tax_rate.to_string(),
-        tariff_version: line.tariff_version.clone(),
-        article: line.code.article().to_owned(),
-        session_ids: line.sessions.iter().map(ToString::to_string).collect(),
-    };
-    BillJson {
-        member_id: bill.member.to_string(),
-        month: bill.month.to_string(),
-        invoice_id: bill.invoice_id(),
-        state: if view.closed { "closed" } else { "provisional" }.to_owned(),
-        lines: bill.lines.iter().map(line).collect(),
-        total_yen: bill.total().to_string(),
-        tax_yen: bill.tax().to_string(),
-    }
-}
-
-/// A member's bill: the frozen one of a closed month, else what it would be now.
-#[utoipa::path(get, operation_id = "members_bill", path = "/members/{member_id}/bills/{month}",
-    params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
-    responses(
-        (status = 200, description = "done", body = BillJson),
-    Problems,
-    ))]
-pub async fn bill(State(api): State<Arc<Api>>, Segment((id, text)): Segment<(String, String)>) -> Result<Json<BillJson>, Problem> {
-    let view = api.app.bill(&member_id(&id)?, month(&text)?).await?;
-    Ok(Json(bill_json(&view)))
 }

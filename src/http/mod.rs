@@ -1,17 +1,24 @@
 //! The operator's API: `/api/v1`, JSON, one file per resource, described by its own OpenAPI document.
 
+mod accounts;
+mod audit;
 mod auth;
 mod bodies;
 mod cards;
 mod clock;
 mod commands;
+mod document;
 mod health;
 mod idempotency;
+mod lookups;
 mod members;
+mod memberships;
 mod months;
 pub mod problem;
+mod programme;
 mod sessions;
 mod stations;
+mod usage;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,16 +103,50 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(stations::refused_handshakes))
         .routes(routes!(commands::send))
         .routes(routes!(commands::send_call))
-        .routes(routes!(members::admit, members::list))
+        .routes(routes!(members::apply, members::list))
         .routes(routes!(members::get))
-        .routes(routes!(members::usage))
-        .routes(routes!(members::bill))
+        .routes(routes!(members::admit))
+        .routes(routes!(members::reject))
+        .routes(routes!(members::history))
+        .routes(routes!(memberships::put_plan, memberships::cancel_plan))
+        .routes(routes!(memberships::put_contact))
+        .routes(routes!(memberships::put_payment))
+        .routes(routes!(memberships::put_vehicle))
+        .routes(routes!(memberships::put_consent))
+        .routes(routes!(memberships::request_card))
+        .routes(routes!(memberships::hold))
+        .routes(routes!(memberships::release))
+        .routes(routes!(memberships::withdraw))
+        .routes(routes!(memberships::disqualify))
+        .routes(routes!(usage::usage))
+        .routes(routes!(usage::bill))
+        .routes(routes!(usage::explain))
+        .routes(routes!(accounts::get))
+        .routes(routes!(accounts::note_payment))
+        .routes(routes!(accounts::fees_paid))
+        .routes(routes!(programme::get))
+        .routes(routes!(programme::history))
+        .routes(routes!(programme::terms_of))
+        .routes(routes!(programme::publish_terms))
+        .routes(routes!(programme::open_suspension))
+        .routes(routes!(programme::close_suspension))
+        .routes(routes!(programme::open_freely))
+        .routes(routes!(programme::close_opening))
+        .routes(routes!(programme::set_service_end))
+        .routes(routes!(lookups::benefits))
+        .routes(routes!(lookups::provide))
+        .routes(routes!(lookups::audit))
+        .routes(routes!(lookups::invoice))
         .routes(routes!(cards::add))
         .routes(routes!(cards::get))
         .routes(routes!(cards::activate))
         .routes(routes!(cards::suspend))
         .routes(routes!(cards::resume))
         .routes(routes!(cards::deactivate))
+        .routes(routes!(cards::replace))
+        .routes(routes!(cards::request_reissue))
+        .routes(routes!(cards::mail))
+        .routes(routes!(cards::surrender))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::get))
         .routes(routes!(sessions::decide))
@@ -116,8 +157,10 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
 
 /// The whole router.
 pub fn router(api: Arc<Api>) -> Router {
-    let (resources, document) = OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", resources()).split_for_parts();
+    let (resources, mut document) = OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", resources()).split_for_parts();
+    document::allow_empty_bodies(&mut document);
     resources
+        .layer(middleware::from_fn_with_state(api.clone(), audit::keep))
         .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
         .layer(middleware::from_fn_with_state(api.clone(), auth::check))
         .layer(middleware::from_fn(detached))

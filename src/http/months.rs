@@ -8,13 +8,19 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::Sender;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bodies::{Asked, Body, Segment, month};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
+use crate::app::AppError;
+use crate::domain::month::BillingMonth;
 use crate::export::Format;
+
+/// Pieces of an export that are written ahead of their reader.
+const PIECES_AHEAD: usize = 2;
 
 /// A closed month.
 #[derive(Serialize, ToSchema)]
@@ -35,8 +41,8 @@ pub struct ClosedJson {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// `csv` or `jsonl`.
-    #[param(pattern = "^(csv|jsonl)$")]
+    /// `csv`, `jsonl`, `ocpi-cdr` or `collection`.
+    #[param(pattern = "^(csv|jsonl|ocpi-cdr|collection)$")]
     format: String,
 }
 
@@ -75,9 +81,29 @@ pub async fn export(
     Asked(query): Asked<ExportQuery>,
 ) -> Result<Response, Problem> {
     let month = month(&text)?;
-    let format = Format::parse(&query.format).ok_or_else(|| Problem::malformed("format", "format must be csv or jsonl"))?;
-    let (_, invoices) = api.app.closed_invoices(month).await?;
-    let bytes = format.render(&invoices).map_err(|_| Problem::later(503, "busy", "the export could not be written", 2))?;
-    let name = format!("attachment; filename=\"juden-{month}.{}\"", format.name());
-    Ok(([(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, name)], bytes).into_response())
+    let format =
+        Format::parse(&query.format).ok_or_else(|| Problem::malformed("format", "format must be csv, jsonl, ocpi-cdr or collection"))?;
+    api.app.closed(month).await?;
+    let name = format!("attachment; filename=\"juden-{month}.{}\"", format.ending());
+    let (pieces, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, AppError>>(PIECES_AHEAD);
+    tokio::spawn(async move {
+        if let Err(cause) = send(&api, month, format, &pieces).await {
+            tracing::warn!(%month, %cause, "an export ended before its end");
+            let _ = pieces.send(Err(cause)).await;
+        }
+    });
+    let stream = futures_util::stream::unfold(body, |mut body| async move { body.recv().await.map(|piece| (piece, body)) });
+    let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok((headers, axum::body::Body::from_stream(stream)).into_response())
+}
+
+/// Sends an export's pieces until its end, or until nobody reads on.
+async fn send(api: &Api, month: BillingMonth, format: Format, pieces: &Sender<Result<Vec<u8>, AppError>>) -> Result<(), AppError> {
+    let mut export = api.app.export(month, format).await?;
+    while let Some(piece) = export.next().await? {
+        if pieces.send(Ok(piece)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }

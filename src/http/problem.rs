@@ -4,11 +4,13 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
 use crate::app::AppError;
+use crate::domain::refusal::Reason;
 
 /// Seconds after which a busy server is to be tried again.
 const BUSY_RETRY_S: u64 = 2;
@@ -33,6 +35,9 @@ pub struct Problem {
     /// The field that is malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// The first instant at which a refusal that passes is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_before: Option<DateTime<Utc>>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -61,6 +66,7 @@ impl Problem {
             detail: detail.into(),
             article: None,
             field: None,
+            not_before: None,
             retry_after_s: None,
         }
     }
@@ -68,6 +74,11 @@ impl Problem {
     /// A field that is not what is allowed.
     pub fn malformed(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(422, "malformed", detail) }
+    }
+
+    /// A rule's refusal.
+    pub fn refused(reason: Reason) -> Self {
+        Self { article: Some(reason.article()), ..Self::new(409, reason.code(), reason.sentence()) }
     }
 
     /// One that goes away.
@@ -81,7 +92,9 @@ impl From<AppError> for Problem {
         let detail = cause.to_string();
         match cause {
             AppError::NotFound { .. } => Self::new(404, "not_found", detail),
-            AppError::Refused(reason) => Self { article: Some(reason.article()), ..Self::new(409, reason.code(), detail) },
+            AppError::Refused(reason) => Self::refused(reason),
+            AppError::RefusedUntil { reason, not_before } => Self { not_before: Some(not_before), ..Self::refused(reason) },
+            AppError::Rule { reason, article, .. } => Self { article: Some(article), ..Self::new(409, reason, detail) },
             AppError::Conflict { reason, .. } => Self::new(409, reason, detail),
             AppError::Invalid { field, .. } => Self::malformed(field, detail),
             AppError::TooMany { retry_after_s, .. } => Self::later(429, "too_many_tries", detail, retry_after_s),

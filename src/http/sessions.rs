@@ -10,12 +10,15 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, card_number, member_id, month, page, session_id, station_id};
+use super::bodies::{Asked, Body, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
 use super::problem::{Problem, Problems};
 use super::stations::ClassName;
-use crate::app::sessions::SessionView;
+use crate::app::sessions::{SessionRating, SessionView};
+use crate::domain::bill::LineCode;
 use crate::domain::flag::Flag;
+use crate::domain::refusal::Reason;
 use crate::domain::session::{BillingState, Decision};
+use crate::domain::station::ChargerClass;
 use crate::store::{JournalEntry, SessionFilter};
 
 /// Which sessions.
@@ -38,7 +41,7 @@ pub struct SessionQuery {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    #[param(max_length = 200)]
+    #[param(max_length = 320)]
     cursor: Option<String>,
 }
 
@@ -49,6 +52,8 @@ pub struct SessionJson {
     /// The number that the station knows it by.
     transaction_id: i64,
     station_id: String,
+    /// The site where the station stood.
+    site: String,
     connector_id: i64,
     charger_class: Option<ClassName>,
     card_number: Option<String>,
@@ -73,6 +78,8 @@ pub struct SessionJson {
     state: String,
     /// Why the card was not authorized at the start.
     refusal: Option<String>,
+    /// Whether its charger was open to everyone at no charge.
+    free_opening: bool,
     /// Named doubts.
     flags: Vec<String>,
     decision: Option<String>,
@@ -83,7 +90,48 @@ pub struct SessionJson {
 pub struct SessionDetail {
     #[serde(flatten)]
     session: SessionJson,
+    /// How it is paid for, as its month is rated now.
+    rating: Option<RatingJson>,
     messages: Vec<MessageJson>,
+}
+
+/// How a session is paid for.
+#[derive(Serialize, ToSchema)]
+pub struct RatingJson {
+    /// The article of the member terms that it rests on.
+    article: String,
+    /// The rule in words.
+    rule: String,
+    tariff_version: Option<String>,
+    plan: String,
+    /// Seconds of one unit; a begun one counts whole.
+    unit_s: i64,
+    free_units: i64,
+    charged_units: i64,
+    unit_price_yen: String,
+    /// The charged units' price. The month's sum of a class is cut to whole yen once.
+    cost_yen: String,
+    /// The invoices whose lines name it.
+    invoice_ids: Vec<String>,
+}
+
+fn rating_json(view: &SessionView, rating: SessionRating) -> RatingJson {
+    let code = match view.session.site.map(|site| site.charger_class) {
+        Some(ChargerClass::Normal) => LineCode::MeteredNormal,
+        _ => LineCode::MeteredQuick,
+    };
+    RatingJson {
+        article: code.article().to_owned(),
+        rule: code.sentence().to_owned(),
+        tariff_version: view.tariff_version.clone(),
+        plan: rating.plan,
+        unit_s: rating.price.unit_s,
+        free_units: rating.free_units,
+        charged_units: rating.charged_units,
+        unit_price_yen: rating.price.per_unit.to_string(),
+        cost_yen: rating.price.per_unit.times(rating.charged_units).to_string(),
+        invoice_ids: rating.invoice_ids,
+    }
 }
 
 /// A message as the journal keeps it.
@@ -109,14 +157,20 @@ pub struct SessionPage {
 fn json(view: &SessionView) -> SessionJson {
     let session = &view.session;
     let stop = session.stop.as_ref();
-    let mut flags: Vec<String> = session.flags.iter().map(|flag| flag.code().to_owned()).collect();
-    if view.overlaps {
-        flags.push(Flag::Overlap.code().to_owned());
+    // Two depend on other histories: they are told as those stand now.
+    let own = session.flags.iter().filter(|flag| !matches!(flag, Flag::NotAuthorized | Flag::Overlap));
+    let mut flags: Vec<String> = own.map(|flag| flag.code().to_owned()).collect();
+    let refused = view.standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !view.standing.free;
+    for (stands, flag) in [(refused, Flag::NotAuthorized), (view.standing.overlaps, Flag::Overlap)] {
+        if stands {
+            flags.push(flag.code().to_owned());
+        }
     }
     SessionJson {
-        session_id: session.id.to_string(),
+        session_id: session.reference.to_string(),
         transaction_id: session.id.0,
         station_id: session.station_id.to_string(),
+        site: session.site_name.clone(),
         connector_id: session.connector_id,
         charger_class: session.site.map(|site| site.charger_class.into()),
         card_number: session.card.as_ref().map(ToString::to_string),
@@ -135,7 +189,8 @@ fn json(view: &SessionView) -> SessionJson {
         units: view.units,
         tariff_version: view.tariff_version.clone(),
         state: view.state.name().to_owned(),
-        refusal: session.refusal.map(|reason| reason.code().to_owned()),
+        refusal: view.standing.refusal.map(|reason| reason.code().to_owned()),
+        free_opening: view.standing.free,
         flags,
         decision: session.decision.map(|decision| decision.name().to_owned()),
     }
@@ -168,20 +223,24 @@ pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>
     let states = || Problem::malformed("state", "state must be open, ended, review, exception, quarantined or waived");
     let state = query.state.as_deref().map(|name| BillingState::parse(name).ok_or_else(states)).transpose()?;
     if let Some(cursor) = &query.cursor {
-        session_id(cursor).map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))?;
+        session_number(cursor).map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))?;
     }
     let (views, next) = api.app.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
     Ok(Json(SessionPage { items: views.iter().map(json).collect(), next_cursor: next.map(|id| id.to_string()) }))
 }
 
 /// A session with every message it came from.
-#[utoipa::path(get, operation_id = "sessions_get", path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 20)), responses(
+#[utoipa::path(get, operation_id = "sessions_get", path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 32)), responses(
     (status = 200, description = "done", body = SessionDetail),
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<SessionDetail>, Problem> {
-    let (view, messages) = api.app.session(session_id(&id)?).await?;
-    Ok(Json(SessionDetail { session: json(&view), messages: messages.into_iter().map(message_json).collect() }))
+    let file = api.app.session(session_name(&id)?).await?;
+    Ok(Json(SessionDetail {
+        session: json(&file.view),
+        rating: file.rating.map(|rating| rating_json(&file.view, rating)),
+        messages: file.messages.into_iter().map(message_json).collect(),
+    }))
 }
 
 /// What a person decides.
@@ -207,7 +266,7 @@ pub struct DecisionBody {
 
 /// Decides about a held session.
 #[utoipa::path(post, operation_id = "sessions_decide", path = "/sessions/{session_id}/decision", request_body = DecisionBody,
-    params(("session_id" = String, Path, max_length = 20)),
+    params(("session_id" = String, Path, max_length = 32)),
     responses(
         (status = 200, description = "done", body = SessionJson),
     Problems,
@@ -221,5 +280,5 @@ pub async fn decide(
         DecisionName::Bill => Decision::Bill,
         DecisionName::Waive => Decision::Waive,
     };
-    Ok(Json(json(&api.app.decide_session(session_id(&id)?, decision, &body.note).await?)))
+    Ok(Json(json(&api.app.decide_session(session_name(&id)?, decision, &body.note).await?)))
 }

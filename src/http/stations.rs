@@ -17,7 +17,7 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::stations::{StationDraft, StationView};
-use crate::domain::station::{ChargerClass, ConnectorSite, Registration};
+use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Registration};
 use crate::hex;
 
 /// The class of a charger.
@@ -61,6 +61,19 @@ pub enum RegistrationName {
     Rejected,
 }
 
+/// Whether a station can be used.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AvailabilityName {
+    /// It can.
+    #[default]
+    Open,
+    /// Its site is closed.
+    Closed,
+    /// It is being worked on.
+    Maintenance,
+}
+
 /// What is registered of a station.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +101,9 @@ pub struct StationBody {
     /// What its boot message is answered.
     #[serde(default)]
     registration: RegistrationName,
+    /// Whether it can be used: cards are refused where it cannot.
+    #[serde(default)]
+    availability: AvailabilityName,
     /// Its connectors.
     #[schema(max_items = 64)]
     connectors: Vec<ConnectorBody>,
@@ -115,6 +131,8 @@ pub struct ConnectorBody {
 pub struct StationJson {
     station_id: String,
     site: String,
+    /// `open`, `closed` or `maintenance`.
+    availability: String,
     online: bool,
     /// The protocol that it speaks now.
     protocol: Option<String>,
@@ -195,6 +213,11 @@ impl StationBody {
                 RegistrationName::Pending => Registration::Pending,
                 RegistrationName::Rejected => Registration::Rejected,
             },
+            availability: match self.availability {
+                AvailabilityName::Open => Availability::Open,
+                AvailabilityName::Closed => Availability::Closed,
+                AvailabilityName::Maintenance => Availability::Maintenance,
+            },
             connectors,
         })
     }
@@ -223,6 +246,7 @@ fn json(view: StationView) -> StationJson {
     StationJson {
         station_id: record.id.to_string(),
         site: record.site,
+        availability: record.availability.name().to_owned(),
         online: connection.is_some(),
         protocol: connection.map(|connection| connection.protocol.to_owned()),
         node: connection.map(|connection| connection.node.clone()),

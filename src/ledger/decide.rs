@@ -9,11 +9,13 @@ use rust_decimal::Decimal;
 
 use super::book::Book;
 use super::{Submission, keys};
-use crate::domain::authorization::{CardFile, Place, judge};
+use crate::domain::authorization::{CardFile, Place, cache_for, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{IdTag, SessionId, StationId};
-use crate::domain::instant::Reported;
-use crate::domain::session::{self, Closing, Message, Opening, Phase, Reaction, Session, react};
+use crate::domain::instant::{CLOCK_TOLERANCE_S, Reported};
+use crate::domain::programme::Programme;
+use crate::domain::recording::{self, Closing, Opening};
+use crate::domain::session::{Message, Phase, Reaction, Session, react};
 use crate::domain::station::ConnectorSite;
 use crate::domain::units::WattHours;
 use crate::ocpp::event::{Answer, MeterReport, Reading, StartReport, StopReport, TagAnswer, TransactionEvent};
@@ -36,6 +38,8 @@ pub struct Known<'a> {
     pub offline_since: &'a HashMap<StationId, DateTime<Utc>>,
     /// How long a station may believe an acceptance.
     pub cache_for: TimeDelta,
+    /// The programme's history.
+    pub programme: &'a Programme,
     /// The next session number that is free.
     pub next_id: &'a mut i64,
     /// Whether the journal still takes repeats that belong to no session.
@@ -55,7 +59,8 @@ impl Known<'_> {
 
     fn tag_answer(&self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
         let now = submission.heard.received_at;
-        TagAnswer { verdict: judge(self.file(id_tag), now, place, busy), cache_until: Some(now + self.cache_for) }
+        let verdict = judge(self.file(id_tag), now, place, busy, self.programme);
+        TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, self.cache_for)), verdict }
     }
 }
 
@@ -106,9 +111,12 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let connector_id = report.connector_id.unwrap_or_default();
     let id_tag = IdTag::new(&report.id_tag);
     let site = station.connector_site(connector_id);
-    let mut session = session::open(&Opening {
+    let start_ordinal = earlier.map_or(0, |row| row.start_ordinal + 1);
+    let mut session = recording::open(&Opening {
         id: known.allot(),
+        reference: keys::reference(&station.id, &start_key, start_ordinal),
         station_id: &station.id,
+        site_name: &station.site,
         zone: station.zone(),
         connector_id,
         site,
@@ -118,22 +126,18 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         heard: submission.heard,
         meter: report.meter_start,
         malformed: !report.faults.is_empty(),
+        programme: known.programme,
     });
     let busy = flag_concurrency(book, known, submission, &mut session);
     supersede(book, &session);
-    let place = if site.is_some() { Place::Open } else { Place::OffNetwork };
+    let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
+    if place == Place::Unavailable {
+        session.flags.insert(Flag::ChargerUnavailable);
+    }
     let tag = known.tag_answer(submission, &id_tag, place, busy);
     let answer = (submission.encode)(&Answer::Started { session: session.id, tag });
     keep(book, submission, Some(session.id), "started", &answer);
-    book.put(LedgerRow {
-        session,
-        start_key,
-        start_ordinal: earlier.map_or(0, |row| row.start_ordinal + 1),
-        start_answer: answer.clone(),
-        stop_key: None,
-        stop_answer: None,
-        repeats: 0,
-    });
+    book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0 });
     answer
 }
 
@@ -149,15 +153,18 @@ fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, ses
     if session.card.is_none() {
         return false;
     }
+    let now = submission.heard.received_at;
+    // What is heard as it happens is judged by our clock: the station's may be a little slow.
+    let heard_live = (now - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let began = if heard_live { now.max(session.start.at) } else { session.start.at };
     let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
     let others: Vec<&Session> = book
         .running()
         .map(|row| &row.session)
         .filter(|other| other.card == session.card && other.refusal.is_none())
         .filter(|other| !other.flags.contains(&Flag::Concurrent) && !other.flags.contains(&Flag::Superseded))
-        .filter(|other| !here(other) && other.start.at <= session.start.at)
+        .filter(|other| !here(other) && other.start.at <= began)
         .collect();
-    let now = submission.heard.received_at;
     let busy = others.iter().any(|other| other.keeps_card_busy(now, known.offline_since.get(&other.station_id).copied()));
     if busy {
         session.flags.insert(Flag::Concurrent);
@@ -257,7 +264,7 @@ fn closing<'a>(submission: &Submission, report: &'a StopReport) -> Closing<'a> {
 fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport) {
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(session), connector_id, &report.readings);
-    session::close(session, &closing(submission, report));
+    recording::close(session, &closing(submission, report));
 }
 
 /// The one running session of the station that a stop can mean although it does not name it: the
@@ -278,7 +285,7 @@ fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, rep
     let candidates: Vec<&LedgerRow> = book
         .running()
         .filter(|row| row.session.station_id == submission.station.id)
-        .filter(|row| session::stopped_at(&row.session, &closing(submission, report)).at >= row.session.start.at)
+        .filter(|row| recording::stopped_at(&row.session, &closing(submission, report)).at >= row.session.start.at)
         .filter(|row| card_fits(&row.session) && meter_fits(&row.session))
         .collect();
     let is_newest = |session: &Session| !session.flags.contains(&Flag::Superseded);
@@ -306,9 +313,13 @@ fn build_from_stop(
     let first = report.readings.iter().min_by_key(|reading| reading.sampled_at.instant(station.zone()));
     let (connector_id, site) = only_kind_of_connector(submission);
     let id_tag = report.id_tag.clone().unwrap_or_else(|| IdTag::new(""));
-    let mut session = session::open(&Opening {
+    let start_key = format!("stop|{stop_key}");
+    let mut session = recording::open(&Opening {
         id: known.allot(),
+        reference: keys::reference(&station.id, &start_key, 0),
         station_id: &station.id,
+        site_name: &station.site,
+        programme: known.programme,
         zone: station.zone(),
         connector_id,
         site,
@@ -324,7 +335,7 @@ fn build_from_stop(
     keep(book, submission, Some(session.id), "built_from_stop", &answer);
     book.put(LedgerRow {
         session,
-        start_key: format!("stop|{stop_key}"),
+        start_key,
         start_ordinal: 0,
         start_answer: String::new(),
         stop_key: Some(stop_key),

@@ -1,7 +1,7 @@
 //! What makes a message the same message: its content, never its id. Stations repeat under new ids
 //! and restart their counters.
 
-use crate::domain::ids::IdTag;
+use crate::domain::ids::{IdTag, SessionRef, StationId};
 use crate::hex;
 use crate::ocpp::event::{StartReport, StopReport};
 
@@ -12,6 +12,28 @@ fn hash(text: &str) -> String {
     let mut key = hex::sha256(text.as_bytes());
     key.truncate(KEY_DIGITS);
     key
+}
+
+/// Letters of a session's name: none that is read for another.
+const NAME_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Letters in a session's name: 80 bits.
+const NAME_LENGTH: usize = 16;
+
+/// A session's name, made of what makes its start the same start: it does not depend on the order in
+/// which messages arrive.
+pub fn reference(station: &StationId, start_key: &str, ordinal: i64) -> SessionRef {
+    let digest = hex::sha256(format!("{station}|{start_key}|{ordinal}").as_bytes());
+    let bits: Vec<u8> = digest
+        .bytes()
+        .flat_map(|digit| {
+            let value = char::from(digit).to_digit(16).unwrap_or(0);
+            (0..4).rev().map(move |bit| u8::from(value >> bit & 1 == 1))
+        })
+        .collect();
+    let letter = |five: &[u8]| char::from(NAME_LETTERS[five.iter().fold(0, |value, bit| value * 2 + usize::from(*bit))]);
+    let name: String = bits.chunks_exact(5).take(NAME_LENGTH).map(letter).collect();
+    SessionRef::parse(&format!("S-{name}")).expect("these letters make a name")
 }
 
 /// What follows the frame's head, where the payload is all of a broken frame: its message id is no content.

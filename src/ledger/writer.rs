@@ -13,7 +13,7 @@ use super::book::Book;
 use super::decide::{Known, decide, sampled_at};
 use super::{Job, LedgerQueue, Submission, keys};
 use crate::cluster::Cluster;
-use crate::directory::CardDirectory;
+use crate::directory::{CardDirectory, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::ocpp::event::TransactionEvent;
@@ -40,6 +40,8 @@ pub struct LedgerParts {
     pub store: Arc<dyn Store>,
     /// Which cards there are.
     pub cards: Arc<CardDirectory>,
+    /// The programme's history.
+    pub programme: Arc<ProgrammeDirectory>,
     /// Which stations are online.
     pub cluster: Arc<dyn Cluster>,
     /// How long a station may believe an acceptance.
@@ -135,6 +137,7 @@ impl Writer {
         let mut book = Book::of(self.parts.store.ledger_rows(&wanted(submissions)).await?);
         let offline_since = self.offline_since(&book).await?;
         self.reserve(submissions.len()).await?;
+        let programme = self.parts.programme.current();
         let unmatched = &self.unmatched;
         let keep_unmatched = |key: &str| {
             let times = unmatched.get(key).unwrap_or(0) + 1;
@@ -145,6 +148,7 @@ impl Writer {
             cards: &cards,
             offline_since: &offline_since,
             cache_for: self.parts.cache_for,
+            programme: &programme,
             next_id: &mut self.next_id,
             keep_unmatched: &keep_unmatched,
         };

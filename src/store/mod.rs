@@ -1,24 +1,29 @@
 //! What is kept, in domain words. Each engine has its own SQL and migrations behind these traits;
 //! only `main` and the tests choose one.
 
+pub mod billing;
+pub mod documents;
 pub mod ledger;
+pub mod records;
 pub mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::domain::authorization::CardFile;
-use crate::domain::bill::Bill;
+use crate::domain::authorization::{CardFile, Place};
 use crate::domain::card::CardEvent;
-use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
+use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::instant::Zone;
-use crate::domain::member::{Admission, Member};
+use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
+use crate::domain::programme::Programme;
+use crate::domain::provision::Consent;
 use crate::domain::session::{Decision, Session};
-use crate::domain::station::{BootReport, ConnectorSite, Registration};
-use crate::domain::units::Yen;
+use crate::domain::station::{Availability, BootReport, ConnectorSite, Registration};
 
+pub use billing::BillingStore;
 pub use ledger::LedgerStore;
+pub use records::RecordStore;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +70,8 @@ pub struct StationRecord {
     pub time_zone: Option<String>,
     /// What its boot message is answered.
     pub registration: Registration,
+    /// Whether it can be used.
+    pub availability: Availability,
     /// Its connectors.
     pub connectors: Vec<ConnectorRecord>,
     /// Its last boot message.
@@ -85,6 +92,15 @@ impl StationRecord {
     /// Its zone.
     pub fn zone(&self) -> Option<Zone> {
         self.time_zone.as_deref().and_then(Zone::parse)
+    }
+
+    /// What an authorization there finds: the site's standing with the programme, then whether the
+    /// charger can be used (rows 6 and 7 of the ladder).
+    pub fn place(&self, programme: &Programme, at: DateTime<Utc>) -> Place {
+        match programme.place(&self.site, at) {
+            Place::Open if self.availability != Availability::Open => Place::Unavailable,
+            place => place,
+        }
     }
 
     /// A listed connector's site data.
@@ -119,7 +135,7 @@ pub trait StationStore: Send + Sync {
     /// Keeps the settings that a station told, with the firmware that told them.
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()>;
     /// The open session at each connector of a station.
-    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionId)>>;
+    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionRef)>>;
 }
 
 /// A card to put in stock.
@@ -142,12 +158,60 @@ pub struct KeptCard {
     pub code_hash: String,
 }
 
-/// Members and cards: histories of events. A `seen` number is the last event that a decision was
-/// based on; if another came since, the append is refused as a conflict.
+/// An event to be appended, and to what.
+#[derive(Debug, Clone)]
+pub enum Append {
+    /// To a card.
+    Card(CardNumber, CardEvent),
+    /// To a member.
+    Member(MemberId, MemberEvent),
+}
+
+/// What a change rests on: if any of these has an event beyond `seen`, the change is a conflict.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Cards.
+    pub cards: Vec<CardNumber>,
+    /// A member, with all of its cards.
+    pub member: Option<MemberId>,
+    /// The last event that was seen of them.
+    pub last: i64,
+}
+
+impl Seen {
+    /// A change that rests on cards' files and their member.
+    pub fn of(files: &[&CardFile], member: Option<&Member>) -> Self {
+        let of_files = files.iter().flat_map(|file| &file.card.events).map(|event| event.seq);
+        let of_cards = member.into_iter().flat_map(|member| &member.cards).flat_map(|card| &card.events).map(|event| event.seq);
+        let of_member = member.into_iter().flat_map(|member| &member.events).map(|event| event.seq);
+        Self {
+            cards: files.iter().map(|file| file.card.number.clone()).collect(),
+            member: member.map(|member| member.id.clone()),
+            last: of_files.chain(of_cards).chain(of_member).max().unwrap_or(0),
+        }
+    }
+}
+
+/// An event of a history as it is kept.
+#[derive(Debug, Clone)]
+pub struct KeptEvent {
+    /// Its number.
+    pub seq: i64,
+    /// The instant from which it holds.
+    pub at: DateTime<Utc>,
+    /// The card, where it is a card's.
+    pub card: Option<String>,
+    /// What happened.
+    pub kind: String,
+    /// Its details, JSON.
+    pub detail: String,
+}
+
+/// Members and cards: histories of events.
 #[async_trait]
 pub trait MemberStore: Send + Sync {
-    /// Admits a member.
-    async fn admit(&self, admission: &Admission, at: DateTime<Utc>) -> Stored<MemberId>;
+    /// Begins a membership with its first event.
+    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId>;
     /// A member with all cards.
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>>;
     /// Members in order of their number.
@@ -158,27 +222,22 @@ pub trait MemberStore: Send + Sync {
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
     /// A card by what readers read.
     async fn card_by_tag(&self, id_tag: &IdTag) -> Stored<Option<CardFile>>;
-    /// Appends an event to a card, unless the card or its member (the one named, when the card is
-    /// being bound) has events beyond `seen`.
-    async fn append_card_event(
-        &self,
-        card: &CardNumber,
-        member: Option<&MemberId>,
-        event: &CardEvent,
-        at: DateTime<Utc>,
-        seen: i64,
-    ) -> Stored<()>;
+    /// Appends events, all or none, unless what they rest on was changed since. `recheck`: the member
+    /// and the month from which the change may alter what was billed.
+    async fn append(&self, events: &[Append], at: DateTime<Utc>, seen: &Seen, recheck: Option<(&MemberId, BillingMonth)>) -> Stored<()>;
+    /// A member's history with that of its cards, in order.
+    async fn history(&self, member: &MemberId) -> Stored<Vec<KeptEvent>>;
+    /// The members who ever allowed a recipient to have their data for a purpose.
+    async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>>;
     /// Notes a wrong code.
     async fn note_activation_failure(&self, card: &CardNumber, member: &MemberId, at: DateTime<Utc>) -> Stored<()>;
-    /// How many wrong codes a card and a member had since an instant, and when the newest was.
-    async fn activation_failures(&self, card: &CardNumber, member: &MemberId, since: DateTime<Utc>) -> Stored<(i64, i64)>;
-}
-
-/// The last event that a card's file and its member rest on.
-pub fn last_seq(file: Option<&CardFile>, member: Option<&Member>) -> i64 {
-    let of_card = file.into_iter().flat_map(|file| &file.card.events).map(|event| event.seq);
-    let of_member = member.into_iter().flat_map(|member| &member.cards).flat_map(|card| &card.events).map(|event| event.seq);
-    of_card.chain(of_member).max().unwrap_or(0)
+    /// The wrong codes of a card, and of a member, since an instant, in order of time.
+    async fn activation_failures(
+        &self,
+        card: &CardNumber,
+        member: &MemberId,
+        since: DateTime<Utc>,
+    ) -> Stored<(Vec<DateTime<Utc>>, Vec<DateTime<Utc>>)>;
 }
 
 /// Which sessions to list.
@@ -222,51 +281,24 @@ pub struct JournalEntry {
 pub trait SessionStore: Send + Sync {
     /// A session.
     async fn session(&self, id: SessionId) -> Stored<Option<Session>>;
+    /// A session by its name.
+    async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>>;
+    /// Sessions by their names; unknown ones are left out.
+    async fn sessions_by_reference(&self, references: &[SessionRef]) -> Stored<Vec<Session>>;
     /// Sessions in order of their number.
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>>;
-    /// A member's sessions of the usage months from `first` to `last`, and earlier ones that last into
-    /// them.
-    async fn sessions_of_member(&self, member: &MemberId, first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>>;
+    /// Members' sessions of the usage months from `first` to `last`, and earlier ones that last into them.
+    async fn sessions_of_members(&self, members: &[&MemberId], first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>>;
+    /// A member's first session that started at or after an instant.
+    async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>>;
     /// The ended sessions of a card that touch a span of time.
     async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>>;
     /// The messages that a session came from, at most `limit`.
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// The whole journal after an entry, in order.
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
-    /// Keeps a person's decision.
+    /// Keeps a person's decision. The session's month is rated again where it was closed.
     async fn decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()>;
-}
-
-/// A closed month.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClosedMonth {
-    /// Which.
-    pub month: BillingMonth,
-    /// When it was closed.
-    pub closed_at: DateTime<Utc>,
-    /// How many bills it has.
-    pub members: i64,
-    /// How many sessions were billed.
-    pub sessions: i64,
-    /// What the bills come to.
-    pub total: Yen,
-    /// The hash of its CSV export.
-    pub sha256: String,
-}
-
-/// Closed months and their bills. What is closed never changes.
-#[async_trait]
-pub trait MonthStore: Send + Sync {
-    /// A closed month.
-    async fn closed_month(&self, month: BillingMonth) -> Stored<Option<ClosedMonth>>;
-    /// The earliest month in which a member was admitted.
-    async fn first_month(&self) -> Stored<Option<BillingMonth>>;
-    /// Closes a month with its bills, all or nothing. `false`: it was closed already.
-    async fn close_month(&self, closed: &ClosedMonth, bills: &[Bill]) -> Stored<bool>;
-    /// A member's closed bill.
-    async fn bill(&self, month: BillingMonth, member: &MemberId) -> Stored<Option<Bill>>;
-    /// All bills of a closed month, in order of the member's id.
-    async fn bills(&self, month: BillingMonth) -> Stored<Vec<Bill>>;
 }
 
 /// A command as it is kept.
@@ -328,6 +360,6 @@ pub trait OperationStore: Send + Sync {
 }
 
 /// Everything that an engine offers.
-pub trait Store: StationStore + MemberStore + SessionStore + MonthStore + OperationStore + LedgerStore {}
+pub trait Store: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore {}
 
-impl<T: StationStore + MemberStore + SessionStore + MonthStore + OperationStore + LedgerStore> Store for T {}
+impl<T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore> Store for T {}

@@ -86,7 +86,7 @@ async fn unknown_things_paths_methods_and_queries_are_told() {
     }
     for (path, field) in [
         ("/members/M-9/usage/2024-13", "month"),
-        ("/sessions/none", "session_id"),
+        ("/sessions/a.b", "session_id"),
         ("/sessions?state=gone", "state"),
         ("/sessions?month=June", "month"),
         ("/sessions?limit=0", "limit"),

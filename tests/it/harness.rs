@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use juden::clock::Clock;
 use juden::config::Texts;
-use juden::domain::tariff::TariffBook;
 use juden::server::Server;
 use juden::store::sqlite::SqliteStore;
 use serde_json::{Value, json};
@@ -45,18 +44,28 @@ impl Answered {
     }
 }
 
-fn tariffs() -> TariffBook {
-    juden::tariff_files::built_in().unwrap()
-}
-
 impl TestServer {
     /// A server whose simulated clock starts at an instant.
     pub async fn at(start: &str) -> Self {
         Self::with(start, &[]).await
     }
 
+    /// The same on a database that is filled before.
+    pub async fn filled(start: &str, fill: impl AsyncFnOnce(&std::path::Path)) -> Self {
+        let mut test = Self::stopped(start, &[]);
+        fill(&test.database()).await;
+        test.start().await;
+        test
+    }
+
     /// The same with settings of its own.
     pub async fn with(start: &str, settings: &[(&'static str, &str)]) -> Self {
+        let mut test = Self::stopped(start, settings);
+        test.start().await;
+        test
+    }
+
+    fn stopped(start: &str, settings: &[(&'static str, &str)]) -> Self {
         let mut flags: Vec<(&'static str, String)> = [
             ("ocpp-listen", "127.0.0.1:0"),
             ("http-listen", "127.0.0.1:0"),
@@ -73,16 +82,15 @@ impl TestServer {
         }
         let clock = Arc::new(Clock::simulated(start.parse().unwrap()));
         let folder = tempfile::tempdir().unwrap();
-        let mut test = Self { server: None, clock, folder, flags, client: reqwest::Client::new() };
-        test.start().await;
-        test
+        Self { server: None, clock, folder, flags, client: reqwest::Client::new() }
     }
 
     async fn start(&mut self) {
         let texts = Texts::gather(|name| self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()), |_| None, None);
         let config = texts.into_config().unwrap();
         let store = self.store().await;
-        self.server = Some(Server::start(&config, store, tariffs(), self.clock.clone()).await.unwrap());
+        let tariffs = juden::server::tariffs(&config).unwrap();
+        self.server = Some(Server::start(&config, store, tariffs, self.clock.clone()).await.unwrap());
     }
 
     /// The database's file.

@@ -5,13 +5,24 @@
 mod api;
 mod bad_input;
 mod boundaries;
+mod cdrs;
 mod cli;
+mod closing;
 mod commands;
+mod examples;
+#[path = "../../benches/common/fill.rs"]
+mod fill;
 mod handshakes;
 mod harness;
+mod history;
 mod house;
+mod invariants;
 mod kills;
+mod migration;
+mod mistakes;
 mod months;
 mod rebuild;
+mod refusals;
 mod repeats;
 mod stops;
+mod year;

@@ -156,7 +156,8 @@ def test_a_charging_session_from_boot_to_stop(server):
         during = server.send("GET", "/stations/PY1")
         assert during["online"] and during["protocol"] == "ocpp1.6" and during["boot_status"] == "Accepted"
         assert during["connectors"][0]["status"] == "Charging"
-        assert during["connectors"][0]["active_session_id"] == f"S-{started.transaction_id:09}"
+        session = server.send("GET", f"/sessions/{started.transaction_id}")
+        assert during["connectors"][0]["active_session_id"] == session["session_id"]
         server.send("PUT", "/clock", {"now": "2026-11-21T00:10:00Z"})
         stopped = await station.call(call.StopTransaction(
             transaction_id=started.transaction_id, id_tag="04A2B3C4D5E680", meter_stop=4100, timestamp="2026-11-21T00:10:00Z", reason="EVDisconnected",

@@ -25,9 +25,15 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
             | Reason::PrimaryExists
             | Reason::AdditionalLimit
             | Reason::DeadCard
+            | Reason::DeadReplaced
             | Reason::NotAdditional
             | Reason::BadCode
-            | Reason::TermClosed,
+            | Reason::TermClosed
+            | Reason::TooEarly
+            | Reason::AlreadyEffective
+            | Reason::ReadOnly
+            | Reason::NoticeTooShort
+            | Reason::PurposeRefused,
         ) => AuthorizationStatus::Invalid,
     }
 }
@@ -36,7 +42,7 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
 pub fn encode(answer: &TagAnswer) -> IdTagInfo {
     let group = answer.verdict.group.as_ref().map(|member| member.as_str().to_owned());
     IdTagInfo {
-        expiry_date: answer.cache_until.filter(|_| answer.verdict.is_accepted()),
+        expiry_date: answer.cache_until.filter(|_| answer.verdict.refusal.is_none_or(Reason::is_passing)),
         parent_id_tag: group.filter(|group| group.len() <= PARENT_MAX),
         status: status(answer.verdict.refusal),
     }

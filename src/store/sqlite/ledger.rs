@@ -35,17 +35,30 @@ const WRITE_SESSIONS: &str = "
         id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
         start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
         stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-        last_reading_wh, flags, repeats, start_said_at, stop_said_at)
+        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site)
     SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7,
         r.value->>8, r.value->>9, r.value->>10, r.value->>11, r.value->>12, r.value->>13, r.value->>14, r.value->>15,
         r.value->>16, r.value->>17, r.value->>18, r.value->>19, r.value->>20, r.value->>21, r.value->>22, r.value->>23,
-        r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30, r.value->>31, r.value->>32
+        r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30, r.value->>31, r.value->>32,
+        r.value->>33, r.value->>34
     FROM json_each(?1) r WHERE true
     ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at, stop_reported = excluded.stop_reported,
         stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
         stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
         stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
         last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats";
+
+/// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the
+/// member that a session overlaps beyond its month's beginning, because both are held then.
+const RECHECK: &str = "
+    INSERT INTO rechecks (member_id, usage_month)
+    SELECT r.value->>9, r.value->>16 FROM json_each(?1) r
+    WHERE r.value->>9 IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE month >= r.value->>16)
+    UNION
+    SELECT s.member_id, s.usage_month FROM json_each(?1) r CROSS JOIN sessions s INDEXED BY sessions_by_member_stop
+        ON s.member_id = r.value->>9 AND s.stopped_at > r.value->>15
+    WHERE r.value->>22 IS NOT NULL AND s.started_at < r.value->>22 AND s.usage_month < r.value->>16
+        AND EXISTS (SELECT 1 FROM runs WHERE month >= s.usage_month)";
 
 const WRITE_JOURNAL: &str = "
     INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since)
@@ -147,9 +160,12 @@ impl LedgerStore for SqliteStore {
             })
             .collect();
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for (statement, rows) in [(WRITE_SESSIONS, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)] {
-            if !rows.is_empty() {
-                sqlx::query(statement).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
+        let texts = [sessions, journal, readings].map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()));
+        let [sessions, journal, readings] = &texts;
+        let statements = [(WRITE_SESSIONS, sessions), (RECHECK, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)];
+        for (statement, rows) in statements {
+            if let Some(rows) = rows {
+                sqlx::query(statement).bind(rows).execute(&mut *write).await?;
             }
         }
         for note in &batch.notes {

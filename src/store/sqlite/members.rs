@@ -4,38 +4,43 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
+use super::SqliteStore;
 use super::rows::{instant, optional};
-use super::{SqliteStore, documents};
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{Card, CardEvent, Dated};
 use crate::domain::ids::{CardNumber, IdTag, MemberId};
-use crate::domain::member::{Admission, Member, MemberEvent};
-use crate::store::{KeptCard, MemberStore, NewCard, Page, StoreError, Stored};
+use crate::domain::member::{Member, MemberEvent};
+use crate::domain::month::BillingMonth;
+use crate::domain::provision::Consent;
+use crate::store::documents::events::{card_event, member_event, read_card_event, read_member_event};
+use crate::store::{Append, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
 
-/// The events of a card, or of all cards of a member, beyond which a decision must not be made.
+/// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
     SELECT coalesce(max(seq), 0) FROM events
-    WHERE card_number = ?1 OR card_number IN (SELECT card_number FROM cards WHERE member_id = ?2)";
+    WHERE card_number IN (SELECT value FROM json_each(?1) UNION SELECT card_number FROM cards WHERE member_id = ?2)
+        OR (member_id = ?2 AND card_number IS NULL)";
+
+const ADD_EVENT: &str = "INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 #[async_trait]
 impl MemberStore for SqliteStore {
-    async fn admit(&self, admission: &Admission, at: DateTime<Utc>) -> Stored<MemberId> {
+    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
-        let id = format!("M-{number:06}");
-        sqlx::query("INSERT INTO members (member_no, member_id) VALUES (?1, ?2)").bind(number).bind(&id).execute(&mut *write).await?;
-        sqlx::query("INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, NULL, ?2, ?3, ?4)")
-            .bind(&id)
-            .bind(at.timestamp_millis())
-            .bind(documents::ADMITTED)
-            .bind(documents::admission(admission))
+        let id = MemberId::parse(&format!("M-{number:06}")).map_err(|_| StoreError::Unreadable("member id"))?;
+        sqlx::query("INSERT INTO members (member_no, member_id) VALUES (?1, ?2)")
+            .bind(number)
+            .bind(id.as_str())
             .execute(&mut *write)
             .await?;
+        add_event(&mut write, &Append::Member(id.clone(), event.clone()), at).await?;
+        super::months::recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
         write.commit().await?;
-        MemberId::parse(&id).map_err(|_| StoreError::Unreadable("member id"))
+        Ok(id)
     }
 
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>> {
@@ -91,41 +96,49 @@ impl MemberStore for SqliteStore {
         }
     }
 
-    async fn append_card_event(
-        &self,
-        card: &CardNumber,
-        member: Option<&MemberId>,
-        event: &CardEvent,
-        at: DateTime<Utc>,
-        seen: i64,
-    ) -> Stored<()> {
+    async fn append(&self, events: &[Append], at: DateTime<Utc>, seen: &Seen, recheck: Option<(&MemberId, BillingMonth)>) -> Stored<()> {
+        let cards: Vec<&str> = seen.cards.iter().map(CardNumber::as_str).collect();
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let last: i64 = sqlx::query_scalar(LAST_SEQ).bind(card.as_str()).bind(member.map(MemberId::as_str)).fetch_one(&mut *write).await?;
-        if last > seen {
-            return Err(StoreError::Conflict("card"));
-        }
-        let (kind, detail) = documents::card_event(event);
-        let bound_to = match event {
-            CardEvent::Activated { member, .. } => Some(member.as_str()),
-            CardEvent::Suspended(_) | CardEvent::Resumed(_) | CardEvent::Deactivated => None,
-        };
-        sqlx::query("INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(bound_to)
-            .bind(card.as_str())
-            .bind(at.timestamp_millis())
-            .bind(kind)
-            .bind(detail)
-            .execute(&mut *write)
+        let last: i64 = sqlx::query_scalar(LAST_SEQ)
+            .bind(serde_json::json!(cards).to_string())
+            .bind(seen.member.as_ref().map(MemberId::as_str))
+            .fetch_one(&mut *write)
             .await?;
-        if let Some(member) = bound_to {
-            sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1")
-                .bind(card.as_str())
-                .bind(member)
-                .execute(&mut *write)
-                .await?;
+        if last > seen.last {
+            return Err(StoreError::Conflict("what it rests on"));
+        }
+        for event in events {
+            add_event(&mut write, event, at).await?;
+        }
+        if let Some((member, month)) = recheck {
+            super::months::recheck(&mut write, Some(member), month).await?;
         }
         write.commit().await?;
         Ok(())
+    }
+
+    async fn history(&self, member: &MemberId) -> Stored<Vec<KeptEvent>> {
+        let rows = sqlx::query(
+            "SELECT seq, at, card_number, kind, detail FROM events
+             WHERE (member_id = ?1 AND card_number IS NULL) OR card_number IN (SELECT card_number FROM cards WHERE member_id = ?1)
+             ORDER BY at, seq",
+        )
+        .bind(member.as_str())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(kept_event).collect()
+    }
+
+    async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT member_id FROM events
+             WHERE kind = 'consent_given' AND detail->>'recipient' = ?1 AND detail->>'purpose' = ?2 ORDER BY member_id",
+        )
+        .bind(&consent.recipient)
+        .bind(&consent.purpose)
+        .fetch_all(&self.read)
+        .await?;
+        ids.iter().map(|id| MemberId::parse(id).map_err(|_| StoreError::Unreadable("member id"))).collect()
     }
 
     async fn note_activation_failure(&self, card: &CardNumber, member: &MemberId, at: DateTime<Utc>) -> Stored<()> {
@@ -138,17 +151,20 @@ impl MemberStore for SqliteStore {
         Ok(())
     }
 
-    async fn activation_failures(&self, card: &CardNumber, member: &MemberId, since: DateTime<Utc>) -> Stored<(i64, i64)> {
-        let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM activation_failures WHERE card_number = ?1 AND at > ?3) AS of_card,
-                    (SELECT count(*) FROM activation_failures WHERE member_id = ?2 AND at > ?3) AS of_member",
-        )
-        .bind(card.as_str())
-        .bind(member.as_str())
-        .bind(since.timestamp_millis())
-        .fetch_one(&self.read)
-        .await?;
-        Ok((row.try_get("of_card")?, row.try_get("of_member")?))
+    async fn activation_failures(
+        &self,
+        card: &CardNumber,
+        member: &MemberId,
+        since: DateTime<Utc>,
+    ) -> Stored<(Vec<DateTime<Utc>>, Vec<DateTime<Utc>>)> {
+        let mut found = (Vec::new(), Vec::new());
+        for (list, column, name) in [(&mut found.0, "card_number", card.as_str()), (&mut found.1, "member_id", member.as_str())] {
+            let query = format!("SELECT at FROM activation_failures WHERE {column} = ?1 AND at > ?2 ORDER BY at");
+            let instants: Vec<i64> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(name).bind(since.timestamp_millis()).fetch_all(&self.read).await?;
+            list.extend(instants.into_iter().map(instant));
+        }
+        Ok(found)
     }
 }
 
@@ -162,8 +178,21 @@ impl SqliteStore {
                 let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
                 Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member) })
             }
-            None => Ok(CardFile { card: card(row, Vec::new())?, member: None }),
+            None => Ok(CardFile { card: card(row, self.events_of_card(&number).await?)?, member: None }),
         }
+    }
+
+    /// The events of a card that is nobody's yet.
+    async fn events_of_card(&self, number: &str) -> Stored<Vec<Dated<CardEvent>>> {
+        let rows = sqlx::query("SELECT seq, at, kind, detail FROM events WHERE card_number = ?1 ORDER BY at, seq")
+            .bind(number)
+            .fetch_all(&self.read)
+            .await?;
+        let read = |row: &SqliteRow| {
+            let event = read_card_event(row.try_get("kind")?, row.try_get("detail")?)?;
+            Ok(Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Members in the order of their ids, with all their cards: three statements, however many.
@@ -192,8 +221,7 @@ impl SqliteStore {
         let mut of_card: BTreeMap<String, Vec<Dated<CardEvent>>> = BTreeMap::new();
         for row in &card_events {
             let (kind, detail): (String, String) = (row.try_get("kind")?, row.try_get("detail")?);
-            let event =
-                documents::read_card_event(&kind, &detail, optional(row, "member_id")?, row.try_get("seq")?, instant(row.try_get("at")?))?;
+            let event = Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event: read_card_event(&kind, &detail)? };
             of_card.entry(row.try_get("card_number")?).or_default().push(event);
         }
         let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
@@ -205,7 +233,7 @@ impl SqliteStore {
         let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
         for row in &events {
             let (kind, detail): (String, String) = (row.try_get("kind")?, row.try_get("detail")?);
-            let event = documents::read_member_event(&kind, &detail, row.try_get("seq")?, instant(row.try_get("at")?))?;
+            let event = Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event: read_member_event(&kind, &detail)? };
             events_of.entry(row.try_get("member_id")?).or_default().push(event);
         }
         let member = |(id, events): (String, Vec<Dated<MemberEvent>>)| {
@@ -222,5 +250,41 @@ fn card(row: &SqliteRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
         number: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         events,
+    })
+}
+
+async fn add_event(write: &mut SqliteConnection, append: &Append, at: DateTime<Utc>) -> Stored<()> {
+    let (member, card, (kind, detail)) = match append {
+        Append::Member(id, event) => (Some(id.as_str()), None, member_event(event)),
+        Append::Card(number, event) => {
+            let bound_to = match event {
+                CardEvent::Activated { member, .. } => Some(member.as_str()),
+                _ => None,
+            };
+            (bound_to, Some(number.as_str()), card_event(event))
+        }
+    };
+    sqlx::query(ADD_EVENT).bind(member).bind(card).bind(at.timestamp_millis()).bind(kind).bind(detail).execute(&mut *write).await?;
+    if let (Some(member), Some(card)) = (member, card) {
+        sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1").bind(card).bind(member).execute(&mut *write).await?;
+    }
+    if let Append::Member(id, MemberEvent::Disqualified(it)) = append {
+        sqlx::query("INSERT INTO endings (member_id, due_at) VALUES (?1, ?2) ON CONFLICT (member_id) DO NOTHING")
+            .bind(id.as_str())
+            .bind(it.effective_at.max(at).timestamp_millis())
+            .execute(&mut *write)
+            .await?;
+    }
+    Ok(())
+}
+
+/// An event as its row keeps it.
+pub fn kept_event(row: &SqliteRow) -> Stored<KeptEvent> {
+    Ok(KeptEvent {
+        seq: row.try_get("seq")?,
+        at: instant(row.try_get("at")?),
+        card: optional(row, "card_number")?,
+        kind: row.try_get("kind")?,
+        detail: row.try_get("detail")?,
     })
 }

@@ -2,11 +2,11 @@
 //!
 //! One connection writes, in WAL mode with every commit synced to disk; others read beside it.
 
-mod documents;
 mod ledger;
 mod members;
 mod months;
 mod operations;
+mod records;
 mod rows;
 mod sessions;
 mod stations;
@@ -53,6 +53,12 @@ pub enum OpenError {
         /// Why.
         cause: sqlx::Error,
     },
+    /// There is none.
+    #[error("there is no database {url}: name the server's, or run `juden migrate` to make one")]
+    Missing {
+        /// Which.
+        url: String,
+    },
     /// Its schema cannot be brought up to date.
     #[error("cannot bring the schema of {url} up to date: {cause}; a newer version of juden may have written it")]
     Migrate {
@@ -72,16 +78,28 @@ pub enum OpenError {
 impl SqliteStore {
     /// Opens, and creates where there is none, the database of a `sqlite://PATH` URL.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::open_or(url, true).await
+    }
+
+    /// Opens a database that is there.
+    pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
+        Self::open_or(url, false).await
+    }
+
+    async fn open_or(url: &str, create: bool) -> Result<Self, OpenError> {
         let failed = |cause| OpenError::Open { url: url.to_owned(), cause };
         let options = SqliteConnectOptions::from_str(url)
             .map_err(failed)?
-            .create_if_missing(true)
+            .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT)
             .foreign_keys(true);
         let folder = options.get_filename().parent().map(Path::to_path_buf).unwrap_or_default();
-        if !folder.as_os_str().is_empty() {
+        if !create && !options.get_filename().exists() {
+            return Err(OpenError::Missing { url: url.to_owned() });
+        }
+        if create && !folder.as_os_str().is_empty() {
             std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
         }
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;

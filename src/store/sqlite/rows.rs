@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::flag::Flag;
-use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
+use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::refusal::Reason;
 use crate::domain::session::{Decision, Edge, Session, Stop};
 use crate::domain::station::{ChargerClass, ConnectorSite};
@@ -67,6 +67,8 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
     };
     let session = Session {
         id: SessionId(row.try_get("session_id")?),
+        reference: id(SessionRef::parse(row.try_get("reference")?), "session name")?,
+        site_name: row.try_get("site")?,
         station_id: id(StationId::parse(row.try_get("station_id")?), "station id")?,
         connector_id: row.try_get("connector_id")?,
         site: site(row)?,
@@ -137,5 +139,7 @@ pub fn session_values(row: &LedgerRow) -> Value {
         row.repeats,
         session.start.said.map(|said| said.timestamp_millis()),
         edge.and_then(|edge| edge.said).map(|said| said.timestamp_millis()),
+        session.reference.as_str(),
+        session.site_name,
     ])
 }

@@ -6,22 +6,31 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::rows::{instant, session};
-use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
+use super::rows::{instant, optional, session};
+use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::session::{Decision, Session};
-use crate::store::{JournalEntry, Page, SessionFilter, SessionStore, Stored};
+use crate::store::{JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
 
-const LIST: &str = "
-    SELECT * FROM sessions
-    WHERE session_id > ?1 AND (?2 IS NULL OR usage_month = ?2) AND (?3 IS NULL OR member_id = ?3)
-        AND (?4 IS NULL OR station_id = ?4) AND (?5 IS NULL OR card_number = ?5)
-    ORDER BY session_id LIMIT ?6";
+/// The list's statement: it names only the columns that are asked for, so that their indexes serve.
+fn list(filter: &SessionFilter) -> String {
+    let mut wanted = String::from("session_id > ?1");
+    let conditions = [
+        (filter.month.is_some(), " AND usage_month = ?2"),
+        (filter.member.is_some(), " AND member_id = ?3"),
+        (filter.station.is_some(), " AND station_id = ?4"),
+        (filter.card.is_some(), " AND card_number = ?5"),
+    ];
+    wanted.extend(conditions.iter().filter(|(asked, _)| *asked).map(|(_, condition)| *condition));
+    format!("SELECT * FROM sessions WHERE {wanted} ORDER BY session_id LIMIT ?6")
+}
 
-const OF_MEMBER: &str = "
-    SELECT * FROM sessions
-    WHERE member_id = ?1 AND (usage_month BETWEEN ?2 AND ?3 OR (usage_month < ?2 AND stopped_at > ?4))
-    ORDER BY session_id";
+const OF_MEMBERS: &str = "
+    SELECT s.* FROM json_each(?1) m CROSS JOIN sessions s INDEXED BY sessions_by_member
+        ON s.member_id = m.value AND s.usage_month BETWEEN ?2 AND ?3
+    UNION ALL
+    SELECT s.* FROM json_each(?1) m CROSS JOIN sessions s INDEXED BY sessions_by_member_stop
+        ON s.member_id = m.value AND s.stopped_at > ?4 WHERE s.usage_month < ?2";
 
 fn sessions(rows: &[SqliteRow]) -> Stored<Vec<Session>> {
     rows.iter().map(|row| Ok(session(row)?.session)).collect()
@@ -34,9 +43,23 @@ impl SessionStore for SqliteStore {
         row.map(|row| Ok(session(&row)?.session)).transpose()
     }
 
+    async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>> {
+        Ok(self.sessions_by_reference(std::slice::from_ref(reference)).await?.pop())
+    }
+
+    async fn sessions_by_reference(&self, references: &[SessionRef]) -> Stored<Vec<Session>> {
+        let names: Vec<&str> = references.iter().map(SessionRef::as_str).collect();
+        let rows =
+            sqlx::query("SELECT * FROM sessions WHERE reference IN (SELECT value FROM json_each(?1)) ORDER BY started_at, reference")
+                .bind(serde_json::json!(names).to_string())
+                .fetch_all(&self.read)
+                .await?;
+        sessions(&rows)
+    }
+
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>> {
         let after = page.after.as_deref().and_then(|text| SessionId::parse(text).ok()).map_or(0, |id| id.0);
-        let rows = sqlx::query(LIST)
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list(filter)))
             .bind(after)
             .bind(filter.month.map(|month| month.to_string()))
             .bind(filter.member.as_ref().map(MemberId::as_str))
@@ -48,15 +71,29 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn sessions_of_member(&self, member: &MemberId, first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>> {
-        let rows = sqlx::query(OF_MEMBER)
-            .bind(member.as_str())
+    async fn sessions_of_members(&self, members: &[&MemberId], first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>> {
+        let names: Vec<&str> = members.iter().map(|member| member.as_str()).collect();
+        let rows = sqlx::query(OF_MEMBERS)
+            .bind(serde_json::json!(names).to_string())
             .bind(first.to_string())
             .bind(last.to_string())
             .bind(first.start().timestamp_millis())
             .fetch_all(&self.read)
             .await?;
         sessions(&rows)
+    }
+
+    async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>> {
+        let row = sqlx::query(
+            "SELECT * FROM sessions WHERE member_id = ?1 AND usage_month >= ?2 AND started_at >= ?3
+             ORDER BY usage_month, started_at, reference LIMIT 1",
+        )
+        .bind(member.as_str())
+        .bind(BillingMonth::of(since).to_string())
+        .bind(since.timestamp_millis())
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| Ok(session(&row)?.session)).transpose()
     }
 
     async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>> {
@@ -85,13 +122,22 @@ impl SessionStore for SqliteStore {
     }
 
     async fn decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("UPDATE sessions SET decision = ?2, decision_note = ?3, decided_at = ?4 WHERE session_id = ?1")
-            .bind(id.0)
-            .bind(decision.name())
-            .bind(note)
-            .bind(at.timestamp_millis())
-            .execute(&self.write)
-            .await?;
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let row = sqlx::query(
+            "UPDATE sessions SET decision = ?2, decision_note = ?3, decided_at = ?4 WHERE session_id = ?1 RETURNING member_id, usage_month",
+        )
+        .bind(id.0)
+        .bind(decision.name())
+        .bind(note)
+        .bind(at.timestamp_millis())
+        .fetch_one(&mut *write)
+        .await?;
+        if let Some(member) = optional::<String>(&row, "member_id")? {
+            let member = MemberId::parse(&member).map_err(|_| StoreError::Unreadable("member id"))?;
+            let month = BillingMonth::parse(row.try_get("usage_month")?).ok_or(StoreError::Unreadable("usage month"))?;
+            super::months::recheck(&mut write, Some(&member), month).await?;
+        }
+        write.commit().await?;
         Ok(())
     }
 }

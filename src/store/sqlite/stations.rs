@@ -6,16 +6,16 @@ use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
-use crate::domain::ids::{SessionId, StationId};
-use crate::domain::station::{BootReport, Registration};
+use crate::domain::ids::{SessionRef, StationId};
+use crate::domain::station::{Availability, BootReport, Registration};
 use crate::store::{ConnectorRecord, Page, StationRecord, StationStore, StoreError, Stored};
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
-        default_protocol, time_zone, registration)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        default_protocol, time_zone, registration, availability)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
-        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8";
+        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9";
 
 const PUT_CONNECTOR: &str = "
     INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
@@ -39,6 +39,7 @@ impl StationStore for SqliteStore {
             .bind(&station.default_protocol)
             .bind(&station.time_zone)
             .bind(station.registration.name())
+            .bind(station.availability.name())
             .execute(&mut *write)
             .await?;
         let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
@@ -92,15 +93,15 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
-    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionId)>> {
+    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionRef)>> {
         let rows = sqlx::query(
-            "SELECT connector_id, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
+            "SELECT connector_id, reference, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
              WHERE station_id = ?1 AND stopped_at IS NULL GROUP BY connector_id",
         )
         .bind(id.as_str())
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(|row| Ok((row.try_get("connector_id")?, SessionId(row.try_get("session_id")?)))).collect()
+        rows.iter().map(|row| Ok((row.try_get("connector_id")?, reference_of(row)?))).collect()
     }
 }
 
@@ -141,6 +142,7 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         default_protocol: optional(row, "default_protocol")?,
         time_zone: optional(row, "time_zone")?,
         registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
+        availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
         connectors: Vec::new(),
         boot,
         status: optional(row, "status")?,
@@ -149,4 +151,8 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
     })
+}
+
+fn reference_of(row: &SqliteRow) -> Stored<SessionRef> {
+    SessionRef::parse(row.try_get("reference")?).map_err(|_| StoreError::Unreadable("session name"))
 }

@@ -1,0 +1,169 @@
+//! A big month straight into a store: members with a card each, and their sessions as the ledger
+//! writes them.
+
+#![allow(missing_docs, clippy::unwrap_used, reason = "made-up data either fits or shows itself at once")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use juden::domain::authorization::CardFile;
+use juden::domain::card::{Card, CardEvent, Dated, Role};
+use juden::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
+use juden::domain::instant::{Heard, Moment, Reported};
+use juden::domain::member::{Admission, Member, MemberEvent, MemberKind};
+use juden::domain::month::BillingMonth;
+use juden::domain::payment::{PaymentKind, PaymentMethod};
+use juden::domain::programme::Programme;
+use juden::domain::recording::{Closing, Opening, close, open};
+use juden::domain::station::{ChargerClass, ConnectorSite};
+use juden::domain::units::WattHours;
+use juden::ledger::keys::reference;
+use juden::store::documents::events::{card_event, member_event};
+use juden::store::ledger::{Batch, LedgerRow, LedgerStore};
+use juden::store::sqlite::SqliteStore;
+use sqlx::{ConnectOptions, Connection};
+
+/// The month of the sessions.
+pub const MONTH: &str = "2026-10";
+
+const ROWS_AT_ONCE: i64 = 5_000;
+
+fn admitted() -> DateTime<Utc> {
+    "2026-09-10T00:00:00Z".parse().unwrap()
+}
+
+fn member(n: i64) -> (Member, CardFile) {
+    let id = MemberId::parse(&format!("M-{n:06}")).unwrap();
+    let plan = ["simple", "premium_100", "premium_200", "premium_400"][usize::try_from(n % 4).unwrap()];
+    let admission = Admission {
+        name: format!("Member {n}"),
+        kind: MemberKind::Corporation,
+        email: "fleet@example.jp".into(),
+        plan: plan.into(),
+        term: false,
+        payment: PaymentMethod { kind: PaymentKind::Invoice, brand: None },
+        vehicle_vin: None,
+        art80_permit: false,
+    };
+    let activated = CardEvent::Activated { member: id.clone(), role: Role::Primary, replaces: None };
+    let card = Card {
+        number: CardNumber::parse(&format!("C-{n:08}")).unwrap(),
+        id_tag: IdTag::new(&format!("TAG{n:08}")),
+        events: vec![Dated { seq: 2 * n + 1, at: admitted(), event: activated }],
+    };
+    let events = vec![Dated { seq: 2 * n, at: admitted(), event: MemberEvent::Admitted(admission) }];
+    let member = Member::from_events(id, events, vec![card.clone()]).unwrap();
+    (member.clone(), CardFile { card, member: Some(member) })
+}
+
+/// Members and cards straight into the tables, in one transaction.
+pub async fn fill_members(path: &str, members: i64) {
+    let options: sqlx::sqlite::SqliteConnectOptions = path.parse().unwrap();
+    let mut connection = options.connect().await.unwrap();
+    let mut write = connection.begin().await.unwrap();
+    for n in 1..=members {
+        let (member, file) = member(n);
+        let (kind, detail) = member_event(&member.events[0].event);
+        let (card_kind, card_detail) = card_event(&file.card.events[0].event);
+        let at = admitted().timestamp_millis();
+        sqlx::query("INSERT INTO members (member_no, member_id) VALUES (?1, ?2)")
+            .bind(n)
+            .bind(member.id.as_str())
+            .execute(&mut *write)
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO cards (card_no, card_number, id_tag, id_tag_matched, code_hash, member_id, created_at) VALUES (?1, ?2, ?3, ?4, '', ?5, 0)")
+            .bind(n)
+            .bind(file.card.number.as_str())
+            .bind(file.card.id_tag.as_sent())
+            .bind(file.card.id_tag.matched())
+            .bind(member.id.as_str())
+            .execute(&mut *write)
+            .await
+            .unwrap();
+        for (card, kind, detail) in [(None, kind, detail), (Some(file.card.number.as_str()), card_kind, card_detail)] {
+            sqlx::query("INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)")
+                .bind(member.id.as_str())
+                .bind(card)
+                .bind(at)
+                .bind(kind)
+                .bind(detail)
+                .execute(&mut *write)
+                .await
+                .unwrap();
+        }
+    }
+    write.commit().await.unwrap();
+    connection.close().await.unwrap();
+}
+
+fn said(at: DateTime<Utc>) -> Reported {
+    Reported { text: at.to_rfc3339(), moment: Moment::At(at) }
+}
+
+/// A member's `k`th session: half an hour at a quick charger, or a night at a normal one.
+fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
+    let start = BillingMonth::parse(MONTH).unwrap().start() + TimeDelta::hours(2 + 33 * (k % 21)) + TimeDelta::seconds(id % 3_000);
+    let quick = k % 4 != 0;
+    let charger_class = if quick { ChargerClass::Quick } else { ChargerClass::Normal };
+    let stop = start + TimeDelta::seconds(if quick { 900 + (id * 37) % 900 } else { 14_400 + (id * 53) % 7_200 });
+    let station = StationId::parse(&format!("ST-{:05}", id % 4_000)).unwrap();
+    let key = format!("{id:032x}");
+    let heard = |at| Heard { received_at: at, connected_since: at };
+    let mut session = open(&Opening {
+        id: SessionId(id),
+        reference: reference(&station, &key, 0),
+        station_id: &station,
+        site_name: "Yokohama",
+        zone: None,
+        connector_id: 1,
+        site: Some(ConnectorSite { charger_class, power_w: Some(50_000), session_cap_min: None }),
+        id_tag_text: file.card.id_tag.as_sent(),
+        file: Some(file),
+        reported: &said(start),
+        heard: heard(start),
+        meter: Some(WattHours(1_000)),
+        malformed: false,
+        programme: &Programme::default(),
+    });
+    close(
+        &mut session,
+        &Closing {
+            zone: None,
+            reported: &said(stop),
+            heard: heard(stop),
+            meter: Some(WattHours(9_000)),
+            reason: "Local",
+            id_tag: None,
+            malformed: false,
+        },
+    );
+    LedgerRow {
+        session,
+        start_key: key,
+        start_ordinal: 0,
+        start_answer: "{}".into(),
+        stop_key: Some(format!("{id:032x}")),
+        stop_answer: Some("{}".into()),
+        repeats: 0,
+    }
+}
+
+/// Sessions as the ledger writes them, in the order of time over all members.
+pub async fn fill_sessions(store: &SqliteStore, members: i64, sessions: i64) {
+    let mut id = 0;
+    let mut k = 0;
+    while id < sessions {
+        let mut batch = Batch::default();
+        for n in 1..=members {
+            id += 1;
+            batch.sessions.push(row(id, &member(n).1, k));
+            if i64::try_from(batch.sessions.len()).unwrap() == ROWS_AT_ONCE || id == sessions {
+                store.commit(&std::mem::take(&mut batch)).await.unwrap();
+            }
+            if id == sessions {
+                return;
+            }
+        }
+        store.commit(&batch).await.unwrap();
+        k += 1;
+    }
+}

@@ -1,0 +1,78 @@
+//! Binding cards to members by number and code (articles 3.1, 3.8, 9). Wrong codes are counted and lock
+//! activation for a time (rule R3.1d).
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{App, AppError, Done};
+use crate::domain::activation::{CODE_FAILURES_PER_CARD, CODE_FAILURES_PER_MEMBER, CODE_WINDOW_HOURS, activate, locked_until, replace};
+use crate::domain::authorization::CardFile;
+use crate::domain::card::Role;
+use crate::domain::ids::{CardNumber, MemberId};
+use crate::domain::refusal::Reason;
+use crate::store::Append;
+
+impl App {
+    /// Activates a card for a member (rule R3.1b).
+    pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
+        let _alone = self.activating.lock().await;
+        let code_matches = self.try_code(member, number, code).await?;
+        let numbers = [number];
+        let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
+            let (Some(file), Some(member)) = (files.first(), member) else { return Ok(Vec::new()) };
+            let event = activate(member, &file.card, role, code_matches, sight.at, sight.programme)?;
+            Ok(vec![Append::Card(number.clone(), event)])
+        });
+        self.count_wrong_code(done.await, member, number).await?;
+        self.card(number).await
+    }
+
+    /// Registers a new card in the place of a member's old one (rules R3.8a and b).
+    pub async fn replace_card(&self, member: &MemberId, old: &CardNumber, new: &CardNumber, code: &str) -> Done<CardFile> {
+        if old == new {
+            return Err(AppError::invalid("new_card_number", "another card than the one it replaces"));
+        }
+        let _alone = self.activating.lock().await;
+        let code_matches = self.try_code(member, new, code).await?;
+        let numbers = [old, new];
+        let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
+            let ([old_file, new_file], Some(member)) = (files, member) else { return Ok(Vec::new()) };
+            if old_file.card.holder().is_some_and(|holder| holder.member != member.id) {
+                return Err(AppError::not_found("card of this member", old));
+            }
+            let done = replace(member, &old_file.card, &new_file.card, code_matches, sight.at, sight.programme)?;
+            let mut events = vec![Append::Card(old.clone(), done.old)];
+            events.extend(done.new.into_iter().map(|event| Append::Card(new.clone(), event)));
+            Ok(events)
+        });
+        self.count_wrong_code(done.await, member, new).await?;
+        self.card(new).await
+    }
+
+    /// Whether a code is a card's, where trying is not locked.
+    async fn try_code(&self, member: &MemberId, number: &CardNumber, code: &str) -> Done<bool> {
+        let member = self.member(member).await?;
+        let now = self.now();
+        let (of_card, of_member) =
+            self.store.activation_failures(number, &member.id, now - TimeDelta::hours(2 * CODE_WINDOW_HOURS)).await?;
+        let until = locked_until(&of_card, CODE_FAILURES_PER_CARD).max(locked_until(&of_member, CODE_FAILURES_PER_MEMBER));
+        if let Some(until) = until.filter(|until| now < *until) {
+            return Err(AppError::TooMany {
+                sentence: format!("too many wrong codes: activation is locked until {}", until.to_rfc3339()),
+                retry_after_s: u64::try_from((until - now).num_seconds() + 1).unwrap_or_default(),
+            });
+        }
+        let Some(kept) = self.store.card(number).await? else {
+            // A number that is no card's counts too: numbers are not to be tried out.
+            self.store.note_activation_failure(number, &member.id, now).await?;
+            return Err(AppError::not_found("card", number));
+        };
+        Ok(self.passwords.matches(&kept.code_hash, code.as_bytes()).await)
+    }
+
+    async fn count_wrong_code(&self, done: Done<DateTime<Utc>>, member: &MemberId, number: &CardNumber) -> Done<()> {
+        if let Err(AppError::Refused(Reason::BadCode)) = &done {
+            self.store.note_activation_failure(number, member, self.now()).await?;
+        }
+        done.map(|_| ())
+    }
+}

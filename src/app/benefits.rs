@@ -1,0 +1,39 @@
+//! Benefit look-ups of their providers (article 5).
+
+use chrono::{DateTime, Utc};
+
+use super::{App, AppError, Done};
+use crate::domain::benefits::{Answer, Query, Service, by_card, by_member, nobody};
+use crate::domain::ids::{CardNumber, MemberId};
+
+/// By what a provider asks.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// The number of a card.
+    Card(CardNumber),
+    /// The number of a member.
+    Member(MemberId),
+}
+
+impl App {
+    /// Looks a benefit up, at an instant or now. Nothing of the member is told but the answer.
+    pub async fn benefit(&self, shown: &Shown, service: Service, at: Option<DateTime<Utc>>, vin: Option<&str>) -> Done<Answer> {
+        let now = self.now();
+        if at.is_some_and(|at| at > now) {
+            return Err(AppError::invalid("at", "now or an instant in the past"));
+        }
+        let programme = self.programme();
+        let query = Query { service, at: at.unwrap_or(now), vin };
+        match shown {
+            Shown::Card(number) => {
+                let kept = self.store.card(number).await?;
+                let card = kept.as_ref().map(|kept| (&kept.file.card, kept.file.member.as_ref()));
+                Ok(by_card(card, &query, &programme))
+            }
+            Shown::Member(id) => {
+                let member = self.store.member(id).await?;
+                Ok(member.map_or_else(|| nobody(service), |member| by_member(&member, &query, &programme)))
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How histories change: load, ask the domain, append once, and forget what the node remembered. On one
+//! node changes of one thing take turns; a change that another node's came before is decided again.
+
+use std::hash::{BuildHasher, RandomState};
+
+use chrono::{DateTime, Utc};
+
+use super::{App, AppError, Done};
+use crate::domain::authorization::CardFile;
+use crate::domain::ids::{CardNumber, MemberId};
+use crate::domain::member::{Member, MemberEvent};
+use crate::domain::month::BillingMonth;
+use crate::domain::programme::Programme;
+use crate::store::{Append, Seen, StoreError};
+
+/// How often a change is decided again because another came between.
+const TRIES: usize = 8;
+
+/// Turns that changes of one thing take. Different things may share a turn; that costs time alone.
+#[derive(Debug)]
+pub struct Turns {
+    places: Vec<tokio::sync::Mutex<()>>,
+    hashes: RandomState,
+}
+
+/// How many changes of different things may be under way at once.
+const PLACES: usize = 64;
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { places: (0..PLACES).map(|_| tokio::sync::Mutex::new(())).collect(), hashes: RandomState::new() }
+    }
+}
+
+impl Turns {
+    async fn of(&self, name: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let place = self.hashes.hash_one(name) % u64::try_from(PLACES).unwrap_or(1);
+        self.places[usize::try_from(place).unwrap_or(0)].lock().await
+    }
+}
+
+/// What a use case that changes a history sees.
+pub struct Sight<'a> {
+    /// The instant from which the change holds.
+    pub at: DateTime<Utc>,
+    /// The programme.
+    pub programme: &'a Programme,
+}
+
+impl App {
+    /// Changes a member: `decide` gives the event, or none where nothing is to change.
+    pub(super) async fn change_member(
+        &self,
+        id: &MemberId,
+        received_at: Option<DateTime<Utc>>,
+        decide: impl Fn(&Member, &Sight<'_>) -> Done<Option<MemberEvent>>,
+    ) -> Done<Member> {
+        let _turn = self.changing.of(id.as_str()).await;
+        for _ in 0..TRIES {
+            let member = self.member(id).await?;
+            let programme = self.programme();
+            let at = self.reception(received_at, &programme)?;
+            // Whatever comes of it: an earlier try may have been kept although its answer was lost.
+            self.forget_cards(None, Some(&member));
+            let Some(event) = decide(&member, &Sight { at, programme: &programme })? else {
+                return Ok(member);
+            };
+            let from = first_month_touched(&event, at);
+            let events = [Append::Member(member.id.clone(), event)];
+            match self.store.append(&events, at, &Seen::of(&[], Some(&member)), Some((id, from))).await {
+                Err(StoreError::Conflict(_)) => continue,
+                other => other?,
+            }
+            self.forget_cards(None, Some(&member));
+            return self.member(id).await;
+        }
+        Err(AppError::Busy("the member is being changed by others"))
+    }
+
+    /// Changes cards of one member: `decide` sees their files in the order of `numbers`, and gives events
+    /// for them.
+    pub(super) async fn change_cards(
+        &self,
+        numbers: &[&CardNumber],
+        member: Option<&MemberId>,
+        received_at: Option<DateTime<Utc>>,
+        decide: impl Fn(&[CardFile], Option<&Member>, &Sight<'_>) -> Done<Vec<Append>>,
+    ) -> Done<DateTime<Utc>> {
+        let named = member.map(MemberId::as_str).or(numbers.first().map(|number| number.as_str()));
+        let _turn = self.changing.of(named.unwrap_or_default()).await;
+        for _ in 0..TRIES {
+            let mut files = Vec::with_capacity(numbers.len());
+            for number in numbers {
+                files.push(self.card(number).await?);
+            }
+            let member = match member {
+                Some(id) => Some(self.member(id).await?),
+                None => files.first().and_then(|file| file.member.clone()),
+            };
+            let programme = self.programme();
+            let at = self.reception(received_at, &programme)?;
+            for file in &files {
+                self.forget_cards(Some(file), member.as_ref());
+            }
+            let events = decide(&files, member.as_ref(), &Sight { at, programme: &programme })?;
+            if events.is_empty() {
+                return Ok(at);
+            }
+            let seen = Seen::of(&files.iter().collect::<Vec<_>>(), member.as_ref());
+            let recheck = member.as_ref().map(|member| (&member.id, BillingMonth::of(at)));
+            match self.store.append(&events, at, &seen, recheck).await {
+                Err(StoreError::Conflict(_)) => continue,
+                other => other?,
+            }
+            for file in &files {
+                self.forget_cards(Some(file), member.as_ref());
+            }
+            return Ok(at);
+        }
+        Err(AppError::Busy("the card is being changed by others"))
+    }
+
+    /// Forgets a card, and all cards of a member: each carries the member's state.
+    pub(super) fn forget_cards(&self, file: Option<&CardFile>, member: Option<&Member>) {
+        let mut tags: Vec<_> = file.map(|file| &file.card.id_tag).into_iter().collect();
+        tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
+        self.cards.forget_tags(&tags);
+    }
+
+    /// The instant from which a change holds: now, or, while the members' site was suspended, the instant
+    /// at which it was received by other means (article 7, rule R16.3).
+    fn reception(&self, received_at: Option<DateTime<Utc>>, programme: &Programme) -> Done<DateTime<Utc>> {
+        let now = self.now();
+        match received_at {
+            None => Ok(now),
+            Some(at) if at <= now && programme.is_site_down(at) => Ok(at),
+            Some(_) => {
+                Err(AppError::invalid("received_at", "an instant in the past at which the members' site was suspended, or left out"))
+            }
+        }
+    }
+}
+
+/// The first month whose bill an event may alter.
+fn first_month_touched(event: &MemberEvent, at: DateTime<Utc>) -> BillingMonth {
+    match event {
+        MemberEvent::Disqualified(it) => BillingMonth::of(it.known_at.min(at)),
+        _ => BillingMonth::of(at),
+    }
+}

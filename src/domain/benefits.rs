@@ -1,0 +1,218 @@
+//! What else a membership brings (article 5): rental cars at a discount, towing when the battery is empty.
+//! The provider asks by card or member; it gets only the answer.
+
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+
+use super::card::{Card, CardState};
+use super::member::{Member, MemberState};
+use super::month::{in_japan, japan_midnight};
+use super::payment::{CardBrand, PaymentKind};
+use super::programme::Programme;
+use super::units::Yen;
+
+/// The most that is paid back for towing an empty car (article 5.1(2)).
+pub const TOWING_CAP: Yen = Yen::whole(50_000);
+
+/// The most that is paid back for all trouble away from home (article 5.1(2)).
+pub const TOTAL_CAP: Yen = Yen::whole(550_000);
+
+/// Months for which the Nissan Card must have been the payment method (article 5.1(2)).
+pub const MONTHS_SET: u32 = 3;
+
+/// A benefit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// A rental car at a discount (article 5.1(1)).
+    Rental,
+    /// Towing when out of charge (article 5.1(2)).
+    Towing,
+}
+
+named!(Service, Rental = "rental", Towing = "towing");
+
+/// Why a benefit is or is not given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// It is given; the provider checks the conditions.
+    Eligible,
+    /// The card is unknown, not activated, or dead.
+    CardInvalid,
+    /// The card is suspended; the member number still serves.
+    CardSuspended,
+    /// There is no active membership.
+    NotMember,
+    /// The Biz NISSAN CARD, which the towing benefit excludes, is the payment method.
+    BizCard,
+    /// The Nissan Card is not the payment method.
+    PaymentMethod,
+    /// The Nissan Card was set less than three months ago.
+    TooEarly,
+    /// The car is not the registered one.
+    VehicleMismatch,
+}
+
+named!(
+    Ground,
+    Eligible = "eligible",
+    CardInvalid = "card_invalid",
+    CardSuspended = "card_suspended",
+    NotMember = "not_member",
+    BizCard = "biz_card",
+    PaymentMethod = "payment_method",
+    TooEarly = "too_early",
+    VehicleMismatch = "vehicle_mismatch",
+);
+
+impl Ground {
+    /// The article that it rests on.
+    pub const fn article(self) -> &'static str {
+        match self {
+            Self::Eligible | Self::CardInvalid => "5.2",
+            Self::CardSuspended => "3.6",
+            Self::NotMember => "13.7",
+            Self::BizCard | Self::PaymentMethod | Self::TooEarly | Self::VehicleMismatch => "5.1(2)",
+        }
+    }
+}
+
+/// The answer to a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Given or not, and why.
+    pub ground: Ground,
+    /// From when the towing benefit is given, where only time is lacking or was.
+    pub eligible_from: Option<DateTime<Utc>>,
+    /// Whether the car is the registered one; `None`: no car was named, or none matters.
+    pub vehicle_match: Option<bool>,
+    /// What the provider checks itself.
+    pub conditions: &'static [&'static str],
+}
+
+/// What the provider shows.
+pub struct Query<'a> {
+    /// The benefit.
+    pub service: Service,
+    /// The instant.
+    pub at: DateTime<Utc>,
+    /// The car, where one is named.
+    pub vin: Option<&'a str>,
+}
+
+/// Conditions of the rental discount (rule R5.1a).
+const RENTAL: &[&str] = &[
+    "on the basic rental fee only: not on CDW, NAS or options",
+    "not together with other discounts",
+    "only by the designated booking route",
+    "the member's car is not parked, and the rental car is not delivered",
+];
+
+/// Conditions of the towing benefit, which its provider checks (rule R5.1d).
+const TOWING: &[&str] = &[
+    "the Biz NISSAN CARD is excluded",
+    "the car is registered to the Nissan Card",
+    "the card is carried and its number told",
+    "the call centre was called first and approved: one's own call to a road service is not covered",
+    "once per person and fiscal year, 1 April to 31 March",
+    "the member, or family in the same household that is listed",
+    "paid with the Nissan Card at a dealer, JAF, Nissan Rent-a-Car or ZERO",
+    "claim papers within 2 months of the call",
+    "towing and first aid only away from home and where the car cannot be driven",
+    "costs of the way home and of lodging only more than 50 km from home",
+    "not covered: parked at home, drivable to a dealer, illegal modification, racing, disaster, tyres and chains, snow and mud, ferry",
+];
+
+/// The day from which a method set at an instant has been set for three months: the same day of the third
+/// month, counted from the day after it was set; where that month has no such day, the first of the next
+/// (civil code, articles 140 and 143; rule R5.1c).
+pub fn eligible_from(set_at: DateTime<Utc>) -> DateTime<Utc> {
+    let first = in_japan(set_at).date_naive() + Days::new(1);
+    let months = i64::from(first.year()) * 12 + i64::from(first.month0()) + i64::from(MONTHS_SET);
+    let date = |months: i64, day: u32| {
+        let year = i32::try_from(months.div_euclid(12)).unwrap_or(i32::MAX);
+        NaiveDate::from_ymd_opt(year, u32::try_from(months.rem_euclid(12)).unwrap_or(0) + 1, day)
+    };
+    let day = date(months, first.day()).or_else(|| date(months + 1, 1)).unwrap_or(NaiveDate::MAX);
+    japan_midnight(day)
+}
+
+/// Looks a benefit up by a card that was shown. `None`: the number is no card's.
+pub fn by_card(card: Option<(&Card, Option<&Member>)>, query: &Query<'_>, programme: &Programme) -> Answer {
+    let Some((card, Some(member))) = card else {
+        return refused(Ground::CardInvalid, query.service);
+    };
+    match member.card_state_at(card, query.at, programme) {
+        CardState::Suspended(_) => refused(Ground::CardSuspended, query.service),
+        CardState::Active => by_member(member, query, programme),
+        CardState::Dead(super::card::DeadCause::MembershipEnded | super::card::DeadCause::ServiceEnded) => {
+            refused(Ground::NotMember, query.service)
+        }
+        CardState::Stock | CardState::Mailed | CardState::Dead(_) => refused(Ground::CardInvalid, query.service),
+    }
+}
+
+/// The answer where the number is no member's.
+pub fn nobody(service: Service) -> Answer {
+    refused(Ground::NotMember, service)
+}
+
+/// Looks a benefit up by the member's number.
+pub fn by_member(member: &Member, query: &Query<'_>, programme: &Programme) -> Answer {
+    if member.state_at(query.at, programme) != MemberState::Active {
+        return refused(Ground::NotMember, query.service);
+    }
+    match query.service {
+        Service::Rental => refused(Ground::Eligible, Service::Rental),
+        Service::Towing => towing(member, query),
+    }
+}
+
+fn refused(ground: Ground, service: Service) -> Answer {
+    let conditions = match service {
+        Service::Rental => RENTAL,
+        Service::Towing => TOWING,
+    };
+    Answer { ground, eligible_from: None, vehicle_match: None, conditions }
+}
+
+fn towing(member: &Member, query: &Query<'_>) -> Answer {
+    let payment = member.payment_at(query.at);
+    let vehicle_match = match (member.vehicle_at(query.at), query.vin) {
+        (None, _) => Some(false),
+        (Some(_), None) => None,
+        (Some(registered), Some(shown)) => Some(registered.eq_ignore_ascii_case(shown.trim())),
+    };
+    let brand = payment.method.brand.filter(|_| payment.method.kind == PaymentKind::CreditCard);
+    let from = eligible_from(payment.since);
+    let (ground, eligible_from) = match brand {
+        Some(CardBrand::BizNissanCard) => (Ground::BizCard, None),
+        Some(CardBrand::NissanCard) if query.at < from => (Ground::TooEarly, Some(from)),
+        Some(CardBrand::NissanCard) if vehicle_match == Some(false) => (Ground::VehicleMismatch, Some(from)),
+        Some(CardBrand::NissanCard) => (Ground::Eligible, Some(from)),
+        Some(CardBrand::Other) | None => (Ground::PaymentMethod, None),
+    };
+    Answer { ground, eligible_from, vehicle_match, conditions: TOWING }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::card::tests::at;
+    use super::*;
+
+    #[test]
+    fn w87_w88_w89_three_months_are_counted_from_the_day_after() {
+        for (set, from) in [
+            ("2024-01-15", "2024-04-16"),
+            ("2023-11-28", "2024-02-29"),
+            ("2023-11-29", "2024-03-01"),
+            ("2023-11-30", "2024-03-01"),
+            ("2022-11-28", "2023-03-01"),
+            ("2024-05-20", "2024-08-21"),
+            ("2023-12-31", "2024-04-01"),
+        ] {
+            let midnight = |day: &str| japan_midnight(day.parse().unwrap());
+            assert_eq!(eligible_from(midnight(set)), midnight(from), "{set}");
+            assert_eq!(eligible_from(midnight(set) + chrono::TimeDelta::hours(23)), midnight(from), "{set} 23:00");
+        }
+        assert_eq!(eligible_from(at("2024-01-14T15:00:00Z")), at("2024-04-15T15:00:00Z"));
+    }
+}

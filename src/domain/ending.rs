@@ -1,0 +1,216 @@
+//! The end of a membership (articles 6.3, 13, 18): by the member, by the operator, or with the service.
+
+use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
+
+use super::card::DeadCause;
+use super::member::{Member, MemberEvent, MemberState};
+use super::month::BillingMonth;
+use super::programme::Programme;
+use super::refusal::Reason;
+
+/// Months after the month of the end in which usage and bills can still be seen (rule R13.7).
+pub const VIEW_MONTHS: i32 = 15;
+
+/// How many days ahead the operator may set an end at most.
+pub const END_AHEAD_DAYS: i64 = 366;
+
+/// The numbers of the grounds of article 13.1.
+pub const GROUNDS: std::ops::RangeInclusive<u8> = 1..=7;
+
+/// An end that the operator set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disqualification {
+    /// Which ground of article 13.1, 1 to 7.
+    pub ground: u8,
+    /// When the operator came to know of it: fees run to the end of that month (article 6.3).
+    pub known_at: DateTime<Utc>,
+    /// From when the membership is over.
+    pub effective_at: DateTime<Utc>,
+}
+
+/// How a membership ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndCause {
+    /// The member left.
+    Withdrawn,
+    /// The operator ended it.
+    Disqualified,
+    /// The service ended.
+    ServiceEnded,
+}
+
+impl EndCause {
+    /// What its cards died of.
+    pub const fn dead_cause(self) -> DeadCause {
+        match self {
+            Self::Withdrawn | Self::Disqualified => DeadCause::MembershipEnded,
+            Self::ServiceEnded => DeadCause::ServiceEnded,
+        }
+    }
+}
+
+/// The end of a membership.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// How.
+    pub cause: EndCause,
+    /// The first instant without service.
+    pub at: DateTime<Utc>,
+    /// The last month with a base fee (rule R6.0).
+    pub last_fee_month: BillingMonth,
+}
+
+impl Member {
+    /// Its end, past or to come: the first of those that it has.
+    pub fn end(&self, programme: &Programme) -> Option<End> {
+        let own = self.events.iter().filter_map(|dated| match &dated.event {
+            MemberEvent::Withdrawn => Some(End { cause: EndCause::Withdrawn, at: dated.at, last_fee_month: BillingMonth::of(dated.at) }),
+            // What the operator enters holds from its entry at the earliest (convention C3).
+            MemberEvent::Disqualified(it) => Some(End {
+                cause: EndCause::Disqualified,
+                at: it.effective_at.max(dated.at),
+                last_fee_month: BillingMonth::of(it.known_at),
+            }),
+            _ => None,
+        });
+        let with_service = programme.service_ends_at.map(|at| End {
+            cause: EndCause::ServiceEnded,
+            at,
+            last_fee_month: BillingMonth::of(at - TimeDelta::milliseconds(1)),
+        });
+        own.chain(with_service).min_by_key(|end| end.at)
+    }
+
+    /// The ground for which it is or will be ended by the operator.
+    pub fn disqualification(&self) -> Option<Disqualification> {
+        self.events.iter().find_map(|dated| match &dated.event {
+            MemberEvent::Disqualified(it) => Some(*it),
+            _ => None,
+        })
+    }
+
+    /// The first instant at which its usage and bills can no longer be seen by the member (rule R13.7);
+    /// `None` while it has no end.
+    pub fn viewable_until(&self, programme: &Programme) -> Option<DateTime<Utc>> {
+        self.end(programme).map(|end| BillingMonth::of(end.at).plus(VIEW_MONTHS).end())
+    }
+
+    /// The first instant at which it may withdraw: the month after that of the service's start (article
+    /// 13.5).
+    pub fn may_withdraw_from(&self) -> Option<DateTime<Utc>> {
+        self.service_start().map(|start| BillingMonth::of(start).end())
+    }
+}
+
+/// Withdraws (article 13.5; rules R13.5a and b): complete at once, never before or after.
+pub fn withdraw(member: &Member, now: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
+    member.check_changeable(now, programme)?;
+    match member.may_withdraw_from() {
+        Some(from) if member.state_at(now, programme) == MemberState::Active => {
+            if now < from {
+                Err(Reason::TooEarly)
+            } else {
+                Ok(MemberEvent::Withdrawn)
+            }
+        }
+        _ => Err(Reason::NotActivated),
+    }
+}
+
+/// Why a disqualification's instants cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BadInstant {
+    /// The ground is known only later than now, or before the membership.
+    KnownAt,
+    /// The end lies before the ground was known, or too far ahead.
+    EffectiveAt,
+}
+
+/// Checks the instants of a disqualification (rule R13.1).
+pub fn check_disqualification(member: &Member, it: &Disqualification, now: DateTime<Utc>) -> Result<(), BadInstant> {
+    if it.known_at > now || member.admitted_at.is_none_or(|admitted| it.known_at < admitted) {
+        return Err(BadInstant::KnownAt);
+    }
+    if it.effective_at < it.known_at || it.effective_at > now + TimeDelta::days(END_AHEAD_DAYS) {
+        return Err(BadInstant::EffectiveAt);
+    }
+    Ok(())
+}
+
+/// The first instant at which months of twelve since a day are complete, at the end of that month: how
+/// far back the fees count that limit the operator's liability (article 23.2).
+pub fn liability_until(contracted: NaiveDate) -> DateTime<Utc> {
+    let year_later = contracted.checked_add_months(Months::new(12)).unwrap_or(contracted);
+    BillingMonth::of(super::month::japan_midnight(year_later)).end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::card::Role;
+    use super::super::card::tests::{activated, at, card};
+    use super::super::member::tests::member_with;
+    use super::*;
+
+    fn member(later: &[(&str, MemberEvent)]) -> Member {
+        let card = card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
+        member_with("2024-04-03T03:00:00Z", "simple", later, vec![card])
+    }
+
+    #[test]
+    fn w68_withdrawal_begins_with_the_month_after_the_services_start() {
+        let member = member(&[]);
+        let programme = Programme::default();
+        assert_eq!(withdraw(&member, at("2024-04-30T14:59:59Z"), &programme), Err(Reason::TooEarly));
+        assert_eq!(withdraw(&member, at("2024-04-30T15:00:00Z"), &programme), Ok(MemberEvent::Withdrawn));
+        assert_eq!(withdraw(&member, at("2024-04-09T00:00:00Z"), &programme), Err(Reason::NotActivated));
+    }
+
+    #[test]
+    fn a_membership_ends_once() {
+        let member = member(&[("2024-06-10T00:00:00Z", MemberEvent::Withdrawn)]);
+        let programme = Programme::default();
+        assert_eq!(withdraw(&member, at("2024-06-11T00:00:00Z"), &programme), Err(Reason::ReadOnly));
+        let end = member.end(&programme).unwrap();
+        assert_eq!((end.cause, end.last_fee_month.to_string().as_str()), (EndCause::Withdrawn, "2024-06"));
+        assert_eq!(member.state_at(at("2024-06-09T23:59:59Z"), &programme), MemberState::Active);
+        assert_eq!(member.state_at(at("2024-06-10T00:00:00Z"), &programme), MemberState::Withdrawn);
+    }
+
+    #[test]
+    fn w71_fees_run_to_the_end_of_the_month_in_which_the_ground_was_known() {
+        let it = Disqualification { ground: 1, known_at: at("2024-07-31T14:30:00Z"), effective_at: at("2024-08-01T15:00:00Z") };
+        let member = member(&[("2024-07-31T14:30:00Z", MemberEvent::Disqualified(it))]);
+        let programme = Programme::default();
+        assert_eq!(member.end(&programme).unwrap().last_fee_month.to_string(), "2024-07");
+        assert!(!member.is_held_at(at("2024-07-31T14:29:59Z")));
+        assert!(member.is_held_at(at("2024-07-31T14:30:00Z")));
+        assert_eq!(member.state_at(at("2024-08-01T14:59:59Z"), &programme), MemberState::Active);
+        assert_eq!(member.state_at(at("2024-08-01T15:00:00Z"), &programme), MemberState::Disqualified);
+    }
+
+    #[test]
+    fn an_end_entered_late_kills_no_card_in_the_past() {
+        let it = Disqualification { ground: 6, known_at: at("2024-07-01T00:00:00Z"), effective_at: at("2024-07-02T00:00:00Z") };
+        let member = member(&[("2024-07-10T00:00:00Z", MemberEvent::Disqualified(it))]);
+        assert_eq!(member.end(&Programme::default()).unwrap().at, at("2024-07-10T00:00:00Z"));
+        assert!(!member.is_held_at(at("2024-07-09T23:59:59Z")));
+    }
+
+    #[test]
+    fn impossible_instants_of_a_disqualification_are_told_apart() {
+        let member = member(&[]);
+        let now = at("2024-08-01T00:00:00Z");
+        let it = |known: &str, effective: &str| Disqualification { ground: 1, known_at: at(known), effective_at: at(effective) };
+        let check = |known, effective| check_disqualification(&member, &it(known, effective), now);
+        assert_eq!(check("2024-08-01T00:00:01Z", "2024-08-02T00:00:00Z"), Err(BadInstant::KnownAt));
+        assert_eq!(check("2024-04-01T00:00:00Z", "2024-08-02T00:00:00Z"), Err(BadInstant::KnownAt));
+        assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-30T00:00:00Z"), Err(BadInstant::EffectiveAt));
+        assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-31T00:00:00Z"), Ok(()));
+    }
+
+    #[test]
+    fn w75_an_ended_membership_can_be_seen_for_fifteen_months() {
+        let member = member(&[("2024-06-10T00:00:00Z", MemberEvent::Withdrawn)]);
+        assert_eq!(member.viewable_until(&Programme::default()), Some(at("2025-09-30T15:00:00Z")));
+    }
+}

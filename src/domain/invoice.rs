@@ -1,0 +1,297 @@
+//! Invoices: what is new since the last ones (convention C5, rules B1 to B4). A closed month is never
+//! edited: later truth becomes one adjustment or credit line a month on the next invoice.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::bill::{self, Line, LineCode};
+use super::billed::{self, BilledGroup};
+use super::ending::{End, EndCause};
+use super::ids::MemberId;
+use super::member::Member;
+use super::month::BillingMonth;
+use super::payment::{PaymentKind, PaymentMethod};
+use super::programme::Programme;
+use super::rating::{RatedMonth, rate};
+use super::session::{BillingState, Session};
+use super::tariff::NoPrice;
+use super::units::Yen;
+
+/// A credit of this size, tax included, needs a qualified return invoice of its own (rule B3).
+pub const RETURN_INVOICE_FROM: Yen = Yen::whole(10_000);
+
+/// What kind of invoice it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InvoiceKind {
+    /// A month's invoice.
+    Regular,
+    /// What came after a membership's last regular invoice.
+    Supplementary,
+    /// A qualified return invoice (適格返還請求書).
+    Return,
+    /// Everything at once, because the operator ended the membership (article 13.2).
+    Final,
+}
+
+named!(InvoiceKind, Regular = "regular", Supplementary = "supplementary", Return = "return", Final = "final");
+
+/// Who issues invoices, as a qualified invoice names it (consumption tax act, article 57-4).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Issuer {
+    /// Its name; empty: none is set.
+    pub name: String,
+    /// Its registration number, `T` and 13 digits; empty: none is set.
+    pub registration_number: String,
+    /// Who collects for it, where someone does (article 11).
+    pub collection_agent: String,
+}
+
+/// An invoice before it is issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its number: the month with whose close it is issued, the member, and what it is.
+    pub id: String,
+    /// Its kind.
+    pub kind: InvoiceKind,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// An issued invoice. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invoice {
+    /// Its number.
+    pub id: String,
+    /// Its kind.
+    pub kind: InvoiceKind,
+    /// The month with whose close it was issued.
+    pub month: BillingMonth,
+    /// To whom.
+    pub member: MemberId,
+    /// By whom.
+    pub issuer: Issuer,
+    /// The member's name at the issue.
+    pub recipient_name: String,
+    /// How it is paid.
+    pub payment: PaymentMethod,
+    /// When it was issued.
+    pub issued_at: DateTime<Utc>,
+    /// The day, Japan time, by which it is due.
+    pub due_on: NaiveDate,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+impl Invoice {
+    /// The sum of its lines, tax included.
+    pub fn total(&self) -> Yen {
+        bill::total(&self.lines)
+    }
+
+    /// The tax contained in it: taken once per rate.
+    pub fn tax(&self) -> Yen {
+        bill::tax(&self.lines)
+    }
+
+    /// The invoice that it corrects as a whole, where it corrects one.
+    pub fn previous(&self) -> Option<&str> {
+        match self.kind {
+            InvoiceKind::Regular | InvoiceKind::Final => None,
+            InvoiceKind::Supplementary | InvoiceKind::Return => self.lines.iter().find_map(|line| line.previous_invoice.as_deref()),
+        }
+    }
+}
+
+/// What an invoice is drawn up from.
+pub struct Facts<'a> {
+    /// The member.
+    pub member: &'a Member,
+    /// Its sessions of every month that is rated, and those that overlap them.
+    pub sessions: &'a [Session],
+    /// The programme's history.
+    pub programme: &'a Programme,
+    /// The month that is closed, or the earliest that is open.
+    pub month: BillingMonth,
+    /// The earliest month before it in which something may have changed since it was invoiced.
+    pub recheck_from: Option<BillingMonth>,
+    /// The member's invoices so far, oldest first. They may be left out where `recheck_from` is `None`
+    /// and there is no final one.
+    pub invoices: &'a [Invoice],
+    /// What was recorded of its billed sessions so far, oldest first; left out as the invoices are.
+    pub billed: &'a [BilledGroup],
+    /// The instant of issue.
+    pub at: DateTime<Utc>,
+}
+
+/// What a member's part of a month's close comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Drawn {
+    /// The invoices.
+    pub drafts: Vec<Draft>,
+    /// What is new of billed sessions.
+    pub billed: Vec<BilledGroup>,
+    /// How many sessions of the month are billed.
+    pub sessions: i64,
+}
+
+/// The earliest month whose sessions are needed for [`draw_up`] or [`draw_up_final`].
+pub fn first_month_needed(member: &Member, month: BillingMonth, recheck_from: Option<BillingMonth>, programme: &Programme) -> BillingMonth {
+    super::rating::first_month_needed(member, recheck_from.unwrap_or(month).min(month), programme)
+}
+
+/// Draws up a member's invoices at a month's close: the month's lines, and a line for each earlier month
+/// that comes to something else by now.
+pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
+    let rated = rate(facts.member, facts.sessions, facts.month, facts.programme)?;
+    let sessions = rated.sessions.iter().filter(|session| session.state == BillingState::Ended).map(|_| 1).sum();
+    let (mut lines, mut billed) = facts.earlier_months()?;
+    let was_invoiced = facts.is_invoiced(facts.month);
+    let own = facts.month_lines(rated)?;
+    billed.extend(own.billed);
+    let is_own = !was_invoiced && !own.lines.is_empty();
+    lines.splice(0..0, own.lines);
+    let (returned, lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
+    let mut drafts: Vec<Draft> = returned.into_iter().map(|line| facts.return_invoice(line)).collect();
+    if !lines.is_empty() {
+        let after_end = facts.end().is_some_and(|end| !is_own || end.cause == EndCause::Disqualified);
+        let (kind, mark) = if after_end { (InvoiceKind::Supplementary, "-S") } else { (InvoiceKind::Regular, "") };
+        drafts.insert(0, facts.draft(kind, mark, lines)?);
+    }
+    Ok(Drawn { drafts, billed, sessions })
+}
+
+/// Draws up the final invoice of a membership that the operator ended: every open month up to that of the
+/// end, and what changed in closed ones, as one sum (rule R13.3). No draft: nothing is open.
+pub fn draw_up_final(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
+    let Some(end) = facts.end().filter(|end| end.cause == EndCause::Disqualified) else {
+        return Ok(Drawn::default());
+    };
+    let (earlier, mut billed) = facts.earlier_months()?;
+    let mut lines = Vec::new();
+    let mut month = facts.month;
+    while month <= BillingMonth::of(end.at) {
+        let of_month = facts.month_lines(rate(facts.member, facts.sessions, month, facts.programme)?)?;
+        lines.extend(of_month.lines);
+        billed.extend(of_month.billed);
+        month = month.next();
+    }
+    lines.extend(earlier);
+    let (returned, lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
+    let mut drafts: Vec<Draft> = returned.into_iter().map(|line| facts.return_invoice(line)).collect();
+    if !lines.is_empty() {
+        drafts.insert(0, facts.draft(InvoiceKind::Final, "-F", lines)?);
+    }
+    Ok(Drawn { drafts, billed, sessions: 0 })
+}
+
+fn needs_return_invoice(line: &Line) -> bool {
+    line.code == LineCode::Credit && -line.amount >= RETURN_INVOICE_FROM && line.previous_invoice.is_some()
+}
+
+/// What a month adds.
+struct MonthLines {
+    lines: Vec<Line>,
+    billed: Vec<BilledGroup>,
+}
+
+impl Facts<'_> {
+    fn end(&self) -> Option<End> {
+        self.member.end(self.programme).filter(|end| end.at <= self.at)
+    }
+
+    fn lines_of(&self, month: BillingMonth) -> impl Iterator<Item = (&Invoice, &Line)> {
+        let lines = self.invoices.iter().flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)));
+        lines.filter(move |(_, line)| belongs_to(line, month))
+    }
+
+    fn is_invoiced(&self, month: BillingMonth) -> bool {
+        self.lines_of(month).next().is_some()
+    }
+
+    /// A month's own lines where it was not invoiced yet, else the difference.
+    fn month_lines(&self, rated: RatedMonth) -> Result<MonthLines, NoPrice> {
+        if self.is_invoiced(rated.bill.month) {
+            return self.difference(&rated);
+        }
+        Ok(MonthLines { billed: billed::new_records(self.billed, &rated), lines: rated.bill.lines })
+    }
+
+    /// What is new of the months before the one that is closed. A change may reach later months too,
+    /// through carried units, so all from the first changed one on are rated again.
+    fn earlier_months(&self) -> Result<(Vec<Line>, Vec<BilledGroup>), NoPrice> {
+        let (mut lines, mut groups) = (Vec::new(), Vec::new());
+        let mut month = self.recheck_from.unwrap_or(self.month);
+        while month < self.month {
+            let new = self.difference(&rate(self.member, self.sessions, month, self.programme)?)?;
+            lines.extend(new.lines);
+            groups.extend(new.billed);
+            month = month.next();
+        }
+        Ok((lines, groups))
+    }
+
+    /// What a month comes to by now, less what was invoiced for it (rule B2).
+    fn difference(&self, rated: &RatedMonth) -> Result<MonthLines, NoPrice> {
+        let month = rated.bill.month;
+        let billed = billed::new_records(self.billed, rated);
+        let amount = rated.bill.total() - self.lines_of(month).map(|(_, line)| line.amount).sum();
+        if amount == Yen::ZERO {
+            return Ok(MonthLines { lines: Vec::new(), billed });
+        }
+        let tariff = self.programme.tariffs.in_force(month)?;
+        let line = Line {
+            code: if amount > Yen::ZERO { LineCode::Adjustment } else { LineCode::Credit },
+            usage_month: month,
+            quantity: 1,
+            unit: "month".to_owned(),
+            unit_price: amount,
+            amount,
+            tax_rate: tariff.tax_rate,
+            tariff_version: tariff.version.clone(),
+            sessions: billed::references(&billed),
+            previous_invoice: self.lines_of(month).last().map(|(invoice, _)| invoice.id.clone()),
+        };
+        Ok(MonthLines { lines: vec![line], billed })
+    }
+
+    fn return_invoice(&self, line: Line) -> Draft {
+        let id = format!("{}-{}-R-{}", self.month, self.member.id, line.usage_month);
+        Draft { id, kind: InvoiceKind::Return, lines: vec![line] }
+    }
+
+    fn draft(&self, kind: InvoiceKind, mark: &str, mut lines: Vec<Line>) -> Result<Draft, NoPrice> {
+        lines.extend(self.small_debit(&lines)?);
+        Ok(Draft { id: format!("{}-{}{mark}", self.month, self.member.id), kind, lines })
+    }
+
+    /// The fee for collecting a small sum by account debit (rule M2).
+    fn small_debit(&self, lines: &[Line]) -> Result<Option<Line>, NoPrice> {
+        let tariff = self.programme.tariffs.in_force(self.month)?;
+        let total = bill::total(lines);
+        let by_debit = self.member.payment_at(self.at).method.kind == PaymentKind::AccountDebit;
+        let Some(fee) = tariff.small_debit.filter(|fee| by_debit && total > Yen::ZERO && total < fee.threshold) else {
+            return Ok(None);
+        };
+        Ok(Some(Line {
+            code: LineCode::SmallDebit,
+            usage_month: self.month,
+            quantity: 1,
+            unit: "invoice".to_owned(),
+            unit_price: fee.fee,
+            amount: fee.fee,
+            tax_rate: tariff.tax_rate,
+            tariff_version: tariff.version.clone(),
+            sessions: Vec::new(),
+            previous_invoice: None,
+        }))
+    }
+}
+
+/// Whether a line counts to what a month's rating comes to. The fee for small sums belongs to an
+/// invoice, not to a month.
+pub fn belongs_to(line: &Line, month: BillingMonth) -> bool {
+    line.usage_month == month && line.code != LineCode::SmallDebit
+}
+
+#[cfg(test)]
+#[path = "invoice_tests.rs"]
+mod tests;

@@ -1,0 +1,90 @@
+//! How a member pays (articles 10 and 13.1(1)): the method with its history, failed and made payments.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::member::{Member, MemberEvent};
+
+/// How a member pays (article 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PaymentKind {
+    /// By credit card.
+    CreditCard,
+    /// By debit of a bank account.
+    AccountDebit,
+    /// On an invoice.
+    Invoice,
+}
+
+/// Which credit card pays: decides the towing benefit (article 5.1(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardBrand {
+    /// The Nissan Card.
+    NissanCard,
+    /// The Biz NISSAN CARD.
+    BizNissanCard,
+    /// Any other.
+    Other,
+}
+
+named!(PaymentKind, CreditCard = "credit_card", AccountDebit = "account_debit", Invoice = "invoice");
+named!(CardBrand, NissanCard = "nissan_card", BizNissanCard = "biz_nissan_card", Other = "other");
+
+/// A payment method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaymentMethod {
+    /// How.
+    pub kind: PaymentKind,
+    /// The credit card's brand, where one pays.
+    pub brand: Option<CardBrand>,
+}
+
+/// A payment method with the instant at which it was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodInForce {
+    /// The method.
+    pub method: PaymentMethod,
+    /// Since when. Setting the same method again does not change it.
+    pub since: DateTime<Utc>,
+}
+
+impl Member {
+    /// The method in force at an instant (rule R10.1).
+    pub fn payment_at(&self, at: DateTime<Utc>) -> MethodInForce {
+        let first = MethodInForce { method: self.admission.payment, since: self.admitted_at.unwrap_or(self.applied_at) };
+        self.events_until(at).fold(first, |current, dated| match &dated.event {
+            MemberEvent::PaymentMethodChanged(method) if *method != current.method => MethodInForce { method: *method, since: dated.at },
+            _ => current,
+        })
+    }
+
+    /// The invoices whose payment failed and was not made since (arrears, article 13.1(1)).
+    pub fn arrears_at(&self, at: DateTime<Utc>) -> BTreeSet<&str> {
+        let mut unpaid = BTreeSet::new();
+        for dated in self.events_until(at) {
+            match &dated.event {
+                MemberEvent::PaymentFailed { invoice_id } => {
+                    unpaid.insert(invoice_id.as_str());
+                }
+                MemberEvent::Paid { invoice_id } => {
+                    unpaid.remove(invoice_id.as_str());
+                }
+                _ => {}
+            }
+        }
+        unpaid
+    }
+
+    /// The invoices paid by an instant.
+    pub fn paid_by(&self, at: DateTime<Utc>) -> BTreeSet<&str> {
+        let paid = |event: &'_ MemberEvent| matches!(event, MemberEvent::Paid { .. });
+        self.events_until(at)
+            .filter(|dated| paid(&dated.event))
+            .filter_map(|dated| match &dated.event {
+                MemberEvent::Paid { invoice_id } => Some(invoice_id.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+}

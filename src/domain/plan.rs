@@ -1,0 +1,219 @@
+//! Which plan a member has in a month, and which term contracts it had: derived from its requests
+//! (articles 7 and 8). A request holds from the first of the next month; the last one of a month wins.
+
+use chrono::{DateTime, Utc};
+
+use super::member::{Member, MemberEvent, MemberState};
+use super::month::BillingMonth;
+use super::programme::Programme;
+use super::refusal::Reason;
+use super::tariff::NoPrice;
+use super::term::Contract;
+
+/// A change that waits for the end of the month (rule R7.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// The plan asked for.
+    pub plan: String,
+    /// What becomes of the term contract; `None`: it goes on, if it can.
+    pub term: Option<bool>,
+    /// The month from which it holds.
+    pub from: BillingMonth,
+}
+
+/// Plans and term contracts over time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanHistory {
+    /// Each plan with the month from which it holds, oldest first.
+    plans: Vec<(BillingMonth, String)>,
+    /// Every term contract, oldest first.
+    contracts: Vec<Contract>,
+}
+
+impl PlanHistory {
+    /// The plan chosen for a month, by the name that it had when it was chosen.
+    pub fn plan_in(&self, month: BillingMonth) -> &str {
+        let chosen = self.plans.iter().rev().find(|(from, _)| *from <= month).or_else(|| self.plans.first());
+        chosen.map_or("", |(_, plan)| plan.as_str())
+    }
+
+    /// The term contract that gives its discount in a month, with the end month of its term.
+    pub fn contract_in(&self, month: BillingMonth, programme: &Programme) -> Option<(Contract, BillingMonth)> {
+        let renews = |at| programme.renews_terms(at);
+        self.contracts.iter().rev().find_map(|contract| {
+            let end = contract.end_month(month, renews).filter(|_| contract.from <= month)?;
+            Some((*contract, end))
+        })
+    }
+
+    /// How many early-termination fees arise in a month (rule R8.4).
+    pub fn early_terminations_in(&self, month: BillingMonth) -> i64 {
+        self.contracts.iter().filter(|contract| contract.fee_in == Some(month)).map(|_| 1).sum()
+    }
+}
+
+impl Member {
+    /// The change asked for in a month and still standing after the events of that month up to an instant.
+    fn slot(&self, month: BillingMonth, at: DateTime<Utc>) -> Option<Pending> {
+        let of_month = self.events_until(at).filter(|dated| month.contains(dated.at));
+        of_month.fold(None, |slot, dated| match &dated.event {
+            MemberEvent::PlanChangeRequested { plan, term } => Some(Pending { plan: plan.clone(), term: *term, from: month.next() }),
+            MemberEvent::PlanChangeCancelled => None,
+            _ => slot,
+        })
+    }
+
+    /// The change that waits at an instant; dropped where it would hold only after the last month with fees
+    /// (rule R7.3).
+    pub fn pending_at(&self, at: DateTime<Utc>, programme: &Programme) -> Option<Pending> {
+        let ground_known = self.events_until(at).any(|dated| matches!(dated.event, MemberEvent::Disqualified(_)));
+        let drops = |change: &Pending| {
+            self.end(programme).is_some_and(|end| {
+                let foreseen = ground_known || end.cause == super::ending::EndCause::ServiceEnded;
+                end.at <= at || (foreseen && change.from > end.last_fee_month)
+            })
+        };
+        self.slot(BillingMonth::of(at), at).filter(|change| !drops(change))
+    }
+
+    /// Its plans and term contracts.
+    pub fn plans(&self, programme: &Programme) -> PlanHistory {
+        let joined_in = BillingMonth::of(self.admitted_at.unwrap_or(self.applied_at));
+        let first = Contract { applied_in: joined_in, from: joined_in, ended_from: None, fee_in: None };
+        let mut history = PlanHistory {
+            plans: vec![(joined_in, self.admission.plan.clone())],
+            contracts: self.admission.term.then_some(first).into_iter().collect(),
+        };
+        let end = self.end(programme);
+        for month in self.months_with_requests() {
+            let holds = |change: &Pending| end.is_none_or(|end| change.from <= end.last_fee_month);
+            if let Some(change) = self.slot(month, month.end() - chrono::TimeDelta::milliseconds(1)).filter(holds) {
+                history.step(month, &change, programme);
+            }
+        }
+        if let Some(end) = end {
+            history.end(end, programme);
+        }
+        history
+    }
+
+    fn months_with_requests(&self) -> Vec<BillingMonth> {
+        let asked = self.events.iter().filter(|dated| matches!(dated.event, MemberEvent::PlanChangeRequested { .. }));
+        let mut months: Vec<BillingMonth> = asked.map(|dated| BillingMonth::of(dated.at)).collect();
+        months.dedup();
+        months
+    }
+}
+
+impl PlanHistory {
+    fn running(&mut self, month: BillingMonth, programme: &Programme) -> Option<&mut Contract> {
+        let renews = |at| programme.renews_terms(at);
+        self.contracts.iter_mut().rev().find(|contract| contract.end_month(month, renews).is_some())
+    }
+
+    /// A change asked for in `month` takes effect.
+    fn step(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
+        let premium = is_premium(&change.plan, change.from, programme);
+        self.plans.push((change.from, change.plan.clone()));
+        let running = self.running(month, programme);
+        match running {
+            Some(contract) if !premium || change.term == Some(false) => {
+                let costs = contract.costs_fee(month, |at| programme.renews_terms(at));
+                contract.ended_from = Some(change.from);
+                contract.fee_in = costs.then_some(month);
+            }
+            Some(_) => {}
+            None if premium && change.term == Some(true) => {
+                self.contracts.push(Contract { applied_in: month, from: change.from, ended_from: None, fee_in: None });
+            }
+            None => {}
+        }
+    }
+
+    /// The membership ends: only the member's own withdrawal costs the fee (rules R8.4, R8.7).
+    fn end(&mut self, end: super::ending::End, programme: &Programme) {
+        let month = BillingMonth::of(end.at);
+        if let Some(contract) = self.running(month, programme) {
+            let costs = contract.costs_fee(month, |at| programme.renews_terms(at));
+            contract.fee_in = (costs && end.cause == super::ending::EndCause::Withdrawn).then_some(month);
+            contract.ended_from = Some(month.next());
+        }
+    }
+}
+
+fn is_premium(plan: &str, month: BillingMonth, programme: &Programme) -> bool {
+    programme.tariffs.plan(plan, month).is_ok_and(|(_, _, plan)| plan.is_premium())
+}
+
+/// Why a plan cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoChange {
+    /// A rule refuses.
+    Refused(Reason),
+    /// The tariff of the month from which it would hold does not have it.
+    NoPrice(NoPrice),
+    /// A term contract needs a premium plan (article 2.8).
+    NotPremium,
+}
+
+/// Asks for a plan from next month on (articles 7, 8; rules R7.1 to R7.3). Choosing what one has is a
+/// cancellation. `None`: nothing changes.
+pub fn request_change(
+    member: &Member,
+    plan: &str,
+    term: Option<bool>,
+    at: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<Option<MemberEvent>, NoChange> {
+    member.check_changeable(at, programme).map_err(NoChange::Refused)?;
+    if member.state_at(at, programme) != MemberState::Active {
+        return Err(NoChange::Refused(Reason::NotActivated));
+    }
+    let month = BillingMonth::of(at);
+    let tariffs = &programme.tariffs;
+    let (_, name, prices) = tariffs.plan(plan, month.next()).map_err(NoChange::NoPrice)?;
+    if term == Some(true) && !prices.is_premium() {
+        return Err(NoChange::NotPremium);
+    }
+    // What was asked of the term contract this month stands, unless this request says otherwise.
+    let term = term.or_else(|| member.pending_at(at, programme)?.term.filter(|term| !term || prices.is_premium()));
+    let history = member.plans(programme);
+    let runs = history.contract_in(month, programme).is_some();
+    let applies = term == Some(true) && !runs;
+    if applies && !tariffs.in_force(month).map_err(NoChange::NoPrice)?.takes_terms_at(at) {
+        return Err(NoChange::Refused(Reason::TermClosed));
+    }
+    let same_plan = tariffs.plan(history.plan_in(month), month.next()).is_ok_and(|(_, current, _)| current == name);
+    let ends = term == Some(false) && runs;
+    let same_term = !(applies || ends);
+    if same_plan && same_term {
+        return Ok(member.pending_at(at, programme).map(|_| MemberEvent::PlanChangeCancelled));
+    }
+    Ok(Some(MemberEvent::PlanChangeRequested { plan: name.to_owned(), term: if same_term { None } else { term } }))
+}
+
+/// Why there is nothing to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCancel {
+    /// A rule refuses.
+    Refused(Reason),
+    /// No change was asked for.
+    NothingPending,
+}
+
+/// Cancels the change asked for this month (article 7, rule R7.2). One that has taken effect stands.
+pub fn cancel_change(member: &Member, at: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, NoCancel> {
+    member.check_changeable(at, programme).map_err(NoCancel::Refused)?;
+    let month = BillingMonth::of(at);
+    if member.pending_at(at, programme).is_some() {
+        return Ok(MemberEvent::PlanChangeCancelled);
+    }
+    match member.slot(month.previous(), month.start() - chrono::TimeDelta::milliseconds(1)) {
+        Some(_) => Err(NoCancel::Refused(Reason::AlreadyEffective)),
+        None => Err(NoCancel::NothingPending),
+    }
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

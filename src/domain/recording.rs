@@ -1,0 +1,191 @@
+//! Opening and closing sessions: what a station reports becomes a measured session with every doubt
+//! named. Nothing is refused.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::authorization::{self, CardFile};
+use super::flag::Flag;
+use super::ids::{ID_TAG_MAX, IdTag, SessionId, SessionRef, StationId};
+use super::instant::{Attributed, CLOCK_TOLERANCE_S, Heard, Reported, Zone, attribute};
+use super::metering;
+use super::programme::Programme;
+use super::refusal::Reason;
+use super::session::{Edge, LATE_ARRIVAL_DAYS, LONG_SESSION_HOURS, Session, Stop};
+use super::station::ConnectorSite;
+use super::units::WattHours;
+
+/// What a start reports, with what we know about its place and card.
+pub struct Opening<'a> {
+    /// The number allotted to it.
+    pub id: SessionId,
+    /// Its name for people.
+    pub reference: SessionRef,
+    /// The station.
+    pub station_id: &'a StationId,
+    /// The charging site where it stands.
+    pub site_name: &'a str,
+    /// The station's zone for times without one.
+    pub zone: Option<Zone>,
+    /// The connector as sent.
+    pub connector_id: i64,
+    /// The connector's site data.
+    pub site: Option<ConnectorSite>,
+    /// The id tag as sent.
+    pub id_tag_text: &'a str,
+    /// The card's file, where it is a card.
+    pub file: Option<&'a CardFile>,
+    /// The station's time.
+    pub reported: &'a Reported,
+    /// When and how it was heard.
+    pub heard: Heard,
+    /// The meter's register.
+    pub meter: Option<WattHours>,
+    /// Whether a field was missing or of the wrong kind.
+    pub malformed: bool,
+    /// The programme's history.
+    pub programme: &'a Programme,
+}
+
+/// Opens a session. Nothing is refused: what is doubtful is flagged.
+pub fn open(opening: &Opening<'_>) -> Session {
+    let id_tag = IdTag::new(opening.id_tag_text);
+    let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
+    let place = opening.programme.place(opening.site_name, at).listed(opening.site.is_some());
+    let verdict = authorization::judge(opening.file, at, place, false, opening.programme);
+    let mut flags: BTreeSet<Flag> = doubt.into_iter().collect();
+    let mut flag_if = |condition: bool, flag| {
+        if condition {
+            flags.insert(flag);
+        }
+    };
+    flag_if(opening.malformed, Flag::MalformedStart);
+    flag_if(opening.id_tag_text.chars().count() > ID_TAG_MAX, Flag::IdTagTooLong);
+    flag_if(opening.site.is_none(), Flag::UnknownConnector);
+    flag_if(id_tag.is_empty(), Flag::NoCard);
+    flag_if(!id_tag.is_empty() && opening.file.is_none(), Flag::UnknownCard);
+    flag_if(verdict.refusal.is_some_and(|reason| reason != Reason::UnknownCard), Flag::NotAuthorized);
+    flag_if(opening.meter.is_none(), Flag::MeterUnknown);
+    flag_if(opening.heard.received_at - at > TimeDelta::days(LATE_ARRIVAL_DAYS), Flag::LateArrival);
+    Session {
+        id: opening.id,
+        reference: opening.reference.clone(),
+        station_id: opening.station_id.clone(),
+        site_name: opening.site_name.to_owned(),
+        connector_id: opening.connector_id,
+        site: opening.site,
+        card: opening.file.map(|file| file.card.number.clone()),
+        member: verdict.group,
+        refusal: verdict.refusal,
+        id_tag,
+        start: Edge {
+            reported: opening.reported.text.clone(),
+            said: opening.reported.instant(opening.zone),
+            received_at: opening.heard.received_at,
+            at,
+            meter: opening.meter,
+        },
+        stop: None,
+        last_reading: None,
+        flags,
+        decision: None,
+    }
+}
+
+/// What a stop reports.
+pub struct Closing<'a> {
+    /// The station's zone for times without one.
+    pub zone: Option<Zone>,
+    /// The station's time.
+    pub reported: &'a Reported,
+    /// When and how it was heard.
+    pub heard: Heard,
+    /// The meter's register.
+    pub meter: Option<WattHours>,
+    /// The station's word for why.
+    pub reason: &'a str,
+    /// The card that stopped it.
+    pub id_tag: Option<IdTag>,
+    /// Whether a field was missing or of the wrong kind.
+    pub malformed: bool,
+}
+
+/// By how many hours a connected station's clock may be off at a stop and the session's length still be
+/// believed: a zone set wrongly is off by more.
+pub const BELIEVED_OFF_H: i64 = 8;
+
+/// The instant at which a session stopped, and the doubt about it.
+///
+/// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
+/// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
+/// keeps the station's own time: it may be delivered late over a connection that stands.
+pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
+    let attributed = attribute(closing.reported, closing.zone, closing.heard);
+    let Some(said) = closing.reported.instant(closing.zone) else { return attributed };
+    let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let received_at = closing.heard.received_at;
+    let shift = session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
+    if !shift.is_zero() && (received_at - said).abs() > tolerance {
+        let shifted = said + shift;
+        if shifted >= session.start.at && shifted <= received_at + tolerance {
+            return Attributed { at: shifted, ..attributed };
+        }
+    }
+    match attributed.doubt {
+        Some(Flag::ClockAhead | Flag::ClockBehind) if shift.is_zero() => Attributed { at: said, ..attributed },
+        _ => attributed,
+    }
+}
+
+/// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
+/// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
+fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, over_cap: bool) -> bool {
+    let received_at = closing.heard.received_at;
+    let off = (received_at - at).abs() > TimeDelta::hours(BELIEVED_OFF_H);
+    match doubt {
+        Some(Flag::ClockAhead) => at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off),
+        Some(Flag::ClockBehind) => off,
+        _ => false,
+    }
+}
+
+/// Closes a running session: measures it and flags what is doubtful.
+pub fn close(session: &mut Session, closing: &Closing<'_>) {
+    let Attributed { at, doubt } = stopped_at(session, closing);
+    let duration = at - session.start.at;
+    let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);
+    let cap = session.site.as_ref().and_then(ConnectorSite::cap_min).map(TimeDelta::minutes);
+    let over_cap = cap.is_some_and(|cap| duration > cap);
+    let too_much = match (energy, &session.site) {
+        (Some(energy), Some(site)) => !metering::is_plausible(energy, site.most_power_w(), duration),
+        _ => false,
+    };
+    let other_card = closing.id_tag.as_ref().is_some_and(|tag| !tag.is_empty() && *tag != session.id_tag);
+    session.flags.extend(doubt.into_iter().chain(energy_doubt));
+    for (condition, flag) in [
+        (closing.malformed, Flag::MalformedStop),
+        (duration < TimeDelta::zero(), Flag::StopBeforeStart),
+        (duration > TimeDelta::hours(LONG_SESSION_HOURS), Flag::OverADay),
+        (over_cap, Flag::OverSiteCap),
+        (is_doubtful(at, doubt, closing, over_cap), Flag::DurationDoubtful),
+        (too_much, Flag::EnergyImplausible),
+        (other_card, Flag::StoppedByOtherCard),
+    ] {
+        if condition {
+            session.flags.insert(flag);
+        }
+    }
+    session.stop = Some(Stop {
+        edge: Edge {
+            reported: closing.reported.text.clone(),
+            said: closing.reported.instant(closing.zone),
+            received_at: closing.heard.received_at,
+            at,
+            meter: closing.meter,
+        },
+        reason: closing.reason.to_owned(),
+        id_tag: closing.id_tag.clone(),
+        energy,
+    });
+}

@@ -1,0 +1,44 @@
+//! What a collection agent needs to collect (article 11, rule R11.1), and nothing else: no sessions, no
+//! sites, no cards.
+
+use std::io;
+
+use super::csv::written;
+use crate::domain::invoice::Invoice;
+use crate::domain::month::in_japan;
+
+/// The columns.
+pub const COLUMNS: [&str; 12] = [
+    "invoice_id",
+    "kind",
+    "member_id",
+    "member_name",
+    "payment_method",
+    "collection_agent",
+    "period",
+    "issue_date",
+    "due_date",
+    "total_yen",
+    "tax_yen",
+    "previous_invoice_id",
+];
+
+/// A row an invoice.
+pub fn rows(invoices: &[Invoice]) -> io::Result<Vec<u8>> {
+    written(invoices.iter().map(|invoice| {
+        [
+            invoice.id.clone(),
+            invoice.kind.name().to_owned(),
+            invoice.member.to_string(),
+            invoice.recipient_name.clone(),
+            invoice.payment.kind.name().to_owned(),
+            invoice.issuer.collection_agent.clone(),
+            invoice.month.to_string(),
+            in_japan(invoice.issued_at).date_naive().to_string(),
+            invoice.due_on.to_string(),
+            invoice.total().to_string(),
+            invoice.tax().to_string(),
+            invoice.previous().unwrap_or_default().to_owned(),
+        ]
+    }))
+}

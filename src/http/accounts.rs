@@ -1,0 +1,126 @@
+//! What a member owes and has paid.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::bodies::{Asked, Body, Segment, member_id};
+use super::members::{MemberJson, json};
+use super::problem::{Problem, Problems};
+use super::usage::{InvoiceJson, invoice_json};
+use crate::app::accounts::Outcome;
+
+/// A member's account.
+#[derive(Serialize, ToSchema)]
+pub struct AccountJson {
+    member_id: String,
+    /// The invoices that are not paid.
+    open_invoices: Vec<OpenInvoiceJson>,
+    /// What they come to.
+    open_yen: String,
+    /// The day by which all of it is due as one sum, where the operator ended the membership.
+    due_on: Option<String>,
+}
+
+/// An invoice that is not paid.
+#[derive(Serialize, ToSchema)]
+pub struct OpenInvoiceJson {
+    #[serde(flatten)]
+    invoice: InvoiceJson,
+    due_on: String,
+    /// Whether its payment failed.
+    failed: bool,
+}
+
+/// A member's account as it stands.
+#[utoipa::path(get, operation_id = "accounts_get", path = "/members/{member_id}/account",
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = AccountJson), Problems))]
+pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<AccountJson>, Problem> {
+    let account = api.app.account(&member_id(&id)?).await?;
+    let open = account.open.iter().map(|open| OpenInvoiceJson {
+        invoice: invoice_json(&open.invoice),
+        due_on: open.due_on.to_string(),
+        failed: open.failed,
+    });
+    Ok(Json(AccountJson {
+        member_id: id,
+        open_invoices: open.collect(),
+        open_yen: account.open_total.to_string(),
+        due_on: account.accelerated_to.map(|day| day.to_string()),
+    }))
+}
+
+/// What became of a payment.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutcomeName {
+    /// It was made.
+    Paid,
+    /// It failed.
+    Failed,
+}
+
+/// A payment.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentReport {
+    #[schema(max_length = 64)]
+    invoice_id: String,
+    outcome: OutcomeName,
+}
+
+/// Notes what became of an invoice's payment.
+#[utoipa::path(post, operation_id = "accounts_note_payment", path = "/members/{member_id}/payments", request_body = PaymentReport,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn note_payment(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<PaymentReport>,
+) -> Result<Json<MemberJson>, Problem> {
+    let outcome = match body.outcome {
+        OutcomeName::Paid => Outcome::Paid,
+        OutcomeName::Failed => Outcome::Failed,
+    };
+    Ok(Json(json(&api, &api.app.note_payment(&member_id(&id)?, &body.invoice_id, outcome).await?)))
+}
+
+/// Up to when.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UntilQuery {
+    /// The instant of the damage; left out: now.
+    until: Option<DateTime<Utc>>,
+}
+
+/// The fees that limit the operator's liability.
+#[derive(Serialize, ToSchema)]
+pub struct FeesPaidJson {
+    member_id: String,
+    fees_paid_yen: String,
+    /// The instant up to which payments count.
+    counted_until: DateTime<Utc>,
+    /// The article of the member terms that it rests on.
+    article: String,
+}
+
+/// The fees paid that limit the operator's liability.
+#[utoipa::path(get, operation_id = "accounts_fees_paid", path = "/members/{member_id}/fees-paid",
+    params(("member_id" = String, Path, max_length = 32), UntilQuery),
+    responses((status = 200, description = "done", body = FeesPaidJson), Problems))]
+pub async fn fees_paid(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Asked(query): Asked<UntilQuery>,
+) -> Result<Json<FeesPaidJson>, Problem> {
+    let until = query.until.unwrap_or_else(|| api.app.now());
+    let (sum, counted_until) = api.app.fees_paid(&member_id(&id)?, until).await?;
+    Ok(Json(FeesPaidJson { member_id: id, fees_paid_yen: sum.to_string(), counted_until, article: "23.2".to_owned() }))
+}

@@ -1,0 +1,205 @@
+//! The audit trail: every change, and every look-up for others, is kept before it is done, with who, from
+//! where and why. `Juden-Actor` names who asks, `Juden-Reason` why.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::Api;
+use super::bodies::BODY_MAX;
+use super::problem::Problem;
+use crate::app::AppError;
+use crate::domain::refusal::Reason;
+use crate::store::records::AuditEntry;
+
+/// Who asks: a role such as `operator`, `member`, `call_centre`, `dealer`, with a name where there is one.
+const ACTOR: &str = "juden-actor";
+/// Why.
+const REASON: &str = "juden-reason";
+
+/// Who asks where nobody is named.
+const USUAL_ACTOR: &str = "operator";
+
+/// Who may change nothing while the members' site is suspended.
+const MEMBER: &str = "member";
+
+/// A header has this many characters at most.
+pub const TEXT_MAX: usize = 200;
+
+/// A body's text is kept up to this many bytes.
+const DETAIL_MAX: usize = 4_096;
+
+/// Fields that are never kept, however they are spelt; and those of commands to stations.
+const SECRETS: [&str; 7] = ["activationcode", "password", "passwordhex", "idtag", "parentidtag", "idtoken", "grouptoken"];
+const SECRETS_OF_COMMANDS: [&str; 5] = ["value", "data", "attributevalue", "localauthorizationlist", "certificate"];
+
+/// Look-ups that are kept too: benefits, data for others, exports.
+fn is_kept(method: &Method, path: &str) -> bool {
+    !method.is_safe() || path.ends_with("/benefits") || path.ends_with("/data-provision") || path.ends_with("/export")
+}
+
+fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text =
+        std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control));
+    let wrong = || Problem::malformed(name, format!("{name} must be at most {TEXT_MAX} printable characters"));
+    text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
+}
+
+/// What a path is about: its first two segments, or the query where it names a card or member.
+fn subject(path: &str, query: &str) -> String {
+    let path = path.strip_prefix("/api/v1/").unwrap_or(path);
+    let of_query = query.split('&').find_map(|pair| match pair.split_once('=') {
+        Some(("card_number", number)) => Some(format!("cards/{number}")),
+        Some(("member_id", id)) => Some(format!("members/{id}")),
+        _ => None,
+    });
+    of_query.unwrap_or_else(|| path.split('/').take(2).collect::<Vec<_>>().join("/"))
+}
+
+/// The card that a member's call names in its path or body.
+fn other_subject(path: &str, body: &[u8]) -> Option<String> {
+    let segments: Vec<&str> = path.strip_prefix("/api/v1/")?.split('/').collect();
+    let of_path = || match segments.as_slice() {
+        ["members", _, "cards", number, _, ..] => Some((*number).to_owned()),
+        _ => None,
+    };
+    let body: Option<Value> = serde_json::from_slice(body).ok();
+    let of_body = body.as_ref().and_then(|body| ["new_card_number", "card_number"].iter().find_map(|name| body.get(*name)?.as_str()));
+    let number = of_body.map(str::to_owned).or_else(of_path)?;
+    (segments.first() == Some(&"members")).then(|| format!("cards/{number}"))
+}
+
+fn hide(value: &mut Value, is_command: bool) {
+    let is_secret = |name: &str| {
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+        SECRETS.contains(&plain.as_str()) || (is_command && SECRETS_OF_COMMANDS.contains(&plain.as_str()))
+    };
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                if is_secret(name) { *field = "(hidden)".into() } else { hide(field, is_command) }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, is_command)),
+        _ => {}
+    }
+}
+
+/// A body as it is kept. One that is no JSON is not kept: what is secret in it cannot be told.
+fn detail(path: &str, body: &[u8], query: &str) -> String {
+    if body.is_empty() {
+        return Value::String(query.to_owned()).to_string();
+    }
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+        return "\"(no JSON)\"".to_owned();
+    };
+    hide(&mut value, path.ends_with("/commands") || path.contains("/ocpp/"));
+    let text = value.to_string();
+    if text.len() > DETAIL_MAX { format!("\"({} bytes)\"", text.len()) } else { text }
+}
+
+/// Keeps what is asked for, then what became of it.
+pub async fn keep(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+    if !is_kept(request.method(), request.uri().path()) {
+        return next.run(request).await;
+    }
+    match kept(&api, peer, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body =
+        to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+    let actor = header(&parts.headers, ACTOR)?.unwrap_or_else(|| USUAL_ACTOR.to_owned());
+    let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+    let entry = AuditEntry {
+        at: api.app.now(),
+        peer: peer.ip().to_string(),
+        action: format!("{} {path}", parts.method),
+        subject: subject(path, query),
+        reason: header(&parts.headers, REASON)?.unwrap_or_default(),
+        also: other_subject(path, &body),
+        detail: detail(path, &body, query),
+        outcome: None,
+        actor,
+    };
+    let number = api.app.store.save_audit(&entry).await.map_err(AppError::from)?;
+    let writes = !parts.method.is_safe();
+    let response = if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
+        Problem::refused(Reason::ServiceSuspended).into_response()
+    } else {
+        next.run(Request::from_parts(parts, Body::from(body))).await
+    };
+    let (outcome, response) = outcome(response).await;
+    if let Err(cause) = api.app.store.save_audit_outcome(number, &outcome).await {
+        tracing::warn!(%cause, "the outcome of a request could not be kept in the audit trail");
+    }
+    Ok(response)
+}
+
+/// Whether it is a member itself who asks: `member`, or `member` with a name behind a blank or colon.
+fn is_member(actor: &str) -> bool {
+    actor.trim_start().split([' ', ':', '/']).next().is_some_and(|first| first.eq_ignore_ascii_case(MEMBER))
+}
+
+/// The status, with the reason of a refusal.
+async fn outcome(response: Response) -> (String, Response) {
+    let status = response.status();
+    if !status.is_client_error() {
+        return (status.as_u16().to_string(), response);
+    }
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(body, BODY_MAX).await.unwrap_or_default();
+    let reason = serde_json::from_slice::<Value>(&bytes).ok().and_then(|problem| Some(problem.get("reason")?.as_str()?.to_owned()));
+    let text = format!("{} {}", status.as_u16(), reason.unwrap_or_default());
+    (text.trim_end().to_owned(), Response::from_parts(head, Body::from(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_wherever_they_stand() {
+        let kept = detail("/cards", br#"{"id_tag":"04A2","cards":[{"activation_code":"X"}],"role":"primary"}"#, "");
+        assert!(!kept.contains("04A2") && !kept.contains('X') && kept.contains("primary"), "{kept}");
+        let raw = detail("/stations/CP1/ocpp/ChangeConfiguration", br#"{"key":"AuthorizationKey","value":"X","idTag":"04A2"}"#, "");
+        assert!(!raw.contains("04A2") && !raw.contains('X') && raw.contains("AuthorizationKey"), "{raw}");
+    }
+
+    #[test]
+    fn a_members_call_is_found_by_the_card_that_it_names() {
+        let of = |path: &str, body: &str| other_subject(path, body.as_bytes());
+        assert_eq!(of("/api/v1/members/M-1/cards/activate", r#"{"card_number":"C-1"}"#).as_deref(), Some("cards/C-1"));
+        assert_eq!(of("/api/v1/members/M-1/cards/C-1/replace", r#"{"new_card_number":"C-2"}"#).as_deref(), Some("cards/C-2"));
+        assert_eq!(of("/api/v1/members/M-1/hold", "{}"), None);
+    }
+
+    #[test]
+    fn a_subject_is_the_thing_that_the_request_is_about() {
+        assert_eq!(subject("/api/v1/members/M-1/plan-change", ""), "members/M-1");
+        assert_eq!(subject("/api/v1/benefits", "service=towing&card_number=C-1"), "cards/C-1");
+        assert_eq!(subject("/api/v1/terms", ""), "terms");
+    }
+
+    #[test]
+    fn a_member_is_known_by_the_first_word() {
+        assert!(
+            is_member("member")
+                && is_member("Member")
+                && is_member(" MEMBER M-000001")
+                && !is_member("members' desk")
+                && !is_member("operator")
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! What others may look up: benefits for their providers, data for allowed purposes, and the audit trail.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::bodies::{Asked, Segment, card_number, member_id, month, page};
+use super::problem::{Problem, Problems};
+use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
+use crate::app::AppError;
+use crate::app::benefits::Shown;
+use crate::app::members::VIN_MAX;
+use crate::app::provision::Provided;
+use crate::domain::benefits::{Ground, Service, TOTAL_CAP, TOWING_CAP};
+use crate::domain::member::Member;
+use crate::domain::month::BillingMonth;
+use crate::domain::provision::{Consent, NAME_MAX};
+use crate::domain::session::Session;
+
+/// What a provider shows.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BenefitQuery {
+    /// The number of a card; this or `member_id`.
+    card_number: Option<String>,
+    /// The number of a member; this or `card_number`.
+    member_id: Option<String>,
+    /// `rental` or `towing`.
+    #[param(pattern = "^(rental|towing)$")]
+    service: String,
+    /// The instant; left out: now.
+    at: Option<DateTime<Utc>>,
+    /// The car that is to be towed.
+    #[param(max_length = 32)]
+    vin: Option<String>,
+}
+
+/// The answer to a provider.
+#[derive(Serialize, ToSchema)]
+pub struct BenefitJson {
+    eligible: bool,
+    /// `eligible`, or why not.
+    reason: String,
+    /// The article of the member terms that it rests on.
+    article: String,
+    /// From when the towing benefit is given.
+    eligible_from: Option<DateTime<Utc>>,
+    /// The most that is paid back for towing, in yen.
+    towing_cap: Option<String>,
+    /// The most that is paid back for all trouble away from home, in yen.
+    total_cap: Option<String>,
+    /// Whether the car is the registered one.
+    vehicle_match: Option<bool>,
+    /// What the provider checks itself.
+    conditions: Vec<String>,
+}
+
+/// Looks a benefit up.
+#[utoipa::path(get, operation_id = "lookups_benefits", path = "/benefits", params(BenefitQuery),
+    responses((status = 200, description = "done", body = BenefitJson), Problems))]
+pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQuery>) -> Result<Json<BenefitJson>, Problem> {
+    let shown = match (&query.card_number, &query.member_id) {
+        (Some(card), None) => Shown::Card(card_number(card)?),
+        (None, Some(member)) => Shown::Member(member_id(member)?),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(Problem::malformed("card_number", "either card_number or member_id must be given"));
+        }
+    };
+    if query.vin.as_ref().is_some_and(|vin| vin.chars().count() > VIN_MAX) {
+        return Err(Problem::malformed("vin", format!("vin must be at most {VIN_MAX} characters")));
+    }
+    let service = Service::parse(&query.service).ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
+    let answer = api.app.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
+    let cap = |cap: crate::domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
+    Ok(Json(BenefitJson {
+        eligible: answer.ground == Ground::Eligible,
+        reason: answer.ground.name().to_owned(),
+        article: answer.ground.article().to_owned(),
+        eligible_from: answer.eligible_from,
+        towing_cap: cap(TOWING_CAP),
+        total_cap: cap(TOTAL_CAP),
+        vehicle_match: answer.vehicle_match,
+        conditions: answer.conditions.iter().map(|condition| (*condition).to_owned()).collect(),
+    }))
+}
+
+/// Who wants data, and what for.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ProvisionQuery {
+    /// Such as `ncs`, `e_mobility_power`, `dealer`, `affiliate`, `collection_agent`, `approved_third_party`.
+    #[param(max_length = 64)]
+    recipient: String,
+    /// Such as `service`, `quality`, `ev_information`, `marketing`, `collection`, `statistics`.
+    #[param(max_length = 64)]
+    purpose: String,
+    #[param(pattern = r"^\d{4}-\d{2}$")]
+    month: String,
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// What a recipient gets.
+#[derive(Serialize, ToSchema)]
+pub struct ProvisionJson {
+    /// `sessions`, `members`, `collection` or `statistics`.
+    dataset: String,
+    items: Vec<Value>,
+    /// Where the data is to be fetched, where it is a file.
+    href: Option<String>,
+    next_cursor: Option<String>,
+}
+
+/// Gives a recipient what it may have for a purpose; anything else is refused.
+#[utoipa::path(get, operation_id = "lookups_provide", path = "/data-provision", params(ProvisionQuery),
+    responses((status = 200, description = "done", body = ProvisionJson), Problems))]
+pub async fn provide(State(api): State<Arc<Api>>, Asked(query): Asked<ProvisionQuery>) -> Result<Json<ProvisionJson>, Problem> {
+    let wanted = Consent { recipient: query.recipient, purpose: query.purpose };
+    for (field, text) in [("recipient", &wanted.recipient), ("purpose", &wanted.purpose)] {
+        if text.chars().count() > NAME_MAX {
+            return Err(Problem::malformed(field, format!("{field} must be at most {NAME_MAX} characters")));
+        }
+    }
+    let month = month(&query.month)?;
+    let page = page(query.limit, query.cursor)?;
+    let full = |count: usize| i64::try_from(count).unwrap_or(i64::MAX) == page.limit;
+    let answer = |dataset: &str, items: Vec<Value>, next_cursor: Option<String>| ProvisionJson {
+        dataset: dataset.to_owned(),
+        items,
+        href: None,
+        next_cursor,
+    };
+    Ok(Json(match api.app.provide(&wanted, month, &page).await? {
+        Provided::Sessions(sessions) => {
+            let next = sessions.last().filter(|_| full(sessions.len())).map(|session| session.id.to_string());
+            answer("sessions", sessions.iter().map(provided_session).collect(), next)
+        }
+        Provided::Members { members, read_to } => {
+            answer("members", members.iter().map(|member| provided_member(&api, member)).collect(), read_to.map(|id| id.to_string()))
+        }
+        Provided::Collection => ProvisionJson {
+            href: Some(format!("/api/v1/months/{month}/export?format=collection")),
+            ..answer("collection", Vec::new(), None)
+        },
+        Provided::Statistics(cells) => {
+            let cell =
+                |((site, class, hour), cell): (&(String, crate::domain::station::ChargerClass, u32), &crate::domain::provision::Cell)| {
+                    json!({"site": site, "charger_class": class.name(), "hour": hour, "sessions": cell.sessions,
+                    "duration_s": cell.duration_s, "energy_wh": cell.energy_wh})
+                };
+            answer("statistics", cells.iter().map(cell).collect(), None)
+        }
+    }))
+}
+
+/// A session for the roaming networks: the card, no name.
+fn provided_session(session: &Session) -> Value {
+    json!({
+        "session_id": session.reference.as_str(),
+        "station_id": session.station_id.as_str(),
+        "site": session.site_name,
+        "connector_id": session.connector_id,
+        "charger_class": session.site.map(|site| site.charger_class.name()),
+        "card_number": session.card.as_ref().map(|card| card.as_str()),
+        "started_at": session.start.at,
+        "stopped_at": session.stop.as_ref().map(|stop| stop.edge.at),
+        "energy_wh": session.stop.as_ref().and_then(|stop| stop.energy).map(|energy| energy.0),
+    })
+}
+
+fn provided_member(api: &Api, member: &Member) -> Value {
+    let now = api.app.now();
+    let contact = member.contact_at(now);
+    let (programme, month) = (api.app.programme(), BillingMonth::of(now));
+    let plans = member.plans(&programme);
+    let plan = programme.tariffs.plan(plans.plan_in(month), month).map_or_else(|_| String::new(), |(_, name, _)| name.to_owned());
+    json!({"member_id": member.id.as_str(), "name": contact.name, "email": contact.email, "plan": plan, "vin": member.vehicle_at(now)})
+}
+
+/// A subject has this many characters at most.
+const SUBJECT_MAX: usize = 100;
+
+/// Whose audit trail.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Such as `members/M-000001` or `cards/C-00000001`; left out: everything.
+    #[param(max_length = 100)]
+    subject: Option<String>,
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 200)]
+    cursor: Option<String>,
+}
+
+/// What someone did or looked up.
+#[derive(Serialize, ToSchema)]
+pub struct AuditJson {
+    at: DateTime<Utc>,
+    /// Who, as they named themselves.
+    actor: String,
+    /// From where.
+    peer: String,
+    action: String,
+    subject: String,
+    /// Why, in their words.
+    reason: String,
+    /// The request's body or query, without secrets.
+    detail: Value,
+    /// The answer's status, with its reason where it was refused; `null`: the process ended first.
+    outcome: Option<String>,
+}
+
+/// The audit trail, the newest first.
+#[derive(Serialize, ToSchema)]
+pub struct AuditPage {
+    items: Vec<AuditJson>,
+    next_cursor: Option<String>,
+}
+
+/// Who changed or looked up what, when, from where and why.
+#[utoipa::path(get, operation_id = "lookups_audit", path = "/audit", params(AuditQuery),
+    responses((status = 200, description = "done", body = AuditPage), Problems))]
+pub async fn audit(State(api): State<Arc<Api>>, Asked(query): Asked<AuditQuery>) -> Result<Json<AuditPage>, Problem> {
+    if query.subject.as_ref().is_some_and(|subject| subject.chars().count() > SUBJECT_MAX) {
+        return Err(Problem::malformed("subject", format!("subject must be at most {SUBJECT_MAX} characters")));
+    }
+    let page = page(query.limit, query.cursor)?;
+    let entries = api.app.store.audit(query.subject.as_deref(), &page).await.map_err(AppError::from)?;
+    let is_full = i64::try_from(entries.len()).unwrap_or(i64::MAX) == page.limit;
+    let next_cursor = entries.last().filter(|_| is_full).map(|(number, _)| number.to_string());
+    let items = entries.into_iter().map(|(_, entry)| AuditJson {
+        at: entry.at,
+        actor: entry.actor,
+        peer: entry.peer,
+        action: entry.action,
+        subject: entry.subject,
+        reason: entry.reason,
+        detail: serde_json::from_str(&entry.detail).unwrap_or(Value::String(entry.detail)),
+        outcome: entry.outcome,
+    });
+    Ok(Json(AuditPage { items: items.collect(), next_cursor }))
+}
+
+/// An invoice with its lines.
+#[derive(Serialize, ToSchema)]
+pub struct WholeInvoice {
+    #[serde(flatten)]
+    invoice: InvoiceJson,
+    lines: Vec<LineJson>,
+}
+
+/// An invoice by its number.
+#[utoipa::path(get, operation_id = "lookups_invoice", path = "/invoices/{invoice_id}", params(("invoice_id" = String, Path, max_length = 80)),
+    responses((status = 200, description = "done", body = WholeInvoice), Problems))]
+pub async fn invoice(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<WholeInvoice>, Problem> {
+    let found = api.app.store.invoice(&id).await.map_err(AppError::from)?;
+    let invoice = found.ok_or_else(|| AppError::not_found("invoice", &id))?;
+    let lines = (1..).zip(&invoice.lines).map(|(place, line)| line_json(place, &invoice, line)).collect();
+    Ok(Json(WholeInvoice { invoice: invoice_json(&invoice), lines }))
+}

@@ -1,0 +1,197 @@
+//! What changes a membership: its data, plan, hold and end.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::bodies::{Asked, Body, Segment, member_id};
+use super::cards::EmptyBody;
+use super::members::{MemberJson, PaymentBody, VehicleBody, json};
+use super::problem::{Problem, Problems};
+use crate::domain::card::Dated;
+use crate::domain::member::MemberEvent;
+use crate::domain::month::BillingMonth;
+use crate::domain::provision::Consent;
+
+type Answered = Result<Json<MemberJson>, Problem>;
+
+/// A plan from next month on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanBody {
+    /// A plan of next month's tariff.
+    plan: String,
+    /// Begins (`true`) or ends (`false`) a term contract; left out: it goes on, if it can.
+    term_contract: Option<bool>,
+    /// When it was received by other means, while the members' site was suspended.
+    received_at: Option<DateTime<Utc>>,
+}
+
+/// The plan from next month on.
+#[derive(Serialize, ToSchema)]
+pub struct PlanJson {
+    plan: String,
+    effective_from: DateTime<Utc>,
+    /// The month from which it holds.
+    month: String,
+}
+
+/// Asks for a plan from the first of next month on; choosing the current one cancels what was asked before.
+#[utoipa::path(put, operation_id = "memberships_put_plan", path = "/members/{member_id}/plan-change", request_body = PlanBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = PlanJson), Problems))]
+pub async fn put_plan(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<PlanBody>,
+) -> Result<Json<PlanJson>, Problem> {
+    let member = api.app.request_plan(&member_id(&id)?, &body.plan, body.term_contract, body.received_at).await?;
+    let asked =
+        |dated: &&Dated<MemberEvent>| matches!(dated.event, MemberEvent::PlanChangeRequested { .. } | MemberEvent::PlanChangeCancelled);
+    let asked_at = member.events.iter().filter(asked).max_by_key(|dated| dated.seq).map(|dated| dated.at);
+    let from = BillingMonth::of(asked_at.unwrap_or_else(|| api.app.now())).next();
+    let programme = api.app.programme();
+    let plans = member.plans(&programme);
+    let plan =
+        programme.tariffs.plan(plans.plan_in(from), from).map_or_else(|_| plans.plan_in(from).to_owned(), |(_, name, _)| name.to_owned());
+    Ok(Json(PlanJson { plan, effective_from: from.start(), month: from.to_string() }))
+}
+
+/// When a cancellation was received.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReceivedQuery {
+    /// When it was received by other means, while the members' site was suspended.
+    received_at: Option<DateTime<Utc>>,
+}
+
+/// Cancels the plan change asked for this month.
+#[utoipa::path(delete, operation_id = "memberships_cancel_plan", path = "/members/{member_id}/plan-change",
+    params(("member_id" = String, Path, max_length = 32), ReceivedQuery),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn cancel_plan(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Asked(query): Asked<ReceivedQuery>) -> Answered {
+    Ok(Json(json(&api, &api.app.cancel_plan(&member_id(&id)?, query.received_at).await?)))
+}
+
+/// Another name or address.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactBody {
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+}
+
+/// Changes name and address; what is left out stays.
+#[utoipa::path(put, operation_id = "memberships_put_contact", path = "/members/{member_id}/contact", request_body = ContactBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn put_contact(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ContactBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.change_contact(&member_id(&id)?, body.name.as_deref(), body.email.as_deref()).await?)))
+}
+
+/// Changes the payment method.
+#[utoipa::path(put, operation_id = "memberships_put_payment", path = "/members/{member_id}/payment-method", request_body = PaymentBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn put_payment(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<PaymentBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.change_payment(&member_id(&id)?, body.method()).await?)))
+}
+
+/// Another registered car, or none.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VehicleChange {
+    /// `null`: it was sold or scrapped.
+    vehicle: Option<VehicleBody>,
+}
+
+/// Changes the registered car. That ends no membership.
+#[utoipa::path(put, operation_id = "memberships_put_vehicle", path = "/members/{member_id}/vehicle", request_body = VehicleChange,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn put_vehicle(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<VehicleChange>) -> Answered {
+    let vin = body.vehicle.as_ref().map(|vehicle| vehicle.vin.as_str());
+    Ok(Json(json(&api, &api.app.change_vehicle(&member_id(&id)?, vin).await?)))
+}
+
+/// Asks for an additional card by post.
+#[utoipa::path(post, operation_id = "memberships_request_card", path = "/members/{member_id}/cards/request", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn request_card(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.request_additional(&member_id(&id)?).await?)))
+}
+
+/// Holds all of a member's cards.
+#[utoipa::path(post, operation_id = "memberships_hold", path = "/members/{member_id}/hold", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn hold(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.set_hold(&member_id(&id)?, true).await?)))
+}
+
+/// Lifts the hold.
+#[utoipa::path(post, operation_id = "memberships_release", path = "/members/{member_id}/release", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn release(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.set_hold(&member_id(&id)?, false).await?)))
+}
+
+/// Withdraws: complete at once.
+#[utoipa::path(post, operation_id = "memberships_withdraw", path = "/members/{member_id}/withdraw", request_body = EmptyBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn withdraw(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.withdraw(&member_id(&id)?).await?)))
+}
+
+/// A ground to end a membership.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroundBody {
+    /// The number of the ground, as the member terms count them.
+    #[schema(minimum = 1, maximum = 7)]
+    ground: u8,
+    /// When the operator came to know of it; left out: now.
+    known_at: Option<DateTime<Utc>>,
+    /// From when the membership is over; left out: at once.
+    effective_at: Option<DateTime<Utc>>,
+}
+
+/// Records a ground to end the membership: its cards are blocked at once, and dead from the end on.
+#[utoipa::path(post, operation_id = "memberships_disqualify", path = "/members/{member_id}/disqualify", request_body = GroundBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn disqualify(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<GroundBody>) -> Answered {
+    Ok(Json(json(&api, &api.app.disqualify(&member_id(&id)?, body.ground, body.known_at, body.effective_at).await?)))
+}
+
+/// To whom, and what for, a member's data may be given.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentBody {
+    #[schema(min_length = 1, max_length = 64)]
+    recipient: String,
+    #[schema(min_length = 1, max_length = 64)]
+    purpose: String,
+    /// Given, or taken back.
+    given: bool,
+}
+
+/// Gives or takes back a member's consent that its data is given to a recipient for a purpose.
+#[utoipa::path(put, operation_id = "memberships_put_consent", path = "/members/{member_id}/consents", request_body = ConsentBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn put_consent(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ConsentBody>) -> Answered {
+    let consent = Consent { recipient: body.recipient, purpose: body.purpose };
+    Ok(Json(json(&api, &api.app.set_consent(&member_id(&id)?, &consent, body.given).await?)))
+}

@@ -1,0 +1,14 @@
+//! The worked examples of the programme's rules, each named by its number, through the public API with
+//! a simulated clock and OCPP sessions.
+
+pub mod story;
+
+mod additional;
+mod allowance;
+mod attribution;
+mod benefits;
+mod endings;
+mod late;
+mod life;
+mod plans;
+mod terms;

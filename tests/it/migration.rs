@@ -1,0 +1,66 @@
+//! A database of the first version, with a closed month: it is brought up to date with its bills as they
+//! were, and what came late to that month is billed at last.
+
+use juden::domain::month::BillingMonth;
+use serde_json::json;
+use sqlx::ConnectOptions;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::examples::story::utc;
+use crate::harness::TestServer;
+
+/// What the first version kept of a member with a term contract, a card, a billed and a late session.
+const ROWS: &str = r#"
+INSERT INTO stations (station_id, site, accept_hex_password, security_profile, registration) VALUES ('CP1', 'Kobe', 0, 0, 'accepted');
+INSERT INTO members (member_no, member_id) VALUES (1, 'M-000001');
+INSERT INTO cards (card_no, card_number, id_tag, id_tag_matched, code_hash, member_id, created_at) VALUES (1, 'C-00000001', 'CARD1', 'CARD1', 'x', 'M-000001', 0);
+INSERT INTO events (member_id, card_number, at, kind, detail) VALUES
+    ('M-000001', NULL, 1696118400000, 'admitted', '{"name":"Aoki","kind":"corporation","email":"a@example.jp","plan":"premium_100","term_auto_renew":null,"payment":"credit_card","brand":"nissan_card","vehicle_vin":null}'),
+    ('M-000001', 'C-00000001', 1696118400001, 'activated', 'primary'),
+    (NULL, 'C-00000001', 1696118400002, 'suspended', 'lost'),
+    (NULL, 'C-00000001', 1696118400003, 'resumed', 'lost');
+INSERT INTO months VALUES ('2023-10', 1699120800000, 1, 1, 605000, 'x');
+INSERT INTO bills VALUES ('2023-10', 'M-000001', '{"lines":[
+    {"code":"contract","usage_month":"2023-10","quantity":1,"unit":"contract","unit_price_hundredths":165000,"amount_hundredths":165000,"tax_rate":"0.10","tariff_version":"zesp3/2023-09","sessions":[]},
+    {"code":"base","usage_month":"2023-10","quantity":1,"unit":"month","unit_price_hundredths":440000,"amount_hundredths":440000,"tax_rate":"0.10","tariff_version":"zesp3/2023-09","sessions":[]}]}');
+INSERT INTO sessions (session_id, station_id, connector_id, charger_class, id_tag, id_tag_matched, card_number, member_id, start_key, start_ordinal,
+    start_reported, start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported, stop_received_at, stopped_at,
+    stop_meter_wh, stop_reason, energy_wh, stop_answer, flags, repeats) VALUES
+    (1, 'CP1', 1, 'quick', 'CARD1', 'CARD1', 'C-00000001', 'M-000001', 'a', 0, 't', 1696204800000, 1696204800000, '2023-10', 0, '{}', 'b', 't', 1696210200000, 1696210200000, 9000, 'Local', 9000, '{}', '', 0),
+    (2, 'CP1', 1, 'quick', 'CARD1', 'CARD1', 'C-00000001', 'M-000001', 'c', 0, 't', 1699200000000, 1696291200000, '2023-10', 0, '{}', 'd', 't', 1699200000000, 1696293000000, 9000, 'Local', 9000, '{}', '', 0);
+"#;
+
+#[tokio::test]
+async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_late() {
+    let server = TestServer::filled(&utc("2023-12-05 09:00"), async |path| {
+        let first = tempfile::tempdir().unwrap();
+        let name = "0001_first.sql";
+        std::fs::copy(format!("{}/migrations/sqlite/{name}", env!("CARGO_MANIFEST_DIR")), first.path().join(name)).unwrap();
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        Migrator::new(first.path()).await.unwrap().run(&mut connection).await.unwrap();
+        sqlx::raw_sql(ROWS).execute(&mut connection).await.unwrap();
+    })
+    .await;
+    let member = server.get("/members/M-000001").await;
+    assert_eq!(
+        (&member["state"], &member["payment_method"]["brand"], &member["term"]),
+        (&json!("active"), &json!("nissan_card"), &json!(null))
+    );
+    assert_eq!(server.get("/cards/C-00000001").await["state"], "active");
+    let october = server.get("/members/M-000001/bills/2023-10").await;
+    assert_eq!((&october["state"], &october["total_yen"]), (&json!("closed"), &json!("6050")));
+    assert_eq!(server.get("/sessions/S-000000001").await["site"], "Kobe");
+    let closed = server.post("/months/2023-11/close", &json!({})).await;
+    assert_eq!(closed.status, 200, "{closed:?}");
+    let november = server.get("/members/M-000001/bills/2023-11").await;
+    let lines: Vec<(&str, &str)> = november["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (line["code"].as_str().unwrap(), line["amount_yen"].as_str().unwrap()))
+        .collect();
+    assert_eq!(lines, [("base", "4400"), ("adjustment", "880")], "90 and 30 minutes: 20 beyond the 100 free ones");
+    assert_eq!(server.server().app.verify_month(BillingMonth::parse("2023-10").unwrap()).await.unwrap(), []);
+}

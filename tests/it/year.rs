@@ -1,0 +1,75 @@
+//! A year of members and sessions: bills, verification and exports agree, whatever arrived first.
+
+use std::collections::BTreeMap;
+
+use juden::domain::month::BillingMonth;
+use serde_json::Value;
+
+use crate::history::{History, exports, invoices, months, play, yen};
+
+const SEED: u64 = 20_240_229;
+
+/// Every bill's lines sum to its total, and its tax is that of its total at each rate.
+fn check_sums(exports: &BTreeMap<String, String>) -> BTreeMap<String, i64> {
+    let mut codes = BTreeMap::new();
+    for month in months() {
+        for invoice in invoices(&exports[&format!("{month} jsonl")]) {
+            let lines = invoice["lines"].as_array().unwrap();
+            let sum: i64 = lines.iter().map(|line| yen(&line["amount_yen"])).sum();
+            assert_eq!(sum, yen(&invoice["total_yen"]), "{invoice}");
+            let tax = sum.signum() * (sum.abs() * 10 / 110);
+            assert_eq!(tax, yen(&invoice["tax_yen_total"]), "{invoice}");
+            for line in lines {
+                *codes.entry(line["code"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+            *codes.entry(format!("invoice {}", invoice["kind"].as_str().unwrap())).or_default() += 1;
+        }
+    }
+    codes
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_year_of_a_thousand_members_comes_out_the_same_in_any_order_of_arrival() {
+    let history = History::generate(SEED, 1_000, 130_000);
+    println!("seed {SEED}: {} sessions of {} members at {} stations", history.uses.len(), history.members, history.stations);
+    let (first, second) = tokio::join!(play(&history, 1, 1), play(&history, 2, 1));
+    let (one, other) = tokio::join!(exports(&first.server), exports(&second.server));
+    for (name, text) in &one {
+        assert!(*text == other[name], "{name} depends on the order of arrival");
+    }
+    let codes = check_sums(&one);
+    for code in [
+        "contract",
+        "base",
+        "metered_quick",
+        "metered_normal",
+        "additional_issue",
+        "additional_monthly",
+        "reissue",
+        "adjustment",
+        "credit",
+        "invoice regular",
+        "invoice supplementary",
+        "invoice final",
+    ] {
+        assert!(codes.get(code).is_some_and(|count| *count > 0), "the year has no {code}: {codes:?}");
+    }
+    println!("{codes:?}");
+    for month in months() {
+        let differences = first.server.server().app.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
+        assert!(differences.is_empty(), "{month}: {differences:?}");
+    }
+    check_bills(&first.server, &first.ids).await;
+}
+
+/// What the API shows of bills is what was exported.
+async fn check_bills(server: &crate::harness::TestServer, ids: &[String]) {
+    for id in ids.iter().step_by(97) {
+        for month in months() {
+            let bill = server.get(&format!("/members/{id}/bills/{month}?archive=true")).await;
+            assert_eq!(bill["state"], "closed");
+            let sum: i64 = bill["lines"].as_array().unwrap().iter().map(|line: &Value| yen(&line["amount_yen"])).sum();
+            assert_eq!(sum, yen(&bill["total_yen"]), "{bill}");
+        }
+    }
+}
