@@ -64,6 +64,9 @@ flags! {
     NotAuthorized = "not_authorized", Exception;
     /// The charger was closed or in maintenance when the start was heard: the card was refused there.
     ChargerUnavailable = "charger_unavailable", Note;
+    /// The card was refused when the start was heard, although by the station's clock it was still, or
+    /// already, valid: by that clock it is judged (rule R6.2b).
+    RefusedWhenHeard = "refused_when_heard", Note;
     /// The card had another running session when this one started.
     Concurrent = "concurrent", Note;
     /// The card had another session without a stop, at a charger long gone.

@@ -15,6 +15,7 @@ use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::domain::instant::{CLOCK_TOLERANCE_S, Reported};
 use crate::domain::programme::Programme;
 use crate::domain::recording::{self, Closing, Opening};
+use crate::domain::refusal::Reason;
 use crate::domain::session::{Message, Phase, Reaction, Session, react};
 use crate::domain::station::ConnectorSite;
 use crate::domain::units::WattHours;
@@ -131,10 +132,8 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let busy = flag_concurrency(book, known, submission, &mut session);
     supersede(book, &session);
     let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
-    if place == Place::Unavailable {
-        session.flags.insert(Flag::ChargerUnavailable);
-    }
     let tag = known.tag_answer(submission, &id_tag, place, busy);
+    flag_refusal(submission, &mut session, &tag, place);
     let answer = (submission.encode)(&Answer::Started { session: session.id, tag });
     keep(book, submission, Some(session.id), "started", &answer);
     book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0 });
@@ -148,6 +147,28 @@ fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
     clockless && session.phase() == Phase::Stopped
 }
 
+/// Whether a start is heard as it happens, as near as a station's clock may be off.
+fn is_live(submission: &Submission, session: &Session) -> bool {
+    (submission.heard.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S)
+}
+
+/// Names what the answer to a start that is heard as it happens says against it, where its own instant does
+/// not: the station was told no, and may have charged all the same.
+fn flag_refusal(submission: &Submission, session: &mut Session, tag: &TagAnswer, place: Place) {
+    if !is_live(submission, session) || session.refusal.is_some() {
+        return;
+    }
+    match tag.verdict.refusal {
+        None | Some(Reason::Concurrent | Reason::UnknownCard | Reason::OffNetwork) => {}
+        Some(_) if place == Place::Unavailable => {
+            session.flags.insert(Flag::ChargerUnavailable);
+        }
+        Some(_) => {
+            session.flags.insert(Flag::RefusedWhenHeard);
+        }
+    }
+}
+
 /// Whether another running session keeps the card busy (row 8 of the ladder, rule B6).
 fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
     if session.card.is_none() {
@@ -155,8 +176,7 @@ fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, ses
     }
     let now = submission.heard.received_at;
     // What is heard as it happens is judged by our clock: the station's may be a little slow.
-    let heard_live = (now - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
-    let began = if heard_live { now.max(session.start.at) } else { session.start.at };
+    let began = if is_live(submission, session) { now.max(session.start.at) } else { session.start.at };
     let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
     let others: Vec<&Session> = book
         .running()

@@ -208,6 +208,21 @@ async fn a_card_in_use_is_refused_although_the_second_chargers_clock_is_a_little
 }
 
 #[tokio::test]
+async fn a_start_that_was_told_no_shows_it_although_the_stations_clock_lies_before_the_suspension() {
+    let story = Story::at("2024-04-10 09:00").await;
+    let (_, card) = story.active("simple", "CARD1").await;
+    story.clock("2024-04-10 10:00").await;
+    let mut socket = story.server.socket("Q1").await;
+    story.clock("2024-04-10 10:15").await;
+    story.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
+    let answer = socket.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:14:40"), 0)).await;
+    assert_eq!(status(&answer), "Blocked");
+    let session = story.server.session(crate::harness::transaction(&answer)).await;
+    assert_eq!((&session["state"], &session["refusal"]), (&json!("open"), &json!(null)));
+    assert!(crate::harness::has_flag(&session, "refused_when_heard"), "{session}");
+}
+
+#[tokio::test]
 async fn activations_are_refused() {
     let story = Story::at("2024-04-10 09:00").await;
     let (member, primary) = story.active("simple", "CARD1").await;
