@@ -13,6 +13,7 @@ use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::sqlite::SqliteStore;
 use juden::{demo, telemetry};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The file that settings are read from where it exists.
 const SETTINGS_FILE: &str = "juden.toml";
@@ -124,6 +125,7 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let tariffs = tariffs(&config).map_err(faults)?;
     telemetry::start_logging(config.log_json, &config.log_level);
     let store = open(&config).await?;
+    let stop = Stop::new()?;
     let server = Server::start(&config, store.clone(), tariffs, clock(&config)).await?;
     if let Some(key) = &server.made_admin_key {
         println!("operator's API key, shown this once: {key}");
@@ -132,20 +134,30 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         println!("stations connect to ws://{ocpp}/ocpp/STATION_ID");
     }
     println!("API http://{0}/api/v1, described at http://{0}/api/docs", server.http);
-    until_told_to_stop().await?;
+    stop.told().await;
     server.stop().await;
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn until_told_to_stop() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+/// What tells the program to stop. Made before anything is told to the outside, so that whoever reads that can
+/// stop it cleanly from then on.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn told(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
@@ -157,7 +169,7 @@ async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
     let server = demo::run(Arc::new(store), &folder).await?;
     if !exit {
         println!("\nStill serving; stop with Ctrl-C.");
-        until_told_to_stop().await?;
+        Stop::new()?.told().await;
     }
     server.stop().await;
     Ok(ExitCode::SUCCESS)
