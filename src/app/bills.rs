@@ -1,8 +1,6 @@
 //! A member's usage and bills, out of the one rating function and the issued invoices, and what stands
 //! behind each line.
 
-use std::collections::{HashMap, HashSet};
-
 use super::months::Close;
 use super::{App, AppError, Done};
 use crate::domain::bill::Line;
@@ -14,7 +12,6 @@ use crate::domain::rating::{self, RatedMonth};
 use crate::domain::refusal::Reason;
 use crate::domain::session::Session;
 use crate::domain::units::Yen;
-use crate::store::billing::Run;
 
 /// A member's bill of a month: the invoices that belong to it.
 #[derive(Debug, Clone)]
@@ -86,15 +83,10 @@ impl App {
     async fn provisional(&self, member: &Member, month: BillingMonth) -> Done<Vec<Invoice>> {
         let programme = self.programme();
         let is_next = self.earliest_open().await?.is_none_or(|open| open >= month);
-        let mut recheck_all = None;
-        if is_next {
-            let waiting = self.store.rechecks(&Run { number: 0, recheck_until: i64::MAX }).await?;
-            let touches = |of: &Option<MemberId>| of.as_ref().is_none_or(|of| *of == member.id);
-            recheck_all = waiting.iter().filter(|(of, _)| touches(of)).map(|(_, from)| *from).min();
-        }
         let at = self.now();
-        let invoiced = HashSet::from([member.id.clone()]);
-        let close = Close { month, at, programme: &programme, rechecks: HashMap::new(), recheck_all, invoiced };
+        let mut close = Close::of(month, at, &programme);
+        close.recheck_all = if is_next { self.waits_from(&member.id).await? } else { None };
+        close.invoiced.insert(member.id.clone());
         let page = self.with_facts(&close, vec![member.clone()]).await?;
         let drawn = invoice::draw_up(&page.facts(member, &close))?;
         Ok(self.issue(member, drawn, month, at, &programme).invoices)

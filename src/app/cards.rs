@@ -8,10 +8,9 @@ use super::changes::Sight;
 use super::{App, AppError, Done};
 use crate::domain::activation::request_reissue;
 use crate::domain::authorization::CardFile;
-use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, resume, suspend};
+use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, mail, resume, surrender, suspend};
 use crate::domain::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId};
 use crate::domain::programme::Programme;
-use crate::domain::refusal::Reason;
 use crate::store::{Append, NewCard, StoreError};
 
 /// An activation code has this many characters at most.
@@ -57,18 +56,7 @@ impl App {
 
     /// Sends a card in stock to a member by post: no one else can activate it.
     pub async fn mail_card(&self, number: &CardNumber, member: &MemberId) -> Done<CardFile> {
-        self.change_card(number, None, |file, sight| {
-            let state = file.card.state_at(sight.at);
-            if !matches!(state, CardState::Stock | CardState::Mailed) {
-                return Err(AppError::rule(
-                    "not_in_stock",
-                    "3.1",
-                    format!("the card is {}: only one in stock can be mailed", state.name()),
-                ));
-            }
-            Ok(Some(CardEvent::Mailed { member: member.clone() }))
-        })
-        .await?;
+        self.change_card(number, None, |file, sight| Ok(Some(mail(&file.card.state_at(sight.at), member)?))).await?;
         self.card(number).await
     }
 
@@ -80,14 +68,7 @@ impl App {
     /// Lifts one reason of a suspension. What the membership's hold imposes is lifted with that.
     pub async fn resume_card(&self, number: &CardNumber, reason: Suspension) -> Done<Effect> {
         self.change_card(number, None, |file, sight| {
-            let held = file.member.as_ref().is_some_and(|member| member.is_held_at(sight.at));
-            let own = file.card.state_at(sight.at);
-            let state = state_of(file, sight.at, sight.programme);
-            let only_held = held && state.is_live() && !matches!(&own, CardState::Suspended(reasons) if reasons.contains(&reason));
-            if only_held {
-                return Err(Reason::SuspendedOperator.into());
-            }
-            Ok(resume(&state, reason)?)
+            Ok(resume(&file.card.state_at(sight.at), &state_of(file, sight.at, sight.programme), reason)?)
         })
         .await
     }
@@ -111,11 +92,8 @@ impl App {
 
     /// Notes that a dead card was given back or destroyed (article 3.9).
     pub async fn surrender_card(&self, number: &CardNumber, destroyed: bool) -> Done<CardFile> {
-        self.change_card(number, None, |file, sight| match state_of(file, sight.at, sight.programme) {
-            CardState::Dead(_) => Ok(Some(CardEvent::Surrendered { destroyed })),
-            state => Err(AppError::rule("card_not_dead", "3.9", format!("the card is {}: only a dead one is given back", state.name()))),
-        })
-        .await?;
+        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(surrender(&state_of(file, sight.at, sight.programme), destroyed)?));
+        self.change_card(number, None, event).await?;
         self.card(number).await
     }
 

@@ -3,44 +3,26 @@
 use chrono::{DateTime, Utc};
 
 use super::{App, AppError, Done};
-use crate::domain::ending::{BadInstant, Disqualification, GROUNDS, check_disqualification, withdraw};
+use crate::domain::ending::{Disqualification, GROUNDS, NoEnd, disqualify, hold, withdraw};
 use crate::domain::ids::MemberId;
-use crate::domain::member::{Member, MemberEvent, MemberState};
+use crate::domain::member::{Member, MemberState};
 use crate::domain::refusal::Reason;
 
 impl App {
     /// Holds all of a member's cards, or lifts that (article 14.2).
     pub async fn set_hold(&self, id: &MemberId, held: bool) -> Done<Member> {
-        self.change_member(id, None, |member, sight| {
-            member.check_changeable(sight.at, sight.programme)?;
-            if !held && member.disqualification().is_some() {
-                return Err(AppError::rule("ground_known", "13.1", "a ground to end the membership is known: its cards stay blocked"));
-            }
-            let event = if held { MemberEvent::HoldSet } else { MemberEvent::HoldLifted };
-            Ok((member.is_held_at(sight.at) != held).then_some(event))
-        })
-        .await
+        self.change_member(id, None, |member, sight| Ok(hold(member, held, sight.at, sight.programme)?)).await
     }
 
     /// Withdraws, complete at once (article 13.5).
     pub async fn withdraw(&self, id: &MemberId) -> Done<Member> {
-        self.change_member(id, None, |member, sight| {
-            member.check_changeable(sight.at, sight.programme)?;
-            if member.disqualification().is_some() {
-                return Err(AppError::rule(
-                    "ground_known",
-                    "13.1",
-                    "the operator has set the end of this membership: it cannot be withdrawn any more",
-                ));
-            }
-            match withdraw(member, sight.at, sight.programme) {
-                Ok(event) => Ok(Some(event)),
-                Err(Reason::TooEarly) => Err(match member.may_withdraw_from() {
-                    Some(not_before) => AppError::RefusedUntil { reason: Reason::TooEarly, not_before },
-                    None => Reason::TooEarly.into(),
-                }),
-                Err(reason) => Err(reason.into()),
-            }
+        self.change_member(id, None, |member, sight| match withdraw(member, sight.at, sight.programme) {
+            Ok(event) => Ok(Some(event)),
+            Err(Reason::TooEarly) => Err(match member.may_withdraw_from() {
+                Some(not_before) => AppError::RefusedUntil { reason: Reason::TooEarly, not_before },
+                None => Reason::TooEarly.into(),
+            }),
+            Err(reason) => Err(reason.into()),
         })
         .await
     }
@@ -58,18 +40,13 @@ impl App {
             return Err(AppError::invalid("ground", format!("the number of a ground, {} to {}", GROUNDS.start(), GROUNDS.end())));
         }
         let member = self.change_member(id, None, |member, sight| {
-            member.check_changeable(sight.at, sight.programme)?;
-            if member.disqualification().is_some() {
-                return Err(AppError::rule("ground_known", "13.1", "the end of this membership is already set"));
-            }
             let known_at = known_at.unwrap_or(sight.at);
             let it = Disqualification { ground, known_at, effective_at: effective_at.unwrap_or(known_at.max(sight.at)) };
-            match check_disqualification(member, &it, sight.at) {
-                Ok(()) => Ok(Some(MemberEvent::Disqualified(it))),
-                Err(BadInstant::KnownAt) => Err(AppError::invalid("known_at", "an instant between the admission and now")),
-                Err(BadInstant::EffectiveAt) => {
-                    Err(AppError::invalid("effective_at", "no earlier than known_at, and at most a year ahead"))
-                }
+            match disqualify(member, it, sight.at, sight.programme) {
+                Ok(event) => Ok(Some(event)),
+                Err(NoEnd::Refused(reason)) => Err(reason.into()),
+                Err(NoEnd::KnownAt) => Err(AppError::invalid("known_at", "an instant between the admission and now")),
+                Err(NoEnd::EffectiveAt) => Err(AppError::invalid("effective_at", "no earlier than known_at, and at most a year ahead")),
             }
         });
         let member = member.await?;

@@ -33,16 +33,6 @@ pub enum AppError {
         /// The first instant at which it does not.
         not_before: DateTime<Utc>,
     },
-    /// An article refuses, in a case that the authorization of cards does not know.
-    #[error("{sentence}")]
-    Rule {
-        /// The code.
-        reason: &'static str,
-        /// The article of the member terms.
-        article: &'static str,
-        /// What stands against it, and what to do.
-        sentence: String,
-    },
     /// The state of things does not allow it.
     #[error("{sentence}")]
     Conflict {
@@ -84,11 +74,6 @@ impl AppError {
     /// Something that does not exist.
     pub fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string() }
-    }
-
-    /// A refusal by an article.
-    pub fn rule(reason: &'static str, article: &'static str, sentence: impl Into<String>) -> Self {
-        Self::Rule { reason, article, sentence: sentence.into() }
     }
 
     /// A conflict with a code.

@@ -5,11 +5,10 @@ use chrono::{DateTime, Utc};
 use super::{App, AppError, Done};
 use crate::domain::email::EmailRule;
 use crate::domain::ids::MemberId;
-use crate::domain::member::{Admission, Member, MemberEvent, MemberKind, MemberState};
+use crate::domain::member::{Admission, Member, MemberEvent, MemberKind};
 use crate::domain::month::BillingMonth;
 use crate::domain::payment::{PaymentKind, PaymentMethod};
-use crate::domain::refusal::Reason;
-use crate::domain::tariff::NoPrice;
+use crate::domain::plan::check_offer;
 use crate::store::{KeptEvent, Page};
 
 /// A member's name has this many characters at most.
@@ -65,27 +64,14 @@ impl App {
 
     /// Whether what an applicant chose is on offer.
     fn check_offer(&self, admission: &Admission, now: DateTime<Utc>) -> Done<()> {
-        let programme = self.programme();
-        if programme.service_ends_at.is_some_and(|end| end <= now) {
-            return Err(Reason::ServiceEnded.into());
-        }
-        let (tariff, _, plan) = programme
-            .tariffs
-            .plan(&admission.plan, BillingMonth::of(now))
-            .map_err(|missing| self.no_plan(missing, BillingMonth::of(now)))?;
-        if admission.term && !plan.is_premium() {
-            return Err(AppError::invalid("term_contract", "false for a plan that is not premium"));
-        }
-        if admission.term && !tariff.takes_terms_at(now) {
-            return Err(Reason::TermClosed.into());
-        }
-        Ok(())
+        check_offer(&admission.plan, admission.term, now, &self.programme())
+            .map_err(|refused| self.no_change(refused, BillingMonth::of(now)))
     }
 
     /// Admits an applicant whose decision waited.
     pub async fn admit(&self, id: &MemberId) -> Done<Member> {
         self.change_member(id, None, |member, sight| {
-            check_waits(member.state_at(sight.at, sight.programme))?;
+            member.check_applied(sight.at, sight.programme)?;
             self.check_offer(&member.admission, sight.at)?;
             Ok(Some(MemberEvent::Admitted(member.admission.clone())))
         })
@@ -95,19 +81,10 @@ impl App {
     /// Rejects an applicant whose decision waited: no fee arises.
     pub async fn reject(&self, id: &MemberId) -> Done<Member> {
         self.change_member(id, None, |member, sight| {
-            check_waits(member.state_at(sight.at, sight.programme))?;
+            member.check_applied(sight.at, sight.programme)?;
             Ok(Some(MemberEvent::Rejected))
         })
         .await
-    }
-
-    /// Why there is no price: a plan that the tariff of a month does not have is the caller's mistake.
-    pub(super) fn no_plan(&self, missing: NoPrice, month: BillingMonth) -> AppError {
-        let tariff = || self.programme().tariffs.in_force(month).map(|tariff| tariff.plans.keys().cloned().collect::<Vec<_>>().join(", "));
-        match missing {
-            NoPrice::NoTariff { .. } => AppError::from(missing),
-            NoPrice::NoPlan { .. } => AppError::invalid("plan", format!("one of: {}", tariff().unwrap_or_default())),
-        }
     }
 
     /// A member.
@@ -124,15 +101,6 @@ impl App {
     pub async fn history(&self, id: &MemberId) -> Done<Vec<KeptEvent>> {
         self.member(id).await?;
         Ok(self.store.history(id).await?)
-    }
-}
-
-fn check_waits(state: MemberState) -> Done<()> {
-    match state {
-        MemberState::Applied => Ok(()),
-        other => {
-            Err(AppError::rule("not_applied", "2.1", format!("the membership is {}: there is no application to decide", other.name())))
-        }
     }
 }
 

@@ -66,7 +66,12 @@ pub(super) struct Close<'a> {
     pub invoiced: HashSet<MemberId>,
 }
 
-impl Close<'_> {
+impl<'a> Close<'a> {
+    /// Of a month, as of an instant, with nothing to be rated again.
+    pub fn of(month: BillingMonth, at: DateTime<Utc>, programme: &'a Programme) -> Self {
+        Self { month, at, programme, rechecks: HashMap::new(), recheck_all: None, invoiced: HashSet::new() }
+    }
+
     fn recheck_from(&self, member: &MemberId) -> Option<BillingMonth> {
         let own = self.rechecks.get(member).copied();
         [own, self.recheck_all].into_iter().flatten().filter(|from| *from < self.month).min()
@@ -123,15 +128,9 @@ impl App {
     /// Draws up and writes every member's invoices; how many sessions of the month they bill.
     async fn draw_all(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>) -> Done<i64> {
         let programme = self.programme();
-        let mut close = Close {
-            month,
-            at,
-            programme: &programme,
-            rechecks: HashMap::new(),
-            recheck_all: None,
-            invoiced: self.store.members_with_final().await?.into_iter().collect(),
-        };
-        for (member, from) in self.store.rechecks(run).await? {
+        let mut close = Close::of(month, at, &programme);
+        close.invoiced = self.store.members_with_final().await?.into_iter().collect();
+        for (member, from) in self.store.rechecks(run.recheck_until).await? {
             match member {
                 Some(member) => {
                     close.rechecks.insert(member, from);
@@ -220,7 +219,8 @@ impl App {
 
     /// Counts and hashes what a run is about to issue.
     async fn sum_up(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>, sessions: i64) -> Done<ClosedMonth> {
-        let mut hash = CsvHash::new();
+        let failed = |_| AppError::Busy("the export could not be written");
+        let mut hash = CsvHash::begin().map_err(failed)?;
         let mut closed = ClosedMonth { month, closed_at: at, members: 0, sessions, total: Default::default(), sha256: String::new() };
         let mut last: Option<MemberId> = None;
         let mut pages = self.invoice_pages(month, Some(*run));
@@ -228,11 +228,11 @@ impl App {
             for invoice in invoices {
                 closed.members += i64::from(last.as_ref() != Some(&invoice.member));
                 closed.total = closed.total + invoice.total();
-                hash.add(&invoice).map_err(|_| AppError::Busy("the export could not be written"))?;
+                hash.add(&invoice).map_err(failed)?;
                 last = Some(invoice.member);
             }
         }
-        closed.sha256 = hash.finish().map_err(|_| AppError::Busy("the export could not be written"))?;
+        closed.sha256 = hash.finish();
         Ok(closed)
     }
 
@@ -241,28 +241,25 @@ impl App {
         let Some(month) = self.earliest_open().await? else { return Ok(()) };
         let member = self.member(id).await?;
         let programme = self.programme();
-        let run = Run { number: 0, recheck_until: i64::MAX };
-        let rechecks = self.store.rechecks(&run).await?;
-        let touches = |member: &Option<MemberId>| member.as_ref().is_none_or(|member| member == id);
-        let recheck_all = rechecks.iter().filter(|(member, _)| touches(member)).map(|(_, from)| *from).min();
-        let invoiced = HashSet::from([id.clone()]);
-        let last = BillingMonth::of(at).max(month);
+        let waits_from = self.waits_from(id).await?;
         // Sessions of every open month count, so the page is read up to the last of them.
-        let read = Close {
-            month: last,
-            at,
-            programme: &programme,
-            rechecks: HashMap::new(),
-            recheck_all: Some(recheck_all.unwrap_or(month).min(month)),
-            invoiced,
-        };
+        let mut read = Close::of(BillingMonth::of(at).max(month), at, &programme);
+        read.recheck_all = Some(waits_from.unwrap_or(month).min(month));
+        read.invoiced.insert(id.clone());
         let page = self.with_facts(&read, vec![member.clone()]).await?;
-        let close = Close { month, recheck_all, invoiced: HashSet::new(), rechecks: HashMap::new(), ..read };
+        let close = Close { recheck_all: waits_from, ..Close::of(month, at, &programme) };
         let drawn = invoice::draw_up_final(&page.facts(&member, &close))?;
         let part = self.issue(&member, drawn, month, at, &programme);
         self.store.issue_final(month, &part).await?;
         info!(member_id = %id, invoices = part.invoices.len(), "a membership that was ended had its final invoice");
         Ok(())
+    }
+
+    /// The earliest month of a member that waits to be rated again.
+    pub(super) async fn waits_from(&self, id: &MemberId) -> Done<Option<BillingMonth>> {
+        let waiting = self.store.rechecks(i64::MAX).await?;
+        let touches = |of: &Option<MemberId>| of.as_ref().is_none_or(|of| of == id);
+        Ok(waiting.iter().filter(|(of, _)| touches(of)).map(|(_, from)| *from).min())
     }
 
     /// The instant at which a month is closed by itself (rule B1).

@@ -124,10 +124,8 @@ impl App {
         let split = rated.sessions.iter().find(|rated| rated.id == session.id).map(|rated| rated.split);
         let invoices = self.store.invoices_of_members(&[&member.id]).await?;
         let names = |invoice: &&Invoice| invoice.lines.iter().any(|line| line.sessions.contains(&session.reference));
-        let programme = self.programme();
-        let plan = programme.tariffs.plan(member.plans(&programme).plan_in(month), month).map(|(_, name, _)| name.to_owned());
         Ok(pool.zip(split).map(|(pool, split)| SessionRating {
-            plan: plan.unwrap_or_default(),
+            plan: member.plan_name_in(month, &self.programme()),
             price: pool.price.clone(),
             free_units: split.free,
             charged_units: split.charged,

@@ -1,6 +1,6 @@
 //! Rating a closed month again, to verify what was billed for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::months::Close;
 use super::{App, Done};
@@ -28,8 +28,7 @@ impl App {
     pub async fn verify_month(&self, month: BillingMonth) -> Done<Vec<Difference>> {
         self.closed(month).await?;
         let programme = self.programme();
-        let close =
-            Close { month, at: self.now(), programme: &programme, rechecks: HashMap::new(), recheck_all: None, invoiced: HashSet::new() };
+        let close = Close::of(month, self.now(), &programme);
         let mut found = Vec::new();
         let mut after = None;
         loop {

@@ -69,13 +69,6 @@ pub struct Verdict {
     pub group: Option<MemberId>,
 }
 
-impl Verdict {
-    /// Whether the card may charge.
-    pub const fn is_accepted(&self) -> bool {
-        self.refusal.is_none()
-    }
-}
-
 /// Judges a card at an instant. `busy` says whether another session of the card, open and not
 /// stale, stands against it; it is known only where a transaction starts.
 pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: bool, programme: &Programme) -> Verdict {

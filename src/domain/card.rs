@@ -254,14 +254,34 @@ pub fn suspend(state: &CardState, reason: Suspension) -> Result<Option<CardEvent
     }
 }
 
-/// Lifts one reason of a suspension. `None`: nothing was to lift. Lifting `Lost` where only the
-/// operator's hold stands is refused (rule R3.6b).
-pub fn resume(state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+/// Sends a card by post (article 3.1): only one that is nobody's.
+pub fn mail(state: &CardState, member: &MemberId) -> Result<CardEvent, Reason> {
+    match state {
+        CardState::Stock | CardState::Mailed => Ok(CardEvent::Mailed { member: member.clone() }),
+        CardState::Active | CardState::Suspended(_) | CardState::Dead(_) => Err(Reason::NotInStock),
+    }
+}
+
+/// Takes a dead card back (article 3.9).
+pub fn surrender(state: &CardState, destroyed: bool) -> Result<CardEvent, Reason> {
+    match state {
+        CardState::Dead(_) => Ok(CardEvent::Surrendered { destroyed }),
+        CardState::Stock | CardState::Mailed | CardState::Active | CardState::Suspended(_) => Err(Reason::CardNotDead),
+    }
+}
+
+/// Lifts one reason of a suspension. `own` is the card's own state, `state` that under its membership. `None`:
+/// nothing was to lift. Lifting `Lost` where only the operator's hold stands is refused, and what the
+/// membership's hold imposes is lifted with that alone (rule R3.6b).
+pub fn resume(own: &CardState, state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
     match state {
         CardState::Stock | CardState::Mailed => Err(Reason::NotActivated),
         CardState::Dead(cause) => Err(cause.refusal()),
         CardState::Active => Ok(None),
-        CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(Some(CardEvent::Resumed(reason))),
+        CardState::Suspended(reasons) if reasons.contains(&reason) => match own {
+            CardState::Suspended(own) if own.contains(&reason) => Ok(Some(CardEvent::Resumed(reason))),
+            _ => Err(Reason::SuspendedOperator),
+        },
         CardState::Suspended(_) => match reason {
             Suspension::Lost => Err(Reason::SuspendedOperator),
             Suspension::Operator => Err(Reason::SuspendedLost),
@@ -336,15 +356,18 @@ pub(crate) mod tests {
     fn the_member_cannot_lift_the_operators_hold() {
         let card = lost_and_held();
         let held = at("2024-05-09T12:00:00Z");
-        assert_eq!(resume(&card.state_at(held), Suspension::Lost), Err(Reason::SuspendedOperator));
-        assert_eq!(resume(&card.state_at(held), Suspension::Operator), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
+        let own = card.state_at(held);
+        assert_eq!(resume(&own, &own, Suspension::Lost), Err(Reason::SuspendedOperator));
+        assert_eq!(resume(&own, &own, Suspension::Operator), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
+        assert_eq!(resume(&CardState::Active, &own, Suspension::Operator), Err(Reason::SuspendedOperator), "the membership's hold");
     }
 
     #[test]
     fn suspending_and_resuming_twice_changes_nothing_the_second_time() {
         let card = lost_and_held();
         assert_eq!(suspend(&card.state_at(at("2024-05-07T02:00:00Z")), Suspension::Lost), Ok(None));
-        assert_eq!(resume(&card.state_at(at("2024-05-11T00:00:00Z")), Suspension::Lost), Ok(None));
+        let active = card.state_at(at("2024-05-11T00:00:00Z"));
+        assert_eq!(resume(&active, &active, Suspension::Lost), Ok(None));
     }
 
     #[test]
@@ -361,7 +384,7 @@ pub(crate) mod tests {
         let now = at("2024-06-01T00:00:00Z");
         assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
         assert_eq!(suspend(&card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
-        assert_eq!(resume(&card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
+        assert_eq!(resume(&card.state_at(now), &card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
         assert_eq!(deactivate(&card.state_at(now), Some(Role::Additional)), Err(Reason::DeadCard));
     }
 

@@ -49,6 +49,8 @@ impl EndCause {
     }
 }
 
+named!(EndCause, Withdrawn = "withdrawn", Disqualified = "disqualified", ServiceEnded = "service_ended");
+
 /// The end of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
@@ -102,9 +104,25 @@ impl Member {
     }
 }
 
+/// Whether the operator has not set the membership's end: once it has, that end stands (rules R13.1, R13.2).
+fn check_no_ground(member: &Member) -> Result<(), Reason> {
+    member.disqualification().map_or(Ok(()), |_| Err(Reason::GroundKnown))
+}
+
+/// Holds all of a member's cards, or lifts that (article 14.2). `None`: nothing changes.
+pub fn hold(member: &Member, held: bool, now: DateTime<Utc>, programme: &Programme) -> Result<Option<MemberEvent>, Reason> {
+    member.check_changeable(now, programme)?;
+    if !held {
+        check_no_ground(member)?;
+    }
+    let event = if held { MemberEvent::HoldSet } else { MemberEvent::HoldLifted };
+    Ok((member.is_held_at(now) != held).then_some(event))
+}
+
 /// Withdraws (article 13.5; rules R13.5a and b): complete at once, never before or after.
 pub fn withdraw(member: &Member, now: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
     member.check_changeable(now, programme)?;
+    check_no_ground(member)?;
     match member.may_withdraw_from() {
         Some(from) if member.state_at(now, programme) == MemberState::Active => {
             if now < from {
@@ -117,24 +135,27 @@ pub fn withdraw(member: &Member, now: DateTime<Utc>, programme: &Programme) -> R
     }
 }
 
-/// Why a disqualification's instants cannot be.
+/// Why a disqualification cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BadInstant {
+pub enum NoEnd {
+    /// A rule refuses.
+    Refused(Reason),
     /// The ground is known only later than now, or before the membership.
     KnownAt,
     /// The end lies before the ground was known, or too far ahead.
     EffectiveAt,
 }
 
-/// Checks the instants of a disqualification (rule R13.1).
-pub fn check_disqualification(member: &Member, it: &Disqualification, now: DateTime<Utc>) -> Result<(), BadInstant> {
+/// Sets the end of a membership for a ground (rule R13.1).
+pub fn disqualify(member: &Member, it: Disqualification, now: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, NoEnd> {
+    member.check_changeable(now, programme).and_then(|()| check_no_ground(member)).map_err(NoEnd::Refused)?;
     if it.known_at > now || member.admitted_at.is_none_or(|admitted| it.known_at < admitted) {
-        return Err(BadInstant::KnownAt);
+        return Err(NoEnd::KnownAt);
     }
     if it.effective_at < it.known_at || it.effective_at > now + TimeDelta::days(END_AHEAD_DAYS) {
-        return Err(BadInstant::EffectiveAt);
+        return Err(NoEnd::EffectiveAt);
     }
-    Ok(())
+    Ok(MemberEvent::Disqualified(it))
 }
 
 /// The first instant at which months of twelve since a day are complete, at the end of that month: how
@@ -201,11 +222,21 @@ mod tests {
         let member = member(&[]);
         let now = at("2024-08-01T00:00:00Z");
         let it = |known: &str, effective: &str| Disqualification { ground: 1, known_at: at(known), effective_at: at(effective) };
-        let check = |known, effective| check_disqualification(&member, &it(known, effective), now);
-        assert_eq!(check("2024-08-01T00:00:01Z", "2024-08-02T00:00:00Z"), Err(BadInstant::KnownAt));
-        assert_eq!(check("2024-04-01T00:00:00Z", "2024-08-02T00:00:00Z"), Err(BadInstant::KnownAt));
-        assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-30T00:00:00Z"), Err(BadInstant::EffectiveAt));
+        let check = |known, effective| disqualify(&member, it(known, effective), now, &Programme::default()).map(|_| ());
+        assert_eq!(check("2024-08-01T00:00:01Z", "2024-08-02T00:00:00Z"), Err(NoEnd::KnownAt));
+        assert_eq!(check("2024-04-01T00:00:00Z", "2024-08-02T00:00:00Z"), Err(NoEnd::KnownAt));
+        assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-30T00:00:00Z"), Err(NoEnd::EffectiveAt));
         assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-31T00:00:00Z"), Ok(()));
+    }
+
+    #[test]
+    fn an_end_that_the_operator_set_stands() {
+        let it = Disqualification { ground: 1, known_at: at("2024-07-31T14:30:00Z"), effective_at: at("2024-08-01T15:00:00Z") };
+        let member = member(&[("2024-07-31T14:30:00Z", MemberEvent::Disqualified(it))]);
+        let (now, programme) = (at("2024-08-01T00:00:00Z"), Programme::default());
+        assert_eq!(withdraw(&member, now, &programme), Err(Reason::GroundKnown));
+        assert_eq!(hold(&member, false, now, &programme), Err(Reason::GroundKnown));
+        assert_eq!(disqualify(&member, it, now, &programme), Err(NoEnd::Refused(Reason::GroundKnown)));
     }
 
     #[test]

@@ -71,6 +71,7 @@ text_id!(
     SessionRef, "session_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 
+#[cfg(test)]
 impl SessionRef {
     /// The name of a session that is known by its number alone.
     pub fn of_number(id: SessionId) -> Self {

@@ -11,7 +11,7 @@ use super::bill::LineCode;
 use super::billed::BilledGroup;
 use super::card::tests::{at, card};
 use super::card::{Card, CardEvent, CardState, Dated, Role, Suspension, deactivate, resume, suspend};
-use super::ending::{Disqualification, check_disqualification, withdraw};
+use super::ending::{Disqualification, disqualify, withdraw};
 use super::ids::{CardNumber, SessionId};
 use super::invoice::{Drawn, Facts, Invoice, belongs_to, draw_up, draw_up_final};
 use super::member::tests::member_of;
@@ -110,7 +110,7 @@ impl Life {
             5..7 => self.bind(Role::Additional, when),
             7 => self.change(Role::Additional, when, |state, role| deactivate(state, Some(role)).ok()),
             8 | 9 => self.change(role, when, |state, _| suspend(state, Suspension::Lost).ok().flatten()),
-            10 | 11 => self.change(role, when, |state, _| resume(state, Suspension::Lost).ok().flatten()),
+            10 | 11 => self.change(role, when, |state, _| resume(state, state, Suspension::Lost).ok().flatten()),
             12 | 13 => self.replace(role, when),
             14 => {
                 let event = if self.member.is_held_at(when) { MemberEvent::HoldLifted } else { MemberEvent::HoldSet };
@@ -145,13 +145,14 @@ impl Life {
 
     fn end(&mut self, deed: u8, when: DateTime<Utc>) {
         let it = Disqualification { ground: 6, known_at: when, effective_at: when + TimeDelta::days(3) };
-        let open = self.member.check_changeable(when, &self.programme).is_ok() && self.member.disqualification().is_none();
         if deed < 64 {
             if let Ok(event) = withdraw(&self.member, when, &self.programme) {
                 self.tell(when, event);
             }
-        } else if deed < 96 && open && check_disqualification(&self.member, &it, when).is_ok() {
-            self.tell(when, MemberEvent::Disqualified(it));
+        } else if deed < 96
+            && let Ok(event) = disqualify(&self.member, it, when, &self.programme)
+        {
+            self.tell(when, event);
         }
     }
 }

@@ -217,6 +217,11 @@ impl Member {
         }
     }
 
+    /// Whether its application waits for a decision at an instant (article 2.1).
+    pub fn check_applied(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
+        if self.state_at(at, programme) == MemberState::Applied { Ok(()) } else { Err(Reason::NotApplied) }
+    }
+
     /// Whether anything of it may be changed at an instant (rules R13.1, R13.7).
     pub fn check_changeable(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
         match self.state_at(at, programme) {

@@ -78,9 +78,7 @@ impl Member {
 
     /// The invoices paid by an instant.
     pub fn paid_by(&self, at: DateTime<Utc>) -> BTreeSet<&str> {
-        let paid = |event: &'_ MemberEvent| matches!(event, MemberEvent::Paid { .. });
         self.events_until(at)
-            .filter(|dated| paid(&dated.event))
             .filter_map(|dated| match &dated.event {
                 MemberEvent::Paid { invoice_id } => Some(invoice_id.as_str()),
                 _ => None,

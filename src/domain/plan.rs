@@ -1,13 +1,14 @@
 //! Which plan a member has in a month, and which term contracts it had: derived from its requests
 //! (articles 7 and 8). A request holds from the first of the next month; the last one of a month wins.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::ending::{End, EndCause};
 use super::member::{Member, MemberEvent, MemberState};
 use super::month::BillingMonth;
 use super::programme::Programme;
 use super::refusal::Reason;
-use super::tariff::NoPrice;
+use super::tariff::{NoPrice, Plan, Tariff};
 use super::term::Contract;
 
 /// A change that waits for the end of the month (rule R7.2).
@@ -53,6 +54,13 @@ impl PlanHistory {
 }
 
 impl Member {
+    /// The plan that it has in a month, by the name that the tariff of that month gives it.
+    pub fn plan_name_in(&self, month: BillingMonth, programme: &Programme) -> String {
+        let history = self.plans(programme);
+        let chosen = history.plan_in(month);
+        programme.tariffs.plan(chosen, month).map_or(chosen, |(_, name, _)| name).to_owned()
+    }
+
     /// The change asked for in a month and still standing after the events of that month up to an instant.
     fn slot(&self, month: BillingMonth, at: DateTime<Utc>) -> Option<Pending> {
         let of_month = self.events_until(at).filter(|dated| month.contains(dated.at));
@@ -69,7 +77,7 @@ impl Member {
         let ground_known = self.events_until(at).any(|dated| matches!(dated.event, MemberEvent::Disqualified(_)));
         let drops = |change: &Pending| {
             self.end(programme).is_some_and(|end| {
-                let foreseen = ground_known || end.cause == super::ending::EndCause::ServiceEnded;
+                let foreseen = ground_known || end.cause == EndCause::ServiceEnded;
                 end.at <= at || (foreseen && change.from > end.last_fee_month)
             })
         };
@@ -87,7 +95,7 @@ impl Member {
         let end = self.end(programme);
         for month in self.months_with_requests() {
             let holds = |change: &Pending| end.is_none_or(|end| change.from <= end.last_fee_month);
-            if let Some(change) = self.slot(month, month.end() - chrono::TimeDelta::milliseconds(1)).filter(holds) {
+            if let Some(change) = self.slot(month, month.end() - TimeDelta::milliseconds(1)).filter(holds) {
                 history.step(month, &change, programme);
             }
         }
@@ -131,11 +139,11 @@ impl PlanHistory {
     }
 
     /// The membership ends: only the member's own withdrawal costs the fee (rules R8.4, R8.7).
-    fn end(&mut self, end: super::ending::End, programme: &Programme) {
+    fn end(&mut self, end: End, programme: &Programme) {
         let month = BillingMonth::of(end.at);
         if let Some(contract) = self.running(month, programme) {
             let costs = contract.costs_fee(month, |at| programme.renews_terms(at));
-            contract.fee_in = (costs && end.cause == super::ending::EndCause::Withdrawn).then_some(month);
+            contract.fee_in = (costs && end.cause == EndCause::Withdrawn).then_some(month);
             contract.ended_from = Some(month.next());
         }
     }
@@ -154,6 +162,23 @@ pub enum NoChange {
     NoPrice(NoPrice),
     /// A term contract needs a premium plan (article 2.8).
     NotPremium,
+}
+
+/// Whether a term contract can be applied for with a plan (articles 2.8, 8.1).
+fn check_term(plan: &Plan, in_force: &Tariff, at: DateTime<Utc>) -> Result<(), NoChange> {
+    if !plan.is_premium() {
+        return Err(NoChange::NotPremium);
+    }
+    if in_force.takes_terms_at(at) { Ok(()) } else { Err(NoChange::Refused(Reason::TermClosed)) }
+}
+
+/// Whether a plan, with a term contract or without, is on offer to those who join.
+pub fn check_offer(plan: &str, term: bool, at: DateTime<Utc>, programme: &Programme) -> Result<(), NoChange> {
+    if programme.service_ends_at.is_some_and(|end| end <= at) {
+        return Err(NoChange::Refused(Reason::ServiceEnded));
+    }
+    let (tariff, _, prices) = programme.tariffs.plan(plan, BillingMonth::of(at)).map_err(NoChange::NoPrice)?;
+    if term { check_term(prices, tariff, at) } else { Ok(()) }
 }
 
 /// Asks for a plan from next month on (articles 7, 8; rules R7.1 to R7.3). Choosing what one has is a
@@ -180,8 +205,8 @@ pub fn request_change(
     let history = member.plans(programme);
     let runs = history.contract_in(month, programme).is_some();
     let applies = term == Some(true) && !runs;
-    if applies && !tariffs.in_force(month).map_err(NoChange::NoPrice)?.takes_terms_at(at) {
-        return Err(NoChange::Refused(Reason::TermClosed));
+    if applies {
+        check_term(prices, tariffs.in_force(month).map_err(NoChange::NoPrice)?, at)?;
     }
     let same_plan = tariffs.plan(history.plan_in(month), month.next()).is_ok_and(|(_, current, _)| current == name);
     let ends = term == Some(false) && runs;
@@ -192,25 +217,16 @@ pub fn request_change(
     Ok(Some(MemberEvent::PlanChangeRequested { plan: name.to_owned(), term: if same_term { None } else { term } }))
 }
 
-/// Why there is nothing to cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoCancel {
-    /// A rule refuses.
-    Refused(Reason),
-    /// No change was asked for.
-    NothingPending,
-}
-
 /// Cancels the change asked for this month (article 7, rule R7.2). One that has taken effect stands.
-pub fn cancel_change(member: &Member, at: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, NoCancel> {
-    member.check_changeable(at, programme).map_err(NoCancel::Refused)?;
+pub fn cancel_change(member: &Member, at: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
+    member.check_changeable(at, programme)?;
     let month = BillingMonth::of(at);
     if member.pending_at(at, programme).is_some() {
         return Ok(MemberEvent::PlanChangeCancelled);
     }
-    match member.slot(month.previous(), month.start() - chrono::TimeDelta::milliseconds(1)) {
-        Some(_) => Err(NoCancel::Refused(Reason::AlreadyEffective)),
-        None => Err(NoCancel::NothingPending),
+    match member.slot(month.previous(), month.start() - TimeDelta::milliseconds(1)) {
+        Some(_) => Err(Reason::AlreadyEffective),
+        None => Err(Reason::NothingPending),
     }
 }
 

@@ -51,11 +51,21 @@ pub enum Reason {
     NoticeTooShort,
     /// The recipient may not have data for this purpose.
     PurposeRefused,
+    /// The operator has set the end of the membership.
+    GroundKnown,
+    /// No application waits for a decision.
+    NotApplied,
+    /// The card is not in stock any more.
+    NotInStock,
+    /// The card is not dead.
+    CardNotDead,
+    /// No plan change was asked for.
+    NothingPending,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 29] = [
         Self::UnknownCard,
         Self::NotActivated,
         Self::Replaced,
@@ -80,6 +90,11 @@ impl Reason {
         Self::ReadOnly,
         Self::NoticeTooShort,
         Self::PurposeRefused,
+        Self::GroundKnown,
+        Self::NotApplied,
+        Self::NotInStock,
+        Self::CardNotDead,
+        Self::NothingPending,
     ];
 
     /// The code, the article of the member terms (or `policy`), and the sentence for people.
@@ -109,6 +124,13 @@ impl Reason {
             Self::ReadOnly => ("read_only", "13.7", "the membership is over: it can be read for a time, not changed"),
             Self::NoticeTooShort => ("notice_too_short", "19.1", "new terms must be published at least a month before they take effect"),
             Self::PurposeRefused => ("purpose_refused", "17.3", "this recipient may not have member data for this purpose"),
+            Self::GroundKnown => {
+                ("ground_known", "13.1", "the operator has set the end of this membership: it stands, and its cards stay blocked")
+            }
+            Self::NotApplied => ("not_applied", "2.1", "the membership is decided already: there is no application to decide"),
+            Self::NotInStock => ("not_in_stock", "3.1", "only a card in stock can be mailed"),
+            Self::CardNotDead => ("card_not_dead", "3.9", "only a dead card is given back or destroyed"),
+            Self::NothingPending => ("nothing_pending", "7", "no plan change was asked for this month"),
         }
     }
 

@@ -75,34 +75,24 @@ fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) ->
 }
 
 /// The hash of a month's CSV file, made invoice by invoice.
-#[derive(Default)]
-pub struct CsvHash(Option<Sha256>);
+pub struct CsvHash(Sha256);
 
 impl CsvHash {
-    /// Of an empty file.
-    pub const fn new() -> Self {
-        Self(None)
+    /// Of a file with its header alone.
+    pub fn begin() -> io::Result<Self> {
+        let mut hash = Sha256::default();
+        hash.add(&header(&COLUMNS)?);
+        Ok(Self(hash))
     }
 
     /// Adds an invoice.
     pub fn add(&mut self, invoice: &Invoice) -> io::Result<()> {
-        let rows = rows(std::slice::from_ref(invoice))?;
-        self.begun()?.add(&rows);
+        self.0.add(&rows(std::slice::from_ref(invoice))?);
         Ok(())
     }
 
     /// The hash, in hex.
-    pub fn finish(mut self) -> io::Result<String> {
-        self.begun()?;
-        Ok(self.0.take().unwrap_or_default().finish())
-    }
-
-    fn begun(&mut self) -> io::Result<&mut Sha256> {
-        if self.0.is_none() {
-            let mut hash = Sha256::default();
-            hash.add(&header(&COLUMNS)?);
-            self.0 = Some(hash);
-        }
-        Ok(self.0.get_or_insert_default())
+    pub fn finish(self) -> String {
+        self.0.finish()
     }
 }

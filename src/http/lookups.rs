@@ -183,9 +183,7 @@ fn provided_session(session: &Session) -> Value {
 fn provided_member(api: &Api, member: &Member) -> Value {
     let now = api.app.now();
     let contact = member.contact_at(now);
-    let (programme, month) = (api.app.programme(), BillingMonth::of(now));
-    let plans = member.plans(&programme);
-    let plan = programme.tariffs.plan(plans.plan_in(month), month).map_or_else(|_| String::new(), |(_, name, _)| name.to_owned());
+    let plan = member.plan_name_in(BillingMonth::of(now), &api.app.programme());
     json!({"member_id": member.id.as_str(), "name": contact.name, "email": contact.email, "plan": plan, "vin": member.vehicle_at(now)})
 }
 

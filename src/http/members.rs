@@ -15,7 +15,6 @@ use super::bodies::{Asked, Body, PageQuery, Segment, member_id};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
 use crate::app::members::Application;
-use crate::domain::ending::EndCause;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::month::BillingMonth;
 use crate::domain::payment::{CardBrand, PaymentKind, PaymentMethod};
@@ -185,7 +184,6 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
     let (now, programme) = (api.app.now(), api.app.programme());
     let month = BillingMonth::of(now);
     let plans = member.plans(&programme);
-    let named = |plan: &str| programme.tariffs.plan(plan, month).map_or_else(|_| plan.to_owned(), |(_, name, _)| name.to_owned());
     let pending = member.pending_at(now, &programme);
     let (contact, payment) = (member.contact_at(now), member.payment_at(now));
     let card = |card: &crate::domain::card::Card| MemberCardJson {
@@ -199,7 +197,7 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
         kind: member.admission.kind.name().to_owned(),
         email: contact.email,
         state: member.state_at(now, &programme).name().to_owned(),
-        plan: named(plans.plan_in(month)),
+        plan: member.plan_name_in(month, &programme),
         pending_from: pending.as_ref().map(|pending| pending.from.start()),
         pending_plan: pending.map(|pending| pending.plan),
         applied_at: member.applied_at,
@@ -221,12 +219,7 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
         operator_hold: member.is_held_at(now),
         arrears: member.arrears_at(now).into_iter().map(str::to_owned).collect(),
         end: member.end(&programme).map(|end| EndJson {
-            cause: match end.cause {
-                EndCause::Withdrawn => "withdrawn",
-                EndCause::Disqualified => "disqualified",
-                EndCause::ServiceEnded => "service_ended",
-            }
-            .to_owned(),
+            cause: end.cause.name().to_owned(),
             at: end.at,
             last_fee_month: end.last_fee_month.to_string(),
             viewable_until: member.viewable_until(&programme),

@@ -55,10 +55,7 @@ pub async fn put_plan(
         |dated: &&Dated<MemberEvent>| matches!(dated.event, MemberEvent::PlanChangeRequested { .. } | MemberEvent::PlanChangeCancelled);
     let asked_at = member.events.iter().filter(asked).max_by_key(|dated| dated.seq).map(|dated| dated.at);
     let from = BillingMonth::of(asked_at.unwrap_or_else(|| api.app.now())).next();
-    let programme = api.app.programme();
-    let plans = member.plans(&programme);
-    let plan =
-        programme.tariffs.plan(plans.plan_in(from), from).map_or_else(|_| plans.plan_in(from).to_owned(), |(_, name, _)| name.to_owned());
+    let plan = member.plan_name_in(from, &api.app.programme());
     Ok(Json(PlanJson { plan, effective_from: from.start(), month: from.to_string() }))
 }
 

@@ -94,7 +94,6 @@ impl From<AppError> for Problem {
             AppError::NotFound { .. } => Self::new(404, "not_found", detail),
             AppError::Refused(reason) => Self::refused(reason),
             AppError::RefusedUntil { reason, not_before } => Self { not_before: Some(not_before), ..Self::refused(reason) },
-            AppError::Rule { reason, article, .. } => Self { article: Some(article), ..Self::new(409, reason, detail) },
             AppError::Conflict { reason, .. } => Self::new(409, reason, detail),
             AppError::Invalid { field, .. } => Self::malformed(field, detail),
             AppError::TooMany { retry_after_s, .. } => Self::later(429, "too_many_tries", detail, retry_after_s),

@@ -83,8 +83,8 @@ pub trait BillingStore: Send + Sync {
     async fn first_month(&self) -> Stored<Option<BillingMonth>>;
     /// Begins a run for a month, and removes what uncompleted ones left.
     async fn begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run>;
-    /// Members' months to be rated again by a run, each with the earliest; `None` is every member.
-    async fn rechecks(&self, run: &Run) -> Stored<Vec<(Option<MemberId>, BillingMonth)>>;
+    /// Members' months that wait to be rated again, up to a mark, each with the earliest; `None` is every member.
+    async fn rechecks(&self, until: i64) -> Stored<Vec<(Option<MemberId>, BillingMonth)>>;
     /// Writes a part of a run.
     async fn save_parts(&self, run: &Run, month: BillingMonth, parts: &[MemberPart]) -> Stored<()>;
     /// Completes a run and closes its month, all or nothing. `false`: it was closed already.

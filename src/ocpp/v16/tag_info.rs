@@ -33,7 +33,12 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
             | Reason::AlreadyEffective
             | Reason::ReadOnly
             | Reason::NoticeTooShort
-            | Reason::PurposeRefused,
+            | Reason::PurposeRefused
+            | Reason::GroundKnown
+            | Reason::NotApplied
+            | Reason::NotInStock
+            | Reason::CardNotDead
+            | Reason::NothingPending,
         ) => AuthorizationStatus::Invalid,
     }
 }

@@ -69,9 +69,9 @@ impl BillingStore for SqliteStore {
         Ok(Run { number, recheck_until })
     }
 
-    async fn rechecks(&self, run: &Run) -> Stored<Vec<(Option<MemberId>, BillingMonth)>> {
+    async fn rechecks(&self, until: i64) -> Stored<Vec<(Option<MemberId>, BillingMonth)>> {
         let rows = sqlx::query("SELECT member_id, min(usage_month) AS month FROM rechecks WHERE recheck <= ?1 GROUP BY member_id")
-            .bind(run.recheck_until)
+            .bind(until)
             .fetch_all(&self.read)
             .await?;
         let read = |row: &SqliteRow| {
