@@ -68,7 +68,7 @@ async fn main() {
 
     let config = Texts::gather(|_| None, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2026-11-05T00:00:00Z".parse().unwrap()));
-    let (app, _, _) = assemble(&config, store, tariffs(&config).unwrap(), clock).await.unwrap();
+    let app = assemble(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap().app;
     app.close_month(BillingMonth::parse("2026-09").unwrap()).await.unwrap();
     reset_peak();
     let begun = Instant::now();

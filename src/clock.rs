@@ -1,19 +1,35 @@
 //! The only place that reads the system's time, and the simulated clock.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use tracing::warn;
 
 /// Where "now" comes from. Instants are whole milliseconds: what is answered, kept and compared
 /// is the same number everywhere.
 #[derive(Debug)]
 pub enum Clock {
-    /// The system's clock.
-    System,
+    /// The system's clock, as far as it agrees with those of the other nodes.
+    System(Adjustment),
     /// A clock that was set at start, ticks on, and can be moved forward.
     Simulated(Mutex<SimulatedTime>),
 }
+
+/// By how much a node's clock differs from the store's, and the instant that it is not to fall behind: what
+/// another node did must not lie in the future here.
+#[derive(Debug, Default)]
+pub struct Adjustment {
+    offset_ms: AtomicI64,
+    floor_ms: AtomicI64,
+}
+
+/// A difference that is left alone: clocks that are kept right differ by less.
+const OFFSET_IGNORED_MS: i64 = 250;
+
+/// A clock that is further ahead than this is not followed: something else is wrong with it.
+const AHEAD_MAX_MS: i64 = 10_000;
 
 /// The simulated clock's reading at an instant of the machine's own monotonic clock.
 #[derive(Debug)]
@@ -44,6 +60,11 @@ pub enum ClockFault {
 }
 
 impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::System(Adjustment::default())
+    }
+
     /// A simulated clock that begins to tick at an instant.
     pub fn simulated(start: DateTime<Utc>) -> Self {
         Self::Simulated(Mutex::new(SimulatedTime { set_to: start, set_when: Instant::now() }))
@@ -52,9 +73,39 @@ impl Clock {
     /// The instant that it is now.
     pub fn now(&self) -> DateTime<Utc> {
         match self {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
-            Self::System => Utc::now().trunc_subsecs(3),
+            Self::System(adjustment) => {
+                let ms = adjustment.unfloored_ms().max(adjustment.floor_ms.load(Ordering::SeqCst));
+                DateTime::from_timestamp_millis(ms).unwrap_or_default()
+            }
             Self::Simulated(time) => time.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now(),
+        }
+    }
+
+    /// The store said that it is `told`, when it was asked at `asked_at`: a clock that differs by more than the
+    /// question took, and more than clocks that are kept right do, is put right.
+    pub fn follow(&self, told: DateTime<Utc>, asked_at: Instant) {
+        let Self::System(adjustment) = self else { return };
+        let took_ms = i64::try_from(asked_at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let differs_ms = told.timestamp_millis() - (adjustment.unfloored_ms() - took_ms / 2);
+        if differs_ms.abs() > OFFSET_IGNORED_MS + took_ms {
+            let offset_ms = adjustment.offset_ms.fetch_add(differs_ms, Ordering::SeqCst) + differs_ms;
+            metrics::gauge!("juden_clock_offset_seconds").set(seconds(offset_ms));
+            warn!(offset_ms, "this machine's clock differs from the store's: the node goes by the store's");
+        }
+    }
+
+    /// Another node's clock showed this: ours does not fall behind it.
+    pub fn not_before(&self, instant: DateTime<Utc>) {
+        match self {
+            Self::System(adjustment) => {
+                let ms = instant.timestamp_millis();
+                if ms - adjustment.unfloored_ms() <= AHEAD_MAX_MS {
+                    adjustment.floor_ms.fetch_max(ms, Ordering::SeqCst);
+                }
+            }
+            Self::Simulated(_) => {
+                let _ = self.advance_to(instant);
+            }
         }
     }
 
@@ -78,6 +129,19 @@ impl Clock {
     }
 }
 
+impl Adjustment {
+    fn unfloored_ms(&self) -> i64 {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+        let now = Utc::now().timestamp_millis();
+        now + self.offset_ms.load(Ordering::SeqCst)
+    }
+}
+
+#[expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a metric is a float")]
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1_000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +154,33 @@ mod tests {
         clock.advance_to(start + TimeDelta::days(1)).unwrap();
         assert!(clock.now() >= start + TimeDelta::days(1));
         assert!(matches!(clock.advance_to(start), Err(ClockFault::Backwards { .. })));
-        assert_eq!(Clock::System.advance_to(start), Err(ClockFault::NotSimulated));
+        assert_eq!(Clock::system().advance_to(start), Err(ClockFault::NotSimulated));
+    }
+
+    #[test]
+    fn a_clock_that_is_five_seconds_off_goes_by_the_stores() {
+        let clock = Clock::system();
+        for off_s in [5, -5] {
+            let told = clock.now() + TimeDelta::seconds(off_s);
+            clock.follow(told, Instant::now());
+            assert!((clock.now() - told).abs() < TimeDelta::milliseconds(200));
+        }
+        let near = clock.now() + TimeDelta::milliseconds(100);
+        clock.follow(near, Instant::now());
+        assert!(clock.now() < near, "small differences are left alone");
+    }
+
+    #[test]
+    fn what_another_node_did_is_never_in_the_future() {
+        let clock = Clock::system();
+        let theirs = clock.now() + TimeDelta::seconds(3);
+        clock.not_before(theirs);
+        assert!(clock.now() >= theirs);
+        let wrong = clock.now() + TimeDelta::days(1);
+        clock.not_before(wrong);
+        assert!(clock.now() < wrong, "a clock that is days ahead is not followed");
+        let simulated = Clock::simulated(theirs);
+        simulated.not_before(theirs + TimeDelta::days(40));
+        assert!(simulated.now() >= theirs + TimeDelta::days(40));
     }
 }

@@ -29,10 +29,12 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 27] = [
+pub const KEYS: [Key; 30] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store, sqlite://PATH"),
+    key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
+    key("redis-ca", "", "file of certificates (PEM) that sign Redis's; empty: the system's"),
     key("no-migrate", "false", "leave the schema as it is"),
     key("node-id", "", "this node's name; empty: host name and a random part"),
     key("admin-key", "", "the operator's API key; empty: made on first start and printed once"),
@@ -54,6 +56,7 @@ pub const KEYS: [Key; 27] = [
     key("max-message-bytes", "1048576", "the largest message of a station in bytes"),
     key("min-security-profile", "0", "the lowest security profile that is let in"),
     key("card-cache-hours", "24", "hours that a station may believe an accepted card"),
+    key("remote-stop-on-lost", "false", "stop the running sessions of a card that is reported lost"),
     key("onboarding-delay-s", "5", "seconds after boot before Juden asks a station anything; none asks nothing"),
     key("log-format", "text", "log lines: text or json"),
     key("log-level", "info", "what is logged, as a tracing filter"),
@@ -87,6 +90,10 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// The store.
     pub database_url: String,
+    /// Where Redis is.
+    pub redis_url: Option<String>,
+    /// The file of certificates that sign Redis's.
+    pub redis_ca: Option<PathBuf>,
     /// Whether the schema is brought up to date.
     pub migrate: bool,
     /// This node's name.
@@ -206,6 +213,8 @@ impl Texts {
             database_url: self.read("database-url", "sqlite://PATH, a file", String::new(), |text| {
                 (text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:")).then(|| text.to_owned())
             }),
+            redis_url: self.optional("redis-url"),
+            redis_ca: self.optional("redis-ca").map(PathBuf::from),
             migrate: self.read("no-migrate", "true or false", true, |text| text.parse::<bool>().ok().map(|no| !no)),
             node_id: self.optional("node-id"),
             admin_key: self.optional("admin-key"),
@@ -222,6 +231,7 @@ impl Texts {
                 min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3)).unwrap_or(3),
                 month_close: self.month_close(),
                 payment_due_days: self.number("payment-due-days", 0, 365),
+                remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
                 email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
                 issuer: Issuer {
                     name: self.text("issuer-name").to_owned(),

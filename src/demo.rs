@@ -44,7 +44,7 @@ const PASSWORD: &str = "demo-station-password";
 
 /// A folder of its own for each run.
 pub fn folder() -> PathBuf {
-    let run = Clock::System.now().format("%Y%m%d-%H%M%S");
+    let run = Clock::system().now().format("%Y%m%d-%H%M%S");
     PathBuf::from("juden-data").join(format!("demo-{run}-{}", std::process::id()))
 }
 
@@ -73,7 +73,7 @@ pub async fn run(store: Arc<dyn Store>, folder: &Path) -> anyhow::Result<Server>
     let config = texts.into_config().map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
     let tariffs = tariff_files::built_in().map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
     let clock = Arc::new(Clock::simulated(STARTS.parse::<DateTime<Utc>>()?));
-    let server = Server::start(&config, store, tariffs, clock.clone()).await?;
+    let server = Server::start(&config, store, None, tariffs, clock.clone()).await?;
     let ocpp = server.ocpp.context("the demo listens for stations")?;
     println!("Juden demo. The clock is simulated and starts at {}.", shown(clock.now()));
     println!("  stations: ws://{ocpp}/ocpp/STATION_ID   API: http://{0}/api/v1   described at http://{0}/api/docs", server.http);
@@ -126,6 +126,7 @@ impl Demo {
     async fn register(&self, id: &str, charger_class: ChargerClass, power_w: i64) -> anyhow::Result<()> {
         let draft = StationDraft {
             site: "Yokohama".to_owned(),
+            may_configure: false,
             password: Some(PASSWORD.as_bytes().to_vec()),
             accept_hex_password: false,
             security_profile: None,

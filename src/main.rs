@@ -126,7 +126,7 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(config.log_json, &config.log_level);
     let store = open(&config).await?;
     let stop = Stop::new()?;
-    let server = Server::start(&config, store.clone(), tariffs, clock(&config)).await?;
+    let server = Server::start(&config, store.clone(), None, tariffs, clock(&config)).await?;
     if let Some(key) = &server.made_admin_key {
         println!("operator's API key, shown this once: {key}");
     }
@@ -187,8 +187,7 @@ async fn offline_app(matches: &ArgMatches) -> anyhow::Result<Arc<App>> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
     let store = migrated(&config, SqliteStore::open_existing(&config.database_url).await?).await?;
-    let (app, _, _) = assemble(&config, store, tariffs, clock(&config)).await?;
-    Ok(app)
+    Ok(assemble(&config, store, None, tariffs, clock(&config)).await?.app)
 }
 
 fn month(matches: &ArgMatches) -> anyhow::Result<BillingMonth> {

@@ -16,8 +16,9 @@ use juden::domain::recording::{Closing, Opening, close, open};
 use juden::domain::station::{ChargerClass, ConnectorSite};
 use juden::domain::units::WattHours;
 use juden::ledger::keys::reference;
+use juden::store::NodeRun;
 use juden::store::documents::events::{card_event, member_event};
-use juden::store::ledger::{Batch, LedgerRow, LedgerStore};
+use juden::store::ledger::{Batch, BatchName, LedgerRow, LedgerStore, Wanted};
 use juden::store::sqlite::SqliteStore;
 use sqlx::{ConnectOptions, Connection};
 
@@ -25,6 +26,11 @@ use sqlx::{ConnectOptions, Connection};
 pub const MONTH: &str = "2026-10";
 
 const ROWS_AT_ONCE: i64 = 5_000;
+
+async fn commit(store: &SqliteStore, batch: &Batch) {
+    let name = BatchName { node: NodeRun("fill".into()), number: 1 };
+    store.open_batch(&name, &Wanted::default()).await.unwrap().1.commit(batch).await.unwrap();
+}
 
 fn admitted() -> DateTime<Utc> {
     "2026-09-10T00:00:00Z".parse().unwrap()
@@ -157,13 +163,13 @@ pub async fn fill_sessions(store: &SqliteStore, members: i64, sessions: i64) {
             id += 1;
             batch.sessions.push(row(id, &member(n).1, k));
             if i64::try_from(batch.sessions.len()).unwrap() == ROWS_AT_ONCE || id == sessions {
-                store.commit(&std::mem::take(&mut batch)).await.unwrap();
+                commit(store, &std::mem::take(&mut batch)).await;
             }
             if id == sessions {
                 return;
             }
         }
-        store.commit(&batch).await.unwrap();
+        commit(store, &batch).await;
         k += 1;
     }
 }

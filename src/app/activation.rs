@@ -11,10 +11,14 @@ use crate::domain::ids::{CardNumber, MemberId};
 use crate::domain::refusal::Reason;
 use crate::store::Append;
 
+/// The turn of whoever tries a code, among all nodes.
+const ACTIVATING: &str = "activating";
+
 impl App {
     /// Activates a card for a member (rule R3.1b).
     pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
         let _alone = self.activating.lock().await;
+        let _turn = self.store.turn(ACTIVATING).await?;
         let code_matches = self.try_code(member, number, code).await?;
         let numbers = [number];
         let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
@@ -22,7 +26,7 @@ impl App {
             let event = activate(member, &file.card, role, code_matches, sight.at, sight.programme)?;
             Ok(vec![Append::Card(number.clone(), event)])
         });
-        self.count_wrong_code(done.await, member, number).await?;
+        self.count_wrong_code(done.await.map(|(at, _)| at), member, number).await?;
         self.card(number).await
     }
 
@@ -32,6 +36,7 @@ impl App {
             return Err(AppError::invalid("new_card_number", "another card than the one it replaces"));
         }
         let _alone = self.activating.lock().await;
+        let _turn = self.store.turn(ACTIVATING).await?;
         let code_matches = self.try_code(member, new, code).await?;
         let numbers = [old, new];
         let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
@@ -44,7 +49,7 @@ impl App {
             events.extend(done.new.into_iter().map(|event| Append::Card(new.clone(), event)));
             Ok(events)
         });
-        self.count_wrong_code(done.await, member, new).await?;
+        self.count_wrong_code(done.await.map(|(at, _)| at), member, new).await?;
         self.card(new).await
     }
 

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
+use super::blocking::Reached;
 use super::changes::Sight;
 use super::{App, AppError, Done};
 use crate::domain::activation::request_reissue;
@@ -11,6 +12,7 @@ use crate::domain::authorization::CardFile;
 use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, mail, resume, surrender, suspend};
 use crate::domain::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId};
 use crate::domain::programme::Programme;
+use crate::store::nodes::Changed;
 use crate::store::{Append, NewCard, StoreError};
 
 /// An activation code has this many characters at most.
@@ -27,8 +29,8 @@ pub struct Effect {
     pub state: CardState,
     /// From when.
     pub effective_at: DateTime<Utc>,
-    /// The nodes that know it.
-    pub nodes_confirmed: Vec<String>,
+    /// How it reached nodes and stations.
+    pub reached: Reached,
 }
 
 impl App {
@@ -51,6 +53,7 @@ impl App {
             other => other.into(),
         })?;
         self.cards.forget_tags(&[&id_tag]);
+        self.cluster.announce(&[Changed::Card(id_tag.matched().to_owned())]).await;
         Ok((number, code))
     }
 
@@ -62,7 +65,12 @@ impl App {
 
     /// Suspends a card: every authorization after this returns is refused.
     pub async fn suspend_card(&self, number: &CardNumber, reason: Suspension, received_at: Option<DateTime<Utc>>) -> Done<Effect> {
-        self.change_card(number, received_at, |file, sight| Ok(suspend(&state_of(file, sight.at, sight.programme), reason)?)).await
+        let event = |file: &CardFile, sight: &Sight<'_>| Ok(suspend(&state_of(file, sight.at, sight.programme), reason)?);
+        let effect = self.change_card(number, received_at, event).await?;
+        if reason == Suspension::Lost {
+            self.stop_sessions_of_lost(number).await?;
+        }
+        Ok(effect)
     }
 
     /// Lifts one reason of a suspension. What the membership's hold imposes is lifted with that.
@@ -103,14 +111,14 @@ impl App {
         received_at: Option<DateTime<Utc>>,
         decide: impl Fn(&CardFile, &Sight<'_>) -> Done<Option<CardEvent>>,
     ) -> Done<Effect> {
-        let effective_at = self
+        let (effective_at, reached) = self
             .change_cards(&[number], None, received_at, |files, _, sight| {
                 let Some(file) = files.first() else { return Ok(Vec::new()) };
                 Ok(decide(file, sight)?.map(|event| Append::Card(number.clone(), event)).into_iter().collect())
             })
             .await?;
         let state = state_of(&self.card(number).await?, self.now(), &self.programme());
-        Ok(Effect { state, effective_at, nodes_confirmed: self.cluster.nodes() })
+        Ok(Effect { state, effective_at, reached })
     }
 
     /// A card.

@@ -1,17 +1,18 @@
-//! How histories change: load, ask the domain, append once, and forget what the node remembered. On one
+//! How histories change: load, ask the domain, append once, and let everyone hear of it. On one
 //! node changes of one thing take turns; a change that another node's came before is decided again.
 
 use std::hash::{BuildHasher, RandomState};
 
 use chrono::{DateTime, Utc};
 
+use super::blocking::Reached;
 use super::{App, AppError, Done};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{CardNumber, MemberId};
 use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::programme::Programme;
-use crate::store::{Append, Seen, StoreError};
+use crate::store::{Append, Change, Seen, StoreError};
 
 /// How often a change is decided again because another came between.
 const TRIES: usize = 8;
@@ -60,18 +61,21 @@ impl App {
             let member = self.member(id).await?;
             let programme = self.programme();
             let at = self.reception(received_at, &programme)?;
-            // Whatever comes of it: an earlier try may have been kept although its answer was lost.
-            self.forget_cards(None, Some(&member));
             let Some(event) = decide(&member, &Sight { at, programme: &programme })? else {
                 return Ok(member);
             };
-            let from = first_month_touched(&event, at);
+            let recheck = Some((id, first_month_touched(&event, at)));
+            let touched = if event.may_change_validity() { numbers(&member) } else { Vec::new() };
             let events = [Append::Member(member.id.clone(), event)];
-            match self.store.append(&events, at, &Seen::of(&[], Some(&member)), Some((id, from))).await {
+            let change = Change { events: &events, at, seen: &Seen::of(&[], Some(&member)), recheck, looks: &self.looks(&touched, at) };
+            match self.store.append(&change).await {
                 Err(StoreError::Conflict(_)) => continue,
-                other => other?,
+                // It may have been kept although the answer was lost: everyone hears of it whatever came of it.
+                other => {
+                    self.spread(&[], Some(&member), &touched).await;
+                    other?;
+                }
             }
-            self.forget_cards(None, Some(&member));
             return self.member(id).await;
         }
         Err(AppError::Busy("the member is being changed by others"))
@@ -85,7 +89,7 @@ impl App {
         member: Option<&MemberId>,
         received_at: Option<DateTime<Utc>>,
         decide: impl Fn(&[CardFile], Option<&Member>, &Sight<'_>) -> Done<Vec<Append>>,
-    ) -> Done<DateTime<Utc>> {
+    ) -> Done<(DateTime<Utc>, Reached)> {
         let named = member.map(MemberId::as_str).or(numbers.first().map(|number| number.as_str()));
         let _turn = self.changing.of(named.unwrap_or_default()).await;
         for _ in 0..TRIES {
@@ -99,32 +103,25 @@ impl App {
             };
             let programme = self.programme();
             let at = self.reception(received_at, &programme)?;
-            for file in &files {
-                self.forget_cards(Some(file), member.as_ref());
-            }
             let events = decide(&files, member.as_ref(), &Sight { at, programme: &programme })?;
-            if events.is_empty() {
-                return Ok(at);
-            }
             let seen = Seen::of(&files.iter().collect::<Vec<_>>(), member.as_ref());
             let recheck = member.as_ref().map(|member| (&member.id, BillingMonth::of(at)));
-            match self.store.append(&events, at, &seen, recheck).await {
-                Err(StoreError::Conflict(_)) => continue,
-                other => other?,
+            let touched: Vec<CardNumber> = events.iter().filter_map(card_touched).collect();
+            // Where nothing is to change, an earlier try may have been kept although its answer was lost.
+            if !events.is_empty() {
+                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&touched, at) };
+                match self.store.append(&change).await {
+                    Err(StoreError::Conflict(_)) => continue,
+                    Err(cause) => {
+                        self.spread(&files, member.as_ref(), &touched).await;
+                        return Err(cause.into());
+                    }
+                    Ok(()) => {}
+                }
             }
-            for file in &files {
-                self.forget_cards(Some(file), member.as_ref());
-            }
-            return Ok(at);
+            return Ok((at, self.spread(&files, member.as_ref(), &touched).await));
         }
         Err(AppError::Busy("the card is being changed by others"))
-    }
-
-    /// Forgets a card, and all cards of a member: each carries the member's state.
-    pub(super) fn forget_cards(&self, file: Option<&CardFile>, member: Option<&Member>) {
-        let mut tags: Vec<_> = file.map(|file| &file.card.id_tag).into_iter().collect();
-        tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
-        self.cards.forget_tags(&tags);
     }
 
     /// The instant from which a change holds: now, or, while the members' site was suspended, the instant
@@ -138,6 +135,18 @@ impl App {
                 Err(AppError::invalid("received_at", "an instant in the past at which the members' site was suspended, or left out"))
             }
         }
+    }
+}
+
+fn numbers(member: &Member) -> Vec<CardNumber> {
+    member.cards.iter().map(|card| card.number.clone()).collect()
+}
+
+/// The card whose validity an event may change.
+fn card_touched(append: &Append) -> Option<CardNumber> {
+    match append {
+        Append::Card(number, event) if event.may_change_validity() => Some(number.clone()),
+        Append::Card(..) | Append::Member(..) => None,
     }
 }
 

@@ -72,6 +72,10 @@ impl App {
                 self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?;
                 return Err(AppError::Busy("too many commands wait for the station"));
             }
+            Err(NotRouted::Unreachable) => {
+                self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?;
+                return Err(AppError::Busy("the node that holds the station cannot be reached"));
+            }
         };
         let result = result(protocol, outcome);
         self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
@@ -79,12 +83,15 @@ impl App {
     }
 
     async fn protocol_of(&self, id: &StationId) -> Done<Protocol> {
-        if self.stations.find(id).await?.is_none() {
-            return Err(AppError::not_found("station", id));
-        }
-        let connection = self.cluster.connection(id);
+        let connection = match self.cluster.connection(id) {
+            Some(here) => Some(here),
+            None => {
+                let record = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+                self.connection_of(&record)
+            }
+        };
         connection
-            .and_then(|connection| Protocol::from_subprotocol(connection.protocol))
+            .and_then(|connection| Protocol::from_subprotocol(&connection.protocol))
             .ok_or_else(|| AppError::conflict("station_offline", format!("the station {id} is not connected")))
     }
 }

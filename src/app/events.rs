@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use super::App;
+use crate::cluster::Fence;
 use crate::domain::authorization::{cache_for, judge};
-use crate::domain::ids::IdTag;
+use crate::domain::ids::{CardNumber, IdTag};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
 use crate::ledger::Submission;
@@ -22,6 +24,8 @@ const REGISTRATION_RETRY_S: u32 = 60;
 pub struct Incoming<'a> {
     /// The station.
     pub station: &'a Arc<StationRecord>,
+    /// The connection that it came over.
+    pub fence: &'a Fence,
     /// When and how.
     pub heard: Heard,
     /// Its message id.
@@ -83,14 +87,28 @@ impl App {
         let verdict = judge(file.as_deref(), now, station.place(&programme, now), false, &programme);
         let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
+        if let (None, Some(file)) = (verdict.refusal, &file) {
+            self.expose(station, &file.card.number, now).await?;
+        }
         let believed_for = cache_for(verdict.refusal, self.settings.card_cache_for);
         Ok(TagAnswer { verdict, cache_until: Some(now + believed_for) })
+    }
+
+    /// Keeps that a station may remember a card from now on, before it is told so.
+    async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Result<(), CallError> {
+        if !self.exposures.is_kept(card, &station.id) {
+            let note = StationNote::Exposed(card.clone());
+            self.ledger.note(NoteRow { station_id: station.id.clone(), at, note }).await.map_err(|_| busy())?;
+            self.exposures.kept(card, &station.id);
+        }
+        Ok(())
     }
 
     /// Hands a transaction message to the ledger and waits until it is durable.
     async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
         let (reply, durable) = oneshot::channel();
         let submission = Submission {
+            fence: incoming.fence.clone(),
             station: incoming.station.clone(),
             heard: incoming.heard,
             message_id: incoming.message_id,

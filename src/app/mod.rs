@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod activation;
 pub mod benefits;
 pub mod bills;
+pub mod blocking;
 pub mod cards;
 pub mod changes;
 pub mod commands;
@@ -24,6 +25,7 @@ pub mod provision;
 pub mod refusals;
 pub mod sessions;
 pub mod stations;
+pub mod telling;
 pub mod verification;
 
 use std::sync::Arc;
@@ -34,7 +36,7 @@ pub use error::{AppError, Done};
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::directory::{CardDirectory, ProgrammeDirectory, StationDirectory};
+use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
 use crate::domain::email::EmailRule;
 use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
@@ -59,6 +61,8 @@ pub struct AppSettings {
     pub email_rule: EmailRule,
     /// Who issues the invoices.
     pub issuer: Issuer,
+    /// Whether running sessions of a card that is reported lost are stopped.
+    pub remote_stop_on_lost: bool,
 }
 
 /// Everything that the use cases work with.
@@ -81,6 +85,10 @@ pub struct App {
     pub passwords: passwords::Passwords,
     /// Handshakes that were refused.
     pub refusals: refusals::RefusalLog,
+    /// Which stations may remember which cards.
+    pub exposures: Exposures,
+    /// How stations learn of blocked cards.
+    pub telling: telling::Telling,
     /// How it is set.
     pub settings: AppSettings,
     /// A member or card is changed by one request at a time.

@@ -28,6 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 /// When it is looked again after a fault: a big month's close is not to be begun over and over.
 const LOOK_AFTER_FAULT: Duration = Duration::from_secs(120);
 
+/// The turn of whoever closes months or cuts final invoices, among all nodes.
+const CLOSING: &str = "closing";
+
 /// The last day of a month that every month has.
 pub const CLOSE_DAY_MAX: u32 = 28;
 
@@ -83,6 +86,7 @@ impl App {
     /// month answers as it was closed.
     pub async fn close_month(&self, month: BillingMonth) -> Done<ClosedMonth> {
         let _alone = self.closing.lock().await;
+        let _turn = self.store.turn(CLOSING).await?;
         let now = self.now();
         self.issue_finals(now).await?;
         self.close_at(month, now).await
@@ -271,7 +275,9 @@ impl App {
 
     /// Does everything that is due, in the order in which it fell due, each as of that instant.
     pub async fn run_due(&self) -> Done<()> {
+        self.look_at_due_cards().await?;
         let _alone = self.closing.lock().await;
+        let _turn = self.store.turn(CLOSING).await?;
         loop {
             let now = self.now();
             let open = self.earliest_open().await?;

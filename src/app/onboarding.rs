@@ -10,6 +10,7 @@ use tracing::info;
 use super::App;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
+use crate::store::nodes::Changed;
 
 /// The name under which Juden's own commands are kept.
 const SENT_BY: &str = "juden";
@@ -32,6 +33,7 @@ impl App {
         if station.configuration.is_none() || station.configuration_firmware != boot.firmware {
             self.ask_configuration(id, boot.firmware.as_deref()).await;
         }
+        self.tell(id).await;
         tokio::time::sleep(STATUS_WAIT).await;
         let silent = matches!(self.store.station(id).await, Ok(Some(now)) if now.connectors.iter().all(|one| one.status.is_none()));
         if silent {
@@ -51,7 +53,7 @@ impl App {
         }
     }
 
-    async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
+    pub(super) async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
         let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys: Vec::new() }, SENT_BY).await else {
             return;
         };
@@ -66,6 +68,7 @@ impl App {
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
             let _ = self.stations.refresh(id).await;
+            self.cluster.announce(&[Changed::Station(id.clone())]).await;
             info!(station_id = %id, keys = keys.len(), "a station told its settings");
         }
     }

@@ -9,6 +9,7 @@ use crate::domain::programme::ProgrammeEvent;
 use crate::domain::session::Session;
 use crate::domain::suspension::{FreeOpening, REASONS, ServiceSuspension, Sites, Span};
 use crate::domain::terms::TermsVersion;
+use crate::store::nodes::Changed;
 
 /// A suspension or opening names this many sites at most.
 pub const SITES_MAX: usize = 1_000;
@@ -119,6 +120,10 @@ impl App {
     async fn append(&self, event: ProgrammeEvent, from: BillingMonth) -> Done<i64> {
         let number = self.store.append_programme_event(&event, self.now(), Some(from)).await?;
         self.programme.refresh().await?;
+        if let ProgrammeEvent::ServiceEndSet { at, .. } = event {
+            self.store.add_looks_at_all(at).await?;
+        }
+        self.cluster.announce(&[Changed::Programme]).await;
         Ok(number)
     }
 

@@ -1,5 +1,7 @@
 //! Registering stations, and showing them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{App, AppError, Done};
@@ -8,6 +10,7 @@ use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::instant::Zone;
 use crate::domain::station::{Availability, ConnectorSite, Registration};
 use crate::ocpp::protocol::Protocol;
+use crate::store::nodes::Changed;
 use crate::store::{ConnectorRecord, Page, StationRecord};
 
 /// A station has this many connectors at most.
@@ -40,6 +43,8 @@ pub struct StationDraft {
     pub availability: Availability,
     /// Its connectors.
     pub connectors: Vec<(i64, ConnectorSite)>,
+    /// Whether Juden may switch on what its local authorization list needs.
+    pub may_configure: bool,
 }
 
 /// A station with what is going on there.
@@ -89,32 +94,54 @@ impl App {
             last_seen_at: None,
             configuration: None,
             configuration_firmware: None,
+            may_configure: draft.may_configure,
+            connected: None,
         };
         let new = self.store.put_station(&record).await?;
         self.stations.refresh(id).await?;
+        self.cluster.announce(&[Changed::Station(id.clone())]).await;
         Ok((self.station(id).await?, new))
     }
 
     /// A station.
     pub async fn station(&self, id: &StationId) -> Done<StationView> {
         let record = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
-        self.view(record).await
+        let mut views = self.views(vec![record]).await?;
+        views.pop().ok_or_else(|| AppError::not_found("station", id))
     }
 
     /// Stations, a page at a time.
     pub async fn list_stations(&self, page: &Page) -> Done<Vec<StationView>> {
-        let mut views = Vec::new();
-        for record in self.store.stations(page).await? {
-            views.push(self.view(record).await?);
-        }
-        Ok(views)
+        let records = self.store.stations(page).await?;
+        self.views(records).await
     }
 
-    async fn view(&self, record: StationRecord) -> Done<StationView> {
-        let connection = self.cluster.connection(&record.id);
-        let last_seen_at = connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
-        let active = self.store.open_sessions_of(&record.id).await?;
-        Ok(StationView { record, connection, last_seen_at, active })
+    async fn views(&self, records: Vec<StationRecord>) -> Done<Vec<StationView>> {
+        let ids: Vec<&StationId> = records.iter().map(|record| &record.id).collect();
+        let mut active: HashMap<StationId, Vec<(i64, SessionRef)>> = HashMap::new();
+        for (station, connector, session) in self.store.open_sessions_of(&ids).await? {
+            active.entry(station).or_default().push((connector, session));
+        }
+        let view = |record: StationRecord| {
+            let connection = self.connection_of(&record);
+            let last_seen_at = connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
+            StationView { connection, last_seen_at, active: active.remove(&record.id).unwrap_or_default(), record }
+        };
+        Ok(records.into_iter().map(view).collect())
+    }
+
+    /// A station's connection: here, or at another node that lives.
+    pub(super) fn connection_of(&self, record: &StationRecord) -> Option<Connection> {
+        let elsewhere = || {
+            let connected = record.connected.as_ref().filter(|connected| connected.node != *self.cluster.run())?;
+            Some(Connection {
+                node: self.cluster.live_node(&connected.node)?,
+                protocol: connected.protocol.clone(),
+                connected_since: connected.since,
+                last_heard: record.last_seen_at.unwrap_or(connected.since),
+            })
+        };
+        self.cluster.connection(&record.id).or_else(elsewhere)
     }
 }
 

@@ -18,6 +18,18 @@ pub struct CardFile {
     pub member: Option<Member>,
 }
 
+impl CardFile {
+    /// When the newest of its events, and its member's, holds from.
+    pub fn newest_event_at(&self) -> Option<DateTime<Utc>> {
+        let of_card = self.card.events.iter().map(|event| event.at);
+        let of_member = self.member.iter().flat_map(|member| {
+            let of_cards = member.cards.iter().flat_map(|card| card.events.iter().map(|event| event.at));
+            of_cards.chain(member.events.iter().map(|event| event.at))
+        });
+        of_card.chain(of_member).max()
+    }
+}
+
 /// What the programme says of the place where the card is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

@@ -104,6 +104,16 @@ pub enum CardEvent {
     Deactivated,
 }
 
+impl CardEvent {
+    /// Whether a card that was valid may no longer be, or the other way.
+    pub const fn may_change_validity(&self) -> bool {
+        match self {
+            Self::Replaced { .. } | Self::Suspended(_) | Self::Resumed(_) | Self::Deactivated => true,
+            Self::Mailed { .. } | Self::Activated { .. } | Self::ReissueRequested | Self::Surrendered { .. } => false,
+        }
+    }
+}
+
 /// Why a card is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeadCause {

@@ -111,6 +111,13 @@ pub enum MemberEvent {
     ConsentWithdrawn(Consent),
 }
 
+impl MemberEvent {
+    /// Whether cards that were valid may no longer be, now or at an instant to come, or the other way.
+    pub const fn may_change_validity(&self) -> bool {
+        matches!(self, Self::Withdrawn | Self::Disqualified(_) | Self::HoldSet | Self::HoldLifted)
+    }
+}
+
 /// A membership's state at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberState {

@@ -37,6 +37,7 @@ pub mod authorization;
 pub mod benefits;
 pub mod bill;
 pub mod billed;
+pub mod blocking;
 pub mod card;
 pub mod email;
 pub mod ending;

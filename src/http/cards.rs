@@ -15,6 +15,7 @@ use super::problem::{Problem, Problems};
 use crate::app::cards::{Effect, state_of};
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{CardState, Role, Suspension};
+use crate::store::blocks::Delivery;
 
 /// A card for the stock.
 #[derive(Deserialize, ToSchema)]
@@ -121,7 +122,7 @@ pub struct CardJson {
     activated_at: Option<DateTime<Utc>>,
     /// The card whose place it took.
     replaces: Option<String>,
-    /// Stations that are still to learn of the card's block.
+    /// How far stations that may remember the card are with learning that it is blocked, or no longer.
     block_delivery: Vec<BlockDeliveryJson>,
 }
 
@@ -129,8 +130,16 @@ pub struct CardJson {
 #[derive(Serialize, ToSchema)]
 pub struct BlockDeliveryJson {
     station_id: String,
+    /// `pending`, `delivered`, or `unsupported` where the station has no means to be told.
     state: String,
+    /// When it came to that state.
     at: Option<DateTime<Utc>>,
+    /// What it is to learn: `block` or `allow`.
+    reach: String,
+    /// By which means it was told: `local_list` or `clear_cache`.
+    means: Option<String>,
+    /// Since when it is to learn it.
+    since: DateTime<Utc>,
 }
 
 /// A suspension or return, as it took effect.
@@ -143,10 +152,11 @@ pub struct EffectJson {
     stations_pending: i64,
 }
 
-fn json(api: &Api, file: &CardFile) -> Json<CardJson> {
+async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
+    let deliveries = api.app.deliveries_of(&file.card.number).await?;
     let holder = file.card.holder();
     let state = state_of(file, api.app.now(), &api.app.programme());
-    Json(CardJson {
+    Ok(Json(CardJson {
         card_number: file.card.number.to_string(),
         role: holder.as_ref().map(|holder| holder.role.name().to_owned()),
         state: state.name().to_owned(),
@@ -161,17 +171,28 @@ fn json(api: &Api, file: &CardFile) -> Json<CardJson> {
         member_id: holder.as_ref().map(|holder| holder.member.to_string()),
         activated_at: holder.as_ref().map(|holder| holder.activated_at),
         replaces: holder.and_then(|holder| holder.replaces).map(|card| card.to_string()),
-        block_delivery: Vec::new(),
-    })
+        block_delivery: deliveries.into_iter().map(block_delivery).collect(),
+    }))
+}
+
+fn block_delivery(delivery: Delivery) -> BlockDeliveryJson {
+    BlockDeliveryJson {
+        station_id: delivery.station_id.to_string(),
+        state: delivery.state.code().to_owned(),
+        at: Some(delivery.at),
+        reach: delivery.reach.code().to_owned(),
+        means: delivery.means,
+        since: delivery.since,
+    }
 }
 
 fn effect_json(effect: Effect) -> Json<EffectJson> {
     Json(EffectJson {
         state: effect.state.name().to_owned(),
         effective_at: effect.effective_at,
-        nodes_confirmed: effect.nodes_confirmed,
-        nodes_missing: Vec::new(),
-        stations_pending: 0,
+        stations_pending: i64::try_from(effect.reached.stations_pending.len()).unwrap_or(i64::MAX),
+        nodes_confirmed: effect.reached.nodes.confirmed,
+        nodes_missing: effect.reached.nodes.missing,
     })
 }
 
@@ -199,7 +220,7 @@ pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Res
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(number): Segment<String>) -> Result<Json<CardJson>, Problem> {
-    Ok(json(&api, &api.app.card(&card_number(&number)?).await?))
+    json(&api, &api.app.card(&card_number(&number)?).await?).await
 }
 
 /// Activates a card by its number and code.
@@ -219,7 +240,7 @@ pub async fn activate(
         RoleName::Additional => Role::Additional,
     };
     let file = api.app.activate_card(&member_id(&member)?, &card_number(&body.card_number)?, &body.activation_code, role).await?;
-    Ok(json(&api, &file))
+    json(&api, &file).await
 }
 
 /// Suspends a card: from the answer on, every authorization is refused.
@@ -267,7 +288,7 @@ pub async fn deactivate(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    Ok(json(&api, &api.app.deactivate_card(&card_number(&number)?).await?))
+    json(&api, &api.app.deactivate_card(&card_number(&number)?).await?).await
 }
 
 /// Registers a new card in the place of a member's old one, which dies at that instant.
@@ -283,7 +304,7 @@ pub async fn replace(
     Body(body): Body<ReplacementBody>,
 ) -> Result<Json<CardJson>, Problem> {
     let (old, new) = (card_number(&number)?, card_number(&body.new_card_number)?);
-    Ok(json(&api, &api.app.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?))
+    json(&api, &api.app.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?).await
 }
 
 /// Notes that a new card was asked for in the place of a live one. Nothing changes until it is registered.
@@ -298,7 +319,7 @@ pub async fn request_reissue(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    Ok(json(&api, &api.app.request_reissue(&card_number(&number)?).await?))
+    json(&api, &api.app.request_reissue(&card_number(&number)?).await?).await
 }
 
 /// Notes that a card in stock was sent to a member: no one else can activate it.
@@ -315,7 +336,7 @@ pub async fn mail(
 ) -> Result<Json<CardJson>, Problem> {
     let member = member_id(&body.member_id)?;
     api.app.member(&member).await?;
-    Ok(json(&api, &api.app.mail_card(&card_number(&number)?, &member).await?))
+    json(&api, &api.app.mail_card(&card_number(&number)?, &member).await?).await
 }
 
 /// Notes that a dead card was given back or destroyed.
@@ -330,5 +351,5 @@ pub async fn surrender(
     Segment(number): Segment<String>,
     Body(body): Body<SurrenderBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    Ok(json(&api, &api.app.surrender_card(&card_number(&number)?, body.destroyed).await?))
+    json(&api, &api.app.surrender_card(&card_number(&number)?, body.destroyed).await?).await
 }

@@ -57,6 +57,7 @@ pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Re
         ClockFault::NotSimulated => Problem::new(409, "clock_not_simulated", fault.to_string()),
         ClockFault::Backwards { .. } => Problem::new(409, "clock_backwards", fault.to_string()),
     })?;
+    api.app.cluster.move_clocks(api.app.now()).await;
     api.app.run_due().await?;
     Ok(view(&api))
 }

@@ -64,6 +64,9 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     }
     let _running = Running { api, place: &place };
+    let Some(_turn) = store.try_turn(&place).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? else {
+        return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
+    };
     if let Some(kept) = api.secret_answers.get(&place) {
         return repeated(kept, &body_sha256);
     }

@@ -215,6 +215,7 @@ fn message_json(entry: JournalEntry) -> MessageJson {
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
     let filter = SessionFilter {
+        running: false,
         month: query.month.as_deref().map(month).transpose()?,
         member: query.member_id.as_deref().map(member_id).transpose()?,
         station: query.station_id.as_deref().map(station_id).transpose()?,

@@ -90,6 +90,9 @@ pub struct StationBody {
     /// Whether the station may send the hex digits themselves as its password.
     #[serde(default)]
     accept_hex_password: bool,
+    /// Whether Juden may switch on what its local authorization list needs, so that a blocked card is blocked there.
+    #[serde(default)]
+    may_configure: bool,
     /// The one security profile that it may use; 1 where there is a password and none is named, else 0.
     #[schema(minimum = 0, maximum = 3)]
     security_profile: Option<u8>,
@@ -202,6 +205,7 @@ impl StationBody {
             connectors.push((connector.connector_id, site));
         }
         Ok(StationDraft {
+            may_configure: self.may_configure,
             site: self.site,
             password,
             accept_hex_password: self.accept_hex_password,

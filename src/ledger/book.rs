@@ -85,6 +85,6 @@ impl Book {
     /// What is to be written.
     pub fn into_batch(mut self) -> Batch {
         let sessions = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
-        Batch { sessions, journal: self.journal, readings: self.readings, notes: Vec::new() }
+        Batch { sessions, journal: self.journal, readings: self.readings, ..Batch::default() }
     }
 }

@@ -11,7 +11,7 @@ use super::book::Book;
 use super::{Submission, keys};
 use crate::domain::authorization::{CardFile, Place, cache_for, judge};
 use crate::domain::flag::Flag;
-use crate::domain::ids::{IdTag, SessionId, StationId};
+use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
 use crate::domain::instant::{CLOCK_TOLERANCE_S, Reported};
 use crate::domain::programme::Programme;
 use crate::domain::recording::{self, Closing, Opening};
@@ -43,6 +43,8 @@ pub struct Known<'a> {
     pub programme: &'a Programme,
     /// The next session number that is free.
     pub next_id: &'a mut i64,
+    /// Cards that stations are told are accepted.
+    pub exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>,
     /// Whether the journal still takes repeats that belong to no session.
     pub keep_unmatched: &'a dyn Fn(&str) -> bool,
 }
@@ -58,9 +60,13 @@ impl Known<'_> {
         id
     }
 
-    fn tag_answer(&self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
+    fn tag_answer(&mut self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
         let now = submission.heard.received_at;
-        let verdict = judge(self.file(id_tag), now, place, busy, self.programme);
+        let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
+        let verdict = judge(file, now, place, busy, self.programme);
+        if let (None, Some(file)) = (verdict.refusal, file) {
+            self.exposed.push((file.card.number.clone(), submission.station.id.clone(), now));
+        }
         TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, self.cache_for)), verdict }
     }
 }

@@ -7,14 +7,18 @@
 mod book;
 mod decide;
 pub mod keys;
+mod work;
 mod writer;
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 pub use writer::{LedgerParts, run};
 
+use crate::cluster::Fence;
+use crate::domain::ids::StationId;
 use crate::domain::instant::Heard;
 use crate::ocpp::event::{Answer, TransactionEvent};
 use crate::store::StationRecord;
@@ -23,9 +27,24 @@ use crate::store::ledger::NoteRow;
 /// Messages that may wait for the writer. Beyond it, stations wait with their next message.
 pub const QUEUE_MAX: usize = 4_096;
 
+/// A connection that opens.
+#[derive(Debug)]
+pub struct Opening {
+    /// Its station.
+    pub station_id: StationId,
+    /// The protocol that it speaks.
+    pub protocol: &'static str,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Its place among the station's connections.
+    pub fence: Fence,
+}
+
 /// A transaction message to be kept and answered.
 #[derive(Debug)]
 pub struct Submission {
+    /// The connection that it came over.
+    pub fence: Fence,
     /// The station's record when it was heard.
     pub station: Arc<StationRecord>,
     /// When and how it was heard.
@@ -51,6 +70,8 @@ pub(crate) enum Job {
     Transaction(Box<Submission>),
     /// A note, and whom to tell that it is kept.
     Note(NoteRow, Option<oneshot::Sender<()>>),
+    /// A connection that opens, and whom to tell that it is kept.
+    Open(Opening, oneshot::Sender<()>),
 }
 
 /// The way to the writer.
@@ -74,6 +95,14 @@ impl Ledger {
     /// Hands a transaction message over; waits where the queue is full.
     pub async fn submit(&self, submission: Submission) -> Result<(), LedgerGone> {
         self.jobs.send(Job::Transaction(Box::new(submission))).await.map_err(|_| LedgerGone)
+    }
+
+    /// Keeps that a connection opened, before everything that comes over it. What is returned tells when it
+    /// is durable.
+    pub async fn open(&self, opening: Opening) -> Result<oneshot::Receiver<()>, LedgerGone> {
+        let (told, kept) = oneshot::channel();
+        self.jobs.send(Job::Open(opening, told)).await.map_err(|_| LedgerGone)?;
+        Ok(kept)
     }
 
     /// Keeps a note; returns when it is durable.

@@ -1,24 +1,23 @@
 //! The writer: gathers, loads, decides, commits, answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
-use tokio::sync::oneshot;
 use tracing::{error, warn};
 
 use super::book::Book;
-use super::decide::{Known, decide, sampled_at};
-use super::{Job, LedgerQueue, Submission, keys};
+use super::decide::{Known, decide};
+use super::work::{Outcome, Work, tag};
+use super::{LedgerQueue, Opening, Submission};
 use crate::cluster::Cluster;
-use crate::directory::{CardDirectory, ProgrammeDirectory};
+use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
-use crate::domain::ids::{IdTag, SessionId, StationId};
-use crate::ocpp::event::TransactionEvent;
-use crate::store::ledger::{Batch, NoteRow, Wanted};
-use crate::store::{Store, StoreError, Stored};
+use crate::domain::ids::{CardNumber, IdTag, StationId};
+use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote};
+use crate::store::{NodeRun, Store, Stored};
 
 /// Messages that one commit takes at most.
 const BATCH_MAX: usize = 512;
@@ -44,6 +43,8 @@ pub struct LedgerParts {
     pub programme: Arc<ProgrammeDirectory>,
     /// Which stations are online.
     pub cluster: Arc<dyn Cluster>,
+    /// Which stations may remember which cards.
+    pub exposures: Exposures,
     /// How long a station may believe an acceptance.
     pub cache_for: TimeDelta,
 }
@@ -52,91 +53,97 @@ struct Writer {
     parts: LedgerParts,
     next_id: i64,
     reserved_until: i64,
+    batches: i64,
     unmatched: Cache<String, u32>,
 }
 
-type Waiting = Vec<(oneshot::Sender<String>, String)>;
+/// What a commit that failed would have answered: it may have come through.
+struct Doubt {
+    name: BatchName,
+    done: Outcome,
+}
 
 /// Runs the writer until every [`super::Ledger`] is gone and the queue is empty.
 pub async fn run(parts: LedgerParts, mut queue: LedgerQueue) {
-    let mut writer = Writer { parts, next_id: 1, reserved_until: 1, unmatched: Cache::new(UNMATCHED_COUNTED) };
+    let mut writer = Writer { parts, next_id: 1, reserved_until: 1, batches: 0, unmatched: Cache::new(UNMATCHED_COUNTED) };
     let mut jobs = Vec::with_capacity(BATCH_MAX);
     while queue.0.recv_many(&mut jobs, BATCH_MAX).await > 0 {
         metrics::histogram!("juden_ledger_batch_messages").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        writer.process(std::mem::take(&mut jobs)).await;
+        writer.write(Work::of(std::mem::take(&mut jobs))).await;
     }
 }
 
 impl Writer {
-    async fn process(&mut self, jobs: Vec<Job>) {
-        let mut notes = Vec::new();
-        let mut told = Vec::new();
-        let mut submissions = Vec::new();
-        for job in jobs {
-            match job {
-                Job::Transaction(submission) => submissions.push(*submission),
-                Job::Note(note, tell) => {
-                    notes.push(note);
-                    told.extend(tell);
-                }
-            }
-        }
-        self.write(submissions, notes).await;
-        for tell in told {
-            let _ = tell.send(());
-        }
-    }
-
     /// Writes a batch and answers it. Where the store refuses a batch for good, its messages are
     /// tried one by one, so that one bad row stops nobody else.
-    async fn write(&mut self, submissions: Vec<Submission>, notes: Vec<NoteRow>) {
+    async fn write(&mut self, mut work: Work) {
         let mut wait = RETRY_FIRST;
-        let mut pending = submissions;
+        let mut doubt = None;
         loop {
-            match self.try_write(&pending, &notes).await {
-                Ok(answers) => {
-                    let waiting: Waiting = pending.into_iter().map(|submission| submission.reply).zip(answers).collect();
-                    for (reply, answer) in waiting {
-                        let _ = reply.send(answer);
+            match self.try_write(&work, &mut doubt).await {
+                Ok(outcome) => return work.tell(outcome),
+                Err(cause) if cause.is_transient() => {
+                    warn!(%cause, wait_ms = wait.as_millis(), "the store does not answer; transaction messages wait");
+                    metrics::counter!("juden_ledger_retries_total").increment(1);
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(RETRY_LAST);
+                    if doubt.is_none() {
+                        work.submissions.retain(|submission| !submission.reply.is_closed());
+                    }
+                }
+                Err(cause) if work.len() > 1 => {
+                    error!(%cause, messages = work.len(), "the store refused a batch; its messages are tried one by one");
+                    let (parts, told) = work.split();
+                    for part in parts {
+                        Box::pin(self.write(part)).await;
+                    }
+                    for tell in told {
+                        let _ = tell.send(());
                     }
                     return;
                 }
-                Err(cause) if is_refused_for_good(&cause) && pending.len() + notes.len() > 1 => {
-                    error!(%cause, messages = pending.len(), "the store refused a batch; its messages are tried one by one");
-                    for submission in pending {
-                        Box::pin(self.write(vec![submission], Vec::new())).await;
-                    }
-                    for note in notes {
-                        Box::pin(self.write(Vec::new(), vec![note])).await;
-                    }
-                    return;
-                }
-                Err(cause) if is_refused_for_good(&cause) => {
+                Err(cause) => {
                     // The reply is dropped: the station is told of an internal error and keeps its message.
                     error!(%cause, "the store refused a message; the station keeps it");
                     return;
                 }
-                Err(cause) => {
-                    warn!(%cause, wait_ms = wait.as_millis(), "the store does not answer; transaction messages wait");
-                    tokio::time::sleep(wait).await;
-                    wait = (wait * 2).min(RETRY_LAST);
-                    pending.retain(|submission| !submission.reply.is_closed());
-                }
             }
         }
     }
 
-    async fn try_write(&mut self, submissions: &[Submission], notes: &[NoteRow]) -> Stored<Vec<String>> {
-        let (batch, answers) = if submissions.is_empty() { (Batch::default(), Vec::new()) } else { self.decide(submissions).await? };
-        self.parts.store.commit(&Batch { notes: notes.to_vec(), ..batch }).await?;
-        Ok(answers)
+    async fn try_write(&mut self, work: &Work, doubt: &mut Option<Doubt>) -> Stored<Outcome> {
+        if let Some(doubted) = doubt {
+            let committed = self.parts.store.is_committed(&doubted.name).await?;
+            if let Some(doubted) = doubt.take().filter(|_| committed) {
+                return Ok(doubted.done);
+            }
+        }
+        self.batches += 1;
+        let name = BatchName { node: self.parts.cluster.run().clone(), number: self.batches };
+        self.reserve(work.submissions.len()).await?;
+        let (facts, open) = self.parts.store.open_batch(&name, &work.wanted()).await?;
+        let (batch, outcome) = self.decide(work, facts).await?;
+        match open.commit(&batch).await {
+            Ok(()) => {
+                for note in &batch.notes {
+                    if let StationNote::Exposed(card) = &note.note {
+                        self.parts.exposures.kept(card, &note.station_id);
+                    }
+                }
+                Ok(outcome)
+            }
+            Err(cause) => {
+                *doubt = Some(Doubt { name, done: outcome });
+                Err(cause)
+            }
+        }
     }
 
-    async fn decide(&mut self, submissions: &[Submission]) -> Stored<(Batch, Vec<String>)> {
-        let cards = self.cards(submissions).await?;
-        let mut book = Book::of(self.parts.store.ledger_rows(&wanted(submissions)).await?);
-        let offline_since = self.offline_since(&book).await?;
-        self.reserve(submissions.len()).await?;
+    async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, Outcome)> {
+        let holds: HashMap<&StationId, &Hold> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
+        let cards = self.cards(&work.submissions, facts.change).await?;
+        let mut book = Book::of(facts.rows);
+        let offline_since = self.offline_since(&book, &holds);
         let programme = self.parts.programme.current();
         let unmatched = &self.unmatched;
         let keep_unmatched = |key: &str| {
@@ -151,14 +158,37 @@ impl Writer {
             programme: &programme,
             next_id: &mut self.next_id,
             keep_unmatched: &keep_unmatched,
+            exposed: Vec::new(),
         };
-        let answers = submissions.iter().map(|submission| decide(&mut book, &mut known, submission)).collect();
-        Ok((book.into_batch(), answers))
+        let fence_of = |station: &StationId| holds.get(station).map_or(0, |hold| hold.fence);
+        let mut answers = Vec::with_capacity(work.submissions.len());
+        for submission in &work.submissions {
+            let newest = fence_of(&submission.station.id);
+            if submission.fence.number().is_some_and(|fence| fence < newest) {
+                warn!(station_id = %submission.station.id, "a message came late over a connection that a newer one replaced; the station keeps it");
+                metrics::counter!("juden_late_messages_refused_total").increment(1);
+                self.parts.cluster.evict(&submission.station.id, newest);
+                answers.push(None);
+            } else {
+                answers.push(Some(decide(&mut book, &mut known, submission)));
+            }
+        }
+        let opened = opened(&work.openings, self.parts.cluster.run(), fence_of);
+        let fences = opened.iter().map(|open| open.fence).collect();
+        let exposed = exposed(known.exposed, &self.parts.exposures);
+        let notes = work.notes.iter().cloned().chain(exposed).collect();
+        Ok((Batch { opened, notes, ..book.into_batch() }, Outcome { answers, fences }))
     }
 
-    async fn cards(&self, submissions: &[Submission]) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+    /// The files of the batch's cards. Where they changed after what the node has heard of, its memory of
+    /// them is forgotten first.
+    async fn cards(&self, submissions: &[Submission], change: i64) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+        let tags: Vec<IdTag> = submissions.iter().filter_map(tag).collect();
+        if change > self.parts.cluster.heard_up_to() {
+            self.parts.cards.forget_tags(&tags.iter().collect::<Vec<_>>());
+        }
         let mut cards = HashMap::new();
-        for tag in submissions.iter().filter_map(tag) {
+        for tag in tags {
             if !cards.contains_key(tag.matched()) {
                 cards.insert(tag.matched().to_owned(), self.parts.cards.find(&tag).await?);
             }
@@ -168,20 +198,18 @@ impl Writer {
 
     /// Since when the stations of running sessions are offline: the newest that is kept of their last
     /// sign of life and of their sessions' starts.
-    async fn offline_since(&self, book: &Book) -> Stored<HashMap<StationId, DateTime<Utc>>> {
-        let is_offline = |station: &StationId| self.parts.cluster.connection(station).is_none();
+    fn offline_since(&self, book: &Book, holds: &HashMap<&StationId, &Hold>) -> HashMap<StationId, DateTime<Utc>> {
+        let cluster = &self.parts.cluster;
+        let elsewhere = |hold: &&Hold| hold.node.as_ref().is_some_and(|node| node != cluster.run() && cluster.live_node(node).is_some());
+        let is_offline = |station: &StationId| cluster.connection(station).is_none() && !holds.get(station).is_some_and(elsewhere);
         let mut since: HashMap<StationId, DateTime<Utc>> = HashMap::new();
         for row in book.running().filter(|row| is_offline(&row.session.station_id)) {
-            let heard = row.session.start.received_at;
-            since.entry(row.session.station_id.clone()).and_modify(|since| *since = heard.max(*since)).or_insert(heard);
+            let station = &row.session.station_id;
+            let seen = holds.get(station).and_then(|hold| hold.last_seen_at);
+            let heard = row.session.start.received_at.max(seen.unwrap_or(DateTime::<Utc>::MIN_UTC));
+            since.entry(station.clone()).and_modify(|since| *since = heard.max(*since)).or_insert(heard);
         }
-        if !since.is_empty() {
-            let stations: Vec<StationId> = since.keys().cloned().collect();
-            for (station, seen) in self.parts.store.last_seen(&stations).await? {
-                since.entry(station).and_modify(|since| *since = seen.max(*since)).or_insert(seen);
-            }
-        }
-        Ok(since)
+        since
     }
 
     async fn reserve(&mut self, sessions: usize) -> Stored<()> {
@@ -195,51 +223,20 @@ impl Writer {
     }
 }
 
-/// Whether trying again cannot help: the engine works, but refuses these rows.
-fn is_refused_for_good(cause: &StoreError) -> bool {
-    match cause {
-        StoreError::Failed(sqlx::Error::Database(fault)) => fault.kind() != sqlx::error::ErrorKind::Other,
-        StoreError::Failed(
-            sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. },
-        ) => true,
-        StoreError::Unreadable(_) => true,
-        StoreError::Failed(_) | StoreError::Conflict(_) => false,
-    }
+/// The exposures that were not kept lately.
+fn exposed(exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>, kept: &Exposures) -> impl Iterator<Item = NoteRow> {
+    let fresh = exposed.into_iter().filter(|(card, station, _)| !kept.is_kept(card, station));
+    fresh.map(|(card, station_id, at)| NoteRow { station_id, at, note: StationNote::Exposed(card) })
 }
 
-fn tag(submission: &Submission) -> Option<IdTag> {
-    match &submission.event {
-        TransactionEvent::Start(report) => Some(IdTag::new(&report.id_tag)),
-        TransactionEvent::Stop(report) => report.id_tag.clone(),
-        TransactionEvent::Meter(_) => None,
+/// Openings with their fences, in the order in which they came.
+fn opened(openings: &[Opening], run: &NodeRun, fence_of: impl Fn(&StationId) -> i64) -> Vec<OpenRow> {
+    let mut newest: HashMap<&StationId, i64> = HashMap::new();
+    let mut rows = Vec::with_capacity(openings.len());
+    for Opening { station_id, protocol, since, .. } in openings {
+        let fence = newest.entry(station_id).or_insert_with(|| fence_of(station_id));
+        *fence += 1;
+        rows.push(OpenRow { station_id: station_id.clone(), node: run.clone(), protocol, since: *since, fence: *fence });
     }
-    .filter(|tag| !tag.is_empty())
-}
-
-/// Everything that the decisions about these messages may ask for.
-fn wanted(submissions: &[Submission]) -> Wanted {
-    let mut wanted = Wanted::default();
-    let mut stations = HashSet::new();
-    for submission in submissions {
-        let station = submission.station.id.clone();
-        let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
-        match &submission.event {
-            TransactionEvent::Start(report) => {
-                wanted.start_keys.push((station.clone(), keys::start(report, &submission.payload)));
-                wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
-            }
-            TransactionEvent::Stop(report) => {
-                wanted.stop_keys.push((station.clone(), keys::stop(report, &submission.payload)));
-                wanted.sessions.extend(named(report.transaction_id));
-            }
-            TransactionEvent::Meter(report) => {
-                wanted.sessions.extend(named(report.transaction_id));
-                let at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
-                wanted.connectors.push((station.clone(), report.connector_id.unwrap_or_default(), at));
-            }
-        }
-        stations.insert(station);
-    }
-    wanted.stations = stations.into_iter().collect();
-    wanted
+    rows
 }

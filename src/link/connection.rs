@@ -24,9 +24,11 @@ use super::handshake::Entering;
 use super::outgoing::Outgoing;
 use crate::app::App;
 use crate::app::events::Incoming;
-use crate::cluster::{OutgoingCall, Seat};
+use crate::cluster::{Fence, OutgoingCall, Seat};
+use crate::directory::Answering;
 use crate::domain::ids::StationId;
 use crate::domain::instant::Heard;
+use crate::ledger::Opening;
 use crate::ocpp::event::StationEvent;
 use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
 use crate::ocpp::protocol::Protocol;
@@ -38,6 +40,9 @@ const CALLS_WAITING_MAX: usize = 64;
 /// The read buffer of a connection: small, because most connections are idle.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
+/// How long a new connection waits to be known to all nodes before the station is heard.
+const OPENING_WAIT: Duration = Duration::from_secs(1);
+
 /// How long a call under way may take to end when the connection is to end.
 const LAST_CALL: Duration = Duration::from_secs(8);
 
@@ -46,7 +51,13 @@ const DRAIN_FOR: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
-type Handling = Pin<Box<dyn Future<Output = String> + Send>>;
+type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
+
+/// A call's answer, and that it is on its way until it is sent.
+struct Handled {
+    text: String,
+    _under_way: Answering,
+}
 
 /// A call that waits to be handled.
 struct Waiting {
@@ -70,7 +81,7 @@ enum Wake {
     /// The station sent something, or left.
     Read(Option<Result<Message, Error>>),
     /// The call being handled has its answer.
-    Answer(String),
+    Answer(Handled),
     /// A command is to be sent.
     Command(OutgoingCall),
     /// The command under way was not answered in time.
@@ -89,6 +100,7 @@ struct Connection {
     protocol: Protocol,
     connected_since: DateTime<Utc>,
     seat: Seat,
+    fence: Fence,
     waiting: VecDeque<Waiting>,
     handling: Option<(MessageId, Handling)>,
     outgoing: Outgoing,
@@ -110,7 +122,8 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
     let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
     let now = link.app.now();
     let station = admitted.station.id.clone();
-    let seat = link.cluster.seat(&station, admitted.protocol.subprotocol(), now);
+    let fence = Fence::default();
+    let seat = link.seats.seat(&station, admitted.protocol.subprotocol(), fence.clone(), now);
     info!(station_id = %station, protocol = admitted.protocol.subprotocol(), "a station connected");
     metrics::gauge!("juden_connections").increment(1);
     let mut connection = Connection {
@@ -119,6 +132,7 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         protocol: admitted.protocol,
         connected_since: now,
         seat,
+        fence,
         waiting: VecDeque::new(),
         handling: None,
         outgoing: Outgoing::default(),
@@ -126,12 +140,27 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         onboarding: None,
         noise: 0,
     };
+    connection.open().await;
     let end = connection.serve(&mut socket).await;
     connection.end(socket, end).await;
     metrics::gauge!("juden_connections").decrement(1);
 }
 
 impl Connection {
+    /// Takes the station's place among all nodes. Where the store is away, the station is served all the same:
+    /// what comes over the connection is kept after its opening.
+    async fn open(&mut self) {
+        let app = &self.link.app;
+        let (station_id, fence) = (self.station.clone(), self.fence.clone());
+        let opening = Opening { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
+        if let Ok(kept) = app.ledger.open(opening).await {
+            let _ = timeout(OPENING_WAIT, kept).await;
+        }
+        if let Some(fence) = self.fence.number() {
+            app.cluster.hold(&self.station, fence).await;
+        }
+    }
+
     async fn serve(&mut self, socket: &mut Socket) -> End {
         let mut ping = interval(self.link.settings.ping_interval.unwrap_or(Duration::from_secs(86_400)));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -145,7 +174,7 @@ impl Connection {
                 Wake::Answer(answer) => {
                     self.handling = None;
                     self.onboard_once();
-                    self.send(socket, Message::text(answer)).await
+                    self.send(socket, Message::text(answer.text.as_str())).await
                 }
                 Wake::Command(call) => {
                     debug!(station_id = %self.station, action = call.action, "a command is sent");
@@ -238,7 +267,8 @@ impl Connection {
         if let Some(call) = self.waiting.pop_front() {
             let heard = Heard { received_at: call.received_at, connected_since: self.connected_since };
             let id = call.id.clone();
-            self.handling = Some((id, Box::pin(handle(self.link.app.clone(), self.station.clone(), self.protocol, call, heard))));
+            let (app, station) = (self.link.app.clone(), self.station.clone());
+            self.handling = Some((id, Box::pin(handle(app, station, self.protocol, self.fence.clone(), call, heard))));
         }
     }
 
@@ -293,7 +323,7 @@ impl Connection {
             if self.handling.is_some()
                 && let Ok(answer) = timeout(LAST_CALL, handled(&mut self.handling)).await
             {
-                let _ = self.send(&mut socket, Message::text(answer)).await;
+                let _ = self.send(&mut socket, Message::text(answer.text.as_str())).await;
             }
             let closing = CloseFrame { code, reason: why.into() };
             if let Ok(Ok(())) = timeout(DRAIN_FOR, socket.close(Some(closing))).await {
@@ -303,15 +333,16 @@ impl Connection {
         } else {
             info!(station_id = %self.station, "a station left");
         }
-        if self.seat.is_current() {
-            let note = NoteRow { station_id: self.station.clone(), at: self.link.app.now(), note: StationNote::Seen };
+        if let Some(fence) = self.fence.number() {
+            let note = NoteRow { station_id: self.station.clone(), at: self.link.app.now(), note: StationNote::Closed(fence) };
             self.link.app.ledger.note_soon(note);
+            self.link.app.cluster.release(&self.station, fence).await;
         }
     }
 }
 
 /// The answer of the call being handled; never, where none is.
-async fn handled(handling: &mut Option<(MessageId, Handling)>) -> String {
+async fn handled(handling: &mut Option<(MessageId, Handling)>) -> Handled {
     match handling {
         Some((_, handling)) => handling.await,
         None => std::future::pending().await,
@@ -319,7 +350,8 @@ async fn handled(handling: &mut Option<(MessageId, Handling)>) -> String {
 }
 
 /// Handles one call: its answer's frame.
-async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Waiting, heard: Heard) -> String {
+async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fence, call: Waiting, heard: Heard) -> Handled {
+    let under_way = Answering::begin(&app.cards);
     let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
     let answered = async {
         let decoded = protocol.decode(&call.action, payload)?;
@@ -327,6 +359,7 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Wai
         let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
         let incoming = Incoming {
             station: &record,
+            fence: &fence,
             heard,
             message_id: call.id.text().into_owned(),
             action: &call.action,
@@ -336,14 +369,15 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Wai
         let event: StationEvent = decoded.event;
         app.handle(incoming, event).await
     };
-    match answered.await {
+    let text = match answered.await {
         Ok(payload) => frame::result_text(&call.id, &payload),
         Err(error) => {
             debug!(station_id = %station, action = call.action, code = ?error.code, why = error.description, "a call was refused");
             metrics::counter!("juden_call_errors_total", "code" => error.code.wire()).increment(1);
             frame::error_text(&call.id, &error)
         }
-    }
+    };
+    Handled { text, _under_way: under_way }
 }
 
 /// Reads on for a moment after a close: a peer that is still sending sees the close before the reset.

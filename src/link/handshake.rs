@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::Link;
 use crate::app::access::{Admitted, Credentials, Denied};
 use crate::app::refusals::HandshakeRefusal;
+use crate::cluster::Cluster;
 
 /// Wrong passwords of one identity and address within a minute after which its tries are slowed.
 const FAILURES_BEFORE_SLOW: u32 = 5;
@@ -53,7 +54,7 @@ pub struct PasswordThrottle {
 impl PasswordThrottle {
     /// Nobody has failed yet.
     pub fn new() -> Self {
-        Self { failures: Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(Duration::from_secs(60)).build() }
+        Self { failures: Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_WINDOW).build() }
     }
 
     async fn wait(&self, key: &str) {
@@ -62,11 +63,16 @@ impl PasswordThrottle {
         }
     }
 
-    fn failed(&self, key: String) {
-        let times = self.failures.get(&key).unwrap_or(0).saturating_add(1);
-        self.failures.insert(key, times);
+    /// Counts a failure here, and those of all nodes where they can be asked.
+    async fn failed(&self, key: String, cluster: &dyn Cluster) {
+        let here = self.failures.get(&key).unwrap_or(0).saturating_add(1);
+        let everywhere = cluster.count_failure(&key, FAILURES_WINDOW).await.unwrap_or(0);
+        self.failures.insert(key, here.max(everywhere));
     }
 }
+
+/// For how long failures are counted.
+const FAILURES_WINDOW: Duration = Duration::from_secs(60);
 
 /// Answers a handshake; a station that may enter is handed over.
 pub async fn answer(
@@ -101,7 +107,7 @@ pub async fn answer(
         }
         Ok(Err(denied)) => {
             if denied == Denied::Password {
-                link.throttle.failed(throttle_key);
+                link.throttle.failed(throttle_key, link.app.cluster.as_ref()).await;
             }
             deny(link, identity.unwrap_or_default(), peer, denied)
         }

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::app::App;
-use crate::cluster::LocalCluster;
+use crate::cluster::Seats;
 use crate::config::LinkSettings;
 
 /// What a client has to send its handshake.
@@ -37,7 +37,7 @@ pub struct Link {
     /// The use cases.
     pub app: Arc<App>,
     /// Where connections take their places.
-    pub cluster: Arc<LocalCluster>,
+    pub seats: Arc<Seats>,
     /// How connections are kept.
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
@@ -46,8 +46,8 @@ pub struct Link {
 
 impl Link {
     /// A link over the use cases.
-    pub fn new(app: Arc<App>, cluster: Arc<LocalCluster>, settings: LinkSettings) -> Self {
-        Self { app, cluster, settings, throttle: handshake::PasswordThrottle::new(), handshakes: Semaphore::new(HANDSHAKES_AT_ONCE) }
+    pub fn new(app: Arc<App>, seats: Arc<Seats>, settings: LinkSettings) -> Self {
+        Self { app, seats, settings, throttle: handshake::PasswordThrottle::new(), handshakes: Semaphore::new(HANDSHAKES_AT_ONCE) }
     }
 }
 
@@ -78,7 +78,7 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Rece
             }
         }
     }
-    link.cluster.end_all();
+    link.seats.end_all();
     drop(alive);
     let _ = all_ended.recv().await;
     info!("all station connections have ended");

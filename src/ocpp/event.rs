@@ -164,6 +164,15 @@ pub struct TagAnswer {
     pub cache_until: Option<DateTime<Utc>>,
 }
 
+/// A card in a local authorization list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListEntry {
+    /// What readers read from it.
+    pub id_tag: String,
+    /// Whether it stands there as blocked; else it is taken out.
+    pub blocked: bool,
+}
+
 /// What a station is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StationCommand {
@@ -191,6 +200,17 @@ pub enum StationCommand {
     },
     /// Forget which cards were accepted.
     ClearCache,
+    /// Tell the version of the local authorization list.
+    GetListVersion,
+    /// Change the local authorization list, or replace it.
+    UpdateList {
+        /// The version that the list has then.
+        version: i64,
+        /// Whether it replaces the list.
+        full: bool,
+        /// What is to be in it, or no longer.
+        entries: Vec<ListEntry>,
+    },
     /// Send a message.
     TriggerMessage {
         /// Which, as the station's version names it.

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Stored;
-use crate::domain::ids::{SessionId, StationId};
+use super::nodes::NodeRun;
+use crate::domain::ids::{CardNumber, SessionId, StationId};
 use crate::domain::session::Session;
 use crate::domain::station::{BootReport, StatusReport};
 
@@ -84,6 +85,10 @@ pub enum StationNote {
     Status(StatusReport),
     /// It was heard last.
     Seen,
+    /// A connection of it ended: the one that opened with this fence.
+    Closed(i64),
+    /// It was told that a card is accepted, and may remember it.
+    Exposed(CardNumber),
     /// How its firmware update goes.
     FirmwareStatus(String),
     /// How its diagnostics upload goes.
@@ -101,9 +106,26 @@ pub struct NoteRow {
     pub note: StationNote,
 }
 
+/// A connection that takes a station's place from every older one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRow {
+    /// The station.
+    pub station_id: StationId,
+    /// The run of the node that holds it.
+    pub node: NodeRun,
+    /// The protocol that it speaks.
+    pub protocol: &'static str,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Its fence: one more than that of the connection before.
+    pub fence: i64,
+}
+
 /// What one commit writes.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// Connections that opened.
+    pub opened: Vec<OpenRow>,
     /// New and changed sessions.
     pub sessions: Vec<LedgerRow>,
     /// Messages.
@@ -123,7 +145,7 @@ pub struct Wanted {
     pub stop_keys: Vec<(StationId, String)>,
     /// Sessions with these numbers.
     pub sessions: Vec<i64>,
-    /// Running sessions of these stations.
+    /// Running sessions of these stations, and who holds the stations.
     pub stations: Vec<StationId>,
     /// Running sessions of these cards, by the tag's matched spelling.
     pub tags: Vec<String>,
@@ -131,15 +153,53 @@ pub struct Wanted {
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
 }
 
+/// Who holds a station, as far as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The station.
+    pub station_id: StationId,
+    /// The fence of its newest connection; 0 before the first.
+    pub fence: i64,
+    /// The run of the node that holds it; `None`: it left.
+    pub node: Option<NodeRun>,
+    /// When it was last heard.
+    pub last_seen_at: Option<DateTime<Utc>>,
+}
+
+/// What a batch's decisions rest on.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every session that is wanted, each once.
+    pub rows: Vec<LedgerRow>,
+    /// Who holds the wanted stations, and those of the sessions.
+    pub holds: Vec<Hold>,
+    /// The last change of cards that the facts see, as the change feed counts; 0 without a feed.
+    pub change: i64,
+}
+
+/// Names a batch, so that it can be asked after a lost connection whether it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchName {
+    /// The run of the node that writes it.
+    pub node: NodeRun,
+    /// Its number in that run.
+    pub number: i64,
+}
+
+/// A batch whose facts are read and not written to by another node until it is committed or dropped.
+#[async_trait]
+pub trait OpenBatch: Send {
+    /// Writes the batch, all or nothing, durably.
+    async fn commit(self: Box<Self>, batch: &Batch) -> Stored<()>;
+}
+
 /// The ledger's part of the store.
 #[async_trait]
 pub trait LedgerStore: Send + Sync {
     /// Reserves `count` session numbers that no one else gets; the first of them.
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64>;
-    /// Every session that is wanted, each once.
-    async fn ledger_rows(&self, wanted: &Wanted) -> Stored<Vec<LedgerRow>>;
-    /// When each of these stations was last heard, as far as it was kept.
-    async fn last_seen(&self, stations: &[StationId]) -> Stored<Vec<(StationId, DateTime<Utc>)>>;
-    /// Writes a batch, all or nothing, durably.
-    async fn commit(&self, batch: &Batch) -> Stored<()>;
+    /// Begins a batch: its facts, and what commits it.
+    async fn open_batch(&self, name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)>;
+    /// Whether a batch whose commit failed was committed all the same.
+    async fn is_committed(&self, name: &BatchName) -> Stored<bool>;
 }

@@ -2,8 +2,10 @@
 //! only `main` and the tests choose one.
 
 pub mod billing;
+pub mod blocks;
 pub mod documents;
 pub mod ledger;
+pub mod nodes;
 pub mod records;
 pub mod sqlite;
 
@@ -22,7 +24,9 @@ use crate::domain::session::{Decision, Session};
 use crate::domain::station::{Availability, BootReport, ConnectorSite, Registration};
 
 pub use billing::BillingStore;
+pub use blocks::BlockStore;
 pub use ledger::LedgerStore;
+pub use nodes::NodeRun;
 pub use records::RecordStore;
 
 /// Why the store did not do it.
@@ -37,6 +41,20 @@ pub enum StoreError {
     /// A kept value cannot be read.
     #[error("the store holds an unreadable {0}")]
     Unreadable(&'static str),
+}
+
+impl StoreError {
+    /// Whether trying again may help. Otherwise the engine works, but refuses these rows.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Failed(sqlx::Error::Database(fault)) => fault.kind() == sqlx::error::ErrorKind::Other,
+            Self::Failed(sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
+                false
+            }
+            Self::Unreadable(_) => false,
+            Self::Failed(_) | Self::Conflict(_) => true,
+        }
+    }
 }
 
 /// What the store's calls answer.
@@ -86,6 +104,21 @@ pub struct StationRecord {
     pub configuration: Option<String>,
     /// The firmware that told them.
     pub configuration_firmware: Option<String>,
+    /// Whether Juden may switch on what its local authorization list needs.
+    pub may_configure: bool,
+    /// The connection that was last opened, unless it ended.
+    pub connected: Option<Connected>,
+}
+
+/// A station's connection, as the node that holds it kept it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connected {
+    /// The run of that node.
+    pub node: NodeRun,
+    /// The protocol that is spoken.
+    pub protocol: String,
+    /// Since when.
+    pub since: DateTime<Utc>,
 }
 
 impl StationRecord {
@@ -134,8 +167,8 @@ pub trait StationStore: Send + Sync {
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>>;
     /// Keeps the settings that a station told, with the firmware that told them.
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()>;
-    /// The open session at each connector of a station.
-    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionRef)>>;
+    /// The open session at each connector of stations.
+    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>>;
 }
 
 /// A card to put in stock.
@@ -192,6 +225,21 @@ impl Seen {
     }
 }
 
+/// A change of histories: all of it or nothing.
+#[derive(Debug)]
+pub struct Change<'a> {
+    /// What happened.
+    pub events: &'a [Append],
+    /// The instant from which it holds.
+    pub at: DateTime<Utc>,
+    /// What it rests on.
+    pub seen: &'a Seen,
+    /// The member and the month from which it may alter what was billed.
+    pub recheck: Option<(&'a MemberId, BillingMonth)>,
+    /// Cards that stations may have to learn of, each with the instant at which that is to be looked at.
+    pub looks: &'a [(CardNumber, DateTime<Utc>)],
+}
+
 /// An event of a history as it is kept.
 #[derive(Debug, Clone)]
 pub struct KeptEvent {
@@ -222,9 +270,8 @@ pub trait MemberStore: Send + Sync {
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
     /// A card by what readers read.
     async fn card_by_tag(&self, id_tag: &IdTag) -> Stored<Option<CardFile>>;
-    /// Appends events, all or none, unless what they rest on was changed since. `recheck`: the member
-    /// and the month from which the change may alter what was billed.
-    async fn append(&self, events: &[Append], at: DateTime<Utc>, seen: &Seen, recheck: Option<(&MemberId, BillingMonth)>) -> Stored<()>;
+    /// Appends events, all or none, unless what they rest on was changed since.
+    async fn append(&self, change: &Change<'_>) -> Stored<()>;
     /// A member's history with that of its cards, in order.
     async fn history(&self, member: &MemberId) -> Stored<Vec<KeptEvent>>;
     /// The members who ever allowed a recipient to have their data for a purpose.
@@ -251,6 +298,8 @@ pub struct SessionFilter {
     pub station: Option<StationId>,
     /// Of this card.
     pub card: Option<CardNumber>,
+    /// Only those that run.
+    pub running: bool,
 }
 
 /// A message as the journal keeps it.
@@ -331,6 +380,9 @@ pub struct KeptAnswer {
     pub answer: String,
 }
 
+/// A turn: while it is held, no other node has it. Tasks of one node take turns among themselves first.
+pub type Turn = Box<dyn Send>;
+
 /// What serves operation.
 #[async_trait]
 pub trait OperationStore: Send + Sync {
@@ -355,11 +407,25 @@ pub trait OperationStore: Send + Sync {
         at: DateTime<Utc>,
         forget_before: DateTime<Utc>,
     ) -> Stored<()>;
-    /// Whether the store answers.
+    /// Waits for a named turn among all nodes.
+    async fn turn(&self, name: &str) -> Stored<Turn>;
+    /// Takes a named turn among all nodes, unless another has it.
+    async fn try_turn(&self, name: &str) -> Stored<Option<Turn>>;
+    /// Whether the store answers, and takes writes.
     async fn ping(&self) -> Stored<()>;
+    /// Makes room for what is to come: the parts of journal and readings for the next months.
+    async fn make_room(&self, now: DateTime<Utc>) -> Stored<()>;
+    /// Removes journal and readings that were received, or taken, before a month; how many rows.
+    async fn forget_before(&self, month: BillingMonth) -> Stored<u64>;
 }
 
 /// Everything that an engine offers.
-pub trait Store: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore {}
+pub trait Store:
+    StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore + BlockStore
+{
+}
 
-impl<T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore> Store for T {}
+impl<T> Store for T where
+    T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore + BlockStore
+{
+}

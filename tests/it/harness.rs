@@ -90,7 +90,7 @@ impl TestServer {
         let config = texts.into_config().unwrap();
         let store = self.store().await;
         let tariffs = juden::server::tariffs(&config).unwrap();
-        self.server = Some(Server::start(&config, store, tariffs, self.clock.clone()).await.unwrap());
+        self.server = Some(Server::start(&config, store, None, tariffs, self.clock.clone()).await.unwrap());
     }
 
     /// The database's file.
@@ -270,7 +270,14 @@ impl Socket {
 
     pub async fn call_as(&mut self, id: &str, action: &str, payload: Value) -> Value {
         self.send(&json!([2, id, action, payload]).to_string()).await;
-        self.next().await.unwrap()
+        loop {
+            let frame = self.next().await.unwrap();
+            if frame[0] != 2 {
+                return frame;
+            }
+            // A station that knows no command says so.
+            self.send(&json!([4, frame[1], "NotImplemented", "", {}]).to_string()).await;
+        }
     }
 
     /// That the connection lives: a heartbeat is answered.

@@ -82,7 +82,10 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &["crate::app", "crate::ocpp", "crate::ledger::", "crate::link", "crate::http", "crate::cluster", "crate::export", "axum"],
     ),
     ("src/ledger/", &["crate::app", "crate::link", "crate::http", "crate::export", "v16", "axum"]),
-    ("src/cluster/", &["crate::app", "crate::store", "crate::link", "crate::http", "v16", "axum"]),
+    (
+        "src/cluster/",
+        &["crate::app", "crate::store::sqlite", "crate::store::postgres", "sqlx", "crate::link", "crate::http", "v16", "axum"],
+    ),
     ("src/export/", &["crate::app", "crate::store", "crate::ocpp", "crate::link", "crate::http", "sqlx", "tokio"]),
     ("src/app/", &["crate::link", "crate::http", "SqliteStore", "v16", "axum", "sqlx"]),
     ("src/link/", &["SqliteStore", "v16", "sqlx", "crate::http"]),

@@ -50,6 +50,7 @@ async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
         let decoded = Protocol::V16.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
         let incoming = juden::app::events::Incoming {
             station: &record,
+            fence: &juden::cluster::Fence::default(),
             heard: juden::domain::instant::Heard { received_at: entry.received_at, connected_since: entry.connected_since },
             message_id: entry.message_id,
             action: &entry.action,

@@ -1,4 +1,4 @@
-//! Commands to a 1.6 station: the nine of the Core profile, and TriggerMessage.
+//! Commands to a 1.6 station: the nine of the Core profile, the local list's two, and TriggerMessage.
 
 use rust_ocpp::v1_6::messages::{
     change_availability::ChangeAvailabilityRequest, change_configuration::ChangeConfigurationRequest, clear_cache::ClearCacheRequest,
@@ -10,7 +10,10 @@ use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
 use serde_json::{Map, Value, json};
 
 use super::schema::{self, Field, Kind, Violation, optional, required};
-use crate::ocpp::event::StationCommand;
+use crate::ocpp::event::{ListEntry, StationCommand};
+
+/// The longest id tag (OCPP 1.6 section 7.28).
+pub const ID_TAG_MAX: usize = 20;
 
 /// The largest number that a station's signed 32 bits hold.
 const MAX: i64 = 2_147_483_647;
@@ -41,6 +44,19 @@ const START_PROFILE: Kind = Kind::Object(&[
     required("chargingSchedule", SCHEDULE),
 ]);
 
+/// A card in a local list; without idTagInfo it is taken out.
+const LIST_ENTRY: Kind = Kind::Object(&[
+    required("idTag", Kind::Text(ID_TAG_MAX)),
+    optional(
+        "idTagInfo",
+        Kind::Object(&[
+            required("status", Kind::OneOf(&["Accepted", "Blocked", "ConcurrentTx", "Expired", "Invalid"])),
+            optional("expiryDate", Kind::Instant),
+            optional("parentIdTag", Kind::Text(ID_TAG_MAX)),
+        ]),
+    ),
+]);
+
 /// What TriggerMessage may ask for.
 const TRIGGERS: &[&str] =
     &["BootNotification", "DiagnosticsStatusNotification", "FirmwareStatusNotification", "Heartbeat", "MeterValues", "StatusNotification"];
@@ -59,8 +75,17 @@ const COMMANDS: &[(&str, &[Field])] = &[
         "RemoteStartTransaction",
         &[required("idTag", Kind::Text(20)), optional("connectorId", Kind::Integer(1, MAX)), optional("chargingProfile", START_PROFILE)],
     ),
+    ("GetLocalListVersion", &[]),
     ("RemoteStopTransaction", &[required("transactionId", Kind::Integer(1, MAX))]),
     ("Reset", &[required("type", Kind::OneOf(&["Hard", "Soft"]))]),
+    (
+        "SendLocalList",
+        &[
+            required("listVersion", Kind::Integer(1, MAX)),
+            required("updateType", Kind::OneOf(&["Differential", "Full"])),
+            optional("localAuthorizationList", Kind::List(0, &LIST_ENTRY)),
+        ],
+    ),
     ("TriggerMessage", &[required("requestedMessage", Kind::OneOf(TRIGGERS)), optional("connectorId", Kind::Integer(1, MAX))]),
     ("UnlockConnector", &[required("connectorId", Kind::Integer(1, MAX))]),
 ];
@@ -106,6 +131,16 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             Err(_) => ("UnlockConnector", json!({"connectorId": connector_id})),
         },
         StationCommand::ClearCache => written("ClearCache", &ClearCacheRequest {}),
+        StationCommand::GetListVersion => ("GetLocalListVersion", json!({})),
+        StationCommand::UpdateList { version, full, entries } => {
+            let entry = |one: &ListEntry| match one.blocked {
+                true => json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}}),
+                false => json!({"idTag": one.id_tag}),
+            };
+            let list: Vec<Value> = entries.iter().map(entry).collect();
+            let update = if *full { "Full" } else { "Differential" };
+            ("SendLocalList", json!({"listVersion": version, "updateType": update, "localAuthorizationList": list}))
+        }
         StationCommand::TriggerMessage { requested_message, connector_id } => {
             // The library's enum knows no other words; unknown ones must reach the check.
             let mut payload = json!({"requestedMessage": requested_message});
@@ -172,6 +207,12 @@ mod tests {
             StationCommand::Reset { hard: true },
             StationCommand::UnlockConnector { connector_id: 1 },
             StationCommand::ClearCache,
+            StationCommand::GetListVersion,
+            StationCommand::UpdateList {
+                version: 1,
+                full: false,
+                entries: vec![ListEntry { id_tag: "A".into(), blocked: true }, ListEntry { id_tag: "B".into(), blocked: false }],
+            },
             StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },
             StationCommand::ChangeAvailability { connector_id: 0, operative: false },
             StationCommand::GetConfiguration { keys: vec![] },

@@ -1,16 +1,18 @@
 //! The ledger's part of SQLite: a batch is read with one statement a kind of key, and written with
 //! one a table, whatever its size. Rows travel as one JSON text, so each statement is prepared once.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::rows::{instant, session, session_values};
+use super::rows::{optional, optional_instant, session, session_values};
 use crate::domain::ids::StationId;
-use crate::store::ledger::{Batch, LedgerRow, LedgerStore, NoteRow, StationNote, Wanted};
-use crate::store::{StoreError, Stored};
+use crate::store::ledger::{Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OpenBatch, OpenRow, StationNote, Wanted};
+use crate::store::{NodeRun, StoreError, Stored};
 
 /// The meta value that counts session numbers.
 const NEXT_SESSION: &str = "next_session_id";
@@ -86,6 +88,19 @@ impl LedgerStore for SqliteStore {
         Ok(first)
     }
 
+    async fn open_batch(&self, _name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)> {
+        let rows = self.ledger_rows(wanted).await?;
+        let holds = self.holds(wanted, &rows).await?;
+        Ok((Facts { rows, holds, change: 0 }, Box::new(SqliteBatch(self.write.clone()))))
+    }
+
+    /// A commit that failed here left nothing.
+    async fn is_committed(&self, _name: &BatchName) -> Stored<bool> {
+        Ok(false)
+    }
+}
+
+impl SqliteStore {
     async fn ledger_rows(&self, wanted: &Wanted) -> Stored<Vec<LedgerRow>> {
         let pairs = |keys: &[(StationId, String)]| -> String {
             json!(keys.iter().map(|(station, key)| json!([station.as_str(), key])).collect::<Vec<_>>()).to_string()
@@ -105,24 +120,34 @@ impl LedgerStore for SqliteStore {
         rows.iter().map(session).collect()
     }
 
-    async fn last_seen(&self, stations: &[StationId]) -> Stored<Vec<(StationId, DateTime<Utc>)>> {
-        let ids: Vec<&str> = stations.iter().map(StationId::as_str).collect();
+    /// Who holds the wanted stations, and those of the sessions that were found.
+    async fn holds(&self, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<Vec<Hold>> {
+        let of_rows = rows.iter().map(|row| &row.session.station_id);
+        let ids: BTreeSet<&str> = wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
         let rows = sqlx::query(
-            "SELECT station_id, last_seen_at FROM stations
-             WHERE last_seen_at IS NOT NULL AND station_id IN (SELECT value FROM json_each(?1))",
+            "SELECT station_id, fence, connected_node, last_seen_at FROM stations WHERE station_id IN (SELECT value FROM json_each(?1))",
         )
         .bind(json!(ids).to_string())
         .fetch_all(&self.read)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let id = StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?;
-                Ok((id, instant(row.try_get("last_seen_at")?)))
+        let hold = |row: &SqliteRow| {
+            Ok(Hold {
+                station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+                fence: row.try_get("fence")?,
+                node: optional(row, "connected_node")?.map(NodeRun),
+                last_seen_at: optional_instant(row, "last_seen_at")?,
             })
-            .collect()
+        };
+        rows.iter().map(hold).collect()
     }
+}
 
-    async fn commit(&self, batch: &Batch) -> Stored<()> {
+/// A batch: the node's only writer has it, so nothing need be locked.
+struct SqliteBatch(SqlitePool);
+
+#[async_trait]
+impl OpenBatch for SqliteBatch {
+    async fn commit(self: Box<Self>, batch: &Batch) -> Stored<()> {
         let sessions: Vec<Value> = batch.sessions.iter().map(session_values).collect();
         let journal: Vec<Value> = batch
             .journal
@@ -159,7 +184,7 @@ impl LedgerStore for SqliteStore {
                 ])
             })
             .collect();
-        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let mut write = self.0.begin_with("BEGIN IMMEDIATE").await?;
         let texts = [sessions, journal, readings].map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()));
         let [sessions, journal, readings] = &texts;
         let statements = [(WRITE_SESSIONS, sessions), (RECHECK, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)];
@@ -168,12 +193,30 @@ impl LedgerStore for SqliteStore {
                 sqlx::query(statement).bind(rows).execute(&mut *write).await?;
             }
         }
+        for open in &batch.opened {
+            write_open(&mut write, open).await?;
+        }
         for note in &batch.notes {
             write_note(&mut write, note).await?;
         }
         write.commit().await?;
         Ok(())
     }
+}
+
+async fn write_open(write: &mut SqliteConnection, open: &OpenRow) -> Stored<()> {
+    sqlx::query(
+        "UPDATE stations SET fence = ?2, connected_node = ?3, connected_protocol = ?4, connected_since = ?5, last_seen_at = ?5
+         WHERE station_id = ?1 AND fence < ?2",
+    )
+    .bind(open.station_id.as_str())
+    .bind(open.fence)
+    .bind(&open.node.0)
+    .bind(open.protocol)
+    .bind(open.since.timestamp_millis())
+    .execute(write)
+    .await?;
+    Ok(())
 }
 
 async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
@@ -205,6 +248,15 @@ async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
         .bind(&status.error_code)
         .bind(status.connector_id),
         StationNote::Seen => sqlx::query("UPDATE stations SET last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at),
+        StationNote::Closed(fence) => {
+            sqlx::query("UPDATE stations SET connected_node = NULL, last_seen_at = ?2 WHERE station_id = ?1 AND fence = ?3").bind(station).bind(at).bind(fence)
+        }
+        StationNote::Exposed(card) => sqlx::query(
+            "INSERT INTO card_exposures (card_number, station_id, at) VALUES (?3, ?1, ?2) ON CONFLICT (card_number, station_id) DO UPDATE SET at = ?2",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(card.as_str()),
         StationNote::FirmwareStatus(status) => {
             sqlx::query("UPDATE stations SET firmware_status = ?3, last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at).bind(status)
         }

@@ -16,7 +16,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event, read_card_event, read_member_event};
-use crate::store::{Append, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
+use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
@@ -96,23 +96,24 @@ impl MemberStore for SqliteStore {
         }
     }
 
-    async fn append(&self, events: &[Append], at: DateTime<Utc>, seen: &Seen, recheck: Option<(&MemberId, BillingMonth)>) -> Stored<()> {
-        let cards: Vec<&str> = seen.cards.iter().map(CardNumber::as_str).collect();
+    async fn append(&self, change: &Change<'_>) -> Stored<()> {
+        let cards: Vec<&str> = change.seen.cards.iter().map(CardNumber::as_str).collect();
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let last: i64 = sqlx::query_scalar(LAST_SEQ)
             .bind(serde_json::json!(cards).to_string())
-            .bind(seen.member.as_ref().map(MemberId::as_str))
+            .bind(change.seen.member.as_ref().map(MemberId::as_str))
             .fetch_one(&mut *write)
             .await?;
-        if last > seen.last {
+        if last > change.seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
-        for event in events {
-            add_event(&mut write, event, at).await?;
+        for event in change.events {
+            add_event(&mut write, event, change.at).await?;
         }
-        if let Some((member, month)) = recheck {
+        if let Some((member, month)) = change.recheck {
             super::months::recheck(&mut write, Some(member), month).await?;
         }
+        super::blocks::add_looks(&mut write, change.looks).await?;
         write.commit().await?;
         Ok(())
     }

@@ -2,6 +2,7 @@
 //!
 //! One connection writes, in WAL mode with every commit synced to disk; others read beside it.
 
+mod blocks;
 mod ledger;
 mod members;
 mod months;

@@ -5,7 +5,18 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use super::SqliteStore;
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, StoreError, Stored};
+use crate::domain::month::{BillingMonth, japan_midnight};
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, StoreError, Stored, Turn};
+
+/// Rows that one transaction removes: stations wait for no more.
+const REMOVED_AT_ONCE: i64 = 10_000;
+
+const FORGET_JOURNAL: &str = "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_at < ?1 LIMIT ?2)";
+
+const FORGET_READINGS: &str = "
+    DELETE FROM readings WHERE (session_id, station_id, connector_id, sampled_at, measurand, phase, location, context) IN
+        (SELECT session_id, station_id, connector_id, sampled_at, measurand, phase, location, context FROM readings
+         WHERE sampled_at < ?1 LIMIT ?2)";
 
 #[async_trait]
 impl OperationStore for SqliteStore {
@@ -101,8 +112,36 @@ impl OperationStore for SqliteStore {
         Ok(())
     }
 
+    /// One process has the file: its own tasks take turns among themselves.
+    async fn turn(&self, _name: &str) -> Stored<Turn> {
+        Ok(Box::new(()))
+    }
+
+    async fn try_turn(&self, _name: &str) -> Stored<Option<Turn>> {
+        Ok(Some(Box::new(())))
+    }
+
     async fn ping(&self) -> Stored<()> {
         sqlx::query("SELECT 1").execute(&self.read).await?;
         Ok(())
+    }
+
+    async fn make_room(&self, _now: DateTime<Utc>) -> Stored<()> {
+        Ok(())
+    }
+
+    async fn forget_before(&self, month: BillingMonth) -> Stored<u64> {
+        let until = japan_midnight(month.first_day()).timestamp_millis();
+        let mut removed = 0;
+        for statement in [FORGET_JOURNAL, FORGET_READINGS] {
+            loop {
+                let rows = sqlx::query(statement).bind(until).bind(REMOVED_AT_ONCE).execute(&self.write).await?.rows_affected();
+                removed += rows;
+                if rows == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(removed)
     }
 }

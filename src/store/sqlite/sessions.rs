@@ -20,6 +20,7 @@ fn list(filter: &SessionFilter) -> String {
         (filter.member.is_some(), " AND member_id = ?3"),
         (filter.station.is_some(), " AND station_id = ?4"),
         (filter.card.is_some(), " AND card_number = ?5"),
+        (filter.running, " AND stopped_at IS NULL"),
     ];
     wanted.extend(conditions.iter().filter(|(asked, _)| *asked).map(|(_, condition)| *condition));
     format!("SELECT * FROM sessions WHERE {wanted} ORDER BY session_id LIMIT ?6")

@@ -1,5 +1,7 @@
 //! Stations in SQLite.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -8,14 +10,14 @@ use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::{Availability, BootReport, Registration};
-use crate::store::{ConnectorRecord, Page, StationRecord, StationStore, StoreError, Stored};
+use crate::store::{Connected, ConnectorRecord, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
-        default_protocol, time_zone, registration, availability)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        default_protocol, time_zone, registration, availability, may_configure)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
-        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9";
+        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10";
 
 const PUT_CONNECTOR: &str = "
     INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
@@ -40,6 +42,7 @@ impl StationStore for SqliteStore {
             .bind(&station.time_zone)
             .bind(station.registration.name())
             .bind(station.availability.name())
+            .bind(station.may_configure)
             .execute(&mut *write)
             .await?;
         let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
@@ -63,11 +66,8 @@ impl StationStore for SqliteStore {
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
-        let row = sqlx::query("SELECT * FROM stations WHERE station_id = ?1").bind(id.as_str()).fetch_optional(&self.read).await?;
-        match row {
-            None => Ok(None),
-            Some(row) => Ok(Some(self.with_connectors(station(&row)?).await?)),
-        }
+        let rows = sqlx::query("SELECT * FROM stations WHERE station_id = ?1").bind(id.as_str()).fetch_all(&self.read).await?;
+        Ok(self.with_connectors(&rows).await?.pop())
     }
 
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>> {
@@ -76,11 +76,7 @@ impl StationStore for SqliteStore {
             .bind(page.limit)
             .fetch_all(&self.read)
             .await?;
-        let mut stations = Vec::with_capacity(rows.len());
-        for row in &rows {
-            stations.push(self.with_connectors(station(row)?).await?);
-        }
-        Ok(stations)
+        self.with_connectors(&rows).await
     }
 
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
@@ -93,34 +89,49 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
-    async fn open_sessions_of(&self, id: &StationId) -> Stored<Vec<(i64, SessionRef)>> {
+    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
         let rows = sqlx::query(
-            "SELECT connector_id, reference, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
-             WHERE station_id = ?1 AND stopped_at IS NULL GROUP BY connector_id",
+            "SELECT station_id, connector_id, reference, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
+             WHERE station_id IN (SELECT value FROM json_each(?1)) AND stopped_at IS NULL GROUP BY station_id, connector_id",
         )
-        .bind(id.as_str())
+        .bind(names(ids.iter().copied()))
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(|row| Ok((row.try_get("connector_id")?, reference_of(row)?))).collect()
+        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference_of(row)?))).collect()
     }
 }
 
 impl SqliteStore {
-    async fn with_connectors(&self, mut station: StationRecord) -> Stored<StationRecord> {
-        let rows = sqlx::query("SELECT * FROM connectors WHERE station_id = ?1 ORDER BY connector_id")
-            .bind(station.id.as_str())
-            .fetch_all(&self.read)
-            .await?;
-        for row in &rows {
-            station.connectors.push(ConnectorRecord {
+    /// Stations with their connectors, in the same order.
+    async fn with_connectors(&self, rows: &[SqliteRow]) -> Stored<Vec<StationRecord>> {
+        let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
+        let connectors =
+            sqlx::query("SELECT * FROM connectors WHERE station_id IN (SELECT value FROM json_each(?1)) ORDER BY station_id, connector_id")
+                .bind(names(stations.iter().map(|station| &station.id)))
+                .fetch_all(&self.read)
+                .await?;
+        let mut of: HashMap<StationId, Vec<ConnectorRecord>> = HashMap::new();
+        for row in &connectors {
+            of.entry(station_id(row)?).or_default().push(ConnectorRecord {
                 connector_id: row.try_get("connector_id")?,
                 site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
                 status: optional(row, "status")?,
                 error_code: optional(row, "error_code")?,
             });
         }
-        Ok(station)
+        for station in &mut stations {
+            station.connectors = of.remove(&station.id).unwrap_or_default();
+        }
+        Ok(stations)
     }
+}
+
+fn names<'a>(stations: impl Iterator<Item = &'a StationId>) -> String {
+    serde_json::json!(stations.map(StationId::as_str).collect::<Vec<_>>()).to_string()
+}
+
+fn station_id(row: &SqliteRow) -> Stored<StationId> {
+    StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))
 }
 
 fn station(row: &SqliteRow) -> Stored<StationRecord> {
@@ -134,7 +145,7 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         }),
     };
     Ok(StationRecord {
-        id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+        id: station_id(row)?,
         site: row.try_get("site")?,
         password_hash: optional(row, "password_hash")?,
         accept_hex_password: row.try_get("accept_hex_password")?,
@@ -150,6 +161,13 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         last_seen_at: optional_instant(row, "last_seen_at")?,
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
+        may_configure: row.try_get("may_configure")?,
+        connected: match (optional(row, "connected_node")?, optional_instant(row, "connected_since")?) {
+            (Some(node), Some(since)) => {
+                Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })
+            }
+            _ => None,
+        },
     })
 }
 

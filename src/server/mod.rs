@@ -1,5 +1,7 @@
 //! A running server: the rooms put together over a store.
 
+mod nodes;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,13 +12,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
+use uuid::Uuid;
 
+use self::nodes::NodeParts;
 use crate::app::changes::Turns;
+use crate::app::telling::Telling;
 use crate::app::{App, access, passwords::Passwords, refusals::RefusalLog};
 use crate::clock::Clock;
-use crate::cluster::LocalCluster;
+use crate::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
 use crate::config::Config;
-use crate::directory::{CardDirectory, ProgrammeDirectory, StationDirectory};
+use crate::directory::{CardDirectory, Exposures, Memories, ProgrammeDirectory, StationDirectory, Trust};
 use crate::domain::month::BillingMonth;
 use crate::domain::tariff::TariffBook;
 use crate::export::Format;
@@ -24,7 +29,8 @@ use crate::export::files::ExportFile;
 use crate::http::{self, Api};
 use crate::ledger::{self, Ledger, LedgerParts};
 use crate::link::{self, Link};
-use crate::store::Store;
+use crate::store::nodes::NodeStore;
+use crate::store::{NodeRun, Store};
 use crate::telemetry;
 
 /// How long a stop may take: then what is left is cut off.
@@ -51,6 +57,8 @@ pub struct Server {
     api: JoinHandle<()>,
     writer: JoinHandle<()>,
     looking: JoinHandle<()>,
+    node: Option<Arc<SharedCluster>>,
+    pulse: Option<JoinHandle<()>>,
 }
 
 /// Reads the tariffs that a configuration names; every fault, where there is one.
@@ -68,38 +76,75 @@ pub fn clock(config: &Config) -> Arc<Clock> {
             warn!(%start, "THE CLOCK IS SIMULATED: times and bills are not real");
             Clock::simulated(start)
         }
-        None => Clock::System,
+        None => Clock::system(),
     })
 }
 
-/// The use cases over a store, and the ledger's writer. For one node.
+/// The rooms put together.
+pub struct Assembled {
+    /// The use cases.
+    pub app: Arc<App>,
+    seats: Arc<Seats>,
+    writer: JoinHandle<()>,
+    node: Option<Arc<SharedCluster>>,
+}
+
+/// The use cases over a store, and the ledger's writer. `nodes`: what nodes keep there, where this is one of
+/// several.
 pub async fn assemble(
     config: &Config,
     store: Arc<dyn Store>,
+    nodes: Option<Arc<dyn NodeStore>>,
     tariffs: TariffBook,
     clock: Arc<Clock>,
-) -> anyhow::Result<(Arc<App>, Arc<LocalCluster>, JoinHandle<()>)> {
-    let node = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
-    let cluster = Arc::new(LocalCluster::new(node));
-    let cards = Arc::new(CardDirectory::new(store.clone()));
+) -> anyhow::Result<Assembled> {
+    let name = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
+    let run = NodeRun(Uuid::new_v4().to_string());
+    let seats = Arc::new(Seats::default());
+    let trust = if nodes.is_some() { Trust::none_yet() } else { Trust::always() };
+    let cards = Arc::new(CardDirectory::new(store.clone(), clock.clone(), trust));
+    let stations = Arc::new(StationDirectory::new(store.clone()));
     let programme = Arc::new(ProgrammeDirectory::new(store.clone(), Arc::new(tariffs)).await?);
+    let secret = access::installation_secret(store.as_ref()).await?;
+    let node = match nodes {
+        None => None,
+        Some(nodes) => {
+            let memory = Arc::new(Memories { cards: cards.clone(), stations: stations.clone(), programme: programme.clone() });
+            Some(
+                nodes::join(
+                    config,
+                    nodes,
+                    &secret,
+                    NodeParts { name: name.clone(), run: run.clone(), seats: seats.clone(), memory, clock: clock.clone() },
+                )
+                .await?,
+            )
+        }
+    };
+    let cluster: Arc<dyn Cluster> = match &node {
+        Some(node) => node.clone(),
+        None => Arc::new(LocalCluster::new(name, run, seats.clone())),
+    };
+    let exposures = Exposures::default();
     let (ledger, queue) = Ledger::new();
     let parts = LedgerParts {
         store: store.clone(),
         cards: cards.clone(),
         programme: programme.clone(),
         cluster: cluster.clone(),
+        exposures: exposures.clone(),
         cache_for: config.app.card_cache_for,
     };
     let writer = tokio::spawn(ledger::run(parts, queue));
-    let secret = access::installation_secret(store.as_ref()).await?;
     let app = App {
-        stations: Arc::new(StationDirectory::new(store.clone())),
+        stations,
         cards,
         clock,
         ledger,
-        cluster: cluster.clone(),
+        cluster,
         programme,
+        exposures,
+        telling: Telling::default(),
         passwords: Passwords::new(&secret),
         refusals: RefusalLog::default(),
         settings: config.app.clone(),
@@ -108,7 +153,7 @@ pub async fn assemble(
         activating: tokio::sync::Mutex::new(()),
         store,
     };
-    Ok((Arc::new(app), cluster, writer))
+    Ok(Assembled { app: Arc::new(app), seats, writer, node })
 }
 
 /// Writes a closed month's export into a folder; the paths of the file and its manifest.
@@ -129,14 +174,20 @@ fn host_name() -> String {
 
 impl Server {
     /// Starts a server.
-    pub async fn start(config: &Config, store: Arc<dyn Store>, tariffs: TariffBook, clock: Arc<Clock>) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: &Config,
+        store: Arc<dyn Store>,
+        nodes: Option<Arc<dyn NodeStore>>,
+        tariffs: TariffBook,
+        clock: Arc<Clock>,
+    ) -> anyhow::Result<Self> {
         let metrics = telemetry::start_metrics();
         if config.admin_key.as_ref().is_some_and(|key| key.chars().count() < ADMIN_KEY_SHORT) {
             warn!("the operator's API key is short: one of {ADMIN_KEY_SHORT} characters or more cannot be guessed");
         }
         let made_admin_key = access::set_admin_key(store.as_ref(), config.admin_key.as_deref()).await?;
         let admin_key_hash = access::admin_key_hash(store.as_ref()).await?;
-        let (app, cluster, writer) = assemble(config, store, tariffs, clock).await?;
+        let Assembled { app, seats, writer, node } = assemble(config, store, nodes, tariffs, clock).await?;
         let (stop, stopped) = watch::channel(false);
 
         let http_listener = listen("http-listen", config.http_listen).await?;
@@ -154,16 +205,19 @@ impl Server {
             Some(address) => {
                 let listener = listen("ocpp-listen", address).await?;
                 let address = listener.local_addr()?;
-                let link = Arc::new(Link::new(app.clone(), cluster, config.link.clone()));
+                let link = Arc::new(Link::new(app.clone(), seats, config.link.clone()));
                 (Some(address), tokio::spawn(link::serve(link, listener, stopped)))
             }
         };
+        let pulse = node.clone().map(|node| tokio::spawn(node.run_until_dropped()));
         let looking = tokio::spawn({
             let app = app.clone();
-            async move { app.keep_looking().await }
+            async move {
+                tokio::join!(app.keep_looking(), app.keep_telling());
+            }
         });
-        info!(%http, ?ocpp, node = app.cluster.nodes().first(), "juden serves");
-        Ok(Self { app, ocpp, http, made_admin_key, stop, link, api, writer, looking })
+        info!(%http, ?ocpp, node = app.cluster.node(), "juden serves");
+        Ok(Self { app, ocpp, http, made_admin_key, stop, link, api, writer, looking, node, pulse })
     }
 
     /// Stops: no new connections, calls under way are answered once durable, then everything ends.
@@ -178,9 +232,16 @@ impl Server {
             }
             drop(self.app);
             let _ = self.writer.await;
+            // What the writer still wrote was fenced by this run: it leaves last.
+            if let Some(node) = self.node {
+                node.leave().await;
+            }
         });
         if ended.await.is_err() {
             warn!("some connections did not end in time and were cut off; nothing that was confirmed is lost");
+        }
+        if let Some(pulse) = self.pulse {
+            pulse.abort();
         }
     }
 }

@@ -4,17 +4,27 @@
 //! A change commits first and calls [`CardDirectory::forget_tags`] before it is confirmed; a look-up that
 //! read the store before the change never survives it.
 
+mod exposures;
+mod memories;
+mod trust;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use dashmap::DashMap;
 use moka::sync::Cache;
+use tokio::sync::Notify;
 
+use crate::clock::Clock;
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{IdTag, StationId};
 use crate::domain::programme::Programme;
 use crate::domain::tariff::TariffBook;
 use crate::store::{StationRecord, Store, Stored};
+
+pub use exposures::Exposures;
+pub use memories::{Memories, SETTLED_WITHIN};
+pub use trust::{Answering, Answers, Trust};
 
 /// Cards remembered at most, unknown ones included.
 const CARDS_MAX: u64 = 200_000;
@@ -25,21 +35,43 @@ pub struct CardDirectory {
     known: Cache<String, Option<Arc<CardFile>>>,
     changes: AtomicU64,
     filling: Mutex<()>,
+    clock: Arc<Clock>,
+    /// Whether what is remembered may be answered from.
+    pub trust: Trust,
+    /// Told when a card changed.
+    pub changed: Notify,
+    /// Answers on their way to stations.
+    pub answers: Answers,
 }
 
 impl CardDirectory {
     /// An empty memory over a store.
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: Cache::new(CARDS_MAX), changes: AtomicU64::new(0), filling: Mutex::new(()) }
+    pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>, trust: Trust) -> Self {
+        Self {
+            store,
+            known: Cache::new(CARDS_MAX),
+            changes: AtomicU64::new(0),
+            filling: Mutex::new(()),
+            clock,
+            trust,
+            changed: Notify::new(),
+            answers: Answers::default(),
+        }
     }
 
     /// The card that readers read as this tag; `None`: it is no card of the programme.
     pub async fn find(&self, id_tag: &IdTag) -> Stored<Option<Arc<CardFile>>> {
-        if let Some(known) = self.known.get(id_tag.matched()) {
+        if self.trust.holds()
+            && let Some(known) = self.known.get(id_tag.matched())
+        {
             return Ok(known);
         }
         let changes = self.changes.load(Ordering::SeqCst);
         let file = self.store.card_by_tag(id_tag).await?.map(Arc::new);
+        // Another node's clock may be ahead: what it did is not judged as if it were still to come.
+        if let Some(newest) = file.as_deref().and_then(CardFile::newest_event_at) {
+            self.clock.not_before(newest);
+        }
         let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.changes.load(Ordering::SeqCst) == changes {
             self.known.insert(id_tag.matched().to_owned(), file.clone());
@@ -49,11 +81,24 @@ impl CardDirectory {
 
     /// Forgets cards: they, or their members, changed. Look-ups under way are not kept either.
     pub fn forget_tags(&self, tags: &[&IdTag]) {
+        self.forget(tags.iter().map(|tag| tag.matched()));
+    }
+
+    /// The same, by the tags' matched spelling.
+    pub fn forget<'a>(&self, matched: impl Iterator<Item = &'a str>) {
         let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         self.changes.fetch_add(1, Ordering::SeqCst);
-        for tag in tags {
-            self.known.invalidate(tag.matched());
+        for tag in matched {
+            self.known.invalidate(tag);
         }
+        self.changed.notify_one();
+    }
+
+    /// Forgets every card.
+    pub fn forget_all(&self) {
+        let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.known.invalidate_all();
     }
 }
 
@@ -77,6 +122,16 @@ impl StationDirectory {
             return Ok(Some(known.clone()));
         }
         self.refresh(id).await
+    }
+
+    /// Forgets a station: the next look-up reads it again.
+    pub fn forget(&self, id: &StationId) {
+        self.known.remove(id);
+    }
+
+    /// Forgets every station.
+    pub fn forget_all(&self) {
+        self.known.clear();
     }
 
     /// Reads a station's record again. One read at a time, so that none puts an older one back.

@@ -1,0 +1,130 @@
+//! A card that is no longer valid is dead everywhere: every node refuses it before the change is confirmed,
+//! and every station that may remember it learns of it as soon as it can (article 3.6, rule R4.2c). The same
+//! the other way when it is valid again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::{info, warn};
+
+use super::cards::state_of;
+use super::{App, Done};
+use crate::cluster::Heard;
+use crate::directory::SETTLED_WITHIN;
+use crate::domain::authorization::CardFile;
+use crate::domain::card::CardState;
+use crate::domain::ids::{CardNumber, StationId};
+use crate::domain::member::Member;
+use crate::ocpp::event::StationCommand;
+use crate::store::blocks::{Delivery, Reach};
+use crate::store::nodes::Changed;
+use crate::store::{Page, SessionFilter};
+
+/// When a card is looked at once more after a change: a node that was stopped while it answered may have kept
+/// an exposure in the meantime.
+const SECOND_LOOK_S: i64 = 10;
+
+/// Cards looked at between two reads of the store.
+const LOOKS_AT_ONCE: i64 = 100;
+
+/// Sessions of one card that may run at once and are stopped.
+const RUNNING_MAX: i64 = 100;
+
+/// How a change of cards reached nodes and stations.
+#[derive(Debug, Clone, Default)]
+pub struct Reached {
+    /// Which nodes heard of it.
+    pub nodes: Heard,
+    /// The stations that are still to learn of it.
+    pub stations_pending: Vec<StationId>,
+}
+
+impl App {
+    /// The looks that a change of cards asks for: now, and once more a little later.
+    pub(super) fn looks(&self, cards: &[CardNumber], at: DateTime<Utc>) -> Vec<(CardNumber, DateTime<Utc>)> {
+        let instants = [at, at + TimeDelta::seconds(SECOND_LOOK_S)];
+        cards.iter().flat_map(|card| instants.map(|instant| (card.clone(), instant))).collect()
+    }
+
+    /// Lets everyone hear of a change of cards that was committed. Returns when no node accepts by what it
+    /// remembers from before.
+    pub(super) async fn spread(&self, files: &[CardFile], member: Option<&Member>, looks: &[CardNumber]) -> Reached {
+        let began = std::time::Instant::now();
+        let mut tags: Vec<_> = files.iter().map(|file| &file.card.id_tag).collect();
+        tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
+        self.cards.forget_tags(&tags);
+        let mut reached = Reached::default();
+        for card in looks {
+            match self.look_at_card(card).await {
+                Ok(pending) => reached.stations_pending.extend(pending),
+                // The look is kept with the change: it is done later.
+                Err(cause) => warn!(card_number = %card, %cause, "stations could not be told of a card yet"),
+            }
+        }
+        let changed: Vec<Changed> = tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
+        let (nodes, settled) = tokio::join!(self.cluster.announce(&changed), self.cards.answers.settled(SETTLED_WITHIN));
+        if !settled {
+            warn!("a station did not take an answer that it was sent before a card changed");
+        }
+        if !looks.is_empty() {
+            metrics::histogram!("juden_revocation_seconds").record(began.elapsed().as_secs_f64());
+            self.cards.changed.notify_one();
+        }
+        reached.nodes = nodes;
+        reached
+    }
+
+    /// Looks at a card's standing: what stations are to learn of it is noted. Those that are still to learn.
+    pub(super) async fn look_at_card(&self, number: &CardNumber) -> Done<Vec<StationId>> {
+        let file = self.card(number).await?;
+        let (now, programme) = (self.now(), self.programme());
+        let reach = match state_of(&file, now, &programme) {
+            CardState::Active => Reach::Allow,
+            CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
+            CardState::Stock | CardState::Mailed => return Ok(Vec::new()),
+        };
+        let end = file.member.as_ref().and_then(|member| member.end(&programme));
+        if let Some(end) = end.filter(|end| end.at > now) {
+            self.store.add_look(number, end.at).await?;
+        }
+        Ok(self.store.recall(number, reach, now).await?)
+    }
+
+    /// How far stations are with learning of a card.
+    pub async fn deliveries_of(&self, number: &CardNumber) -> Done<Vec<Delivery>> {
+        Ok(self.store.deliveries_of(number).await?)
+    }
+
+    /// Looks at every card that is due.
+    pub(super) async fn look_at_due_cards(&self) -> Done<()> {
+        loop {
+            let now = self.now();
+            let due = self.store.due_looks(now, LOOKS_AT_ONCE).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for card in due {
+                if !self.look_at_card(&card).await?.is_empty() {
+                    self.cards.changed.notify_one();
+                }
+                self.store.looked(&card, now).await?;
+            }
+        }
+    }
+
+    /// Stops the running sessions of a card that was lost, where the operator wants that.
+    pub(super) async fn stop_sessions_of_lost(&self, number: &CardNumber) -> Done<()> {
+        if !self.settings.remote_stop_on_lost {
+            return Ok(());
+        }
+        let filter = SessionFilter { card: Some(number.clone()), running: true, ..SessionFilter::default() };
+        for session in self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await? {
+            let command = StationCommand::RemoteStop { session: session.id };
+            match self.send_command(&session.station_id, &command, "juden").await {
+                Ok(result) => info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
+                    "the session of a lost card was to be stopped"),
+                Err(cause) => warn!(station_id = %session.station_id, session_id = %session.reference, %cause,
+                    "the session of a lost card could not be stopped"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+//! What waits for one commit, and whom to tell.
+
+use std::collections::HashSet;
+
+use tokio::sync::oneshot;
+
+use super::decide::sampled_at;
+use super::{Job, Opening, Submission, keys};
+use crate::domain::ids::{IdTag, SessionId, StationId};
+use crate::ocpp::event::TransactionEvent;
+use crate::store::ledger::{NoteRow, Wanted};
+
+/// What waits for one commit.
+#[derive(Default)]
+pub struct Work {
+    /// Transaction messages.
+    pub submissions: Vec<Submission>,
+    /// Notes.
+    pub notes: Vec<NoteRow>,
+    /// Connections that open.
+    pub openings: Vec<Opening>,
+    told: Vec<oneshot::Sender<()>>,
+}
+
+/// What a batch comes to: an answer for each submission, `None` where its connection was replaced, and a
+/// fence for each opening.
+pub struct Outcome {
+    /// For each submission.
+    pub answers: Vec<Option<String>>,
+    /// For each opening.
+    pub fences: Vec<i64>,
+}
+
+impl Work {
+    /// The work that jobs are.
+    pub fn of(jobs: Vec<Job>) -> Self {
+        let mut work = Self::default();
+        for job in jobs {
+            match job {
+                Job::Transaction(submission) => work.submissions.push(*submission),
+                Job::Note(note, tell) => {
+                    work.notes.push(note);
+                    work.told.extend(tell);
+                }
+                Job::Open(opening, tell) => {
+                    work.openings.push(opening);
+                    work.told.push(tell);
+                }
+            }
+        }
+        work
+    }
+
+    /// How many messages it is.
+    pub fn len(&self) -> usize {
+        self.submissions.len() + self.notes.len() + self.openings.len()
+    }
+
+    /// Its parts one by one; openings go first.
+    pub fn split(self) -> (Vec<Self>, Vec<oneshot::Sender<()>>) {
+        let openings = self.openings.into_iter().map(|opening| Self { openings: vec![opening], ..Self::default() });
+        let submissions = self.submissions.into_iter().map(|submission| Self { submissions: vec![submission], ..Self::default() });
+        let notes = self.notes.into_iter().map(|note| Self { notes: vec![note], ..Self::default() });
+        (openings.chain(submissions).chain(notes).collect(), self.told)
+    }
+
+    /// Tells everyone what came of it.
+    pub fn tell(self, outcome: Outcome) {
+        for (opening, fence) in self.openings.iter().zip(outcome.fences) {
+            opening.fence.set(fence);
+        }
+        for (submission, answer) in self.submissions.into_iter().zip(outcome.answers) {
+            // Without an answer the reply is dropped: the station keeps its message.
+            if let Some(answer) = answer {
+                let _ = submission.reply.send(answer);
+            }
+        }
+        for tell in self.told {
+            let _ = tell.send(());
+        }
+    }
+
+    /// Everything that the decisions about its messages may ask for.
+    pub fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        let mut stations: HashSet<StationId> = self.openings.iter().map(|opening| opening.station_id.clone()).collect();
+        for submission in &self.submissions {
+            let station = submission.station.id.clone();
+            let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
+            match &submission.event {
+                TransactionEvent::Start(report) => {
+                    wanted.start_keys.push((station.clone(), keys::start(report, &submission.payload)));
+                    wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
+                }
+                TransactionEvent::Stop(report) => {
+                    wanted.stop_keys.push((station.clone(), keys::stop(report, &submission.payload)));
+                    wanted.sessions.extend(named(report.transaction_id));
+                }
+                TransactionEvent::Meter(report) => {
+                    wanted.sessions.extend(named(report.transaction_id));
+                    let at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
+                    wanted.connectors.push((station.clone(), report.connector_id.unwrap_or_default(), at));
+                }
+            }
+            stations.insert(station);
+        }
+        wanted.stations = stations.into_iter().collect();
+        wanted
+    }
+}
+
+/// The card that a message names.
+pub fn tag(submission: &Submission) -> Option<IdTag> {
+    match &submission.event {
+        TransactionEvent::Start(report) => Some(IdTag::new(&report.id_tag)),
+        TransactionEvent::Stop(report) => report.id_tag.clone(),
+        TransactionEvent::Meter(_) => None,
+    }
+    .filter(|tag| !tag.is_empty())
+}

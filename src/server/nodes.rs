@@ -1,0 +1,114 @@
+//! How a node joins those that share its store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::cluster::shared::{Bus, Dial, Keys, Parts, SILENT_MS};
+use crate::cluster::{Memory, Seats, SharedCluster};
+use crate::config::Config;
+use crate::hex;
+use crate::store::NodeRun;
+use crate::store::nodes::{Joined, NewNode, NodeStore};
+
+/// How long a node waits for its name: that of a node that was killed is free after some seconds.
+const NAME_WAIT: Duration = Duration::from_secs(6);
+
+/// Between tries.
+const NAME_RETRY: Duration = Duration::from_millis(250);
+
+/// Letters of the installation's name in Redis.
+const INSTALLATION_LETTERS: usize = 16;
+
+/// What a node brings.
+pub struct NodeParts {
+    /// Its name.
+    pub name: String,
+    /// Its run.
+    pub run: NodeRun,
+    /// Its connections.
+    pub seats: Arc<Seats>,
+    /// What it remembers.
+    pub memory: Arc<dyn Memory>,
+    /// Its clock.
+    pub clock: Arc<Clock>,
+}
+
+/// Joins the nodes of a store. `secret`: the installation's, which all of its nodes know.
+pub async fn join(config: &Config, store: Arc<dyn NodeStore>, secret: &str, parts: NodeParts) -> anyhow::Result<Arc<SharedCluster>> {
+    let bus = match &config.redis_url {
+        None => None,
+        Some(url) => Some(bus(config, url, secret).await?),
+    };
+    let me = NewNode { name: parts.name, run: parts.run, is_linked: bus.is_some() };
+    let joined_at = take_name(store.as_ref(), &me).await?;
+    info!(node = me.name, change = joined_at, "the node has joined");
+    Ok(SharedCluster::new(Parts {
+        me,
+        seats: parts.seats,
+        store,
+        memory: parts.memory,
+        clock: parts.clock,
+        bus,
+        call_timeout: config.link.call_timeout,
+        joined_at,
+    }))
+}
+
+/// The way over Redis. It must answer at the start, so that a wrong address or password is told; later it may be
+/// away.
+async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
+    let ca = match &config.redis_ca {
+        None => None,
+        Some(file) => Some(std::fs::read(file).with_context(|| format!("redis-ca: cannot read {}", file.display()))?),
+    };
+    // TLS is done by one implementation, whichever crate asks for it. A second start in one process keeps the first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let dial = Dial::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
+    let installation = hex::sha256(format!("installation|{secret}").as_bytes());
+    let bus = Bus::new(dial, Keys::of(installation.get(..INSTALLATION_LETTERS).unwrap_or(&installation)));
+    if let Err(cause) = bus.try_out().await {
+        bail!("redis-url: Redis at {} cannot be used: {cause}; check address, user, password and TLS", shown(url));
+    }
+    Ok(bus)
+}
+
+/// A URL without its password.
+pub fn shown(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return "(unreadable)".to_owned() };
+    match rest.rsplit_once('@') {
+        Some((_, place)) => format!("{scheme}://…@{place}"),
+        None => url.to_owned(),
+    }
+}
+
+async fn take_name(store: &dyn NodeStore, me: &NewNode) -> anyhow::Result<i64> {
+    let began = std::time::Instant::now();
+    loop {
+        match store.join(me, SILENT_MS).await? {
+            Joined::At(change) => return Ok(change),
+            Joined::NameTaken(_) | Joined::NotLinked(_) if began.elapsed() < NAME_WAIT => tokio::time::sleep(NAME_RETRY).await,
+            Joined::NameTaken(silent_ms) => {
+                bail!("node-id: a node called {:?} is alive ({silent_ms} ms ago it was heard): give this one another name", me.name)
+            }
+            Joined::NotLinked(other) => bail!(
+                "redis-url: the node {other:?} shares this database: nodes that share one need the same Redis, each of them (redis-url)"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        assert_eq!(shown("redis://:secret@h:6379/1"), "redis://…@h:6379/1");
+        assert_eq!(shown("rediss+sentinel://u:p%40@h1:1,h2:2/m"), "rediss+sentinel://…@h1:1,h2:2/m");
+        assert_eq!(shown("redis://h:6379"), "redis://h:6379");
+    }
+}

@@ -1,0 +1,124 @@
+//! Which stations may remember a card, and how they learn that it is blocked, or no longer.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::Stored;
+use crate::domain::ids::{CardNumber, IdTag, StationId};
+
+/// What a station is to learn of a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// That it is blocked.
+    Block,
+    /// That it is no longer blocked.
+    Allow,
+}
+
+impl Reach {
+    /// Its code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Allow => "allow",
+        }
+    }
+
+    /// The one with a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Block, Self::Allow].into_iter().find(|reach| reach.code() == code)
+    }
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// The station does not know yet.
+    Pending,
+    /// It knows.
+    Delivered,
+    /// It has no means to be told.
+    Unsupported,
+}
+
+impl DeliveryState {
+    /// Its code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Unsupported => "unsupported",
+        }
+    }
+
+    /// The one with a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::Unsupported].into_iter().find(|state| state.code() == code)
+    }
+}
+
+/// Something that a station is to learn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The station.
+    pub station_id: StationId,
+    /// The card.
+    pub card: CardNumber,
+    /// What readers read from it.
+    pub id_tag: IdTag,
+    /// What it is to learn.
+    pub reach: Reach,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// By which means it was told last: `local_list`, `clear_cache`.
+    pub means: Option<String>,
+    /// How often it was tried.
+    pub tries: i64,
+    /// Since when it is to learn it.
+    pub since: DateTime<Utc>,
+    /// When it last came to its state.
+    pub at: DateTime<Utc>,
+}
+
+/// What became of telling a station.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// How far it is now.
+    pub state: DeliveryState,
+    /// By which means it was told.
+    pub means: Option<&'static str>,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Not to be tried again before.
+    pub next_try_at: DateTime<Utc>,
+}
+
+/// Exposures and deliveries.
+#[async_trait]
+pub trait BlockStore: Send + Sync {
+    /// Every station where a card was accepted is to learn this of it from now on. What a station already
+    /// learnt, or never needs to, stays. The stations that are still to learn it.
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>>;
+    /// What stations are to learn, or learnt, of a card, in order of the stations.
+    async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
+    /// What a station is still to learn, the oldest first.
+    async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
+    /// Cards that a station's list is to hold as blocked, known to it or not, the newest first.
+    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
+    /// Of these stations, those that are to be told something now.
+    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>>;
+    /// Keeps what became of deliveries, unless something else is to be learnt since.
+    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()>;
+    /// Cards to be looked at again by now, at most `limit`.
+    async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>>;
+    /// A card is to be looked at when an instant comes.
+    async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()>;
+    /// Every card that a station may remember is to be looked at when an instant comes.
+    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()>;
+    /// A card was looked at: what fell due up to then is done.
+    async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()>;
+    /// The version of the local list that was last sent to a station; 0 before the first.
+    async fn list_version(&self, station: &StationId) -> Stored<i64>;
+    /// Keeps it.
+    async fn save_list_version(&self, station: &StationId, version: i64) -> Stored<()>;
+}

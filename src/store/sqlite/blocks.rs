@@ -1,0 +1,172 @@
+//! Exposures of cards, and what stations are to learn of them, in SQLite.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::rows::{instant, optional};
+use crate::domain::ids::{CardNumber, IdTag, StationId};
+use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::store::{StoreError, Stored};
+
+/// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
+const RECALL_BLOCK: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
+    SELECT card_number, station_id, 'block', 'pending', NULL, 0, ?2, ?2, ?2 FROM card_exposures WHERE card_number = ?1
+    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0, since = ?2, at = ?2, next_try_at = ?2
+        WHERE card_deliveries.reach = 'allow'";
+
+/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
+const RECALL_ALLOW: &str = "
+    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = ?2, at = ?2, next_try_at = ?2,
+        state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = ?1 AND reach = 'block'";
+
+const DELIVERIES: &str = "
+    SELECT d.*, c.id_tag FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
+
+#[async_trait]
+impl BlockStore for SqliteStore {
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let statement = match reach {
+            Reach::Block => RECALL_BLOCK,
+            Reach::Allow => RECALL_ALLOW,
+        };
+        sqlx::query(statement).bind(card.as_str()).bind(at.timestamp_millis()).execute(&mut *write).await?;
+        let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = ?1 AND state = 'pending' ORDER BY station_id")
+            .bind(card.as_str())
+            .fetch_all(&mut *write)
+            .await?;
+        write.commit().await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.card_number = ?1 ORDER BY d.station_id");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.read).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.station_id = ?1 AND d.state = 'pending' ORDER BY d.since, d.card_number LIMIT ?2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.station_id = ?1 AND d.reach = 'block' ORDER BY d.since DESC, d.card_number LIMIT ?2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        let ids: Vec<&str> = stations.iter().map(StationId::as_str).collect();
+        let rows = sqlx::query(
+            "SELECT DISTINCT station_id FROM card_deliveries
+             WHERE state = 'pending' AND next_try_at <= ?2 AND station_id IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json!(ids).to_string())
+        .bind(now.timestamp_millis())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+        let keys: Vec<_> = deliveries.iter().map(|one| json!([one.card.as_str(), one.station_id.as_str(), one.reach.code()])).collect();
+        sqlx::query(
+            "UPDATE card_deliveries SET state = ?2, means = coalesce(?3, means), at = ?4, next_try_at = ?5, tries = tries + 1
+             WHERE state = 'pending' AND (card_number, station_id, reach) IN
+                (SELECT r.value->>0, r.value->>1, r.value->>2 FROM json_each(?1) r)",
+        )
+        .bind(json!(keys).to_string())
+        .bind(told.state.code())
+        .bind(told.means)
+        .bind(told.at.timestamp_millis())
+        .bind(told.next_try_at.timestamp_millis())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>> {
+        let due: Vec<String> =
+            sqlx::query_scalar("SELECT card_number FROM card_looks WHERE due_at <= ?1 GROUP BY card_number ORDER BY min(due_at) LIMIT ?2")
+                .bind(now.timestamp_millis())
+                .bind(limit)
+                .fetch_all(&self.read)
+                .await?;
+        due.iter().map(|text| CardNumber::parse(text).map_err(|_| StoreError::Unreadable("card number"))).collect()
+    }
+
+    async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()> {
+        let mut write = self.write.acquire().await?;
+        add_looks(&mut write, &[(card.clone(), due)]).await
+    }
+
+    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()> {
+        sqlx::query("INSERT OR IGNORE INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, ?1 FROM card_exposures")
+            .bind(due.timestamp_millis())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()> {
+        sqlx::query("DELETE FROM card_looks WHERE card_number = ?1 AND due_at <= ?2")
+            .bind(card.as_str())
+            .bind(until.timestamp_millis())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    async fn list_version(&self, station: &StationId) -> Stored<i64> {
+        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = ?1").bind(station.as_str());
+        Ok(version.fetch_optional(&self.read).await?.unwrap_or(0))
+    }
+
+    async fn save_list_version(&self, station: &StationId, version: i64) -> Stored<()> {
+        sqlx::query("UPDATE stations SET list_version = ?2 WHERE station_id = ?1")
+            .bind(station.as_str())
+            .bind(version)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Notes when cards are to be looked at.
+pub async fn add_looks(write: &mut SqliteConnection, looks: &[(CardNumber, DateTime<Utc>)]) -> Stored<()> {
+    if looks.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = looks.iter().map(|(card, due)| json!([card.as_str(), due.timestamp_millis()])).collect();
+    sqlx::query("INSERT OR IGNORE INTO card_looks (card_number, due_at) SELECT r.value->>0, r.value->>1 FROM json_each(?1) r")
+        .bind(json!(rows).to_string())
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
+fn station_id(row: &SqliteRow) -> Stored<StationId> {
+    StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))
+}
+
+fn delivery(row: &SqliteRow) -> Stored<Delivery> {
+    Ok(Delivery {
+        station_id: station_id(row)?,
+        card: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
+        id_tag: IdTag::new(row.try_get("id_tag")?),
+        reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
+        state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
+        means: optional(row, "means")?,
+        tries: row.try_get("tries")?,
+        since: instant(row.try_get("since")?),
+        at: instant(row.try_get("at")?),
+    })
+}
