@@ -14,6 +14,7 @@ mod lookups;
 mod members;
 mod memberships;
 mod months;
+mod observed;
 pub mod problem;
 mod programme;
 mod sessions;
@@ -175,6 +176,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
         }))
+        .layer(middleware::from_fn(observed::observe))
         .with_state(api)
 }
 

@@ -321,8 +321,12 @@ async fn handled(handling: &mut Option<(MessageId, Handling)>) -> String {
 /// Handles one call: its answer's frame.
 async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Waiting, heard: Heard) -> String {
     let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
+    let began = Instant::now();
+    // A station may name whatever action it likes: only those that are known are counted by name.
+    let mut counted_as = "other";
     let answered = async {
         let decoded = protocol.decode(&call.action, payload)?;
+        counted_as = call.action.as_str();
         let record = app.stations.find(&station).await.ok().flatten();
         let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
         let incoming = Incoming {
@@ -336,7 +340,9 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, call: Wai
         let event: StationEvent = decoded.event;
         app.handle(incoming, event).await
     };
-    match answered.await {
+    let answered = answered.await;
+    metrics::histogram!("juden_call_seconds", "action" => counted_as.to_owned()).record(began.elapsed().as_secs_f64());
+    match answered {
         Ok(payload) => frame::result_text(&call.id, &payload),
         Err(error) => {
             debug!(station_id = %station, action = call.action, code = ?error.code, why = error.description, "a call was refused");

@@ -9,6 +9,7 @@ mod cdrs;
 mod cli;
 mod closing;
 mod commands;
+mod deploy;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
