@@ -12,6 +12,7 @@ use juden::domain::month::BillingMonth;
 use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::sqlite::SqliteStore;
+use juden::telemetry::spans::SpanExport;
 use juden::{demo, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -123,7 +124,8 @@ fn told(cause: anyhow::Error) -> anyhow::Result<ExitCode> {
 async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
-    telemetry::start_logging(config.log_json, &config.log_level);
+    let spans = config.otlp_endpoint.as_deref().map(|endpoint| SpanExport::start(endpoint, config.node_id.as_deref())).transpose()?;
+    telemetry::start_logging(config.log_json, &config.log_level, spans.as_ref());
     let store = open(&config).await?;
     let stop = Stop::new()?;
     let server = Server::start(&config, store.clone(), tariffs, clock(&config)).await?;
@@ -136,6 +138,9 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     println!("API http://{0}/api/v1, described at http://{0}/api/docs", server.http);
     stop.told().await;
     server.stop().await;
+    if let Some(spans) = spans {
+        spans.finish().await;
+    }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -161,7 +166,7 @@ impl Stop {
 }
 
 async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(false, "warn,juden::server=off");
+    telemetry::start_logging(false, "warn,juden::server=off", None);
     let folder = demo::folder();
     let url = format!("sqlite://{}", folder.join("juden.db").display());
     let store = SqliteStore::open(&url).await?;

@@ -35,6 +35,7 @@ use moka::sync::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -183,7 +184,7 @@ pub fn router(api: Arc<Api>) -> Router {
 /// Lets a request run to its end although its client hangs up: what is committed must be followed by
 /// what makes it hold, such as forgetting a suspended card.
 async fn detached(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
+    match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(_) => Problem::new(500, "internal", "the server failed at this request; its log says why").into_response(),
     }

@@ -25,5 +25,6 @@ mod months;
 mod rebuild;
 mod refusals;
 mod repeats;
+mod spans;
 mod stops;
 mod year;
