@@ -29,7 +29,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 30] = [
+pub const KEYS: [Key; 31] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store, sqlite://PATH"),
@@ -60,6 +60,7 @@ pub const KEYS: [Key; 30] = [
     key("onboarding-delay-s", "5", "seconds after boot before Juden asks a station anything; none asks nothing"),
     key("log-format", "text", "log lines: text or json"),
     key("log-level", "info", "what is logged, as a tracing filter"),
+    key("otlp-endpoint", "", "OpenTelemetry collector that spans go to, http://HOST:PORT; empty: none"),
 ];
 
 /// How station connections are kept.
@@ -112,11 +113,20 @@ pub struct Config {
     pub log_json: bool,
     /// What is logged.
     pub log_level: String,
+    /// Where spans go.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// The environment variable of a key.
 pub fn variable(name: &str) -> String {
     format!("JUDEN_{}", name.to_uppercase().replace('-', "_"))
+}
+
+/// Whether a text is a plain HTTP address. No name and password: they would be printed.
+fn is_plain_http(text: &str) -> bool {
+    text.parse::<hyper::Uri>().is_ok_and(|uri| {
+        uri.scheme_str() == Some("http") && uri.authority().is_some_and(|host| !host.as_str().contains('@')) && uri.query().is_none()
+    })
 }
 
 /// Settings as texts, by key, with where each comes from.
@@ -259,6 +269,10 @@ impl Texts {
             log_level: self.read("log-level", "a tracing filter such as info or juden=debug", String::new(), |text| {
                 tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
             }),
+            otlp_endpoint: self.read("otlp-endpoint", "empty, or http://HOST:PORT of a collector", None, |text| match text {
+                "" => Some(None),
+                endpoint => is_plain_http(endpoint).then(|| Some(endpoint.to_owned())),
+            }),
         };
         if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
     }
@@ -322,7 +336,13 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_with_key_value_and_what_is_allowed() {
-        let wrong = [("http-listen", "here"), ("call-timeout-s", "0"), ("simulated-clock", "soon"), ("month-close-day", "29")];
+        let wrong = [
+            ("http-listen", "here"),
+            ("call-timeout-s", "0"),
+            ("simulated-clock", "soon"),
+            ("month-close-day", "29"),
+            ("otlp-endpoint", "collector"),
+        ];
         let faults = gathered(&wrong, &[], None).into_config().unwrap_err();
         assert_eq!(faults.len(), wrong.len(), "{faults:?}");
         assert!(faults.iter().any(|fault| fault == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));

@@ -12,6 +12,7 @@ use juden::domain::month::BillingMonth;
 use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::sqlite::SqliteStore;
+use juden::telemetry::spans::SpanExport;
 use juden::{demo, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -60,6 +61,12 @@ fn command_line() -> Command {
                 .arg(month())
                 .args(settings()),
         )
+        .subcommand(
+            Command::new("retain")
+                .about("removes journal and readings from before a closed month")
+                .arg(month().long("before"))
+                .args(settings()),
+        )
         .subcommand(Command::new("check-config").about("prints the settings in force, or every fault").args(settings()))
 }
 
@@ -105,6 +112,7 @@ async fn main() -> ExitCode {
         Some(("migrate", matches)) => migrate(matches).await,
         Some(("export", matches)) => export(matches).await,
         Some(("verify-month", matches)) => verify(matches).await.or_else(told),
+        Some(("retain", matches)) => retain(matches).await,
         Some(("check-config", matches)) => check(matches),
         _ => Ok(ExitCode::FAILURE),
     };
@@ -123,7 +131,8 @@ fn told(cause: anyhow::Error) -> anyhow::Result<ExitCode> {
 async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
-    telemetry::start_logging(config.log_json, &config.log_level);
+    let spans = config.otlp_endpoint.as_deref().map(|endpoint| SpanExport::start(endpoint, config.node_id.as_deref())).transpose()?;
+    telemetry::start_logging(config.log_json, &config.log_level, spans.as_ref());
     let store = open(&config).await?;
     let stop = Stop::new()?;
     let server = Server::start(&config, store.clone(), None, tariffs, clock(&config)).await?;
@@ -136,6 +145,9 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     println!("API http://{0}/api/v1, described at http://{0}/api/docs", server.http);
     stop.told().await;
     server.stop().await;
+    if let Some(spans) = spans {
+        spans.finish().await;
+    }
     store.close().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -161,7 +173,7 @@ impl Stop {
 }
 
 async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
-    telemetry::start_logging(false, "warn,juden::server=off");
+    telemetry::start_logging(false, "warn,juden::server=off", None);
     let folder = demo::folder();
     let url = format!("sqlite://{}", folder.join("juden.db").display());
     let store = SqliteStore::open(&url).await?;
@@ -224,6 +236,13 @@ async fn verify(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
     println!("{month}: {} lines differ", differences.len());
     Ok(ExitCode::FAILURE)
+}
+
+async fn retain(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let month = month(matches)?;
+    let rows = offline_app(matches).await?.forget_before(month).await?;
+    println!("{rows} messages and readings from before {month} were removed");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {

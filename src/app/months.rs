@@ -294,11 +294,24 @@ impl App {
         }
     }
 
+    /// Removes journal and readings from before a month. All months before it must be closed: what is billed
+    /// still rests on them. How many rows.
+    pub async fn forget_before(&self, month: BillingMonth) -> Done<u64> {
+        let open = self.earliest_open().await?;
+        if let Some(open) = open.filter(|open| *open < month) {
+            return Err(AppError::conflict("month_not_closed", format!("{open} is not closed: what it rests on is kept")));
+        }
+        Ok(self.store.forget_before(month).await?)
+    }
+
     /// Looks now and then whether something is due, for as long as it is polled.
     pub async fn keep_looking(&self) {
         loop {
             let done = match self.programme.refresh().await {
-                Ok(()) => self.run_due().await,
+                Ok(()) => match self.store.make_room(self.now()).await {
+                    Ok(()) => self.run_due().await,
+                    Err(cause) => Err(cause.into()),
+                },
                 Err(cause) => Err(cause.into()),
             };
             let wait = match done {

@@ -14,6 +14,7 @@ mod lookups;
 mod members;
 mod memberships;
 mod months;
+mod observed;
 pub mod problem;
 mod programme;
 mod sessions;
@@ -34,6 +35,7 @@ use moka::sync::Cache;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -175,13 +177,14 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
         }))
+        .layer(middleware::from_fn(observed::observe))
         .with_state(api)
 }
 
 /// Lets a request run to its end although its client hangs up: what is committed must be followed by
 /// what makes it hold, such as forgetting a suspended card.
 async fn detached(request: Request, next: Next) -> Response {
-    match tokio::spawn(next.run(request)).await {
+    match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
         Err(_) => Problem::new(500, "internal", "the server failed at this request; its log says why").into_response(),
     }

@@ -17,7 +17,8 @@ use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
-use tracing::{debug, info, warn};
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use super::Link;
 use super::handshake::Entering;
@@ -26,13 +27,14 @@ use crate::app::App;
 use crate::app::events::Incoming;
 use crate::cluster::{Fence, OutgoingCall, Seat};
 use crate::directory::Answering;
-use crate::domain::ids::StationId;
+use crate::domain::ids::{SessionId, StationId};
 use crate::domain::instant::Heard;
 use crate::ledger::Opening;
 use crate::ocpp::event::StationEvent;
 use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
 use crate::ocpp::protocol::Protocol;
 use crate::store::ledger::{NoteRow, StationNote};
+use crate::telemetry::spans::TARGET;
 
 /// Calls of a station that wait to be handled; beyond it, nothing more is read from it.
 const CALLS_WAITING_MAX: usize = 64;
@@ -178,7 +180,7 @@ impl Connection {
                 }
                 Wake::Command(call) => {
                     debug!(station_id = %self.station, action = call.action, "a command is sent");
-                    let text = self.outgoing.begin(call, self.link.settings.call_timeout);
+                    let text = self.outgoing.begin(&self.station, call, self.link.settings.call_timeout);
                     self.send(socket, Message::text(text)).await
                 }
                 Wake::CommandTimeout if self.outgoing.timed_out() => Err(End::Close(CloseCode::Policy, "no command is answered")),
@@ -267,8 +269,12 @@ impl Connection {
         if let Some(call) = self.waiting.pop_front() {
             let heard = Heard { received_at: call.received_at, connected_since: self.connected_since };
             let id = call.id.clone();
+            let span = info_span!(
+                target: TARGET, parent: None, "ocpp.call", station_id = %self.station, action = Empty, session_id = Empty, outcome = Empty
+            );
             let (app, station) = (self.link.app.clone(), self.station.clone());
-            self.handling = Some((id, Box::pin(handle(app, station, self.protocol, self.fence.clone(), call, heard))));
+            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard);
+            self.handling = Some((id, Box::pin(handling.instrument(span))));
         }
     }
 
@@ -353,8 +359,15 @@ async fn handled(handling: &mut Option<(MessageId, Handling)>) -> Handled {
 async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fence, call: Waiting, heard: Heard) -> Handled {
     let under_way = Answering::begin(&app.cards);
     let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
+    let began = Instant::now();
+    // A station may name whatever action it likes: only those that are known are told by name.
+    let known = protocol.served(&call.action);
+    let known_as = known.unwrap_or("other");
+    let mut starts = false;
     let answered = async {
         let decoded = protocol.decode(&call.action, payload)?;
+        note_session(decoded.event.session_number());
+        starts = decoded.event.is_start();
         let record = app.stations.find(&station).await.ok().flatten();
         let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
         let incoming = Incoming {
@@ -369,15 +382,34 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
         let event: StationEvent = decoded.event;
         app.handle(incoming, event).await
     };
-    let text = match answered.await {
-        Ok(payload) => frame::result_text(&call.id, &payload),
+    let answered = answered.await;
+    metrics::histogram!("juden_call_seconds", "action" => known_as).record(began.elapsed().as_secs_f64());
+    Span::current().record("action", known_as);
+    let text = match answered {
+        Ok(payload) => {
+            Span::current().record("outcome", "answered");
+            if starts {
+                note_session(protocol.session_started(&payload));
+            }
+            frame::result_text(&call.id, &payload)
+        }
         Err(error) => {
-            debug!(station_id = %station, action = call.action, code = ?error.code, why = error.description, "a call was refused");
+            Span::current().record("outcome", error.code.wire());
+            // What a station invents as an action may be anything, also a card.
+            let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
+            debug!(station_id = %station, action = known_as, code = ?error.code, why, "a call was refused");
             metrics::counter!("juden_call_errors_total", "code" => error.code.wire()).increment(1);
             frame::error_text(&call.id, &error)
         }
     };
     Handled { text, _under_way: under_way }
+}
+
+/// Names the session in the span of the call that is being handled.
+fn note_session(number: Option<i64>) {
+    if let Some(number) = number.filter(|number| (1..=SessionId::MAX).contains(number)) {
+        Span::current().record("session_id", display(SessionId(number)));
+    }
 }
 
 /// Reads on for a moment after a close: a peer that is still sending sees the close before the reset.

@@ -3,8 +3,13 @@
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
 use crate::cluster::{CallOutcome, OutgoingCall};
+use crate::domain::ids::StationId;
 use crate::ocpp::frame::{self, MessageId, Reply};
+use crate::telemetry::spans::TARGET;
 
 /// Calls left unanswered in a row after which a connection is taken for dead.
 pub const UNANSWERED_MAX: u32 = 3;
@@ -21,6 +26,15 @@ struct Pending {
     id: String,
     deadline: Instant,
     reply: oneshot::Sender<CallOutcome>,
+    /// From the call's sending until what came of it.
+    span: Span,
+}
+
+impl Pending {
+    fn ends(self, told: &'static str, outcome: CallOutcome) {
+        self.span.record("outcome", told);
+        let _ = self.reply.send(outcome);
+    }
 }
 
 impl Outgoing {
@@ -30,9 +44,10 @@ impl Outgoing {
     }
 
     /// Begins a call; its frame is to be sent.
-    pub fn begin(&mut self, call: OutgoingCall, timeout: Duration) -> String {
+    pub fn begin(&mut self, station: &StationId, call: OutgoingCall, timeout: Duration) -> String {
         let text = frame::call_text(&call.message_id, &call.action, &call.payload);
-        self.pending = Some(Pending { id: call.message_id, deadline: Instant::now() + timeout, reply: call.reply });
+        let span = info_span!(target: TARGET, parent: None, "ocpp.command", station_id = %station, action = call.action, outcome = Empty);
+        self.pending = Some(Pending { id: call.message_id, deadline: Instant::now() + timeout, reply: call.reply, span });
         text
     }
 
@@ -46,7 +61,8 @@ impl Outgoing {
         match self.pending.take_if(|pending| pending.id == id.text()) {
             Some(pending) => {
                 self.unanswered = 0;
-                let _ = pending.reply.send(CallOutcome::Answered(reply));
+                let told = if matches!(reply, Reply::Result(_)) { "answered" } else { "error" };
+                pending.ends(told, CallOutcome::Answered(reply));
                 true
             }
             None => false,
@@ -56,7 +72,7 @@ impl Outgoing {
     /// The deadline passed. `true`: the connection is taken for dead.
     pub fn timed_out(&mut self) -> bool {
         if let Some(pending) = self.pending.take() {
-            let _ = pending.reply.send(CallOutcome::TimedOut);
+            pending.ends("timed_out", CallOutcome::TimedOut);
             self.unanswered += 1;
         }
         self.unanswered >= UNANSWERED_MAX
@@ -65,7 +81,7 @@ impl Outgoing {
     /// The connection ends.
     pub fn disconnected(&mut self) {
         if let Some(pending) = self.pending.take() {
-            let _ = pending.reply.send(CallOutcome::Disconnected);
+            pending.ends("disconnected", CallOutcome::Disconnected);
         }
     }
 }

@@ -253,4 +253,18 @@ impl StationEvent {
     pub const fn is_transaction(&self) -> bool {
         matches!(self, Self::Transaction(_))
     }
+
+    /// Whether a session starts with it.
+    pub const fn is_start(&self) -> bool {
+        matches!(self, Self::Transaction(TransactionEvent::Start(_)))
+    }
+
+    /// The session's number as the station names it; any 64-bit number occurs.
+    pub const fn session_number(&self) -> Option<i64> {
+        match self {
+            Self::Transaction(TransactionEvent::Stop(report)) => report.transaction_id,
+            Self::Transaction(TransactionEvent::Meter(report)) => report.transaction_id,
+            _ => None,
+        }
+    }
 }

@@ -29,10 +29,24 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| protocol.subprotocol().eq_ignore_ascii_case(name))
     }
 
+    /// The name of an action of stations that is served.
+    pub fn served(self, action: &str) -> Option<&'static str> {
+        match self {
+            Self::V16 => v16::served(action),
+        }
+    }
+
     /// Reads a station's call.
     pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
         match self {
             Self::V16 => v16::decode(action, payload),
+        }
+    }
+
+    /// The number that an answer gave to a session that started.
+    pub fn session_started(self, answer: &str) -> Option<i64> {
+        match self {
+            Self::V16 => v16::session_started(answer),
         }
     }
 

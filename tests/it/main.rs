@@ -9,6 +9,7 @@ mod cdrs;
 mod cli;
 mod closing;
 mod commands;
+mod deploy;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
@@ -24,5 +25,6 @@ mod months;
 mod rebuild;
 mod refusals;
 mod repeats;
+mod spans;
 mod stops;
 mod year;

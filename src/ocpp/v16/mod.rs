@@ -47,6 +47,11 @@ const ACTIONS: [(&str, Decode); 10] = [
     ("StopTransaction", stop_transaction::decode),
 ];
 
+/// The name of an action that is served.
+pub fn served(action: &str) -> Option<&'static str> {
+    ACTIONS.iter().map(|(name, _)| *name).find(|name| *name == action)
+}
+
 /// Reads a station's call. A transaction message is never refused: what cannot be read of it is
 /// noted in the event.
 pub fn decode(action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
@@ -58,6 +63,11 @@ pub fn decode(action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> 
         }
         None => Err(CallError::new(ErrorCode::NotImplemented, format!("{:.64} is not an action of OCPP 1.6 that is served", action))),
     }
+}
+
+/// The number that an answer of ours to StartTransaction gave.
+pub fn session_started(answer: &str) -> Option<i64> {
+    start_transaction::session_started(answer)
 }
 
 /// The payload `{}`.

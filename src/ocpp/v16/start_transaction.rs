@@ -32,3 +32,9 @@ fn encode(answer: &Answer) -> String {
         other => unreachable!("StartTransaction is not answered by {other:?}"),
     }
 }
+
+/// The number that an answer gave.
+pub(super) fn session_started(answer: &str) -> Option<i64> {
+    let answer: StartTransactionResponse = serde_json::from_str(answer).ok()?;
+    Some(i64::from(answer.transaction_id))
+}

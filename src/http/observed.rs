@@ -1,0 +1,44 @@
+//! Every request is measured, whatever comes of it, and those of the API are spans.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
+
+use crate::telemetry::spans::TARGET;
+
+/// Measures a request. Its route is the pattern that it matched: a path itself may name a member or a card.
+pub async fn observe(request: Request, next: Next) -> Response {
+    let method = method(&request);
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let began = Instant::now();
+    // What asks for health and figures every few seconds would drown the rest.
+    let span = if route.starts_with("/api/v1/") {
+        info_span!(target: TARGET, "http.request", method, route, status = Empty)
+    } else {
+        Span::none()
+    };
+    let response = next.run(request).instrument(span.clone()).await;
+    span.record("status", response.status().as_u16());
+    let status = response.status().as_str().to_owned();
+    metrics::histogram!("juden_http_request_seconds", "method" => method, "route" => route, "status" => status)
+        .record(began.elapsed().as_secs_f64());
+    response
+}
+
+/// The method, where it is one that is known: anybody may invent another.
+fn method(request: &Request) -> &'static str {
+    match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        _ => "other",
+    }
+}
