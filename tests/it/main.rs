@@ -9,6 +9,7 @@ mod cdrs;
 mod cli;
 mod closing;
 mod commands;
+mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
@@ -25,4 +26,5 @@ mod rebuild;
 mod refusals;
 mod repeats;
 mod stops;
+mod stores;
 mod year;
