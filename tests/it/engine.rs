@@ -115,6 +115,11 @@ impl Database {
         Self { folder: copy, name: None }
     }
 
+    /// A folder of its own, where an embedded database lies.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// An embedded database's file.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("juden.db")

@@ -43,6 +43,7 @@ impl Process {
     async fn start(&mut self, clock: &str) {
         let database = self.database.url();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
+            .current_dir(self.database.folder())
             .args(["serve", "--database-url", &database, "--admin-key", ADMIN_KEY, "--simulated-clock", clock])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
             .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])

@@ -436,7 +436,7 @@ async fn nodes_join_show_that_they_live_and_are_forgotten() {
     let alone = other.pulse(&b, 0, now(), 100).await.unwrap();
     assert_eq!(alone.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b"], "the silent one is forgotten");
     assert_eq!(one.pulse(&a, 0, clock, 60_000).await.unwrap().nodes.len(), 2, "and is back when it is heard again");
-    assert!(matches!(other.join(&same, 0).await.unwrap(), Joined::At(0)), "a silent node's name is free");
+    assert!(matches!(other.join(&same, -1).await.unwrap(), Joined::At(0)), "a silent node's name is free");
     one.leave(&b.run).await.unwrap();
     assert_eq!(one.nodes().await.unwrap().len(), 1);
 }
