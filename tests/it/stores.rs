@@ -364,7 +364,7 @@ async fn what_is_old_is_forgotten_and_what_is_not_stays() {
     let (store, other) = (database.store().await, database.store().await);
     store.make_room(at("2026-08-10T00:00:00Z")).await.unwrap();
     let (made, same) = tokio::join!(store.make_room(at("2026-09-15T00:00:00Z")), other.make_room(at("2026-09-15T00:00:00Z")));
-    (made.unwrap(), same.unwrap()).0;
+    made.and(same).unwrap();
     let row = |received_at| JournalRow {
         station_id: station_id("S1"),
         session_id: None,
@@ -465,7 +465,8 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
         heard.iter().map(|change| if let Changed::Card(tag) = change { tag.clone() } else { panic!("{change:?}") }).collect();
     let mut expected: Vec<String> = (0..30).map(|n| format!("T{n}")).collect();
     let mut sorted = cards.clone();
-    (expected.sort(), sorted.sort()).0;
+    expected.sort();
+    sorted.sort();
     assert_eq!(sorted, expected);
     store.put_station(&station("S1")).await.unwrap();
     assert_eq!(one.pulse(&me, applied, now(), 60_000).await.unwrap().changes, [Changed::Station(station_id("S1"))]);
