@@ -52,10 +52,12 @@ CREATE TABLE nodes (
 ) WITH (fillfactor = 20);
 
 -- What nodes remember and that changed: kind 'card' (by its tag's matched spelling), 'station' or 'programme'.
--- The numbers have no gaps, and their order is that of the commits. The newest one always stays.
+-- The numbers have no gaps, and their order is that of the commits. The newest one always stays. clock: that of the
+-- node that made it, where the change has an instant.
 CREATE TABLE changes (
     seq bigint PRIMARY KEY,
     at timestamptz NOT NULL,
+    clock timestamptz,
     kind text NOT NULL,
     subject text NOT NULL
 );

@@ -88,9 +88,9 @@ impl TestServer {
     async fn start(&mut self) {
         let texts = Texts::gather(|name| self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()), |_| None, None);
         let config = texts.into_config().unwrap();
-        let store = self.store().await;
+        let opened = self.database.opened().await;
         let tariffs = juden::server::tariffs(&config).unwrap();
-        self.server = Some(Server::start(&config, store, None, tariffs, self.clock.clone()).await.unwrap());
+        self.server = Some(Server::start(&config, opened.store(), opened.nodes(), tariffs, self.clock.clone()).await.unwrap());
     }
 
     /// The store, opened once more.

@@ -428,14 +428,14 @@ async fn nodes_join_show_that_they_live_and_are_forgotten() {
     assert!(matches!(other.join(&same, 5_000).await.unwrap(), Joined::NameTaken(_)));
     assert_eq!(other.join(&b, 5_000).await.unwrap(), Joined::At(0));
     let clock = now() + TimeDelta::days(1);
-    one.pulse(&a, 0, clock, 60_000).await.unwrap();
-    let heard = other.pulse(&b, 0, now(), 60_000).await.unwrap();
+    one.pulse(&a, 0, 0, clock, 60_000).await.unwrap();
+    let heard = other.pulse(&b, 0, 0, now(), 60_000).await.unwrap();
     assert_eq!(heard.furthest_clock, clock);
     assert_eq!(heard.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     tokio::time::sleep(Duration::from_millis(120)).await;
-    let alone = other.pulse(&b, 0, now(), 100).await.unwrap();
+    let alone = other.pulse(&b, 0, 0, now(), 100).await.unwrap();
     assert_eq!(alone.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b"], "the silent one is forgotten");
-    assert_eq!(one.pulse(&a, 0, clock, 60_000).await.unwrap().nodes.len(), 2, "and is back when it is heard again");
+    assert_eq!(one.pulse(&a, 0, 0, clock, 60_000).await.unwrap().nodes.len(), 2, "and is back when it is heard again");
     assert!(matches!(other.join(&same, -1).await.unwrap(), Joined::At(0)), "a silent node's name is free");
     one.leave(&b.run).await.unwrap();
     assert_eq!(one.nodes().await.unwrap().len(), 1);
@@ -454,7 +454,7 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     let (me, mut applied, mut heard) = (node("a", true), 0, Vec::new());
     other.join(&me, 5_000).await.unwrap();
     while heard.len() < 30 {
-        let pulse = other.pulse(&me, applied, now(), 60_000).await.unwrap();
+        let pulse = other.pulse(&me, applied, applied, now(), 60_000).await.unwrap();
         assert!(!pulse.missed);
         assert_eq!(pulse.last - applied, i64::try_from(pulse.changes.len()).unwrap());
         heard.extend(pulse.changes);
@@ -469,12 +469,15 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     sorted.sort();
     assert_eq!(sorted, expected);
     store.put_station(&station("S1")).await.unwrap();
-    assert_eq!(one.pulse(&me, applied, now(), 60_000).await.unwrap().changes, [Changed::Station(station_id("S1"))]);
+    let pulse = one.pulse(&me, applied, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
+    assert_eq!(pulse.changes, [Changed::Station(station_id("S1"))]);
+    let again = one.pulse(&me, 0, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
+    assert_eq!((again.changes.len(), again.furthest_clock), (31, now()), "who made a change had come so far");
     assert_eq!(one.last_change().await.unwrap(), applied + 1);
     database.run("DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes)").await;
-    assert!(!one.pulse(&me, applied, now(), 60_000).await.unwrap().missed, "it had heard of all that are gone");
+    assert!(!one.pulse(&me, applied, applied, now(), 60_000).await.unwrap().missed, "it had heard of all that are gone");
     for behind in [applied - 1, applied + 9] {
-        assert!(one.pulse(&me, behind, now(), 60_000).await.unwrap().missed, "{behind}");
+        assert!(one.pulse(&me, behind, behind, now(), 60_000).await.unwrap().missed, "{behind}");
     }
 }
 
@@ -500,7 +503,7 @@ async fn a_members_change_names_all_of_its_cards() {
     store.append(&Change { events: &events, at: now(), seen: &Seen::of(&[&file], None), recheck: None, looks: &[] }).await.unwrap();
     let me = node("a", true);
     one.join(&me, 5_000).await.unwrap();
-    let heard = one.pulse(&me, before, now(), 60_000).await.unwrap().changes;
+    let heard = one.pulse(&me, before, before, now(), 60_000).await.unwrap().changes;
     assert_eq!(heard, [Changed::Card("T1".into()), Changed::Card("T2".into())]);
 }
 

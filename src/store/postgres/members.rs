@@ -183,7 +183,7 @@ impl PostgresStore {
             return Err(StoreError::Conflict(if is_tag { "id_tag" } else { "card_number" }));
         }
         inserted?;
-        nodes::tag_changed(&mut write, &card.id_tag).await?;
+        nodes::tag_changed(&mut write, &card.id_tag, at).await?;
         write.commit().await?;
         super::rows::card_number(&number)
     }
@@ -206,7 +206,7 @@ impl PostgresStore {
         blocks::add_looks(&mut write, change.looks).await?;
         let cards = change.seen.cards.iter().chain(change.events.iter().filter_map(|event| keys(event).1));
         let members = change.seen.member.iter().chain(change.events.iter().filter_map(|event| keys(event).0));
-        nodes::cards_changed(&mut write, cards, members).await?;
+        nodes::cards_changed(&mut write, cards, members, change.at).await?;
         write.commit().await?;
         Ok(())
     }

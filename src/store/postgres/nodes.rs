@@ -25,7 +25,7 @@ const HEARD_AT_ONCE: i64 = 10_000;
 
 /// The number after the last change, while the lock of changes is held.
 const ADD_CHANGE: &str = "
-    INSERT INTO changes (seq, at, kind, subject) SELECT coalesce(max(seq), 0) + 1, clock_timestamp(), $1, $2 FROM changes";
+    INSERT INTO changes (seq, at, kind, subject, clock) SELECT coalesce(max(seq), 0) + 1, clock_timestamp(), $1, $2, $3 FROM changes";
 
 /// The cards named, and all cards of the members named or that have one of these: their files hold one another.
 const ADD_CARDS: &str = "
@@ -33,8 +33,8 @@ const ADD_CARDS: &str = "
         SELECT id_tag_matched AS tag FROM cards WHERE card_number = ANY($1)
         UNION SELECT id_tag_matched FROM cards WHERE member_id = ANY($2)
         UNION SELECT o.id_tag_matched FROM cards c JOIN cards o ON o.member_id = c.member_id WHERE c.card_number = ANY($1))
-    INSERT INTO changes (seq, at, kind, subject)
-    SELECT (SELECT coalesce(max(seq), 0) FROM changes) + row_number() OVER (ORDER BY tag), clock_timestamp(), 'card', tag FROM touched";
+    INSERT INTO changes (seq, at, kind, subject, clock)
+    SELECT (SELECT coalesce(max(seq), 0) FROM changes) + row_number() OVER (ORDER BY tag), clock_timestamp(), 'card', tag, $3 FROM touched";
 
 const NODES: &str = "
     SELECT name, run, applied, is_linked, greatest(0, floor(extract(epoch FROM clock_timestamp() - last_seen_at) * 1000))::bigint AS silent_ms
@@ -62,10 +62,10 @@ const PULSE: &str = "
         UNION ALL SELECT $1, $2, $4, 0
         ORDER BY 2, 1),
     feed AS (SELECT coalesce(min(seq), 0) AS first, coalesce(max(seq), 0) AS last FROM changes),
-    heard AS (SELECT seq, kind, subject FROM changes WHERE seq > $4 ORDER BY seq LIMIT $7)
+    heard AS (SELECT seq, kind, subject, clock FROM changes WHERE seq > $8 ORDER BY seq LIMIT $7)
     SELECT clock_timestamp() AS now, feed.last,
-        $4 > feed.last OR feed.first > $4 + 1 OR feed.last - $4 > $7 AS missed,
-        greatest($5, (SELECT max(clock) FROM others WHERE silent_ms <= 5000)) AS furthest_clock,
+        $8 > feed.last OR feed.first > $8 + 1 OR feed.last - $8 > $7 AS missed,
+        greatest($5, (SELECT max(clock) FROM others WHERE silent_ms <= 5000), (SELECT max(clock) FROM changes WHERE seq > $8)) AS furthest_clock,
         ARRAY(SELECT kind FROM heard ORDER BY seq) AS kinds,
         ARRAY(SELECT subject FROM heard ORDER BY seq) AS subjects,
         ARRAY(SELECT run FROM living) AS runs,
@@ -86,7 +86,7 @@ impl NodeStore for PostgresStore {
         retried!(self.try_join(node, silent_ms))
     }
 
-    async fn pulse(&self, node: &NewNode, applied: i64, clock: DateTime<Utc>, forget_ms: i64) -> Stored<Pulse> {
+    async fn pulse(&self, node: &NewNode, heard: i64, applied: i64, clock: DateTime<Utc>, forget_ms: i64) -> Stored<Pulse> {
         let row = sqlx::query(PULSE)
             .bind(&node.run.0)
             .bind(text(&node.name))
@@ -94,7 +94,8 @@ impl NodeStore for PostgresStore {
             .bind(applied)
             .bind(ms(clock))
             .bind(forget_ms)
-            .bind(HEARD_AT_ONCE);
+            .bind(HEARD_AT_ONCE)
+            .bind(heard);
         let pulse = locks::within(PULSE_WITHIN, async { pulse(&row.fetch_one(&self.pulse).await?) }).await?;
         if self.pulses.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY == PRUNE_EVERY - 1 {
             locks::within(PULSE_WITHIN, async { Ok(sqlx::query(PRUNE).execute(&self.api).await?) }).await?;
@@ -185,19 +186,19 @@ fn changed((kind, subject): (String, String)) -> Stored<Changed> {
 
 /// Tells nodes that a station's record changed. Under the lock of changes, as the others here.
 pub async fn station_changed(write: &mut PgConnection, station: &StationId) -> Stored<()> {
-    sqlx::query(ADD_CHANGE).bind("station").bind(station.as_str()).execute(write).await?;
+    sqlx::query(ADD_CHANGE).bind("station").bind(station.as_str()).bind(None::<DateTime<Utc>>).execute(write).await?;
     Ok(())
 }
 
 /// Tells nodes that the programme changed.
-pub async fn programme_changed(write: &mut PgConnection) -> Stored<()> {
-    sqlx::query(ADD_CHANGE).bind("programme").bind("").execute(write).await?;
+pub async fn programme_changed(write: &mut PgConnection, at: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(ADD_CHANGE).bind("programme").bind("").bind(ms(at)).execute(write).await?;
     Ok(())
 }
 
 /// Tells nodes that a tag is a card's now.
-pub async fn tag_changed(write: &mut PgConnection, tag: &IdTag) -> Stored<()> {
-    sqlx::query(ADD_CHANGE).bind("card").bind(text(tag.matched())).execute(write).await?;
+pub async fn tag_changed(write: &mut PgConnection, tag: &IdTag, at: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(ADD_CHANGE).bind("card").bind(text(tag.matched())).bind(ms(at)).execute(write).await?;
     Ok(())
 }
 
@@ -206,9 +207,10 @@ pub async fn cards_changed<'a>(
     write: &mut PgConnection,
     cards: impl Iterator<Item = &'a CardNumber>,
     members: impl Iterator<Item = &'a MemberId>,
+    at: DateTime<Utc>,
 ) -> Stored<()> {
     let cards: Vec<&str> = cards.map(CardNumber::as_str).collect();
     let members: Vec<&str> = members.map(MemberId::as_str).collect();
-    sqlx::query(ADD_CARDS).bind(cards).bind(members).execute(write).await?;
+    sqlx::query(ADD_CARDS).bind(cards).bind(members).bind(ms(at)).execute(write).await?;
     Ok(())
 }

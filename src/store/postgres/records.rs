@@ -89,7 +89,7 @@ impl PostgresStore {
         if let Some(month) = recheck {
             super::months::recheck(&mut write, None, month).await?;
         }
-        nodes::programme_changed(&mut write).await?;
+        nodes::programme_changed(&mut write, at).await?;
         write.commit().await?;
         Ok(seq)
     }
