@@ -58,7 +58,7 @@ async fn main() {
     store.migrate(&url).await.unwrap();
     let begun = Instant::now();
     fill_members(&url, members).await;
-    fill_sessions(&store, members, sessions).await;
+    fill_sessions(store.as_ref(), members, sessions).await;
     println!("filled with {members} members and {sessions} sessions in {:.0} s", begun.elapsed().as_secs_f64());
 
     let (_, _) = scan(&url).await;

@@ -32,7 +32,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 pub const KEYS: [Key; 31] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
-    key("database-url", "sqlite://juden-data/juden.db", "the store, sqlite://PATH"),
+    key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
     key("redis-ca", "", "file of certificates (PEM) that sign Redis's; empty: the system's"),
     key("no-migrate", "false", "leave the schema as it is"),
@@ -220,9 +220,15 @@ impl Texts {
         let config = Config {
             ocpp_listen: if self.text("ocpp-listen") == "none" { None } else { Some(self.address("ocpp-listen")) },
             http_listen: self.address("http-listen"),
-            database_url: self.read("database-url", "sqlite://PATH, a file", String::new(), |text| {
-                (text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:")).then(|| text.to_owned())
-            }),
+            database_url: self.read(
+                "database-url",
+                "sqlite://PATH, a file, or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
+                String::new(),
+                |text| {
+                    let is_file = text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:");
+                    (is_file || crate::store::open::is_postgres(text)).then(|| text.to_owned())
+                },
+            ),
             redis_url: self.optional("redis-url"),
             redis_ca: self.optional("redis-ca").map(PathBuf::from),
             migrate: self.read("no-migrate", "true or false", true, |text| text.parse::<bool>().ok().map(|no| !no)),
@@ -298,8 +304,12 @@ impl Texts {
     /// Key and value of every setting, secrets hidden.
     pub fn printed(&self) -> Vec<(&'static str, String)> {
         let shown = |(name, value): (&&'static str, &String)| {
-            let hidden = *name == "admin-key" && !value.is_empty();
-            (*name, if hidden { "(hidden)".to_owned() } else { value.clone() })
+            let value = match *name {
+                "admin-key" if !value.is_empty() => "(hidden)".to_owned(),
+                "database-url" => crate::store::open::shown(value),
+                _ => value.clone(),
+            };
+            (*name, value)
         };
         self.values.iter().map(shown).collect()
     }

@@ -11,6 +11,7 @@ use juden::config::{Config, KEYS, Texts};
 use juden::domain::month::BillingMonth;
 use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
+use juden::store::open::{self as store, Opened};
 use juden::store::sqlite::SqliteStore;
 use juden::telemetry::spans::SpanExport;
 use juden::{demo, telemetry};
@@ -90,17 +91,17 @@ fn faults(faults: Vec<String>) -> anyhow::Error {
     anyhow::anyhow!("{} settings or files are not as they must be", faults.len())
 }
 
-async fn open(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
-    migrated(config, SqliteStore::open(&config.database_url).await?).await
+async fn open(config: &Config) -> anyhow::Result<Opened> {
+    migrated(config, store::open(&config.database_url).await?).await
 }
 
-async fn migrated(config: &Config, store: SqliteStore) -> anyhow::Result<Arc<SqliteStore>> {
+async fn migrated(config: &Config, store: Opened) -> anyhow::Result<Opened> {
     if config.migrate {
         store.migrate(&config.database_url).await?;
     } else {
         store.check_schema(&config.database_url).await?;
     }
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 #[tokio::main]
@@ -135,7 +136,7 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(config.log_json, &config.log_level, spans.as_ref());
     let store = open(&config).await?;
     let stop = Stop::new()?;
-    let server = Server::start(&config, store.clone(), None, tariffs, clock(&config)).await?;
+    let server = Server::start(&config, store.store(), store.nodes(), tariffs, clock(&config)).await?;
     if let Some(key) = &server.made_admin_key {
         println!("operator's API key, shown this once: {key}");
     }
@@ -189,8 +190,8 @@ async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
 
 async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = config(matches)?;
-    SqliteStore::open(&config.database_url).await?.migrate(&config.database_url).await?;
-    println!("the schema of {} is up to date", config.database_url);
+    store::open(&config.database_url).await?.migrate(&config.database_url).await?;
+    println!("the schema of {} is up to date", store::shown(&config.database_url));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -198,8 +199,8 @@ async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn offline_app(matches: &ArgMatches) -> anyhow::Result<Arc<App>> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
-    let store = migrated(&config, SqliteStore::open_existing(&config.database_url).await?).await?;
-    Ok(assemble(&config, store, None, tariffs, clock(&config)).await?.app)
+    let store = migrated(&config, store::open_existing(&config.database_url).await?).await?;
+    Ok(assemble(&config, store.store(), None, tariffs, clock(&config)).await?.app)
 }
 
 fn month(matches: &ArgMatches) -> anyhow::Result<BillingMonth> {

@@ -19,7 +19,6 @@ use juden::ledger::keys::reference;
 use juden::store::NodeRun;
 use juden::store::documents::events::{card_event, member_event};
 use juden::store::ledger::{Batch, BatchName, LedgerRow, LedgerStore, Wanted};
-use juden::store::sqlite::SqliteStore;
 use sqlx::{ConnectOptions, Connection};
 
 /// The month of the sessions.
@@ -27,7 +26,7 @@ pub const MONTH: &str = "2026-10";
 
 const ROWS_AT_ONCE: i64 = 5_000;
 
-async fn commit(store: &SqliteStore, batch: &Batch) {
+async fn commit(store: &(impl LedgerStore + ?Sized), batch: &Batch) {
     let name = BatchName { node: NodeRun("fill".into()), number: 1 };
     store.open_batch(&name, &Wanted::default()).await.unwrap().1.commit(batch).await.unwrap();
 }
@@ -62,6 +61,9 @@ fn member(n: i64) -> (Member, CardFile) {
 
 /// Members and cards straight into the tables, in one transaction.
 pub async fn fill_members(path: &str, members: i64) {
+    if path.starts_with("postgres") {
+        return fill_members_of_server(path, members).await;
+    }
     let options: sqlx::sqlite::SqliteConnectOptions = path.parse().unwrap();
     let mut connection = options.connect().await.unwrap();
     let mut write = connection.begin().await.unwrap();
@@ -99,6 +101,50 @@ pub async fn fill_members(path: &str, members: i64) {
     }
     write.commit().await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// The same on a server, a statement a table.
+async fn fill_members_of_server(url: &str, members: i64) {
+    let mut write = sqlx::postgres::PgConnection::connect(url.split('?').next().unwrap()).await.unwrap();
+    let all: Vec<(Member, CardFile)> = (1..=members).map(member).collect();
+    let ids: Vec<&str> = all.iter().map(|(member, _)| member.id.as_str()).collect();
+    let cards: Vec<&str> = all.iter().map(|(_, file)| file.card.number.as_str()).collect();
+    let tags: Vec<&str> = all.iter().map(|(_, file)| file.card.id_tag.as_sent()).collect();
+    let (kinds, details): (Vec<String>, Vec<String>) = all.iter().map(|(member, _)| member_event(&member.events[0].event)).unzip();
+    let (card_kinds, card_details): (Vec<String>, Vec<String>) = all.iter().map(|(_, file)| card_event(&file.card.events[0].event)).unzip();
+    sqlx::query("INSERT INTO members (member_no, member_id) SELECT place, id FROM unnest($1::text[]) WITH ORDINALITY m (id, place)")
+        .bind(&ids)
+        .execute(&mut write)
+        .await
+        .unwrap();
+    sqlx::query(
+        "INSERT INTO cards (card_no, card_number, id_tag, id_tag_matched, code_hash, member_id, created_at)
+         SELECT place, card, tag, tag, '', member, $4 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY c (card, tag, member, place)",
+    )
+    .bind(&cards)
+    .bind(&tags)
+    .bind(&ids)
+    .bind(admitted())
+    .execute(&mut write)
+    .await
+    .unwrap();
+    let none = vec![None; cards.len()];
+    let some: Vec<Option<&str>> = cards.iter().copied().map(Some).collect();
+    for (cards, kinds, details) in [(none, kinds, details), (some, card_kinds, card_details)] {
+        sqlx::query(
+            "INSERT INTO events (member_id, card_number, kind, detail, at)
+             SELECT e.*, $5 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) e",
+        )
+        .bind(&ids)
+        .bind(cards)
+        .bind(kinds)
+        .bind(details)
+        .bind(admitted())
+        .execute(&mut write)
+        .await
+        .unwrap();
+    }
+    write.close().await.unwrap();
 }
 
 fn said(at: DateTime<Utc>) -> Reported {
@@ -154,7 +200,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
 }
 
 /// Sessions as the ledger writes them, in the order of time over all members.
-pub async fn fill_sessions(store: &SqliteStore, members: i64, sessions: i64) {
+pub async fn fill_sessions(store: &(impl LedgerStore + ?Sized), members: i64, sessions: i64) {
     let mut id = 0;
     let mut k = 0;
     while id < sessions {

@@ -38,3 +38,10 @@ CREATE TABLE card_looks (
     due_at INTEGER NOT NULL,
     PRIMARY KEY (due_at, card_number)
 ) STRICT, WITHOUT ROWID;
+
+-- Each version of the schema, and the oldest one that a program must know to work with it.
+CREATE TABLE schema_readable (
+    version INTEGER PRIMARY KEY,
+    readable_from INTEGER NOT NULL
+) STRICT;
+INSERT INTO schema_readable (version, readable_from) VALUES (3, 3);

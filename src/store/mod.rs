@@ -6,11 +6,15 @@ pub mod blocks;
 pub mod documents;
 pub mod ledger;
 pub mod nodes;
+pub mod open;
+pub mod postgres;
 pub mod records;
+mod schema;
 pub mod sqlite;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgDatabaseError;
 
 use crate::domain::authorization::{CardFile, Place};
 use crate::domain::card::CardEvent;
@@ -43,11 +47,18 @@ pub enum StoreError {
     Unreadable(&'static str),
 }
 
+/// SQLSTATE classes with which a server refuses what was asked for good: unsupported, bad data, a broken
+/// constraint, no such thing, too large. Everything else may be otherwise the next time.
+const REFUSED_FOR_GOOD: [&str; 5] = ["0A", "22", "23", "42", "54"];
+
 impl StoreError {
     /// Whether trying again may help. Otherwise the engine works, but refuses these rows.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Failed(sqlx::Error::Database(fault)) => fault.kind() == sqlx::error::ErrorKind::Other,
+            Self::Failed(sqlx::Error::Database(fault)) => match fault.try_downcast_ref::<PgDatabaseError>() {
+                Some(fault) => !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class)),
+                None => fault.kind() == sqlx::error::ErrorKind::Other,
+            },
             Self::Failed(sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
                 false
             }

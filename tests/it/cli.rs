@@ -62,7 +62,7 @@ async fn export_and_verification_by_hand_say_what_the_api_says() {
     let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-11-20T00:00:00Z", 0)).await);
     socket.call("StopTransaction", stop(id, "2024-11-20T00:10:00Z", 500)).await;
     let closed = server.post("/months/2024-11/close", &json!({})).await.json();
-    let database = format!("sqlite://{}", server.database().display());
+    let database = server.database.url();
     let folder = tempfile::tempdir().unwrap();
     let export = |format: &str, out: &str| {
         let output = juden(folder.path(), &["export", "--month", "2024-11", "--format", format, "--out", out, "--database-url", &database]);

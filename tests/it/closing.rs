@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use tempfile::TempDir;
 
+use crate::engine::Database;
 use crate::examples::story::{Class, Story};
 use crate::fill::{MONTH, fill_members, fill_sessions};
 use crate::harness::ADMIN_KEY;
-use juden::store::sqlite::SqliteStore;
 
 /// How often the process is killed while it closes, and while it exports.
 const KILLS: usize = 12;
@@ -26,29 +25,14 @@ const FORMATS: [&str; 4] = ["csv", "jsonl", "ocpi-cdr", "collection"];
 /// Everything that a test waits for takes no longer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn url(folder: &Path) -> String {
-    format!("sqlite://{}", folder.join("juden.db").display())
-}
-
 /// A database with a month that is over and not closed.
-async fn filled(members: i64, sessions: i64) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let url = url(folder.path());
-    let store = SqliteStore::open(&url).await.unwrap();
-    store.migrate(&url).await.unwrap();
-    fill_members(&url, members).await;
-    fill_sessions(&store, members, sessions).await;
-    store.close().await;
-    folder
-}
-
-fn copied(folder: &Path) -> TempDir {
-    let copy = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(folder).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-    }
-    copy
+async fn filled(members: i64, sessions: i64) -> Database {
+    let database = Database::new().await;
+    let opened = database.opened().await;
+    fill_members(&database.url(), members).await;
+    fill_sessions(opened.store().as_ref(), members, sessions).await;
+    opened.close().await;
+    database
 }
 
 /// A server on a database, closing what is due from its start on. Killed when dropped.
@@ -58,10 +42,10 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(folder: &Path) -> Self {
+    fn start(database: &Database) -> Self {
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
-            .args(["serve", "--database-url", &url(folder), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none"])
+            .args(["serve", "--database-url", &database.url(), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none"])
             .args(["--http-listen", &format!("127.0.0.1:{http}"), "--simulated-clock", "2026-11-05T00:00:00Z", "--log-level", "error"])
             .stdout(Stdio::null())
             .spawn()
@@ -92,18 +76,18 @@ impl Drop for Serving {
     }
 }
 
-fn export(folder: &Path, format: &str, out: &Path) -> Command {
+fn export(database: &Database, format: &str, out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_juden"));
     command.args(["export", "--month", MONTH, "--format", format, "--out"]).arg(out);
-    command.args(["--database-url", &url(folder)]).stdout(Stdio::null());
+    command.args(["--database-url", &database.url()]).stdout(Stdio::null());
     command
 }
 
 /// Every file of every export, by name.
-fn exported(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+fn exported(database: &Database) -> BTreeMap<String, Vec<u8>> {
     let out = tempfile::tempdir().unwrap();
     for format in FORMATS {
-        assert!(export(folder, format, out.path()).status().unwrap().success(), "{format}");
+        assert!(export(database, format, out.path()).status().unwrap().success(), "{format}");
     }
     files(out.path())
 }
@@ -121,40 +105,40 @@ async fn a_process_killed_while_it_closes_or_exports_leaves_nothing_missing_doub
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let open = filled(1_500, 30_000).await;
 
-    let undisturbed = copied(open.path());
+    let undisturbed = open.copied().await;
     let begun = Instant::now();
-    let serving = Serving::start(undisturbed.path());
+    let serving = Serving::start(&undisturbed);
     serving.closed().await;
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap();
     drop(serving);
-    let reference = exported(undisturbed.path());
+    let reference = exported(&undisturbed);
 
-    let killed = copied(open.path());
+    let killed = open.copied().await;
     for _ in 0..KILLS {
-        let serving = Serving::start(killed.path());
+        let serving = Serving::start(&killed);
         tokio::time::sleep(Duration::from_millis(random.random_range(0..took_ms))).await;
         drop(serving);
     }
-    let serving = Serving::start(killed.path());
+    let serving = Serving::start(&killed);
     serving.closed().await;
     drop(serving);
-    assert!(exported(killed.path()) == reference, "a close that was killed came out otherwise");
+    assert!(exported(&killed) == reference, "a close that was killed came out otherwise");
 
     let out = tempfile::tempdir().unwrap();
     let begun = Instant::now();
-    assert!(export(killed.path(), "ocpi-cdr", out.path()).status().unwrap().success());
+    assert!(export(&killed, "ocpi-cdr", out.path()).status().unwrap().success());
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap();
     let whole = files(out.path());
     for format in FORMATS.iter().cycle().take(KILLS) {
         let out = tempfile::tempdir().unwrap();
-        let mut child = export(killed.path(), format, out.path()).spawn().unwrap();
+        let mut child = export(&killed, format, out.path()).spawn().unwrap();
         tokio::time::sleep(Duration::from_millis(random.random_range(0..took_ms))).await;
         let _ = child.kill();
         let _ = child.wait();
         for (name, bytes) in files(out.path()) {
             assert!(name.ends_with(".partial") || reference.get(&name) == Some(&bytes), "{name} is half");
         }
-        assert!(export(killed.path(), format, out.path()).status().unwrap().success());
+        assert!(export(&killed, format, out.path()).status().unwrap().success());
         let names: Vec<String> = files(out.path()).into_keys().collect();
         assert_eq!(names.len(), 2, "what a killed export left is removed by the next one: {names:?}");
     }

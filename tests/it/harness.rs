@@ -7,14 +7,15 @@ use futures_util::{SinkExt, StreamExt};
 use juden::clock::Clock;
 use juden::config::Texts;
 use juden::server::Server;
-use juden::store::sqlite::SqliteStore;
+use juden::store::Store;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::engine::Database;
 
 pub const ADMIN_KEY: &str = "operator-key-of-the-tests";
 
@@ -24,7 +25,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct TestServer {
     server: Option<Server>,
     clock: Arc<Clock>,
-    folder: TempDir,
+    /// Its own.
+    pub database: Database,
     flags: Vec<(&'static str, String)>,
     client: reqwest::Client,
 }
@@ -50,22 +52,21 @@ impl TestServer {
         Self::with(start, &[]).await
     }
 
-    /// The same on a database that is filled before.
-    pub async fn filled(start: &str, fill: impl AsyncFnOnce(&std::path::Path)) -> Self {
-        let mut test = Self::stopped(start, &[]);
-        fill(&test.database()).await;
+    /// The same on a database that was filled before.
+    pub async fn on(start: &str, database: Database) -> Self {
+        let mut test = Self::stopped(start, &[], database);
         test.start().await;
         test
     }
 
     /// The same with settings of its own.
     pub async fn with(start: &str, settings: &[(&'static str, &str)]) -> Self {
-        let mut test = Self::stopped(start, settings);
+        let mut test = Self::stopped(start, settings, Database::new().await);
         test.start().await;
         test
     }
 
-    fn stopped(start: &str, settings: &[(&'static str, &str)]) -> Self {
+    fn stopped(start: &str, settings: &[(&'static str, &str)], database: Database) -> Self {
         let mut flags: Vec<(&'static str, String)> = [
             ("ocpp-listen", "127.0.0.1:0"),
             ("http-listen", "127.0.0.1:0"),
@@ -81,29 +82,20 @@ impl TestServer {
             flags.push((key, (*value).to_owned()));
         }
         let clock = Arc::new(Clock::simulated(start.parse().unwrap()));
-        let folder = tempfile::tempdir().unwrap();
-        Self { server: None, clock, folder, flags, client: reqwest::Client::new() }
+        Self { server: None, clock, database, flags, client: reqwest::Client::new() }
     }
 
     async fn start(&mut self) {
         let texts = Texts::gather(|name| self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()), |_| None, None);
         let config = texts.into_config().unwrap();
-        let store = self.store().await;
+        let opened = self.database.opened().await;
         let tariffs = juden::server::tariffs(&config).unwrap();
-        self.server = Some(Server::start(&config, store, None, tariffs, self.clock.clone()).await.unwrap());
-    }
-
-    /// The database's file.
-    pub fn database(&self) -> std::path::PathBuf {
-        self.folder.path().join("juden.db")
+        self.server = Some(Server::start(&config, opened.store(), opened.nodes(), tariffs, self.clock.clone()).await.unwrap());
     }
 
     /// The store, opened once more.
-    pub async fn store(&self) -> Arc<SqliteStore> {
-        let url = format!("sqlite://{}", self.folder.path().join("juden.db").display());
-        let store = SqliteStore::open(&url).await.unwrap();
-        store.migrate(&url).await.unwrap();
-        Arc::new(store)
+    pub async fn store(&self) -> Arc<dyn Store> {
+        self.database.store().await
     }
 
     /// Stops the server and starts it again on the same database, on new ports.

@@ -15,8 +15,8 @@ use juden_fleet::fleet::{FleetSetup, Progress, StationLog, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
+use crate::engine::Database;
 use crate::harness::ADMIN_KEY;
 
 const STATIONS: usize = 12;
@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 struct Process {
     child: Option<Child>,
-    folder: TempDir,
+    database: Database,
     ocpp: u16,
     http: u16,
     client: reqwest::Client,
@@ -36,14 +36,14 @@ fn free_port() -> u16 {
 }
 
 impl Process {
-    fn new() -> Self {
-        Self { child: None, folder: tempfile::tempdir().unwrap(), ocpp: free_port(), http: free_port(), client: reqwest::Client::new() }
+    async fn new() -> Self {
+        Self { child: None, database: Database::new().await, ocpp: free_port(), http: free_port(), client: reqwest::Client::new() }
     }
 
     async fn start(&mut self, clock: &str) {
-        let database = format!("sqlite://{}", self.folder.path().join("juden.db").display());
+        let database = self.database.url();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
-            .current_dir(self.folder.path())
+            .current_dir(self.database.folder())
             .args(["serve", "--database-url", &database, "--admin-key", ADMIN_KEY, "--simulated-clock", clock])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
             .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
@@ -202,7 +202,7 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
     let plan = plan(seed, sessions_per_station);
     let planned = u64::try_from(STATIONS * sessions_per_station * 4).unwrap();
 
-    let mut calm = Process::new();
+    let mut calm = Process::new().await;
     calm.start("2026-10-31T15:00:00Z").await;
     let (members, stations) = calm.seed().await;
     calm.kill();
@@ -212,7 +212,7 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
     let undisturbed = calm.outcome(&members).await;
     calm.kill();
 
-    let mut struck = Process::new();
+    let mut struck = Process::new().await;
     struck.start("2026-10-31T15:00:00Z").await;
     let (same_members, _) = struck.seed().await;
     assert_eq!(same_members, members);

@@ -10,6 +10,7 @@ mod cli;
 mod closing;
 mod commands;
 mod deploy;
+mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
@@ -27,4 +28,5 @@ mod refusals;
 mod repeats;
 mod spans;
 mod stops;
+mod stores;
 mod year;

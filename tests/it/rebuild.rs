@@ -2,7 +2,7 @@
 
 use juden::ocpp::frame::Payload;
 use juden::ocpp::protocol::Protocol;
-use juden::store::{Page, SessionFilter, SessionStore};
+use juden::store::{Page, SessionFilter};
 use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
         };
         assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
     }
-    let all = |store: Arc<juden::store::sqlite::SqliteStore>| async move {
+    let all = |store: Arc<dyn juden::store::Store>| async move {
         store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap()
     };
     assert_eq!(all(again.store().await).await, all(original).await);

@@ -19,8 +19,23 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-/// The schema's versions.
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+use crate::store::schema::{Schema, SchemaError};
+
+/// The schema's versions. Those that only a newer program knows are passed over: [`Schema`] judges them.
+fn migrations() -> Migrator {
+    let mut migrator = sqlx::migrate!("migrations/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// What a schema's fault means for opening.
+fn unreadable(url: &str, cause: SchemaError) -> OpenError {
+    let url = url.to_owned();
+    match cause {
+        SchemaError::Outdated => OpenError::Outdated { url },
+        SchemaError::Newer(at, needs) => OpenError::Newer { url, at, needs, known: Schema::newest(&migrations()) },
+    }
+}
 
 /// Connections that read beside the one that writes.
 const READERS: u32 = 4;
@@ -61,12 +76,26 @@ pub enum OpenError {
         url: String,
     },
     /// Its schema cannot be brought up to date.
-    #[error("cannot bring the schema of {url} up to date: {cause}; a newer version of juden may have written it")]
+    #[error("cannot bring the schema of {url} up to date: {cause}")]
     Migrate {
         /// Which.
         url: String,
         /// Why.
         cause: sqlx::migrate::MigrateError,
+    },
+    /// Its schema is too new.
+    #[error(
+        "the schema of {url} is at {at} and needs a juden that knows schema {needs} or later; this one knows {known}: start a newer juden"
+    )]
+    Newer {
+        /// Which.
+        url: String,
+        /// The database's version.
+        at: i64,
+        /// What a program must know.
+        needs: i64,
+        /// What this one knows.
+        known: i64,
     },
     /// Its schema is older than the program.
     #[error("the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate")]
@@ -110,18 +139,21 @@ impl SqliteStore {
 
     /// Brings the schema up to date.
     pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {
-        MIGRATIONS.run(&self.write).await.map_err(|cause| OpenError::Migrate { url: url.to_owned(), cause })
+        let migrations = migrations();
+        self.schema(&migrations).await.may_migrate().map_err(|cause| unreadable(url, cause))?;
+        migrations.run(&self.write).await.map_err(|cause| OpenError::Migrate { url: url.to_owned(), cause })
     }
 
-    /// Checks that the schema is up to date.
+    /// Checks that the program can work with the schema.
     pub async fn check_schema(&self, url: &str) -> Result<(), OpenError> {
-        let newest = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        let applied: Result<Option<i64>, _> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.write).await;
-        match applied {
-            Ok(Some(version)) if version >= newest => Ok(()),
-            Ok(_) | Err(_) => Err(OpenError::Outdated { url: url.to_owned() }),
-        }
+        self.schema(&migrations()).await.is_readable().map_err(|cause| unreadable(url, cause))
+    }
+
+    async fn schema(&self, migrations: &Migrator) -> Schema {
+        let known = Schema::newest(migrations);
+        let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.write).await;
+        let needs = sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > ?1").bind(known);
+        Schema { known, at: at.ok().flatten(), needs: needs.fetch_one(&self.write).await.ok().flatten() }
     }
 
     /// Lets go of the files.

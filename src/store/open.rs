@@ -1,0 +1,94 @@
+//! The engine that a database URL names.
+
+use std::sync::Arc;
+
+use super::Store;
+use super::nodes::NodeStore;
+use super::postgres::{self, PostgresStore};
+use super::sqlite::{self, SqliteStore};
+
+/// An opened store.
+#[derive(Debug, Clone)]
+pub enum Opened {
+    /// `sqlite://PATH`: embedded, for one node.
+    Sqlite(SqliteStore),
+    /// `postgres://…` or `postgresql://…`: a server, for one node or several.
+    Postgres(PostgresStore),
+}
+
+/// Why it could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The embedded one.
+    #[error(transparent)]
+    Sqlite(#[from] sqlite::OpenError),
+    /// The server.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
+}
+
+/// Whether a URL names a PostgreSQL server.
+pub fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// A URL as it may be shown: without a password.
+pub fn shown(url: &str) -> String {
+    if is_postgres(url) { postgres::shown(url) } else { url.to_owned() }
+}
+
+/// Opens a URL's store. An embedded database is made where there is none.
+pub async fn open(url: &str) -> Result<Opened, OpenError> {
+    Ok(if is_postgres(url) { Opened::Postgres(PostgresStore::open(url).await?) } else { Opened::Sqlite(SqliteStore::open(url).await?) })
+}
+
+/// Opens a URL's store where there is one.
+pub async fn open_existing(url: &str) -> Result<Opened, OpenError> {
+    Ok(if is_postgres(url) {
+        Opened::Postgres(PostgresStore::open(url).await?)
+    } else {
+        Opened::Sqlite(SqliteStore::open_existing(url).await?)
+    })
+}
+
+impl Opened {
+    /// Brings the schema up to date.
+    pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(store) => Ok(store.migrate(url).await?),
+            Self::Postgres(store) => Ok(store.migrate(url).await?),
+        }
+    }
+
+    /// Checks that the program can work with the schema.
+    pub async fn check_schema(&self, url: &str) -> Result<(), OpenError> {
+        match self {
+            Self::Sqlite(store) => Ok(store.check_schema(url).await?),
+            Self::Postgres(store) => Ok(store.check_schema(url).await?),
+        }
+    }
+
+    /// The store.
+    pub fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::new(store.clone()),
+            Self::Postgres(store) => Arc::new(store.clone()),
+        }
+    }
+
+    /// What nodes that share the store keep there; `None`: it is one node's own.
+    pub fn nodes(&self) -> Option<Arc<dyn NodeStore>> {
+        match self {
+            Self::Sqlite(_) => None,
+            Self::Postgres(store) => Some(Arc::new(store.clone())),
+        }
+    }
+
+    /// Lets go of files and connections.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Exposures of cards, and what stations are to learn of them, in PostgreSQL.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::rows::{card_number, column, ms, optional, station_id};
+use super::{PostgresStore, retried};
+use crate::domain::ids::{CardNumber, IdTag, StationId};
+use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::store::{StoreError, Stored};
+
+/// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
+const RECALL_BLOCK: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
+    SELECT card_number, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM card_exposures WHERE card_number = $1 ORDER BY station_id
+    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0, since = $2, at = $2, next_try_at = $2
+        WHERE card_deliveries.reach = 'allow'";
+
+/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
+const RECALL_ALLOW: &str = "
+    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = $2, at = $2, next_try_at = $2,
+        state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = $1 AND reach = 'block'";
+
+const DELIVERIES: &str = "
+    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, c.id_tag
+    FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
+
+const TOLD: &str = "
+    UPDATE card_deliveries d SET state = $4, means = coalesce($5, d.means), at = $6, next_try_at = $7, tries = d.tries + 1
+    FROM unnest($1::text[], $2::text[], $3::text[]) r (card_number, station_id, reach)
+    WHERE d.state = 'pending' AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.reach = r.reach";
+
+#[async_trait]
+impl BlockStore for PostgresStore {
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        retried!(self.try_recall(card, reach, at))
+    }
+
+    async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.card_number = $1 ORDER BY d.station_id");
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.station_id = $1 AND d.state = 'pending' ORDER BY d.since, d.card_number LIMIT $2");
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.station_id = $1 AND d.reach = 'block' ORDER BY d.since DESC, d.card_number LIMIT $2");
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT station_id FROM card_deliveries WHERE state = 'pending' AND next_try_at <= $2 AND station_id = ANY($1)",
+        )
+        .bind(column(stations, StationId::as_str))
+        .bind(ms(now))
+        .fetch_all(&self.api)
+        .await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+        retried!(self.try_save_told(deliveries, told))
+    }
+
+    async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>> {
+        let due: Vec<String> =
+            sqlx::query_scalar("SELECT card_number FROM card_looks WHERE due_at <= $1 GROUP BY card_number ORDER BY min(due_at) LIMIT $2")
+                .bind(ms(now))
+                .bind(limit)
+                .fetch_all(&self.api)
+                .await?;
+        due.iter().map(|text| card_number(text)).collect()
+    }
+
+    async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()> {
+        let mut write = self.api.acquire().await?;
+        add_looks(&mut write, &[(card.clone(), due)]).await
+    }
+
+    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(
+            "INSERT INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, $1 FROM card_exposures ON CONFLICT DO NOTHING",
+        )
+        .bind(ms(due))
+        .execute(&self.api)
+        .await?;
+        Ok(())
+    }
+
+    async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()> {
+        sqlx::query("DELETE FROM card_looks WHERE card_number = $1 AND due_at <= $2")
+            .bind(card.as_str())
+            .bind(ms(until))
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+
+    async fn list_version(&self, station: &StationId) -> Stored<i64> {
+        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = $1").bind(station.as_str());
+        Ok(version.fetch_optional(&self.api).await?.unwrap_or(0))
+    }
+
+    async fn save_list_version(&self, station: &StationId, version: i64) -> Stored<()> {
+        sqlx::query("UPDATE stations SET list_version = $2 WHERE station_id = $1")
+            .bind(station.as_str())
+            .bind(version)
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+}
+
+impl PostgresStore {
+    async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        let mut write = self.api.begin().await?;
+        let statement = match reach {
+            Reach::Block => RECALL_BLOCK,
+            Reach::Allow => RECALL_ALLOW,
+        };
+        sqlx::query(statement).bind(card.as_str()).bind(ms(at)).execute(&mut *write).await?;
+        let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = $1 AND state = 'pending' ORDER BY station_id")
+            .bind(card.as_str())
+            .fetch_all(&mut *write)
+            .await?;
+        write.commit().await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn try_save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+        sqlx::query(TOLD)
+            .bind(column(deliveries, |one| one.card.as_str()))
+            .bind(column(deliveries, |one| one.station_id.as_str()))
+            .bind(column(deliveries, |one| one.reach.code()))
+            .bind(told.state.code())
+            .bind(told.means)
+            .bind(ms(told.at))
+            .bind(ms(told.next_try_at))
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Notes when cards are to be looked at.
+pub async fn add_looks(write: &mut PgConnection, looks: &[(CardNumber, DateTime<Utc>)]) -> Stored<()> {
+    if looks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO card_looks (card_number, due_at) SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING")
+        .bind(column(looks, |(card, _)| card.as_str()))
+        .bind(column(looks, |(_, due)| ms(*due)))
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
+fn delivery(row: &PgRow) -> Stored<Delivery> {
+    Ok(Delivery {
+        station_id: station_id(row)?,
+        card: card_number(row.try_get("card_number")?)?,
+        id_tag: IdTag::new(row.try_get("id_tag")?),
+        reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
+        state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
+        means: optional(row, "means")?,
+        tries: row.try_get("tries")?,
+        since: row.try_get("since")?,
+        at: row.try_get("at")?,
+    })
+}

@@ -1,0 +1,82 @@
+//! Members and cards out of their events, in PostgreSQL.
+
+use std::collections::BTreeMap;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::rows::{card_number, member_id, optional};
+use crate::domain::authorization::CardFile;
+use crate::domain::card::{Card, CardEvent, Dated};
+use crate::domain::ids::IdTag;
+use crate::domain::member::{Member, MemberEvent};
+use crate::store::documents::events::{read_card_event, read_member_event};
+use crate::store::{StoreError, Stored};
+
+const MEMBER_EVENTS: &str = "
+    SELECT seq, member_id, at, kind, detail FROM events WHERE card_number IS NULL AND member_id = ANY($1) ORDER BY member_id, at, seq";
+
+const CARDS: &str = "SELECT card_number, id_tag, member_id FROM cards WHERE member_id = ANY($1) ORDER BY card_no";
+
+const CARD_EVENTS: &str = "
+    SELECT e.seq, e.card_number, e.at, e.kind, e.detail FROM cards c JOIN events e ON e.card_number = c.card_number
+    WHERE c.member_id = ANY($1) ORDER BY e.card_number, e.at, e.seq";
+
+const EVENTS_OF_CARD: &str = "SELECT seq, at, kind, detail FROM events WHERE card_number = $1 ORDER BY at, seq";
+
+/// A card row's card and member.
+pub async fn file(look: &mut PgConnection, row: &PgRow) -> Stored<CardFile> {
+    let number: &str = row.try_get("card_number")?;
+    match optional::<&str>(row, "member_id")? {
+        Some(member) => {
+            let member = members_by_id(look, &[member]).await?.pop().ok_or(StoreError::Unreadable("card's member"))?;
+            let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
+            Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member) })
+        }
+        None => {
+            let events = sqlx::query(EVENTS_OF_CARD).bind(number).fetch_all(look).await?;
+            let events = events.iter().map(of_card).collect::<Stored<_>>()?;
+            Ok(CardFile { card: card(row, events)?, member: None })
+        }
+    }
+}
+
+/// Members in the order of their ids, with all their cards: three statements, however many.
+pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<Member>> {
+    let events = sqlx::query(MEMBER_EVENTS).bind(ids).fetch_all(&mut *look).await?;
+    let cards = sqlx::query(CARDS).bind(ids).fetch_all(&mut *look).await?;
+    let card_events = sqlx::query(CARD_EVENTS).bind(ids).fetch_all(&mut *look).await?;
+
+    let mut events_of_cards: BTreeMap<String, Vec<Dated<CardEvent>>> = BTreeMap::new();
+    for row in &card_events {
+        events_of_cards.entry(row.try_get("card_number")?).or_default().push(of_card(row)?);
+    }
+    let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
+    for row in &cards {
+        let events = events_of_cards.remove(row.try_get::<&str, _>("card_number")?).unwrap_or_default();
+        cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
+    }
+    let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
+    for row in &events {
+        events_of.entry(row.try_get("member_id")?).or_default().push(of_member(row)?);
+    }
+    let member = |(id, events): (String, Vec<Dated<MemberEvent>>)| {
+        let cards = cards_of.remove(&id).unwrap_or_default();
+        Member::from_events(member_id(&id)?, events, cards).ok_or(StoreError::Unreadable("member"))
+    };
+    events_of.into_iter().map(member).collect()
+}
+
+fn card(row: &PgRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
+    Ok(Card { number: card_number(row.try_get("card_number")?)?, id_tag: IdTag::new(row.try_get("id_tag")?), events })
+}
+
+fn of_card(row: &PgRow) -> Stored<Dated<CardEvent>> {
+    let event = read_card_event(row.try_get("kind")?, row.try_get("detail")?)?;
+    Ok(Dated { seq: row.try_get("seq")?, at: row.try_get("at")?, event })
+}
+
+fn of_member(row: &PgRow) -> Stored<Dated<MemberEvent>> {
+    let event = read_member_event(row.try_get("kind")?, row.try_get("detail")?)?;
+    Ok(Dated { seq: row.try_get("seq")?, at: row.try_get("at")?, event })
+}

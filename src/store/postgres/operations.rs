@@ -1,0 +1,173 @@
+//! Named values, commands, kept answers and turns in PostgreSQL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::pool::PoolConnection;
+use sqlx::{Postgres, Row};
+
+use super::rows::{ms, text};
+use super::{PostgresStore, locks, retried};
+use crate::domain::month::BillingMonth;
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, StoreError, Stored, Turn};
+
+/// A server that answers later is taken for one that does not.
+const PING_WITHIN: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl OperationStore for PostgresStore {
+    async fn meta(&self, name: &str) -> Stored<Option<String>> {
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(text(name)).fetch_optional(&self.api).await?)
+    }
+
+    async fn meta_or_set(&self, name: &str, value: &str) -> Stored<String> {
+        Ok(sqlx::query_scalar(
+            "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = meta.value RETURNING value",
+        )
+        .bind(text(name))
+        .bind(text(value))
+        .fetch_one(&self.api)
+        .await?)
+    }
+
+    async fn set_meta(&self, name: &str, value: &str) -> Stored<()> {
+        sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(text(name))
+            .bind(text(value))
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+
+    async fn save_command(&self, command: &KeptCommand) -> Stored<i64> {
+        Ok(sqlx::query_scalar(
+            "INSERT INTO commands (station_id, sent_by, message_id, action, payload, sent_at) VALUES ($1, $2, $3, $4, $5, $6)
+             RETURNING command_no",
+        )
+        .bind(command.station_id.as_str())
+        .bind(text(&command.sent_by))
+        .bind(text(&command.message_id))
+        .bind(text(&command.action))
+        .bind(text(&command.payload))
+        .bind(ms(command.sent_at))
+        .fetch_one(&self.api)
+        .await?)
+    }
+
+    async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query("UPDATE commands SET outcome = $2, answer = $3, answered_at = $4 WHERE command_no = $1")
+            .bind(number)
+            .bind(text(outcome))
+            .bind(text(answer))
+            .bind(ms(at))
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+
+    async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>> {
+        let row = sqlx::query("SELECT body_sha256, status, content_type, answer FROM idempotency_keys WHERE key = $1 AND request = $2")
+            .bind(text(key))
+            .bind(text(request))
+            .fetch_optional(&self.api)
+            .await?;
+        row.map(|row| {
+            Ok(KeptAnswer {
+                body_sha256: row.try_get("body_sha256")?,
+                status: u16::try_from(row.try_get::<i64, _>("status")?).map_err(|_| StoreError::Unreadable("kept answer"))?,
+                content_type: row.try_get("content_type")?,
+                answer: row.try_get("answer")?,
+            })
+        })
+        .transpose()
+    }
+
+    async fn keep_answer(
+        &self,
+        key: &str,
+        request: &str,
+        answer: &KeptAnswer,
+        at: DateTime<Utc>,
+        forget_before: DateTime<Utc>,
+    ) -> Stored<()> {
+        retried!(self.try_keep_answer(key, request, answer, at, forget_before))
+    }
+
+    async fn turn(&self, name: &str) -> Stored<Turn> {
+        let mut turn = self.turn_connection().await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, $2))")
+            .bind(text(name))
+            .bind(locks::TURN_SEED)
+            .execute(&mut *turn)
+            .await?;
+        Ok(Box::new(turn))
+    }
+
+    async fn try_turn(&self, name: &str) -> Stored<Option<Turn>> {
+        let mut turn = self.turn_connection().await?;
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, $2))")
+            .bind(text(name))
+            .bind(locks::TURN_SEED)
+            .fetch_one(&mut *turn)
+            .await?;
+        Ok(taken.then(|| Box::new(turn) as Turn))
+    }
+
+    async fn ping(&self) -> Stored<()> {
+        let asked = sqlx::query_scalar("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean");
+        let is_read_only = locks::within(PING_WITHIN, async { Ok(asked.fetch_one(&self.api).await?) }).await?;
+        if is_read_only {
+            let cause = std::io::Error::other("the database server takes no writes: it is a standby, or read only");
+            return Err(StoreError::Failed(sqlx::Error::Io(cause)));
+        }
+        Ok(())
+    }
+
+    async fn make_room(&self, now: DateTime<Utc>) -> Stored<()> {
+        self.make_parts(now).await
+    }
+
+    async fn forget_before(&self, month: BillingMonth) -> Stored<u64> {
+        Ok(self.drop_parts(month).await? + self.remove_rows(month).await?)
+    }
+}
+
+impl PostgresStore {
+    /// A turn's own connection: it is closed with the turn, so that no lock can outlive it.
+    async fn turn_connection(&self) -> Stored<PoolConnection<Postgres>> {
+        let mut connection = self.turns.acquire().await?;
+        connection.close_on_drop();
+        Ok(connection)
+    }
+
+    async fn try_keep_answer(
+        &self,
+        key: &str,
+        request: &str,
+        answer: &KeptAnswer,
+        at: DateTime<Utc>,
+        forget_before: DateTime<Utc>,
+    ) -> Stored<()> {
+        let mut write = self.api.begin().await?;
+        sqlx::query("DELETE FROM idempotency_keys WHERE (key, request) IN (SELECT key, request FROM idempotency_keys WHERE at < $1 FOR UPDATE SKIP LOCKED)")
+            .bind(ms(forget_before))
+            .execute(&mut *write)
+            .await?;
+        sqlx::query(
+            "INSERT INTO idempotency_keys (key, request, body_sha256, status, content_type, answer, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (key, request) DO NOTHING",
+        )
+        .bind(text(key))
+        .bind(text(request))
+        .bind(&answer.body_sha256)
+        .bind(i64::from(answer.status))
+        .bind(&answer.content_type)
+        .bind(text(&answer.answer))
+        .bind(ms(at))
+        .execute(&mut *write)
+        .await?;
+        write.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Stations in PostgreSQL.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::rows::{column, optional, reference, site, station_id, text};
+use super::{PostgresStore, locks, nodes, retried};
+use crate::domain::ids::{SessionRef, StationId};
+use crate::domain::station::{Availability, BootReport, Registration};
+use crate::store::{Connected, ConnectorRecord, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
+
+const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
+    availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
+    may_configure, connected_node, connected_protocol, connected_since";
+
+const PUT_STATION: &str = "
+    INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
+        default_protocol, time_zone, registration, availability, may_configure)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    ON CONFLICT (station_id) DO UPDATE SET site = excluded.site, password_hash = excluded.password_hash,
+        accept_hex_password = excluded.accept_hex_password, security_profile = excluded.security_profile,
+        default_protocol = excluded.default_protocol, time_zone = excluded.time_zone, registration = excluded.registration,
+        availability = excluded.availability, may_configure = excluded.may_configure";
+
+const PUT_CONNECTORS: &str = "
+    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
+    SELECT $1, c.* FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) c
+    ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = excluded.charger_class,
+        power_w = excluded.power_w, session_cap_min = excluded.session_cap_min";
+
+#[async_trait]
+impl StationStore for PostgresStore {
+    async fn put_station(&self, station: &StationRecord) -> Stored<bool> {
+        retried!(self.try_put_station(station))
+    }
+
+    async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
+        let mut look = self.look().await?;
+        let find = format!("SELECT {STATION} FROM stations WHERE station_id = $1");
+        let rows = sqlx::query(AssertSqlSafe(find)).bind(id.as_str()).fetch_all(&mut *look).await?;
+        Ok(with_connectors(&mut look, &rows).await?.pop())
+    }
+
+    async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>> {
+        let mut look = self.look().await?;
+        let list = format!("SELECT {STATION} FROM stations WHERE station_id > $1 ORDER BY station_id LIMIT $2");
+        let rows =
+            sqlx::query(AssertSqlSafe(list)).bind(text(page.after.as_deref().unwrap_or(""))).bind(page.limit).fetch_all(&mut *look).await?;
+        with_connectors(&mut look, &rows).await
+    }
+
+    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
+        retried!(self.try_save_configuration(id, configuration, firmware))
+    }
+
+    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT ON (station_id, connector_id) station_id, connector_id, reference FROM sessions
+             WHERE station_id = ANY($1) AND stopped_at IS NULL ORDER BY station_id, connector_id, session_id DESC",
+        )
+        .bind(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>())
+        .fetch_all(&self.api)
+        .await?;
+        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference(row)?))).collect()
+    }
+}
+
+impl PostgresStore {
+    async fn try_put_station(&self, station: &StationRecord) -> Stored<bool> {
+        let mut write = self.api.begin().await?;
+        locks::change(&mut write).await?;
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stations WHERE station_id = $1)")
+            .bind(station.id.as_str())
+            .fetch_one(&mut *write)
+            .await?;
+        sqlx::query(PUT_STATION)
+            .bind(station.id.as_str())
+            .bind(text(&station.site))
+            .bind(&station.password_hash)
+            .bind(station.accept_hex_password)
+            .bind(i64::from(station.security_profile))
+            .bind(&station.default_protocol)
+            .bind(&station.time_zone)
+            .bind(station.registration.name())
+            .bind(station.availability.name())
+            .bind(station.may_configure)
+            .execute(&mut *write)
+            .await?;
+        let listed = column(&station.connectors, |connector| connector.connector_id);
+        sqlx::query("DELETE FROM connectors WHERE station_id = $1 AND connector_id <> ALL($2)")
+            .bind(station.id.as_str())
+            .bind(&listed)
+            .execute(&mut *write)
+            .await?;
+        sqlx::query(PUT_CONNECTORS)
+            .bind(station.id.as_str())
+            .bind(listed)
+            .bind(column(&station.connectors, |connector| connector.site.charger_class.name()))
+            .bind(column(&station.connectors, |connector| connector.site.power_w))
+            .bind(column(&station.connectors, |connector| connector.site.session_cap_min))
+            .execute(&mut *write)
+            .await?;
+        nodes::station_changed(&mut write, &station.id).await?;
+        write.commit().await?;
+        Ok(!known)
+    }
+
+    async fn try_save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
+        let mut write = self.api.begin().await?;
+        locks::change(&mut write).await?;
+        sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3 WHERE station_id = $1")
+            .bind(id.as_str())
+            .bind(text(configuration))
+            .bind(firmware.map(text))
+            .execute(&mut *write)
+            .await?;
+        nodes::station_changed(&mut write, id).await?;
+        write.commit().await?;
+        Ok(())
+    }
+}
+
+/// Stations with their connectors, in the same order.
+async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<StationRecord>> {
+    let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
+    let connectors = sqlx::query(
+        "SELECT station_id, connector_id, charger_class, power_w, session_cap_min, status, error_code FROM connectors
+         WHERE station_id = ANY($1) ORDER BY station_id, connector_id",
+    )
+    .bind(column(&stations, |station| station.id.as_str()))
+    .fetch_all(look)
+    .await?;
+    let mut of: HashMap<StationId, Vec<ConnectorRecord>> = HashMap::new();
+    for row in &connectors {
+        of.entry(station_id(row)?).or_default().push(ConnectorRecord {
+            connector_id: row.try_get("connector_id")?,
+            site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
+            status: optional(row, "status")?,
+            error_code: optional(row, "error_code")?,
+        });
+    }
+    for station in &mut stations {
+        station.connectors = of.remove(&station.id).unwrap_or_default();
+    }
+    Ok(stations)
+}
+
+fn station(row: &PgRow) -> Stored<StationRecord> {
+    let boot = match optional::<chrono::DateTime<chrono::Utc>>(row, "booted_at")? {
+        None => None,
+        Some(_) => Some(BootReport {
+            vendor: optional::<String>(row, "vendor")?.unwrap_or_default(),
+            model: optional::<String>(row, "model")?.unwrap_or_default(),
+            serial: optional(row, "serial")?,
+            firmware: optional(row, "firmware")?,
+        }),
+    };
+    let profile: i64 = row.try_get("security_profile")?;
+    Ok(StationRecord {
+        id: station_id(row)?,
+        site: row.try_get("site")?,
+        password_hash: optional(row, "password_hash")?,
+        accept_hex_password: row.try_get("accept_hex_password")?,
+        security_profile: u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))?,
+        default_protocol: optional(row, "default_protocol")?,
+        time_zone: optional(row, "time_zone")?,
+        registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
+        availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
+        connectors: Vec::new(),
+        boot,
+        status: optional(row, "status")?,
+        error_code: optional(row, "error_code")?,
+        last_seen_at: optional(row, "last_seen_at")?,
+        configuration: optional(row, "configuration")?,
+        configuration_firmware: optional(row, "configuration_firmware")?,
+        may_configure: row.try_get("may_configure")?,
+        connected: match (optional(row, "connected_node")?, optional(row, "connected_since")?) {
+            (Some(node), Some(since)) => {
+                Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })
+            }
+            _ => None,
+        },
+    })
+}
