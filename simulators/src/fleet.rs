@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::plan::{PlanSetup, PlannedSession, PlannedStation, sessions};
 use crate::station::{Confirmed, Station, StationSetup, Time};
+use crate::wire::CallFailure;
 
 /// The wait before a station connects again.
 const RECONNECT: Duration = Duration::from_millis(20);
@@ -34,6 +35,8 @@ pub struct Progress {
     pub confirmed: AtomicU64,
     /// Times that a station connected.
     pub connects: AtomicU64,
+    /// Calls that were answered with an error.
+    pub refused: AtomicU64,
 }
 
 /// What a station did.
@@ -126,7 +129,12 @@ async fn deliver(station: &mut Station, same_ids: bool, progress: &Progress) {
         progress.confirmed.fetch_add(now, Ordering::Relaxed);
         match flushed {
             Ok(()) => return,
-            Err(_) => sleep(RECONNECT).await,
+            Err(failure) => {
+                if matches!(failure, CallFailure::Refused { .. }) {
+                    progress.refused.fetch_add(1, Ordering::Relaxed);
+                }
+                sleep(RECONNECT).await;
+            }
         }
     }
 }

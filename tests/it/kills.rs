@@ -3,7 +3,7 @@
 //!
 //! `JUDEN_KILLS` sets how often it is killed (50 when unset); `JUDEN_SEED` repeats a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use juden_fleet::fleet::{FleetSetup, Progress, StationLog, run};
+use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::engine::Database;
 use crate::harness::ADMIN_KEY;
+use crate::ledger::check_confirmed;
 
 const STATIONS: usize = 12;
 const MEMBERS: usize = 6;
@@ -165,32 +166,6 @@ fn plan(seed: u64, sessions_per_station: usize) -> PlanSetup {
         readings: 2,
         offline_one_in: 4,
     }
-}
-
-/// Confirmed messages against the ledger: each is there, under the number that the station was told.
-fn check_confirmed(logs: &[StationLog], sessions: &BTreeMap<i64, Value>) {
-    let mut numbers = BTreeSet::new();
-    for log in logs {
-        for confirmed in &log.confirmed {
-            let session = sessions.get(&confirmed.transaction_id).unwrap_or_else(|| panic!("{} lost: {confirmed:?}", log.station_id));
-            assert_eq!(session["station_id"], log.station_id.as_str());
-            let payload = &confirmed.payload;
-            match confirmed.action {
-                "StartTransaction" => {
-                    assert!(numbers.insert(confirmed.transaction_id), "one number for two sessions: {confirmed:?}");
-                    assert_eq!((&session["start_reported"], &session["meter_start_wh"]), (&payload["timestamp"], &payload["meterStart"]));
-                }
-                "StopTransaction" => {
-                    assert_eq!((&session["stop_reported"], &session["meter_stop_wh"]), (&payload["timestamp"], &payload["meterStop"]))
-                }
-                _ => {
-                    let kept = session["messages"].as_array().unwrap().iter();
-                    assert!(kept.into_iter().any(|message| message["payload"]["meterValue"] == payload["meterValue"]), "{confirmed:?}");
-                }
-            }
-        }
-    }
-    assert_eq!(numbers.len(), sessions.len(), "every session in the ledger is one that a station was told of");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

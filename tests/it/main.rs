@@ -20,6 +20,8 @@ mod history;
 mod house;
 mod invariants;
 mod kills;
+#[path = "../common/ledger.rs"]
+mod ledger;
 mod migration;
 mod mistakes;
 mod months;
