@@ -29,6 +29,7 @@ mod rebuild;
 mod refusals;
 mod repeats;
 mod spans;
+mod sharing;
 mod stops;
 mod stores;
 mod year;
