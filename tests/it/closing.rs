@@ -115,10 +115,12 @@ async fn a_process_killed_while_it_closes_or_exports_leaves_nothing_missing_doub
 
     let killed = open.copied().await;
     for _ in 0..KILLS {
+        killed.forget_nodes().await;
         let serving = Serving::start(&killed);
         tokio::time::sleep(Duration::from_millis(random.random_range(0..took_ms))).await;
         drop(serving);
     }
+    killed.forget_nodes().await;
     let serving = Serving::start(&killed);
     serving.closed().await;
     drop(serving);

@@ -42,6 +42,7 @@ impl Process {
     }
 
     async fn start(&mut self, clock: &str) {
+        self.database.forget_nodes().await;
         let database = self.database.url();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
             .current_dir(self.database.folder())
