@@ -59,6 +59,8 @@ impl StoreError {
                 Some(fault) => !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class)),
                 None => fault.kind() == sqlx::error::ErrorKind::Other,
             },
+            // What a connection that breaks while it is made is called.
+            Self::Failed(sqlx::Error::Protocol(what)) if what.contains("SSLRequest") => true,
             Self::Failed(sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
                 false
             }

@@ -39,7 +39,13 @@ fn user() -> Option<(u32, u32)> {
 }
 
 impl Postgres {
+    /// One that survives its own crash, not that of the machine: tests need no more, and are faster so.
     pub fn start() -> Self {
+        Self::with("fsync = off\n")
+    }
+
+    /// One with further settings.
+    pub fn with(more: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("juden-pg").tempdir_in("/tmp").unwrap();
         let postgres = Self { bin: named("TEST_POSTGRES_BIN").into(), user: user(), folder, port: free_port() };
         if let Some((uid, gid)) = postgres.user {
@@ -47,8 +53,8 @@ impl Postgres {
         }
         postgres.run("initdb", &["-U", "juden", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"], true);
         let settings = format!(
-            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nfsync = off\nmax_connections = 200\n\
-             max_locks_per_transaction = 256\nlog_min_messages = fatal\n",
+            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n\
+             max_locks_per_transaction = 256\nlog_min_messages = fatal\n{more}",
             postgres.port
         );
         let file = postgres.data().join("postgresql.conf");
@@ -80,6 +86,13 @@ impl Postgres {
         let mut all = vec!["-D", data.to_str().unwrap(), "-l", log.to_str().unwrap()];
         all.extend(arguments);
         self.run("pg_ctl", &all, false);
+    }
+
+    /// Its first process, whose children the others are.
+    #[allow(dead_code, reason = "for measuring")]
+    pub fn process(&self) -> u32 {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        file.lines().next().unwrap().trim().parse().unwrap()
     }
 
     /// Restarts it as after a crash.
@@ -139,7 +152,6 @@ impl Redis {
         redis.start_again();
         redis
     }
-
 
     pub fn start_again(&mut self) {
         let mut command = Command::new(named("TEST_REDIS_BIN"));
