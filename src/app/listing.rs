@@ -37,6 +37,8 @@ enum Answer<T> {
 impl App {
     /// Enters blocked cards into the station's list, and takes out those that are valid again.
     pub(super) async fn tell_by_list(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery]) -> Listed {
+        // Also what was refused had its version: each message has a new one.
+        let mut version = 0;
         for full in [false, false, true] {
             let told = match self.list_version_of(id).await {
                 Answer::Fine(version) if version >= 0 => version,
@@ -45,6 +47,7 @@ impl App {
                 Answer::Nothing => return Listed::Later,
             };
             let Ok(kept) = self.store.list_version(id).await else { return Listed::Later };
+            version = version.max(told).max(kept);
             // A station that fell behind lost its list, or did not get all of it.
             let full = full || told < kept;
             let Ok(told_of) = self.store.begin_listing(pending).await else { return Listed::Later };
@@ -59,7 +62,7 @@ impl App {
             if entries.is_empty() && !full {
                 return Listed::Told(told_of);
             }
-            match self.send_list(id, told.max(kept), full, &entries, settings.entries_at_once()).await {
+            match self.send_list(id, &mut version, full, &entries, settings.entries_at_once()).await {
                 Answer::Fine(()) => return Listed::Told(told_of),
                 Answer::Refused => {}
                 Answer::NoList => return Listed::NoList,
@@ -89,18 +92,18 @@ impl App {
     }
 
     /// Sends list entries in as many messages as the station needs. Versions only rise.
-    async fn send_list(&self, id: &StationId, mut version: i64, full: bool, entries: &[ListEntry], at_once: usize) -> Answer<()> {
+    async fn send_list(&self, id: &StationId, version: &mut i64, full: bool, entries: &[ListEntry], at_once: usize) -> Answer<()> {
         let pieces: Vec<&[ListEntry]> = if entries.is_empty() { vec![entries] } else { entries.chunks(at_once).collect() };
         if full {
             // Kept before: a station that did not get all of it is behind, and is sent the whole again.
-            let last = version + i64::try_from(pieces.len()).unwrap_or(i64::MAX);
+            let last = *version + i64::try_from(pieces.len()).unwrap_or(i64::MAX);
             if self.store.save_list_version(id, last).await.is_err() {
                 return Answer::Nothing;
             }
         }
         for (place, piece) in pieces.into_iter().enumerate() {
-            version += 1;
-            let command = StationCommand::UpdateList { version, full: full && place == 0, entries: piece.to_vec() };
+            *version += 1;
+            let command = StationCommand::UpdateList { version: *version, full: full && place == 0, entries: piece.to_vec() };
             let result = match self.send_command(id, &command, SENT_BY).await {
                 Ok(result) => result,
                 Err(AppError::Invalid { .. }) => return Answer::Refused,
@@ -113,7 +116,7 @@ impl App {
                 "unknown" => return Answer::Nothing,
                 _ => return Answer::Refused,
             }
-            if !full && self.store.save_list_version(id, version).await.is_err() {
+            if !full && self.store.save_list_version(id, *version).await.is_err() {
                 return Answer::Nothing;
             }
         }
