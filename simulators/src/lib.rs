@@ -2,10 +2,11 @@
 //! backend's code. A station keeps its transaction messages in a queue, in order, and sends each
 //! again until it is confirmed, as real ones do.
 //!
-//! In reading order: [`wire`] (one connection), [`station`] (a station with its queue), [`plan`] (what
-//! a fleet does, out of a seed), [`fleet`] (doing it).
+//! In reading order: [`wire`] (one connection), [`memory`] (what a station remembers of cards), [`station`] (a
+//! station with its queue), [`plan`] (what a fleet does, out of a seed), [`fleet`] (doing it).
 
 pub mod fleet;
+pub mod memory;
 pub mod plan;
 pub mod station;
 pub mod wire;

@@ -8,6 +8,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::memory::SharedMemory;
 use crate::wire::{CallFailure, Commanded, Connection};
 
 /// Where a station's time comes from.
@@ -63,6 +64,7 @@ pub struct Station {
     sessions: usize,
     /// Commands of connections that have ended.
     commanded: Vec<Commanded>,
+    memory: Option<SharedMemory>,
     /// Every message that was confirmed, in order.
     pub confirmed: Vec<Confirmed>,
 }
@@ -77,8 +79,21 @@ impl Station {
             transaction_ids: HashMap::new(),
             sessions: 0,
             commanded: Vec::new(),
+            memory: None,
             confirmed: Vec::new(),
         }
+    }
+
+    /// The same with a memory of cards.
+    #[must_use]
+    pub fn remembering(mut self, memory: SharedMemory) -> Self {
+        self.memory = Some(memory);
+        self
+    }
+
+    /// Would it, offline, let this card charge now? A station without a memory lets nobody.
+    pub fn lets_charge_offline(&self, id_tag: &str) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.lock().lets_charge_offline(id_tag, self.now()))
     }
 
     /// Its clock, as it reads.
@@ -93,6 +108,7 @@ impl Station {
     /// Connects and boots; the boot message's answer.
     pub async fn connect(&mut self) -> Result<Value, CallFailure> {
         let mut connection = Connection::open(&self.setup.url, &self.setup.station_id, self.setup.password.as_deref()).await?;
+        connection.memory.clone_from(&self.memory);
         let boot = json!({"chargePointVendor": "Juden", "chargePointModel": "Virtual", "firmwareVersion": "1.0", "chargePointSerialNumber": self.setup.station_id});
         let answer = connection.call("BootNotification", &boot).await?;
         self.connection = Some(connection);

@@ -14,6 +14,8 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
+use crate::memory::{Fault, SharedMemory};
+
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallFailure {
@@ -51,6 +53,8 @@ pub struct Connection {
     pub answer_timeout: Duration,
     /// The commands that came.
     pub commanded: Vec<Commanded>,
+    /// What the station remembers of cards; without one it obeys and forgets.
+    pub memory: Option<SharedMemory>,
 }
 
 /// What a station answers to a command: it does what it is told.
@@ -87,7 +91,7 @@ impl Connection {
             headers.insert("Authorization", HeaderValue::from_str(&basic).map_err(|cause| failed(&cause))?);
         }
         let (socket, _) = connect_async(request).await.map_err(|cause| failed(&cause))?;
-        Ok(Self { socket, answer_timeout: Duration::from_secs(30), commanded: Vec::new() })
+        Ok(Self { socket, answer_timeout: Duration::from_secs(30), commanded: Vec::new(), memory: None })
     }
 
     /// Calls under a new message id and waits for the answer; commands that come meanwhile are answered.
@@ -100,7 +104,11 @@ impl Connection {
         let text = json!([2, id, action, payload]).to_string();
         self.send(text).await?;
         let limit = self.answer_timeout;
-        timeout(limit, self.answer(id)).await.map_err(|_| CallFailure::TimedOut(limit))?
+        let answer = timeout(limit, self.answer(id)).await.map_err(|_| CallFailure::TimedOut(limit))??;
+        if let Some(memory) = &self.memory {
+            memory.lock().heard(payload, &answer);
+        }
+        Ok(answer)
     }
 
     async fn send(&mut self, text: String) -> Result<(), CallFailure> {
@@ -153,12 +161,27 @@ impl Connection {
         let id = frame.get(1).cloned().unwrap_or_default();
         let action = frame.get(2).and_then(Value::as_str).unwrap_or_default().to_owned();
         let payload = frame.get(3).cloned().unwrap_or_default();
-        let (answer, reply) = match answer_to(&action) {
-            Some(answer) => (answer.clone(), json!([3, id, answer])),
-            None => (Value::Null, json!([4, id, "NotImplemented", "this station does not know it", {}])),
+        let fault = self.memory.as_ref().and_then(|memory| memory.lock().fault(&action));
+        let obeyed = || {
+            let remembered = self.memory.as_ref().and_then(|memory| memory.lock().command(&action, &payload));
+            remembered.or_else(|| answer_to(&action))
+        };
+        let refused = |code: &str| (Value::Null, Some(json!([4, id, code, "this station does not do it", {}])));
+        let answered = |answer: Value| (answer.clone(), Some(json!([3, id, answer])));
+        let hangs_up = fault == Some(Fault::HangUp);
+        let (answer, reply) = match fault {
+            Some(Fault::Answer(answer)) => answered(answer),
+            Some(Fault::Error(code)) => refused(code),
+            Some(Fault::Deaf) => (obeyed().unwrap_or_default(), None),
+            Some(Fault::Silent | Fault::HangUp) => (Value::Null, None),
+            None => obeyed().map_or_else(|| refused("NotImplemented"), answered),
         };
         self.commanded.push(Commanded { action, payload, answer });
-        self.send(reply.to_string()).await
+        match reply {
+            Some(reply) => self.send(reply.to_string()).await,
+            None if hangs_up => Err(CallFailure::Disconnected("hung up".into())),
+            None => Ok(()),
+        }
     }
 
     /// Leaves politely.

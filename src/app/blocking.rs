@@ -2,28 +2,42 @@
 //! and every station that may remember it learns of it as soon as it can (article 3.6, rule R4.2c). The same
 //! the other way when it is valid again.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::cards::state_of;
-use super::{App, Done};
+use super::onboarding::SENT_BY;
+use super::{App, AppError, Done};
 use crate::cluster::Heard;
 use crate::directory::SETTLED_WITHIN;
 use crate::domain::authorization::CardFile;
 use crate::domain::card::CardState;
 use crate::domain::ids::{CardNumber, StationId};
 use crate::domain::member::Member;
+use crate::domain::session::Session;
 use crate::ocpp::event::StationCommand;
 use crate::store::blocks::{Delivery, Reach};
 use crate::store::nodes::Changed;
-use crate::store::{Page, SessionFilter};
+use crate::store::{Page, Seen, SessionFilter, StoreError};
 
 /// When a card is looked at once more after a change: a node that was stopped while it answered may have kept
 /// an exposure in the meantime.
 const SECOND_LOOK_S: i64 = 10;
 
+/// How often it is looked whether a card is to be looked at, and when one is again that could not be.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_AFTER_FAULT_S: i64 = 30;
+
 /// Cards looked at between two reads of the store.
 const LOOKS_AT_ONCE: i64 = 100;
+
+/// How often a look is begun again because the card changed meanwhile.
+const TRIES: usize = 8;
 
 /// Sessions of one card that may run at once and are stopped.
 const RUNNING_MAX: i64 = 100;
@@ -51,41 +65,53 @@ impl App {
         let mut tags: Vec<_> = files.iter().map(|file| &file.card.id_tag).collect();
         tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
         self.cards.forget_tags(&tags);
-        let mut reached = Reached::default();
-        for card in looks {
-            match self.look_at_card(card).await {
-                Ok(pending) => reached.stations_pending.extend(pending),
-                // The look is kept with the change: it is done later.
-                Err(cause) => warn!(card_number = %card, %cause, "stations could not be told of a card yet"),
-            }
-        }
         let changed: Vec<Changed> = tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
         let (nodes, settled) = tokio::join!(self.cluster.announce(&changed), self.cards.answers.settled(SETTLED_WITHIN));
         if !settled {
             warn!("a station did not take an answer that it was sent before a card changed");
         }
+        // Not before the answers from before have left: the stations that they went to are known by now, and none is
+        // told "accepted" after it forgot the card.
+        let mut pending = BTreeSet::new();
+        for card in looks {
+            match self.look_at_card(card).await {
+                Ok(stations) => pending.extend(stations),
+                // The look is kept with the change: it is done later.
+                Err(cause) => warn!(card_number = %card, %cause, "stations could not be told of a card yet"),
+            }
+        }
         if !looks.is_empty() {
             metrics::histogram!("juden_revocation_seconds").record(began.elapsed().as_secs_f64());
             self.cards.changed.notify_one();
         }
-        reached.nodes = nodes;
-        reached
+        if !pending.is_empty() {
+            // The nodes that hold the other stations find what is to be told now; nobody waits for that.
+            let cluster = self.cluster.clone();
+            tokio::spawn(async move { cluster.announce(&changed).await });
+        }
+        Reached { nodes, stations_pending: pending.into_iter().collect() }
     }
 
     /// Looks at a card's standing: what stations are to learn of it is noted. Those that are still to learn.
     pub(super) async fn look_at_card(&self, number: &CardNumber) -> Done<Vec<StationId>> {
-        let file = self.card(number).await?;
-        let (now, programme) = (self.now(), self.programme());
-        let reach = match state_of(&file, now, &programme) {
-            CardState::Active => Reach::Allow,
-            CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
-            CardState::Stock | CardState::Mailed => return Ok(Vec::new()),
-        };
-        let end = file.member.as_ref().and_then(|member| member.end(&programme));
-        if let Some(end) = end.filter(|end| end.at > now) {
-            self.store.add_look(number, end.at).await?;
+        for _ in 0..TRIES {
+            let file = self.card(number).await?;
+            let (now, programme) = (self.now(), self.programme());
+            let reach = match state_of(&file, now, &programme) {
+                CardState::Active => Reach::Allow,
+                CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
+                CardState::Stock | CardState::Mailed => return Ok(Vec::new()),
+            };
+            let end = file.member.as_ref().and_then(|member| member.end(&programme));
+            if let Some(end) = end.filter(|end| end.at > now) {
+                self.store.add_look(number, end.at).await?;
+            }
+            match self.store.recall(number, reach, now, &Seen::of(&[&file], file.member.as_ref())).await {
+                Err(StoreError::Conflict(_)) => {}
+                other => return Ok(other?),
+            }
         }
-        Ok(self.store.recall(number, reach, now).await?)
+        Err(AppError::Busy("the card is being changed by others"))
     }
 
     /// How far stations are with learning of a card.
@@ -93,8 +119,22 @@ impl App {
         Ok(self.store.deliveries_of(number).await?)
     }
 
+    /// Looks now and then at the cards that are due, for as long as it is polled.
+    pub async fn keep_looking_at_cards(&self) {
+        loop {
+            if let Err(cause) = self.look_at_due_cards().await {
+                warn!(%cause, "it could not be looked which stations are to learn of cards; it will be tried again");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Looks at every card that is due.
     pub(super) async fn look_at_due_cards(&self) -> Done<()> {
+        // With the service every card ends, also those that came to a station after the end was set.
+        if self.programme().service_ends_at.is_some_and(|end| end <= self.now()) {
+            self.store.add_looks_at_unblocked(self.now()).await?;
+        }
         loop {
             let now = self.now();
             let due = self.store.due_looks(now, LOOKS_AT_ONCE).await?;
@@ -102,29 +142,46 @@ impl App {
                 return Ok(());
             }
             for card in due {
-                if !self.look_at_card(&card).await?.is_empty() {
-                    self.cards.changed.notify_one();
+                match self.look_at_card(&card).await {
+                    Ok(pending) if pending.is_empty() => {}
+                    Ok(_) => self.cards.changed.notify_one(),
+                    // One card's fault keeps no other waiting, and no month.
+                    Err(cause) => {
+                        warn!(card_number = %card, %cause, "a card could not be looked at; it is looked at again");
+                        self.store.add_look(&card, now + TimeDelta::seconds(LOOK_AFTER_FAULT_S)).await?;
+                    }
                 }
                 self.store.looked(&card, now).await?;
             }
         }
     }
 
-    /// Stops the running sessions of a card that was lost, where the operator wants that.
-    pub(super) async fn stop_sessions_of_lost(&self, number: &CardNumber) -> Done<()> {
-        if !self.settings.remote_stop_on_lost {
-            return Ok(());
+    /// Stops the running sessions of a card that was lost, where the operator wants that. Nobody waits for it: a
+    /// station may not answer.
+    pub(super) fn stop_sessions_of_lost(self: &Arc<Self>, number: &CardNumber) {
+        if self.settings.remote_stop_on_lost {
+            let (app, number) = (self.clone(), number.clone());
+            tokio::spawn(async move {
+                if let Err(cause) = app.stop_sessions(&number).await {
+                    warn!(card_number = %number, %cause, "the sessions of a lost card could not be found");
+                }
+            });
         }
+    }
+
+    async fn stop_sessions(&self, number: &CardNumber) -> Done<()> {
         let filter = SessionFilter { card: Some(number.clone()), running: true, ..SessionFilter::default() };
-        for session in self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await? {
+        let running = self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await?;
+        let stop = async |session: &Session| {
             let command = StationCommand::RemoteStop { session: session.id };
-            match self.send_command(&session.station_id, &command, "juden").await {
+            match self.send_command(&session.station_id, &command, SENT_BY).await {
                 Ok(result) => info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
                     "the session of a lost card was to be stopped"),
                 Err(cause) => warn!(station_id = %session.station_id, session_id = %session.reference, %cause,
                     "the session of a lost card could not be stopped"),
             }
-        }
+        };
+        join_all(running.iter().map(stop)).await;
         Ok(())
     }
 }

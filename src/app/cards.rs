@@ -1,6 +1,8 @@
 //! A card's life: stock, post, suspension, return, deactivation, reissue (articles 3 and 9). A change is
 //! committed, then forgotten by the node's memory, then confirmed.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use rand::RngExt;
 
@@ -64,11 +66,16 @@ impl App {
     }
 
     /// Suspends a card: every authorization after this returns is refused.
-    pub async fn suspend_card(&self, number: &CardNumber, reason: Suspension, received_at: Option<DateTime<Utc>>) -> Done<Effect> {
+    pub async fn suspend_card(
+        self: &Arc<Self>,
+        number: &CardNumber,
+        reason: Suspension,
+        received_at: Option<DateTime<Utc>>,
+    ) -> Done<Effect> {
         let event = |file: &CardFile, sight: &Sight<'_>| Ok(suspend(&state_of(file, sight.at, sight.programme), reason)?);
         let effect = self.change_card(number, received_at, event).await?;
         if reason == Suspension::Lost {
-            self.stop_sessions_of_lost(number).await?;
+            self.stop_sessions_of_lost(number);
         }
         Ok(effect)
     }

@@ -84,13 +84,14 @@ impl App {
         let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
         let now = self.now();
         let programme = self.programme();
-        let verdict = judge(file.as_deref(), now, station.place(&programme, now), false, &programme);
+        let place = station.place(&programme, now);
+        let verdict = judge(file.as_deref(), now, place, false, &programme);
         let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
         if let (None, Some(file)) = (verdict.refusal, &file) {
             self.expose(station, &file.card.number, now).await?;
         }
-        let believed_for = cache_for(verdict.refusal, self.settings.card_cache_for);
+        let believed_for = cache_for(verdict.refusal, place, self.settings.card_cache_for);
         Ok(TagAnswer { verdict, cache_until: Some(now + believed_for) })
     }
 

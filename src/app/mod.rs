@@ -15,6 +15,7 @@ mod error;
 pub mod events;
 pub mod exports;
 pub mod invoices;
+mod listing;
 pub mod members;
 pub mod months;
 pub mod onboarding;

@@ -2,6 +2,7 @@
 //! contact and after new firmware, its boot message where it never sent one, its connector states
 //! where it tells none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,27 +14,31 @@ use crate::ocpp::event::StationCommand;
 use crate::store::nodes::Changed;
 
 /// The name under which Juden's own commands are kept.
-const SENT_BY: &str = "juden";
+pub(super) const SENT_BY: &str = "juden";
 
 /// How long a station has to tell its connectors' states before it is asked.
 const STATUS_WAIT: Duration = Duration::from_secs(60);
 
 impl App {
     /// Asks a station that was just accepted, or heard without a boot message, what is missing.
-    /// Ends quietly where the station leaves.
-    pub async fn onboard(&self, id: &StationId, after: Duration) {
+    /// `None`: nothing is asked. Either way it is told of the cards that it is still to learn of. Ends quietly where
+    /// the station leaves.
+    pub async fn onboard(self: &Arc<Self>, id: &StationId, after: Option<Duration>) {
+        let Some(after) = after else {
+            return self.tell_soon(id);
+        };
         tokio::time::sleep(after).await;
         let Ok(Some(station)) = self.stations.find(id).await else {
             return;
         };
         let Some(boot) = &station.boot else {
             self.trigger(id, "BootNotification").await;
-            return;
+            return self.tell_soon(id);
         };
         if station.configuration.is_none() || station.configuration_firmware != boot.firmware {
             self.ask_configuration(id, boot.firmware.as_deref()).await;
         }
-        self.tell(id).await;
+        self.tell_soon(id);
         tokio::time::sleep(STATUS_WAIT).await;
         let silent = matches!(self.store.station(id).await, Ok(Some(now)) if now.connectors.iter().all(|one| one.status.is_none()));
         if silent {

@@ -120,9 +120,6 @@ impl App {
     async fn append(&self, event: ProgrammeEvent, from: BillingMonth) -> Done<i64> {
         let number = self.store.append_programme_event(&event, self.now(), Some(from)).await?;
         self.programme.refresh().await?;
-        if let ProgrammeEvent::ServiceEndSet { at, .. } = event {
-            self.store.add_looks_at_all(at).await?;
-        }
         self.cluster.announce(&[Changed::Programme]).await;
         Ok(number)
     }

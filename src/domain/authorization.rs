@@ -45,12 +45,14 @@ pub enum Place {
     OffNetwork,
 }
 
-/// Minutes for which a station may believe a refusal that passes by itself.
-pub const PASSING_REFUSAL_MIN: i64 = 5;
+/// Minutes for which a station may believe an answer that passes by itself.
+pub const PASSING_ANSWER_MIN: i64 = 5;
 
-/// How long a station may believe an answer: a passing refusal only for a short time.
-pub fn cache_for(refusal: Option<Reason>, accepted_for: TimeDelta) -> TimeDelta {
-    if refusal.is_some_and(Reason::is_passing) { TimeDelta::minutes(PASSING_REFUSAL_MIN) } else { accepted_for }
+/// How long a station may believe an answer: a passing refusal only for a short time, and that no card is
+/// needed, because the card may be anyone's, or blocked.
+pub fn cache_for(refusal: Option<Reason>, place: Place, accepted_for: TimeDelta) -> TimeDelta {
+    let passes = refusal.is_some_and(Reason::is_passing) || place == Place::Free;
+    if passes { TimeDelta::minutes(PASSING_ANSWER_MIN).min(accepted_for) } else { accepted_for }
 }
 
 impl Place {

@@ -33,6 +33,11 @@ impl StationSettings {
         named || self.flag("LocalAuthListEnabled").is_some()
     }
 
+    /// Entries that the whole list may hold, where the station says so.
+    pub fn entries_in_all(&self) -> Option<usize> {
+        self.text("LocalAuthListMaxLength").and_then(|text| text.trim().parse().ok())
+    }
+
     /// Entries that one list message may carry.
     pub fn entries_at_once(&self) -> usize {
         let told = self.text("SendLocalListMaxLength").and_then(|text| text.trim().parse().ok());

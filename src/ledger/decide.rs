@@ -67,7 +67,7 @@ impl Known<'_> {
         if let (None, Some(file)) = (verdict.refusal, file) {
             self.exposed.push((file.card.number.clone(), submission.station.id.clone(), now));
         }
-        TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, self.cache_for)), verdict }
+        TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, place, self.cache_for)), verdict }
     }
 }
 

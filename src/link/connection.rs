@@ -313,7 +313,8 @@ impl Connection {
 
     /// After the first answer, what Juden wants to know of the station is asked, some time later.
     fn onboard_once(&mut self) {
-        if let (None, Some(delay)) = (&self.onboarding, self.link.settings.onboarding_delay) {
+        if self.onboarding.is_none() {
+            let delay = self.link.settings.onboarding_delay;
             let (app, station) = (self.link.app.clone(), self.station.clone());
             self.onboarding = Some(tokio::spawn(async move { app.onboard(&station, delay).await }).abort_handle());
         }

@@ -6,6 +6,9 @@ use super::event::StationCommand;
 use super::frame::{CallError, Payload};
 use super::v16::{self, Decoded, schema::Violation};
 
+/// The longest id tag that a station's list takes, in every version that is spoken.
+pub const LIST_TAG_MAX: usize = v16::commands::ID_TAG_MAX;
+
 /// A version of OCPP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {

@@ -213,7 +213,7 @@ impl Server {
         let looking = tokio::spawn({
             let app = app.clone();
             async move {
-                tokio::join!(app.keep_looking(), app.keep_telling());
+                tokio::join!(app.keep_looking(), app.keep_looking_at_cards(), app.keep_telling());
             }
         });
         info!(%http, ?ocpp, node = app.cluster.node(), "juden serves");

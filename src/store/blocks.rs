@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Stored;
+use super::{Seen, Stored};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 
 /// What a station is to learn of a card.
@@ -74,7 +74,7 @@ pub struct Delivery {
     pub means: Option<String>,
     /// How often it was tried.
     pub tries: i64,
-    /// Since when it is to learn it.
+    /// Since when it is to learn it; never the same twice for a card and station.
     pub since: DateTime<Utc>,
     /// When it last came to its state.
     pub at: DateTime<Utc>,
@@ -96,9 +96,10 @@ pub struct Told {
 /// Exposures and deliveries.
 #[async_trait]
 pub trait BlockStore: Send + Sync {
-    /// Every station where a card was accepted is to learn this of it from now on. What a station already
-    /// learnt, or never needs to, stays. The stations that are still to learn it.
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>>;
+    /// Every station where a card was accepted is to learn this of it from now on, unless what that rests on
+    /// was changed since. What a station already learnt, or never needs to, stays. The stations that are still
+    /// to learn it.
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
     /// What stations are to learn, or learnt, of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
     /// What a station is still to learn, the oldest first.
@@ -107,14 +108,18 @@ pub trait BlockStore: Send + Sync {
     async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
     /// Of these stations, those that are to be told something now.
     async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>>;
+    /// From now on the stations' lists may hold what these deliveries say, whatever is heard of it. Those that
+    /// still hold; what something else took the place of is not to be sent.
+    async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>>;
     /// Keeps what became of deliveries, unless something else is to be learnt since.
     async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()>;
     /// Cards to be looked at again by now, at most `limit`.
     async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>>;
     /// A card is to be looked at when an instant comes.
     async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()>;
-    /// Every card that a station may remember is to be looked at when an instant comes.
-    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()>;
+    /// Every card that a station may remember, and was not to learn is blocked, is to be looked at when an
+    /// instant comes.
+    async fn add_looks_at_unblocked(&self, due: DateTime<Utc>) -> Stored<()>;
     /// A card was looked at: what fell due up to then is done.
     async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()>;
     /// The version of the local list that was last sent to a station; 0 before the first.

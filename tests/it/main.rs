@@ -4,11 +4,13 @@
 
 mod api;
 mod bad_input;
+mod blocking;
 mod boundaries;
 mod cdrs;
 mod cli;
 mod closing;
 mod commands;
+mod deliveries;
 mod deploy;
 mod engine;
 mod examples;

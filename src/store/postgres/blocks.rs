@@ -1,26 +1,30 @@
 //! Exposures of cards, and what stations are to learn of them, in PostgreSQL.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::members::last_seq;
 use super::rows::{card_number, column, ms, optional, station_id};
-use super::{PostgresStore, retried};
+use super::{PostgresStore, locks, retried};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
-use crate::store::{StoreError, Stored};
+use crate::store::{Seen, StoreError, Stored};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
 const RECALL_BLOCK: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
     SELECT card_number, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM card_exposures WHERE card_number = $1 ORDER BY station_id
-    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0, since = $2, at = $2, next_try_at = $2
+    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0,
+        since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
         WHERE card_deliveries.reach = 'allow'";
 
 /// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
 const RECALL_ALLOW: &str = "
-    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = $2, at = $2, next_try_at = $2,
+    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
         state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
     WHERE card_number = $1 AND reach = 'block'";
 
@@ -30,13 +34,19 @@ const DELIVERIES: &str = "
 
 const TOLD: &str = "
     UPDATE card_deliveries d SET state = $4, means = coalesce($5, d.means), at = $6, next_try_at = $7, tries = d.tries + 1
-    FROM unnest($1::text[], $2::text[], $3::text[]) r (card_number, station_id, reach)
-    WHERE d.state = 'pending' AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.reach = r.reach";
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) r (card_number, station_id, since)
+    WHERE d.state = 'pending' AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since";
+
+const LISTED: &str = "
+    UPDATE card_deliveries d SET means = 'local_list'
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) r (card_number, station_id, since)
+    WHERE d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since
+    RETURNING d.card_number, d.station_id";
 
 #[async_trait]
 impl BlockStore for PostgresStore {
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
-        retried!(self.try_recall(card, reach, at))
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+        retried!(self.try_recall(card, reach, at, seen))
     }
 
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
@@ -68,6 +78,10 @@ impl BlockStore for PostgresStore {
         rows.iter().map(station_id).collect()
     }
 
+    async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
+        retried!(self.try_begin_listing(deliveries))
+    }
+
     async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
         retried!(self.try_save_told(deliveries, told))
     }
@@ -87,9 +101,11 @@ impl BlockStore for PostgresStore {
         add_looks(&mut write, &[(card.clone(), due)]).await
     }
 
-    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()> {
+    async fn add_looks_at_unblocked(&self, due: DateTime<Utc>) -> Stored<()> {
         sqlx::query(
-            "INSERT INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, $1 FROM card_exposures ON CONFLICT DO NOTHING",
+            "INSERT INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, $1 FROM card_exposures e WHERE NOT EXISTS
+                (SELECT 1 FROM card_deliveries d WHERE d.card_number = e.card_number AND d.station_id = e.station_id AND d.reach = 'block')
+             ON CONFLICT DO NOTHING",
         )
         .bind(ms(due))
         .execute(&self.api)
@@ -122,8 +138,12 @@ impl BlockStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
+    async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
         let mut write = self.api.begin().await?;
+        locks::alone(&mut write, locks::CHANGES).await?;
+        if last_seq(&mut write, seen).await? > seen.last {
+            return Err(StoreError::Conflict("what it rests on"));
+        }
         let statement = match reach {
             Reach::Block => RECALL_BLOCK,
             Reach::Allow => RECALL_ALLOW,
@@ -137,11 +157,26 @@ impl PostgresStore {
         rows.iter().map(station_id).collect()
     }
 
+    async fn try_begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
+        let rows = sqlx::query(LISTED)
+            .bind(column(deliveries, |one| one.card.as_str()))
+            .bind(column(deliveries, |one| one.station_id.as_str()))
+            .bind(column(deliveries, |one| one.since))
+            .fetch_all(&self.api)
+            .await?;
+        let mut hold = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            hold.insert((row.try_get::<String, _>("card_number")?, row.try_get::<String, _>("station_id")?));
+        }
+        let holds = |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
+        Ok(deliveries.iter().filter(holds).cloned().collect())
+    }
+
     async fn try_save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
         sqlx::query(TOLD)
             .bind(column(deliveries, |one| one.card.as_str()))
             .bind(column(deliveries, |one| one.station_id.as_str()))
-            .bind(column(deliveries, |one| one.reach.code()))
+            .bind(column(deliveries, |one| one.since))
             .bind(told.state.code())
             .bind(told.means)
             .bind(ms(told.at))

@@ -15,7 +15,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event};
-use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, StoreError, Stored};
+use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
@@ -49,6 +49,12 @@ const FAILURES: &str = "
     SELECT true AS is_of_card, at FROM activation_failures WHERE card_number = $1 AND at > $3
     UNION ALL SELECT false, at FROM activation_failures WHERE member_id = $2 AND at > $3
     ORDER BY at";
+
+/// The last event of what was seen.
+pub async fn last_seq(write: &mut PgConnection, seen: &Seen) -> Stored<i64> {
+    let last = sqlx::query_scalar(LAST_SEQ).bind(column(&seen.cards, CardNumber::as_str)).bind(seen.member.as_ref().map(MemberId::as_str));
+    Ok(last.fetch_one(write).await?)
+}
 
 #[async_trait]
 impl MemberStore for PostgresStore {
@@ -191,12 +197,7 @@ impl PostgresStore {
     async fn try_append(&self, change: &Change<'_>) -> Stored<()> {
         let mut write = self.api.begin().await?;
         locks::change(&mut write).await?;
-        let last: i64 = sqlx::query_scalar(LAST_SEQ)
-            .bind(column(&change.seen.cards, CardNumber::as_str))
-            .bind(change.seen.member.as_ref().map(MemberId::as_str))
-            .fetch_one(&mut *write)
-            .await?;
-        if last > change.seen.last {
+        if last_seq(&mut write, change.seen).await? > change.seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
         add_events(&mut write, change.events, change.at).await?;

@@ -1,5 +1,7 @@
 //! Exposures of cards, and what stations are to learn of them, in SQLite.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -7,21 +9,23 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
+use super::members::last_seq;
 use super::rows::{instant, optional};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
-use crate::store::{StoreError, Stored};
+use crate::store::{Seen, StoreError, Stored};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
 const RECALL_BLOCK: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
     SELECT card_number, station_id, 'block', 'pending', NULL, 0, ?2, ?2, ?2 FROM card_exposures WHERE card_number = ?1
-    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0, since = ?2, at = ?2, next_try_at = ?2
+    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0,
+        since = max(?2, card_deliveries.since + 1), at = ?2, next_try_at = ?2
         WHERE card_deliveries.reach = 'allow'";
 
 /// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
 const RECALL_ALLOW: &str = "
-    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = ?2, at = ?2, next_try_at = ?2,
+    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = max(?2, since + 1), at = ?2, next_try_at = ?2,
         state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
     WHERE card_number = ?1 AND reach = 'block'";
 
@@ -30,8 +34,11 @@ const DELIVERIES: &str = "
 
 #[async_trait]
 impl BlockStore for SqliteStore {
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>) -> Stored<Vec<StationId>> {
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        if last_seq(&mut write, seen).await? > seen.last {
+            return Err(StoreError::Conflict("what it rests on"));
+        }
         let statement = match reach {
             Reach::Block => RECALL_BLOCK,
             Reach::Allow => RECALL_ALLOW,
@@ -76,14 +83,30 @@ impl BlockStore for SqliteStore {
         rows.iter().map(station_id).collect()
     }
 
+    async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
+        let rows = sqlx::query(
+            "UPDATE card_deliveries SET means = 'local_list' WHERE (card_number, station_id, since) IN
+                (SELECT r.value->>0, r.value->>1, r.value->>2 FROM json_each(?1) r)
+             RETURNING card_number, station_id",
+        )
+        .bind(keys(deliveries))
+        .fetch_all(&self.write)
+        .await?;
+        let mut hold = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            hold.insert((row.try_get::<String, _>("card_number")?, row.try_get::<String, _>("station_id")?));
+        }
+        let holds = |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
+        Ok(deliveries.iter().filter(holds).cloned().collect())
+    }
+
     async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
-        let keys: Vec<_> = deliveries.iter().map(|one| json!([one.card.as_str(), one.station_id.as_str(), one.reach.code()])).collect();
         sqlx::query(
             "UPDATE card_deliveries SET state = ?2, means = coalesce(?3, means), at = ?4, next_try_at = ?5, tries = tries + 1
-             WHERE state = 'pending' AND (card_number, station_id, reach) IN
+             WHERE state = 'pending' AND (card_number, station_id, since) IN
                 (SELECT r.value->>0, r.value->>1, r.value->>2 FROM json_each(?1) r)",
         )
-        .bind(json!(keys).to_string())
+        .bind(keys(deliveries))
         .bind(told.state.code())
         .bind(told.means)
         .bind(told.at.timestamp_millis())
@@ -108,11 +131,14 @@ impl BlockStore for SqliteStore {
         add_looks(&mut write, &[(card.clone(), due)]).await
     }
 
-    async fn add_looks_at_all(&self, due: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("INSERT OR IGNORE INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, ?1 FROM card_exposures")
-            .bind(due.timestamp_millis())
-            .execute(&self.write)
-            .await?;
+    async fn add_looks_at_unblocked(&self, due: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(
+            "INSERT OR IGNORE INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, ?1 FROM card_exposures e WHERE NOT EXISTS
+                (SELECT 1 FROM card_deliveries d WHERE d.card_number = e.card_number AND d.station_id = e.station_id AND d.reach = 'block')",
+        )
+        .bind(due.timestamp_millis())
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 
@@ -151,6 +177,12 @@ pub async fn add_looks(write: &mut SqliteConnection, looks: &[(CardNumber, DateT
         .execute(write)
         .await?;
     Ok(())
+}
+
+/// What names deliveries as they were read.
+fn keys(deliveries: &[Delivery]) -> String {
+    let key = |one: &Delivery| json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()]);
+    json!(deliveries.iter().map(key).collect::<Vec<_>>()).to_string()
 }
 
 fn station_id(row: &SqliteRow) -> Stored<StationId> {

@@ -16,7 +16,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event, read_card_event, read_member_event};
-use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, StoreError, Stored};
+use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
@@ -25,6 +25,13 @@ const LAST_SEQ: &str = "
         OR (member_id = ?2 AND card_number IS NULL)";
 
 const ADD_EVENT: &str = "INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// The last event of what was seen.
+pub async fn last_seq(write: &mut SqliteConnection, seen: &Seen) -> Stored<i64> {
+    let cards: Vec<&str> = seen.cards.iter().map(CardNumber::as_str).collect();
+    let last = sqlx::query_scalar(LAST_SEQ).bind(serde_json::json!(cards).to_string()).bind(seen.member.as_ref().map(MemberId::as_str));
+    Ok(last.fetch_one(write).await?)
+}
 
 #[async_trait]
 impl MemberStore for SqliteStore {
@@ -97,14 +104,8 @@ impl MemberStore for SqliteStore {
     }
 
     async fn append(&self, change: &Change<'_>) -> Stored<()> {
-        let cards: Vec<&str> = change.seen.cards.iter().map(CardNumber::as_str).collect();
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let last: i64 = sqlx::query_scalar(LAST_SEQ)
-            .bind(serde_json::json!(cards).to_string())
-            .bind(change.seen.member.as_ref().map(MemberId::as_str))
-            .fetch_one(&mut *write)
-            .await?;
-        if last > change.seen.last {
+        if last_seq(&mut write, change.seen).await? > change.seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
         for event in change.events {
