@@ -25,9 +25,9 @@ use crate::store::blocks::{Delivery, Reach};
 use crate::store::nodes::Changed;
 use crate::store::{Page, Seen, SessionFilter, StoreError};
 
-/// When a card is looked at once more after a change: a node that was stopped while it answered may have kept
-/// an exposure in the meantime.
-const SECOND_LOOK_S: i64 = 10;
+/// When a card is looked at after a change beside the look that the change waits for: should that not have come
+/// about, and once more, because a node that was stopped while it answered may have kept an exposure meanwhile.
+const LATER_LOOKS_S: [i64; 2] = [2, 10];
 
 /// How often it is looked whether a card is to be looked at, and when one is again that could not be.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -52,9 +52,10 @@ pub struct Reached {
 }
 
 impl App {
-    /// The looks that a change of cards asks for: now, and once more a little later.
-    pub(super) fn looks(&self, cards: &[CardNumber], at: DateTime<Utc>) -> Vec<(CardNumber, DateTime<Utc>)> {
-        let instants = [at, at + TimeDelta::seconds(SECOND_LOOK_S)];
+    /// The looks that a change of cards asks for beside the one that it waits for. They come after it, from
+    /// whatever instant the change holds.
+    pub(super) fn looks(&self, cards: &[CardNumber]) -> Vec<(CardNumber, DateTime<Utc>)> {
+        let instants = LATER_LOOKS_S.map(|after| self.now() + TimeDelta::seconds(after));
         cards.iter().flat_map(|card| instants.map(|instant| (card.clone(), instant))).collect()
     }
 

@@ -67,7 +67,7 @@ impl App {
             let recheck = Some((id, first_month_touched(&event, at)));
             let touched = if event.may_change_validity() { numbers(&member) } else { Vec::new() };
             let events = [Append::Member(member.id.clone(), event)];
-            let change = Change { events: &events, at, seen: &Seen::of(&[], Some(&member)), recheck, looks: &self.looks(&touched, at) };
+            let change = Change { events: &events, at, seen: &Seen::of(&[], Some(&member)), recheck, looks: &self.looks(&touched) };
             match self.store.append(&change).await {
                 Err(StoreError::Conflict(_)) => continue,
                 // It may have been kept although the answer was lost: everyone hears of it whatever came of it.
@@ -109,7 +109,7 @@ impl App {
             let touched: Vec<CardNumber> = events.iter().filter_map(card_touched).collect();
             // Where nothing is to change, an earlier try may have been kept although its answer was lost.
             if !events.is_empty() {
-                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&touched, at) };
+                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&touched) };
                 match self.store.append(&change).await {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(cause) => {

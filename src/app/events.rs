@@ -81,28 +81,35 @@ impl App {
     /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
     /// transaction starts, never here: a card must be able to stop its own session.
     async fn authorize(&self, station: &StationRecord, id_tag: &IdTag) -> Result<TagAnswer, CallError> {
-        let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
-        let now = self.now();
         let programme = self.programme();
-        let place = station.place(&programme, now);
-        let verdict = judge(file.as_deref(), now, place, false, &programme);
+        let place = station.place(&programme, self.now());
+        let judged = async || -> Result<_, CallError> {
+            let (file, now) = (self.cards.find(id_tag).await.map_err(|_| busy())?, self.now());
+            Ok((judge(file.as_deref(), now, place, false, &programme), file, now))
+        };
+        let (mut verdict, file, mut now) = judged().await?;
+        // The card may have changed while it was kept that the station may remember it, and who changed it may not
+        // have found the station then.
+        if let (None, Some(file)) = (verdict.refusal, &file)
+            && self.expose(station, &file.card.number, now).await?
+        {
+            (verdict, _, now) = judged().await?;
+        }
         let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
-        if let (None, Some(file)) = (verdict.refusal, &file) {
-            self.expose(station, &file.card.number, now).await?;
-        }
         let believed_for = cache_for(verdict.refusal, place, self.settings.card_cache_for);
         Ok(TagAnswer { verdict, cache_until: Some(now + believed_for) })
     }
 
-    /// Keeps that a station may remember a card from now on, before it is told so.
-    async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Result<(), CallError> {
-        if !self.exposures.is_kept(card, &station.id) {
+    /// Keeps that a station may remember a card from now on, before it is told so. Whether that was not kept already.
+    async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Result<bool, CallError> {
+        let fresh = !self.exposures.is_kept(card, &station.id);
+        if fresh {
             let note = StationNote::Exposed(card.clone());
             self.ledger.note(NoteRow { station_id: station.id.clone(), at, note }).await.map_err(|_| busy())?;
             self.exposures.kept(card, &station.id);
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// Hands a transaction message to the ledger and waits until it is durable.

@@ -76,6 +76,21 @@ impl Telling {
     }
 }
 
+/// A station's turn; whatever becomes of it, the station can be told again.
+struct Turn {
+    app: Arc<App>,
+    station: StationId,
+    ended: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.app.telling.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.station);
+        }
+    }
+}
+
 /// What became of one way of telling.
 #[derive(Clone, Copy)]
 enum Outcome {
@@ -108,14 +123,13 @@ impl App {
         if !self.telling.begin(id, news) {
             return;
         }
-        let (app, id) = (self.clone(), id.clone());
+        let mut turn = Turn { app: self.clone(), station: id.clone(), ended: false };
+        let app = self.clone();
         tokio::spawn(async move {
             let Ok(_place) = app.telling.places.acquire().await else { return };
-            loop {
-                app.tell(&id).await;
-                if app.telling.ends(&id) {
-                    return;
-                }
+            while !turn.ended {
+                app.tell(&turn.station).await;
+                turn.ended = app.telling.ends(&turn.station);
             }
         });
     }

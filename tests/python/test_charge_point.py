@@ -109,7 +109,39 @@ class Station(ChargePoint):
         return call_result.UnlockConnector(status="Unlocked")
 
 
-def with_station(server, station_id, story, password=None):
+class StationWithList(Station):
+    """Has a local authorization list that is in use."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.version, self.listed = 0, {}
+
+    @on(Action.get_configuration)
+    def on_get_configuration(self, **payload):
+        keys = {"LocalAuthListEnabled": "true", "SendLocalListMaxLength": "10", "SupportedFeatureProfiles": "Core,LocalAuthListManagement"}
+        return call_result.GetConfiguration(configuration_key=[{"key": key, "readonly": False, "value": value} for key, value in keys.items()])
+
+    @on(Action.get_local_list_version)
+    def on_get_local_list_version(self, **payload):
+        return call_result.GetLocalListVersion(list_version=self.version)
+
+    @on(Action.send_local_list)
+    def on_send_local_list(self, list_version, update_type, local_authorization_list=()):
+        if list_version <= self.version:
+            return call_result.SendLocalList(status="VersionMismatch")
+        self.version = list_version
+        if update_type == "Full":
+            self.listed = {}
+        for entry in local_authorization_list:
+            info = entry.get("id_tag_info")
+            if info:
+                self.listed[entry["id_tag"]] = info["status"]
+            else:
+                self.listed.pop(entry["id_tag"], None)
+        return call_result.SendLocalList(status="Accepted")
+
+
+def with_station(server, station_id, story, password=None, kind=Station):
     """Runs a story against a connected station."""
 
     async def run():
@@ -119,7 +151,7 @@ def with_station(server, station_id, story, password=None):
         url = f"{server.ocpp_url}/{station_id}"
         async with websockets.connect(url, subprotocols=["ocpp1.6"], additional_headers=headers) as connection:
             recorder = Recorder(connection)
-            station = Station(station_id, recorder)
+            station = kind(station_id, recorder)
             listening = asyncio.create_task(station.start())
             telling = asyncio.create_task(story(station))
             await asyncio.wait({telling, listening}, return_when=asyncio.FIRST_COMPLETED)
@@ -252,3 +284,28 @@ def test_calls_and_commands_cross_without_waiting_for_each_other(server):
         assert all(result["outcome"] == "rejected" for result in results[1:])
 
     with_station(server, "PY4", story)
+
+
+def test_a_suspended_card_stands_blocked_in_the_list_until_it_comes_back(server):
+    server.station("PY9")
+    _, card = server.member_with_card("LISTED1")
+
+    async def until(condition):
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    def delivered():
+        (delivery,) = server.send("GET", f"/cards/{card}")["block_delivery"]
+        return (delivery["reach"], delivery["state"], delivery["means"])
+
+    async def story(station):
+        assert (await station.call(call.Authorize(id_tag="LISTED1"))).id_tag_info["status"] == "Accepted"
+        assert server.send("POST", f"/cards/{card}/suspend", {"reason": "lost"})["stations_pending"] == 1
+        await until(lambda: station.listed == {"LISTED1": "Blocked"})
+        await until(lambda: delivered() == ("block", "delivered", "local_list"))
+        assert server.send("POST", f"/cards/{card}/resume", {"reason": "lost"})["stations_pending"] == 1
+        await until(lambda: station.listed == {})
+        assert station.version == 2
+
+    with_station(server, "PY9", story, kind=StationWithList)
