@@ -46,7 +46,7 @@ impl Drop for Node {
 
 fn node(name: &str, postgres: &Postgres, redis: &Redis) -> Node {
     let (ocpp, http) = (free_port(), free_port());
-    let child = Command::new(env!("CARGO_BIN_EXE_juden"))
+    let child = Command::new(std::env::var("JUDEN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_juden").to_owned()))
         .current_dir("/tmp")
         .args(["serve", "--admin-key", KEY, "--node-id", name, "--log-level", "error"])
         .args(["--database-url", &url(postgres), "--redis-url", &format!("redis://127.0.0.1:{}", redis.port)])
@@ -90,17 +90,29 @@ async fn send(http: u16, method: &str, path: &str, body: Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// One member's card, which every charger takes, and stations.
-async fn seed(http: u16, stations: usize) {
+/// A station and a member with a card for each charger: the first by the API, the others copied from it.
+async fn seed(http: u16, postgres: &Postgres, count: usize) {
     let member = json!({"name": "Bench", "kind": "corporation", "email": "bench@example.jp", "plan": "simple", "payment_method": {"kind": "invoice"}});
     let member = send(http, "POST", "/members", member).await["member_id"].as_str().unwrap().to_owned();
-    let card = send(http, "POST", "/cards", json!({"id_tag": "BENCH", "activation_code": "0123456789abcdef"})).await;
+    let card = send(http, "POST", "/cards", json!({"id_tag": chargers::tag(0), "activation_code": "0123456789abcdef"})).await;
     let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": "primary"});
     send(http, "POST", &format!("/members/{member}/cards/activate"), body).await;
-    for n in 0..stations {
-        let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
-        send(http, "PUT", &format!("/stations/B{n}"), body).await;
-    }
+    let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
+    send(http, "PUT", "/stations/B0", body).await;
+    let copies = "
+        INSERT INTO stations SELECT (jsonb_populate_record(s, jsonb_build_object('station_id', 'B' || n))).*
+            FROM stations s, generate_series(1, LAST) n WHERE s.station_id = 'B0';
+        INSERT INTO connectors SELECT (jsonb_populate_record(c, jsonb_build_object('station_id', 'B' || n))).*
+            FROM connectors c, generate_series(1, LAST) n WHERE c.station_id = 'B0';
+        INSERT INTO members SELECT 1 + n, 'M-' || lpad((1 + n)::text, 6, '0') FROM generate_series(1, LAST) n;
+        INSERT INTO cards SELECT (jsonb_populate_record(c, jsonb_build_object('card_no', 1 + n, 'card_number', 'C-' || lpad((1 + n)::text, 8, '0'),
+            'id_tag', 'BENCH' || n, 'id_tag_matched', 'BENCH' || n, 'member_id', 'M-' || lpad((1 + n)::text, 6, '0')))).*
+            FROM cards c, generate_series(1, LAST) n WHERE c.card_no = 1;
+        INSERT INTO events (member_id, card_number, at, kind, detail) SELECT 'M-' || lpad((1 + n)::text, 6, '0'),
+            CASE WHEN e.card_number IS NULL THEN NULL ELSE 'C-' || lpad((1 + n)::text, 8, '0') END, e.at, e.kind,
+            replace(e.detail, 'M-000001', 'M-' || lpad((1 + n)::text, 6, '0'))
+            FROM events e, generate_series(1, LAST) n;";
+    postgres.sql(&copies.replace("LAST", &(count - 1).to_string())).await;
 }
 
 /// Rows like the journal's, one a commit, by so many clients; rows a second.
@@ -184,8 +196,8 @@ async fn main() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    seed(nodes[0].http, 4_000).await;
-    let payload = chargers::start(0).to_string();
+    seed(nodes[0].http, &postgres, 4_000).await;
+    let payload = chargers::start(0, 0).to_string();
     postgres
         .sql("CREATE TABLE plain (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, station_id text, payload text, answer text)")
         .await;

@@ -62,22 +62,27 @@ fn instant(second: i64) -> String {
     (from + TimeDelta::seconds(second)).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-pub fn start(second: i64) -> Value {
-    json!({"connectorId": 1, "idTag": "BENCH", "timestamp": instant(second), "meterStart": second})
+/// A charger's card.
+pub fn tag(charger: usize) -> String {
+    format!("BENCH{charger}")
+}
+
+pub fn start(charger: usize, second: i64) -> Value {
+    json!({"connectorId": 1, "idTag": tag(charger), "timestamp": instant(second), "meterStart": second})
 }
 
 /// One charger's sessions, each a start, two readings and a stop, until it is to end. They lie in the past, one after
 /// the other: `second` is where the next begins.
-async fn sessions(stream: &mut Stream, load: &Load, mut second: i64) {
+async fn sessions(stream: &mut Stream, charger: usize, load: &Load, mut second: i64) {
     while !load.ends.load(Ordering::Relaxed) {
-        let begun = call(stream, "StartTransaction", &start(second)).await;
+        let begun = call(stream, "StartTransaction", &start(charger, second)).await;
         let transaction = &begun["transactionId"];
         for step in 1..=2 {
             let sample = json!({"value": (second + step).to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"});
             let reading = json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": instant(second + step), "sampledValue": [sample]}]});
             call(stream, "MeterValues", &reading).await;
         }
-        let stop = json!({"transactionId": transaction, "idTag": "BENCH", "timestamp": instant(second + 5), "meterStop": second + 5});
+        let stop = json!({"transactionId": transaction, "idTag": tag(charger), "timestamp": instant(second + 5), "meterStop": second + 5});
         call(stream, "StopTransaction", &stop).await;
         load.answered.fetch_add(4, Ordering::Relaxed);
         second += 10;
@@ -93,7 +98,7 @@ pub async fn charge(ports: &[u16], count: usize, load: Load) -> Vec<JoinHandle<(
     for n in 0..count {
         let mut stream = open(ports[n % ports.len()], &format!("B{n}")).await;
         let load = load.clone();
-        tasks.push(tokio::spawn(async move { sessions(&mut stream, &load, second).await }));
+        tasks.push(tokio::spawn(async move { sessions(&mut stream, n, &load, second).await }));
     }
     tasks
 }
@@ -104,7 +109,8 @@ pub async fn judge(port: u16, rate: u32, time: Duration) -> (Duration, Duration)
     let mut tasks = Vec::new();
     for n in 0..CHARGERS {
         let mut stream = open(port, &format!("B{}", 3_900 + n)).await;
-        call(&mut stream, "Authorize", &json!({"idTag": "BENCH"})).await;
+        let shown = json!({"idTag": tag(n as usize)});
+        call(&mut stream, "Authorize", &shown).await;
         tasks.push(tokio::spawn(async move {
             let every = Duration::from_secs(1) * CHARGERS / rate;
             let mut due = Instant::now() + every * n / CHARGERS;
@@ -112,7 +118,7 @@ pub async fn judge(port: u16, rate: u32, time: Duration) -> (Duration, Duration)
             let mut times = Vec::new();
             while due < until {
                 tokio::time::sleep_until(due.into()).await;
-                call(&mut stream, "Authorize", &json!({"idTag": "BENCH"})).await;
+                call(&mut stream, "Authorize", &shown).await;
                 times.push(due.elapsed());
                 due += every;
             }

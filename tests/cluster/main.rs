@@ -7,6 +7,7 @@ mod hammer;
 mod input;
 #[path = "../common/ledger.rs"]
 mod ledger;
+mod links;
 mod moves;
 mod nodes;
 mod outages;

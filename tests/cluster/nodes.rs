@@ -83,6 +83,16 @@ impl Node {
         self.child = Some(self.command(&[]).stdout(Stdio::null()).spawn().unwrap());
     }
 
+    /// The same over another Redis.
+    pub fn start_over(&mut self, redis: &str, more: &[&str]) {
+        let usual = self.command(more);
+        let mut arguments: Vec<String> = usual.get_args().map(|argument| argument.to_str().unwrap().to_owned()).collect();
+        let place = arguments.iter().position(|argument| argument == "--redis-url").unwrap();
+        redis.clone_into(&mut arguments[place + 1]);
+        let mut command = Command::new(usual.get_program());
+        self.child = Some(command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null()).spawn().unwrap());
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -155,11 +155,14 @@ impl Redis {
 
     pub fn start_again(&mut self) {
         let mut command = Command::new(named("TEST_REDIS_BIN"));
-        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning"]);
-        if !self.more.iter().any(|flag| flag == "--port") {
+        // A file of settings comes first.
+        let (files, flags): (Vec<&String>, Vec<&String>) =
+            self.more.iter().partition(|word| word.starts_with('/') && word.ends_with(".conf"));
+        command.args(files).args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning"]);
+        if !flags.iter().any(|flag| *flag == "--port") {
             command.args(["--port", &self.port.to_string()]);
         }
-        command.args(&self.more).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(flags).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {

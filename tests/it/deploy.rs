@@ -76,7 +76,7 @@ fn the_dashboard_is_json_whose_panels_ask_for_something() {
 
 #[test]
 fn the_containers_set_settings_that_there_are() {
-    let mut known: BTreeSet<String> = KEYS.iter().map(|key| variable(key.name)).collect();
+    let known: BTreeSet<String> = KEYS.iter().map(|key| variable(key.name)).collect();
     for file in ["Dockerfile", "docker-compose.yml", "deploy/healthy", "deploy/fleet-members"] {
         let unknown: Vec<String> = words(&read(file), "JUDEN_").difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{file} sets {unknown:?}");
