@@ -27,7 +27,7 @@ async fn work_over(url: &str, more: &[&str]) {
     assert_eq!((&suspended["nodes_confirmed"], &suspended["nodes_missing"]), (&json!(["n1", "n2"]), &json!([])), "{url}");
     assert_eq!(charger.authorize("LINKED").await.as_deref(), Some("Blocked"), "{url}");
     let serving = tokio::spawn(async move { charger.serve_until("Reset").await });
-    let answer = nodes.send(0, "POST", "/stations/CP1/commands", Some(&json!({"command": "reset"}))).await;
+    let answer = nodes.send(0, "POST", "/stations/CP1/commands", Some(&json!({"command": "reset", "type": "Soft"}))).await;
     assert_eq!(answer["outcome"], "accepted", "{url}");
     serving.await.unwrap();
 }
