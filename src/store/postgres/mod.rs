@@ -3,8 +3,8 @@
 //! Instants are kept to the millisecond, as the embedded store does. Text there cannot hold NUL: it becomes
 //! U+FFFD on its way in, and in what is looked for.
 //!
-//! Locks are advisory and taken in this order: [`locks::CHANGES`] (who changes members, cards, stations or the
-//! programme), [`locks::CLOSING`] (shared by who writes what a close reads; a run begins with it alone), then
+//! Locks are advisory and taken in this order: `locks::CHANGES` (who changes members, cards, stations or the
+//! programme), `locks::CLOSING` (shared by who writes what a close reads; a run begins with it alone), then
 //! those of stations and tags, by their keys.
 
 mod blocks;
