@@ -306,7 +306,7 @@ impl Texts {
         let shown = |(name, value): (&&'static str, &String)| {
             let value = match *name {
                 "admin-key" if !value.is_empty() => "(hidden)".to_owned(),
-                "database-url" => crate::store::open::shown(value),
+                "database-url" | "redis-url" => crate::store::open::shown(value),
                 _ => value.clone(),
             };
             (*name, value)

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::hex;
 use crate::store::NodeRun;
 use crate::store::nodes::{Joined, NewNode, NodeStore};
+use crate::store::open::shown;
 
 /// How long a node waits for its name: that of a node that was killed is free after some seconds.
 const NAME_WAIT: Duration = Duration::from_secs(6);
@@ -76,15 +77,6 @@ async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
     Ok(bus)
 }
 
-/// A URL without its password.
-pub fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return "(unreadable)".to_owned() };
-    match rest.rsplit_once('@') {
-        Some((_, place)) => format!("{scheme}://…@{place}"),
-        None => url.to_owned(),
-    }
-}
-
 async fn take_name(store: &dyn NodeStore, me: &NewNode) -> anyhow::Result<i64> {
     let began = std::time::Instant::now();
     loop {
@@ -98,17 +90,5 @@ async fn take_name(store: &dyn NodeStore, me: &NewNode) -> anyhow::Result<i64> {
                 "redis-url: the node {other:?} shares this database: nodes that share one need the same Redis, each of them (redis-url)"
             ),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_url_is_shown_without_its_password() {
-        assert_eq!(shown("redis://:secret@h:6379/1"), "redis://…@h:6379/1");
-        assert_eq!(shown("rediss+sentinel://u:p%40@h1:1,h2:2/m"), "rediss+sentinel://…@h1:1,h2:2/m");
-        assert_eq!(shown("redis://h:6379"), "redis://h:6379");
     }
 }

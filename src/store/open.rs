@@ -32,9 +32,9 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// A URL as it may be shown: without a password.
+/// A URL, of whatever server, as it may be shown: without a password.
 pub fn shown(url: &str) -> String {
-    if is_postgres(url) { postgres::shown(url) } else { url.to_owned() }
+    if url.is_empty() || url.starts_with("sqlite://") { url.to_owned() } else { postgres::shown(url) }
 }
 
 /// Opens a URL's store. An embedded database is made where there is none.
@@ -90,5 +90,19 @@ impl Opened {
             Self::Sqlite(store) => store.close().await,
             Self::Postgres(store) => store.close().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        assert_eq!(shown("redis://:secret@h:6379/1"), "redis://@h:6379/1");
+        assert_eq!(shown("rediss+sentinel://u:p%40@h1:1,h2:2/m"), "rediss+sentinel://u@h1:1,h2:2/m");
+        assert_eq!(shown("redis://h:6379"), "redis://h:6379");
+        assert_eq!(shown("sqlite://a:b@c.db"), "sqlite://a:b@c.db", "a path is no server");
+        assert_eq!(shown(""), "");
     }
 }

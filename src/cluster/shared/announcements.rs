@@ -22,9 +22,6 @@ use crate::store::nodes::{Changed, NodeState};
 /// How often it is looked in the store who has heard of a change, beside what nodes tell at once.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A node that cannot be asked of is waited for no longer than it can trust its memory.
-const WAIT_BLIND: Duration = TRUSTED_FOR;
-
 /// A read of the streams that failed is tried again after so long.
 const LISTEN_RETRY: Duration = Duration::from_millis(250);
 
@@ -75,7 +72,7 @@ impl SharedCluster {
         let mut heard = Heard { confirmed: vec![self.me.name.clone()], missing: Vec::new() };
         let Ok((mark, mut others)) = self.others().await else {
             // The store answers no more: every node's trust lapses by itself.
-            tokio::time::sleep(WAIT_BLIND.saturating_sub(began.elapsed())).await;
+            tokio::time::sleep(TRUSTED_FOR.saturating_sub(began.elapsed())).await;
             let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
             heard.missing = live.iter().filter(|(run, _)| **run != self.me.run).map(|(_, name)| name.clone()).collect();
             return heard;
