@@ -111,7 +111,8 @@ async fn seed(http: u16, postgres: &Postgres, count: usize) {
         INSERT INTO events (member_id, card_number, at, kind, detail) SELECT 'M-' || lpad((1 + n)::text, 6, '0'),
             CASE WHEN e.card_number IS NULL THEN NULL ELSE 'C-' || lpad((1 + n)::text, 8, '0') END, e.at, e.kind,
             replace(e.detail, 'M-000001', 'M-' || lpad((1 + n)::text, 6, '0'))
-            FROM events e, generate_series(1, LAST) n;";
+            FROM events e, generate_series(1, LAST) n;
+        ANALYZE;";
     postgres.sql(&copies.replace("LAST", &(count - 1).to_string())).await;
 }
 

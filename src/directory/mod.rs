@@ -8,6 +8,7 @@ mod exposures;
 mod memories;
 mod trust;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -61,22 +62,43 @@ impl CardDirectory {
 
     /// The card that readers read as this tag; `None`: it is no card of the programme.
     pub async fn find(&self, id_tag: &IdTag) -> Stored<Option<Arc<CardFile>>> {
-        if self.trust.holds()
-            && let Some(known) = self.known.get(id_tag.matched())
-        {
-            return Ok(known);
+        Ok(self.find_all(&[id_tag]).await?.remove(id_tag.matched()).flatten())
+    }
+
+    /// The cards that readers read as these tags, by the tags' matched spelling: what is not remembered is read
+    /// at once.
+    pub async fn find_all(&self, id_tags: &[&IdTag]) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+        let is_trusted = self.trust.holds();
+        let mut found: HashMap<String, Option<Arc<CardFile>>> = HashMap::with_capacity(id_tags.len());
+        for tag in id_tags.iter().filter(|_| is_trusted) {
+            if let Some(known) = self.known.get(tag.matched()) {
+                found.insert(tag.matched().to_owned(), known);
+            }
         }
+        let unknown: Vec<&IdTag> = id_tags.iter().copied().filter(|tag| !found.contains_key(tag.matched())).collect();
+        if !unknown.is_empty() {
+            found.extend(self.read(&unknown).await?);
+        }
+        Ok(found)
+    }
+
+    /// Reads cards from the store, and remembers them unless a card changed meanwhile.
+    async fn read(&self, id_tags: &[&IdTag]) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
         let changes = self.changes.load(Ordering::SeqCst);
-        let file = self.store.card_by_tag(id_tag).await?.map(Arc::new);
+        let files = self.store.cards_by_tags(id_tags).await?;
         // Another node's clock may be ahead: what it did is not judged as if it were still to come.
-        if let Some(newest) = file.as_deref().and_then(CardFile::newest_event_at) {
+        if let Some(newest) = files.iter().flatten().filter_map(CardFile::newest_event_at).max() {
             self.clock.not_before(newest);
         }
+        let read: HashMap<_, _> =
+            id_tags.iter().map(|tag| tag.matched().to_owned()).zip(files.into_iter().map(|file| file.map(Arc::new))).collect();
         let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.changes.load(Ordering::SeqCst) == changes {
-            self.known.insert(id_tag.matched().to_owned(), file.clone());
+            for (tag, file) in &read {
+                self.known.insert(tag.clone(), file.clone());
+            }
         }
-        Ok(file)
+        Ok(read)
     }
 
     /// Forgets cards: they, or their members, changed. Look-ups under way are not kept either.

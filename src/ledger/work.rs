@@ -84,8 +84,13 @@ impl Work {
     pub fn wanted(&self) -> Wanted {
         let mut wanted = Wanted::default();
         let mut stations: HashSet<StationId> = self.openings.iter().map(|opening| opening.station_id.clone()).collect();
+        let mut running_at = HashSet::new();
         for submission in &self.submissions {
             let station = submission.station.id.clone();
+            // A reading belongs to the session that it names, or that ran at its connector then.
+            if !matches!(submission.event, TransactionEvent::Meter(_)) {
+                running_at.insert(station.clone());
+            }
             let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
             match &submission.event {
                 TransactionEvent::Start(report) => {
@@ -105,6 +110,7 @@ impl Work {
             stations.insert(station);
         }
         wanted.stations = stations.into_iter().collect();
+        wanted.running_at = running_at.into_iter().collect();
         wanted
     }
 }

@@ -184,16 +184,11 @@ impl Writer {
     /// them is forgotten first.
     async fn cards(&self, submissions: &[Submission], change: i64) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
         let tags: Vec<IdTag> = submissions.iter().filter_map(tag).collect();
+        let tags: Vec<&IdTag> = tags.iter().collect();
         if change > self.parts.cluster.heard_up_to() {
-            self.parts.cards.forget_tags(&tags.iter().collect::<Vec<_>>());
+            self.parts.cards.forget_tags(&tags);
         }
-        let mut cards = HashMap::new();
-        for tag in tags {
-            if !cards.contains_key(tag.matched()) {
-                cards.insert(tag.matched().to_owned(), self.parts.cards.find(&tag).await?);
-            }
-        }
-        Ok(cards)
+        self.parts.cards.find_all(&tags).await
     }
 
     /// Since when the stations of running sessions are offline: the newest that is kept of their last

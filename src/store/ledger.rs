@@ -145,12 +145,22 @@ pub struct Wanted {
     pub stop_keys: Vec<(StationId, String)>,
     /// Sessions with these numbers.
     pub sessions: Vec<i64>,
-    /// Running sessions of these stations, and who holds the stations.
+    /// Who holds these stations.
     pub stations: Vec<StationId>,
+    /// Running sessions of these stations, which are among the others.
+    pub running_at: Vec<StationId>,
     /// Running sessions of these cards, by the tag's matched spelling.
     pub tags: Vec<String>,
     /// The session that ran, or had last begun, at a connector at an instant.
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
+}
+
+impl Wanted {
+    /// Whether no session is wanted: the batch is of notes and openings alone.
+    pub fn is_without_sessions(&self) -> bool {
+        let keys = self.start_keys.len() + self.stop_keys.len() + self.connectors.len();
+        keys + self.sessions.len() + self.running_at.len() + self.tags.len() == 0
+    }
 }
 
 /// Who holds a station, as far as it was kept.

@@ -281,8 +281,8 @@ pub trait MemberStore: Send + Sync {
     async fn add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber>;
     /// A card by its number.
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
-    /// A card by what readers read.
-    async fn card_by_tag(&self, id_tag: &IdTag) -> Stored<Option<CardFile>>;
+    /// For each of what readers read, the card, where there is one.
+    async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>>;
     /// Appends events, all or none, unless what they rest on was changed since.
     async fn append(&self, change: &Change<'_>) -> Stored<()>;
     /// A member's history with that of its cards, in order.

@@ -67,6 +67,8 @@ impl TestServer {
     }
 
     fn stopped(start: &str, settings: &[(&'static str, &str)], database: Database) -> Self {
+        // What the server says of itself stands beside a failed test.
+        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().with_ansi(false).try_init();
         let mut flags: Vec<(&'static str, String)> = [
             ("ocpp-listen", "127.0.0.1:0"),
             ("http-listen", "127.0.0.1:0"),

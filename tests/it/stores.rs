@@ -102,7 +102,7 @@ pub fn name(run: &str, number: i64) -> BatchName {
 }
 
 pub fn wanted(station: &str, tag: &str) -> Wanted {
-    Wanted { stations: vec![station_id(station)], tags: vec![tag.into()], ..Wanted::default() }
+    Wanted { stations: vec![station_id(station)], running_at: vec![station_id(station)], tags: vec![tag.into()], ..Wanted::default() }
 }
 
 pub async fn commit(store: &dyn Store, run: &str, number: i64, batch: Batch) {
@@ -150,8 +150,9 @@ async fn of_changes_that_rest_on_the_same_state_one_is_made() {
     let (done, refused) = if first.is_ok() { (first, second) } else { (second, first) };
     assert!(done.is_ok());
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
-    let file = other.card_by_tag(&IdTag::new("TAG")).await.unwrap().unwrap();
-    assert_eq!((file.card.events.len(), file.member.unwrap().cards.len()), (1, 1));
+    let [none, Some(file)] = &other.cards_by_tags(&[&IdTag::new("none"), &IdTag::new("TAG")]).await.unwrap()[..] else { panic!() };
+    assert!(none.is_none());
+    assert_eq!((file.card.events.len(), file.member.as_ref().unwrap().cards.len()), (1, 1));
     assert_eq!(one.history(&member).await.unwrap().len(), 2);
     assert_eq!(one.due_looks(now(), 10).await.unwrap(), [card]);
 }
@@ -169,6 +170,7 @@ async fn facts_find_sessions_by_every_key() {
         tags: vec!["T3".into()],
         connectors: vec![(station_id("S4"), 1, now())],
         stations: vec![station_id("S1")],
+        running_at: vec![station_id("S1")],
         ..Wanted::default()
     };
     let (facts, _) = store.open_batch(&name("run", 2), &wanted).await.unwrap();
@@ -278,7 +280,7 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
     assert_eq!(kept[0].payload, nul);
     assert_eq!(database.number("SELECT count(*) FROM readings").await, 1);
     store.add_card(&new_card("C\0"), now()).await.unwrap();
-    assert!(store.card_by_tag(&IdTag::new("c\0")).await.unwrap().is_some());
+    assert!(store.cards_by_tags(&[&IdTag::new("c\0")]).await.unwrap()[0].is_some());
     assert!(store.invoice("\0").await.unwrap().is_none());
 }
 
@@ -320,7 +322,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     database
         .run(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (90, 'wider', true, '', 0);
-             INSERT INTO schema_readable (version, readable_from) VALUES (90, 3)",
+             INSERT INTO schema_readable (version, readable_from) VALUES (90, 4)",
         )
         .await;
     database.opened().await.check_schema(&database.url()).await.unwrap();
@@ -328,7 +330,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     let opened = juden::store::open::open(&database.url()).await.unwrap();
     for refused in [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await] {
         let told = refused.unwrap_err().to_string();
-        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 3"), "{told}");
+        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 4"), "{told}");
     }
 }
 

@@ -39,8 +39,15 @@ const SETTINGS: [(&str, &str); 5] = [
 /// How long a transaction may stand still. Turns are held outside transactions.
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
 
-/// The ledger's statements look up a few rows by index each, whatever is known of the tables' size.
-const BY_INDEX: [(&str, &str); 3] = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+/// The ledger's statements look up a few rows by index each, whatever is known of the tables' size: they are
+/// planned once a connection.
+const BY_INDEX: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("jit", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+];
 
 /// Why the store could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -195,8 +202,8 @@ impl Server {
 
     /// For the ledger: one writes, another asks what became of a commit.
     pub fn write_pool(&self) -> PgPool {
-        let [seqscan, hashjoin, mergejoin] = BY_INDEX;
-        self.pool(2, &[IDLE_IN_TRANSACTION, ("statement_timeout", "10s"), seqscan, hashjoin, mergejoin])
+        let settings = [IDLE_IN_TRANSACTION, ("statement_timeout", "10s")];
+        self.pool(2, &[&settings[..], &BY_INDEX].concat())
     }
 
     /// For the API.

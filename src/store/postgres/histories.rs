@@ -1,6 +1,6 @@
 //! Members and cards out of their events, in PostgreSQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
@@ -22,23 +22,34 @@ const CARD_EVENTS: &str = "
     SELECT e.seq, e.card_number, e.at, e.kind, e.detail FROM cards c JOIN events e ON e.card_number = c.card_number
     WHERE c.member_id = ANY($1) ORDER BY e.card_number, e.at, e.seq";
 
-const EVENTS_OF_CARD: &str = "SELECT seq, at, kind, detail FROM events WHERE card_number = $1 ORDER BY at, seq";
+const EVENTS_OF_CARDS: &str =
+    "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number = ANY($1) ORDER BY card_number, at, seq";
 
-/// A card row's card and member.
-pub async fn file(look: &mut PgConnection, row: &PgRow) -> Stored<CardFile> {
-    let number: &str = row.try_get("card_number")?;
-    match optional::<&str>(row, "member_id")? {
-        Some(member) => {
-            let member = members_by_id(look, &[member]).await?.pop().ok_or(StoreError::Unreadable("card's member"))?;
-            let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
-            Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member) })
-        }
-        None => {
-            let events = sqlx::query(EVENTS_OF_CARD).bind(number).fetch_all(look).await?;
-            let events = events.iter().map(of_card).collect::<Stored<_>>()?;
-            Ok(CardFile { card: card(row, events)?, member: None })
+/// The cards of card rows, in their order, each with its member: as many statements, however many.
+pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFile>> {
+    let mut owners: BTreeSet<&str> = BTreeSet::new();
+    let mut stock: Vec<&str> = Vec::new();
+    for row in rows {
+        match optional(row, "member_id")? {
+            Some(member) => _ = owners.insert(member),
+            None => stock.push(row.try_get("card_number")?),
         }
     }
+    let owners: Vec<&str> = owners.into_iter().collect();
+    let members = if owners.is_empty() { Vec::new() } else { members_by_id(look, &owners).await? };
+    let events = if stock.is_empty() { Vec::new() } else { sqlx::query(EVENTS_OF_CARDS).bind(stock).fetch_all(look).await? };
+    let members: BTreeMap<&str, &Member> = members.iter().map(|member| (member.id.as_str(), member)).collect();
+    let mut events = by_card(&events)?;
+    let file = |row: &PgRow| {
+        let number: &str = row.try_get("card_number")?;
+        let Some(member) = optional::<&str>(row, "member_id")? else {
+            return Ok(CardFile { card: card(row, events.remove(number).unwrap_or_default())?, member: None });
+        };
+        let member = *members.get(member).ok_or(StoreError::Unreadable("card's member"))?;
+        let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
+        Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member.clone()) })
+    };
+    rows.iter().map(file).collect()
 }
 
 /// Members in the order of their ids, with all their cards: three statements, however many.
@@ -47,10 +58,7 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
     let cards = sqlx::query(CARDS).bind(ids).fetch_all(&mut *look).await?;
     let card_events = sqlx::query(CARD_EVENTS).bind(ids).fetch_all(&mut *look).await?;
 
-    let mut events_of_cards: BTreeMap<String, Vec<Dated<CardEvent>>> = BTreeMap::new();
-    for row in &card_events {
-        events_of_cards.entry(row.try_get("card_number")?).or_default().push(of_card(row)?);
-    }
+    let mut events_of_cards = by_card(&card_events)?;
     let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for row in &cards {
         let events = events_of_cards.remove(row.try_get::<&str, _>("card_number")?).unwrap_or_default();
@@ -65,6 +73,15 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
         Member::from_events(member_id(&id)?, events, cards).ok_or(StoreError::Unreadable("member"))
     };
     events_of.into_iter().map(member).collect()
+}
+
+/// Cards' events by the card's number.
+fn by_card(rows: &[PgRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
+    let mut events: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        events.entry(row.try_get("card_number")?).or_default().push(of_card(row)?);
+    }
+    Ok(events)
 }
 
 fn card(row: &PgRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {

@@ -32,25 +32,35 @@ const LOCK: &str = "
     UNION ALL SELECT pg_advisory_xact_lock(k.key)::text FROM (
         SELECT DISTINCT hashtextextended(name, $4) AS key FROM unnest($3::text[]) name ORDER BY key) k";
 
+/// One look-up a wanted thing. `OFFSET 0` keeps the server from joining in another order, and each look-up's order
+/// is that of one index: what it costs does not hang on what the server knows of the tables.
+///
 /// The rows are locked in their order, because another station may name a session too.
 fn wanted_rows() -> String {
     format!(
-        "SELECT {SESSION} FROM sessions s WHERE s.session_id IN (
-             SELECT s.session_id FROM unnest($1::text[], $2::text[]) w (station, key)
-                 JOIN sessions s ON s.station_id = w.station AND s.start_key = w.key
-             UNION SELECT s.session_id FROM unnest($3::text[], $4::text[]) w (station, key)
-                 JOIN sessions s ON s.station_id = w.station AND s.stop_key = w.key
+        "SELECT {SESSION} FROM (
+             SELECT l.session_id FROM unnest($1::text[], $2::text[]) w (station, key) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.start_key = w.key
+                 ORDER BY s.start_ordinal OFFSET 0) l
+             UNION SELECT l.session_id FROM unnest($3::text[], $4::text[]) w (station, key) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stop_key = w.key
+                 ORDER BY s.stopped_at OFFSET 0) l
              UNION SELECT unnest($5::bigint[])
-             UNION SELECT s.session_id FROM unnest($6::text[]) w (station)
-                 JOIN sessions s ON s.station_id = w.station AND s.stopped_at IS NULL
-             UNION SELECT s.session_id FROM unnest($7::text[]) w (tag)
-                 JOIN sessions s ON s.id_tag_matched = w.tag AND s.stopped_at IS NULL
+             UNION SELECT l.session_id FROM unnest($6::text[]) w (station) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stopped_at IS NULL
+                 ORDER BY s.started_at OFFSET 0) l
+             UNION SELECT l.session_id FROM unnest($7::text[]) w (tag) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.id_tag_matched = w.tag AND s.stopped_at IS NULL
+                 ORDER BY s.started_at OFFSET 0) l
              UNION SELECT l.session_id FROM unnest($8::text[], $9::bigint[], $10::timestamptz[]) w (station, connector, at)
                  CROSS JOIN LATERAL (
                      SELECT s.session_id FROM sessions s
                      WHERE s.station_id = w.station AND s.connector_id = w.connector AND s.started_at <= w.at
-                     ORDER BY s.started_at DESC LIMIT 1) l)
-         ORDER BY s.session_id FOR NO KEY UPDATE"
+                     ORDER BY s.started_at DESC LIMIT 1) l
+             ORDER BY session_id OFFSET 0) w (session_id)
+         CROSS JOIN LATERAL (
+             SELECT * FROM sessions s WHERE s.session_id BETWEEN w.session_id AND w.session_id
+             ORDER BY s.session_id FOR NO KEY UPDATE) s"
     )
 }
 
@@ -100,7 +110,7 @@ async fn lock(transaction: &mut PgConnection, name: &BatchName, wanted: &Wanted)
 }
 
 async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<LedgerRow>> {
-    if wanted.stations.is_empty() && wanted.sessions.is_empty() && wanted.tags.is_empty() {
+    if wanted.is_without_sessions() {
         return Ok(Vec::new());
     }
     let rows = sqlx::query(AssertSqlSafe(wanted_rows()))
@@ -109,7 +119,7 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
         .bind(column(&wanted.stop_keys, |(station, _)| station.as_str()))
         .bind(column(&wanted.stop_keys, |(_, key)| text(key)))
         .bind(&wanted.sessions)
-        .bind(column(&wanted.stations, StationId::as_str))
+        .bind(column(&wanted.running_at, StationId::as_str))
         .bind(column(&wanted.tags, |tag| text(tag)))
         .bind(column(&wanted.connectors, |(station, _, _)| station.as_str()))
         .bind(column(&wanted.connectors, |(_, connector, _)| *connector))

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::histories::{file, members_by_id};
+use super::histories::{files, members_by_id};
 use super::rows::{column, member_id, ms, optional, text};
 use super::{PostgresStore, blocks, locks, months, nodes, retried};
 use crate::domain::authorization::CardFile;
@@ -82,26 +82,30 @@ impl MemberStore for PostgresStore {
 
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
         let mut look = self.look().await?;
-        let row = sqlx::query("SELECT card_number, id_tag, member_id, code_hash FROM cards WHERE card_number = $1")
+        let rows = sqlx::query("SELECT card_number, id_tag, member_id, code_hash FROM cards WHERE card_number = $1")
             .bind(number.as_str())
-            .fetch_optional(&mut *look)
+            .fetch_all(&mut *look)
             .await?;
-        match row {
-            None => Ok(None),
-            Some(row) => Ok(Some(KeptCard { code_hash: row.try_get("code_hash")?, file: file(&mut look, &row).await? })),
-        }
+        let file = files(&mut look, &rows).await?.pop();
+        let kept = |(row, file): (&PgRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
+        rows.first().zip(file).map(kept).transpose()
     }
 
-    async fn card_by_tag(&self, id_tag: &IdTag) -> Stored<Option<CardFile>> {
+    async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>> {
         let mut look = self.look().await?;
-        let row = sqlx::query("SELECT card_number, id_tag, member_id FROM cards WHERE id_tag_matched = $1")
-            .bind(text(id_tag.matched()))
-            .fetch_optional(&mut *look)
-            .await?;
-        match row {
-            None => Ok(None),
-            Some(row) => Ok(Some(file(&mut look, &row).await?)),
+        let rows = sqlx::query(
+            "SELECT w.place, c.card_number, c.id_tag, c.member_id FROM unnest($1::text[]) WITH ORDINALITY w (tag, place)
+             JOIN cards c ON c.id_tag_matched = w.tag",
+        )
+        .bind(column(id_tags, |tag| text(tag.matched())))
+        .fetch_all(&mut *look)
+        .await?;
+        let mut found = vec![None; id_tags.len()];
+        for (row, file) in rows.iter().zip(files(&mut look, &rows).await?) {
+            let place = usize::try_from(row.try_get::<i64, _>("place")? - 1).unwrap_or_default();
+            found[place] = Some(file);
         }
+        Ok(found)
     }
 
     async fn append(&self, change: &Change<'_>) -> Stored<()> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::{PgConnection, Postgres};
 
 use super::rows::{column, ms, text};
 use crate::domain::flag::Flag;
@@ -14,52 +16,56 @@ use crate::domain::station::{BootReport, StatusReport};
 use crate::store::Stored;
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote};
 
-const WRITE_SESSIONS: &str = "
-    INSERT INTO sessions (session_id, station_id, connector_id, charger_class, power_w, session_cap_min,
-        id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
-        start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
-        stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site)
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
-        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[],
-        $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[],
-        $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::text[],
-        $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[])
-    ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
-        stop_reported = excluded.stop_reported, stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
-        stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
-        stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
-        last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats";
-
-/// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the
-/// member that a session overlaps beyond its month's beginning, because both are held then.
-const RECHECK: &str = "
-    WITH r AS (
-        SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[]) r (member_id, usage_month, started_at, stopped_at)
-        WHERE r.member_id IS NOT NULL)
-    INSERT INTO rechecks (member_id, usage_month)
-    SELECT r.member_id, r.usage_month FROM r WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.usage_month)
-    UNION
-    SELECT s.member_id, s.usage_month FROM r JOIN sessions s ON s.member_id = r.member_id AND s.stopped_at > r.started_at
-    WHERE r.stopped_at IS NOT NULL AND s.started_at < r.stopped_at AND s.usage_month < r.usage_month
-        AND EXISTS (SELECT 1 FROM runs WHERE month >= s.usage_month)";
-
-const WRITE_JOURNAL: &str = "
+/// Sessions, journal and readings at once.
+///
+/// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the member that
+/// a session overlaps beyond its month's beginning, because both are held then. Earlier ones that the batch itself
+/// changes are among the first.
+const WRITE_MESSAGES: &str = "
+    WITH written AS (
+        INSERT INTO sessions (session_id, station_id, connector_id, charger_class, power_w, session_cap_min,
+            id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
+            start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
+            stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
+            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[],
+            $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[],
+            $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::text[],
+            $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[])
+        ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
+            stop_reported = excluded.stop_reported, stop_received_at = excluded.stop_received_at,
+            stopped_at = excluded.stopped_at, stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
+            stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
+            last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats),
+    r AS (
+        SELECT * FROM unnest($10::text[], $17::text[], $16::timestamptz[], $23::timestamptz[])
+            r (member_id, usage_month, started_at, stopped_at)
+        WHERE r.member_id IS NOT NULL),
+    marked AS (
+        INSERT INTO rechecks (member_id, usage_month)
+        SELECT r.member_id, r.usage_month FROM r WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.usage_month)
+        UNION
+        SELECT r.member_id, l.usage_month FROM r CROSS JOIN LATERAL (
+            SELECT s.usage_month FROM sessions s
+            WHERE s.member_id = r.member_id AND s.stopped_at > r.started_at AND s.started_at < r.stopped_at
+                AND s.usage_month < r.usage_month
+            ORDER BY s.stopped_at OFFSET 0) l
+        WHERE EXISTS (SELECT 1 FROM runs WHERE month >= l.usage_month)),
+    sampled AS (
+        INSERT INTO readings (station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value)
+        SELECT * FROM unnest($36::text[], $37::bigint[], $38::bigint[], $39::timestamptz[], $40::text[], $41::text[],
+            $42::text[], $43::text[], $44::text[], $45::text[])
+        ON CONFLICT DO NOTHING)
     INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since)
     SELECT j.station_id, j.session_id, j.action, j.message_id, j.payload, j.answer, j.effect, j.received_at, j.connected_since
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::timestamptz[])
+    FROM unnest($46::text[], $47::bigint[], $48::text[], $49::text[], $50::text[], $51::text[], $52::text[],
+            $53::timestamptz[], $54::timestamptz[])
         WITH ORDINALITY j (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since, place)
     ORDER BY j.place";
 
-const WRITE_READINGS: &str = "
-    INSERT INTO readings (station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::text[])
-    ON CONFLICT DO NOTHING";
-
-// The stations are locked in their order first: two nodes' batches cannot wait for each other.
+// The rows come in the order of their names, so two nodes' batches do not wait for each other.
 const WRITE_STATIONS: &str = "
-    WITH held AS (SELECT station_id FROM stations WHERE station_id = ANY($1) ORDER BY station_id FOR NO KEY UPDATE)
     UPDATE stations s SET
         fence = greatest(s.fence, n.fence),
         connected_node = CASE WHEN n.closed = greatest(s.fence, n.fence) THEN NULL WHEN n.fence > s.fence THEN n.node ELSE s.connected_node END,
@@ -76,22 +82,17 @@ const WRITE_STATIONS: &str = "
         error_code = CASE WHEN n.told_status THEN n.error_code ELSE s.error_code END,
         firmware_status = coalesce(n.firmware_status, s.firmware_status),
         diagnostics_status = coalesce(n.diagnostics_status, s.diagnostics_status)
-    FROM held h JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::timestamptz[],
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::timestamptz[],
         $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::text[],
         $16::text[], $17::text[], $18::text[])
         n (station_id, fence, node, protocol, since, closed, closed_at, seen_at, booted_at, vendor, model, serial, firmware,
-            told_status, status, error_code, firmware_status, diagnostics_status) ON n.station_id = h.station_id
-    WHERE s.station_id = h.station_id";
+            told_status, status, error_code, firmware_status, diagnostics_status)
+    WHERE s.station_id = n.station_id";
 
 const WRITE_CONNECTORS: &str = "
-    WITH held AS (
-        SELECT station_id, connector_id FROM connectors
-        WHERE (station_id, connector_id) IN (SELECT * FROM unnest($1::text[], $2::bigint[]))
-        ORDER BY station_id, connector_id FOR NO KEY UPDATE)
     UPDATE connectors c SET status = n.status, error_code = n.error_code, status_at = n.at
-    FROM held h JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[])
-        n (station_id, connector_id, status, error_code, at) ON n.station_id = h.station_id AND n.connector_id = h.connector_id
-    WHERE c.station_id = h.station_id AND c.connector_id = h.connector_id";
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) n (station_id, connector_id, status, error_code, at)
+    WHERE c.station_id = n.station_id AND c.connector_id = n.connector_id";
 
 const WRITE_EXPOSURES: &str = "
     INSERT INTO card_exposures (card_number, station_id, at)
@@ -100,15 +101,10 @@ const WRITE_EXPOSURES: &str = "
 
 /// Writes all of a batch.
 pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
-    if !batch.sessions.is_empty() {
-        sessions(write, &batch.sessions).await?;
-        rechecks(write, &batch.sessions).await?;
-    }
-    if !batch.journal.is_empty() {
-        journal(write, &batch.journal).await?;
-    }
-    if !batch.readings.is_empty() {
-        readings(write, &batch.readings).await?;
+    if !(batch.sessions.is_empty() && batch.journal.is_empty() && batch.readings.is_empty()) {
+        let written = sessions(sqlx::query(WRITE_MESSAGES), &batch.sessions);
+        let written = journal(readings(written, &batch.readings), &batch.journal);
+        written.execute(&mut *write).await?;
     }
     let notes = Notes::of(&batch.opened, &batch.notes);
     if !notes.stations.is_empty() {
@@ -123,11 +119,14 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     Ok(())
 }
 
-async fn sessions(write: &mut PgConnection, rows: &[LedgerRow]) -> Stored<()> {
+/// A statement whose parameters are being bound, in their order.
+type Statement<'q> = Query<'q, Postgres, PgArguments>;
+
+fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
     let stop = |row: &LedgerRow, of: fn(&Stop) -> Option<i64>| row.session.stop.as_ref().and_then(of);
     let edge = |row: &LedgerRow, of: fn(&Edge) -> Option<DateTime<Utc>>| row.session.stop.as_ref().and_then(|stop| of(&stop.edge)).map(ms);
     let flags = |row: &LedgerRow| row.session.flags.iter().map(|flag| Flag::code(*flag)).collect::<Vec<_>>().join(" ");
-    sqlx::query(WRITE_SESSIONS)
+    statement
         .bind(column(rows, |row| row.session.id.0))
         .bind(column(rows, |row| row.session.station_id.as_str()))
         .bind(column(rows, |row| row.session.connector_id))
@@ -163,40 +162,10 @@ async fn sessions(write: &mut PgConnection, rows: &[LedgerRow]) -> Stored<()> {
         .bind(column(rows, |row| edge(row, |edge| edge.said)))
         .bind(column(rows, |row| row.session.reference.as_str()))
         .bind(column(rows, |row| text(&row.session.site_name)))
-        .execute(write)
-        .await?;
-    Ok(())
 }
 
-async fn rechecks(write: &mut PgConnection, rows: &[LedgerRow]) -> Stored<()> {
-    sqlx::query(RECHECK)
-        .bind(column(rows, |row| row.session.member.as_ref().map(MemberId::as_str)))
-        .bind(column(rows, |row| row.session.month().to_string()))
-        .bind(column(rows, |row| ms(row.session.start.at)))
-        .bind(column(rows, |row| row.session.stop.as_ref().map(|stop| ms(stop.edge.at))))
-        .execute(write)
-        .await?;
-    Ok(())
-}
-
-async fn journal(write: &mut PgConnection, rows: &[JournalRow]) -> Stored<()> {
-    sqlx::query(WRITE_JOURNAL)
-        .bind(column(rows, |row| row.station_id.as_str()))
-        .bind(column(rows, |row| row.session_id.map(|id| id.0)))
-        .bind(column(rows, |row| text(&row.action)))
-        .bind(column(rows, |row| text(&row.message_id)))
-        .bind(column(rows, |row| text(&row.payload)))
-        .bind(column(rows, |row| text(&row.answer)))
-        .bind(column(rows, |row| row.effect))
-        .bind(column(rows, |row| ms(row.received_at)))
-        .bind(column(rows, |row| ms(row.connected_since)))
-        .execute(write)
-        .await?;
-    Ok(())
-}
-
-async fn readings(write: &mut PgConnection, rows: &[ReadingRow]) -> Stored<()> {
-    sqlx::query(WRITE_READINGS)
+fn readings<'q>(statement: Statement<'q>, rows: &'q [ReadingRow]) -> Statement<'q> {
+    statement
         .bind(column(rows, |row| row.station_id.as_str()))
         .bind(column(rows, |row| row.connector_id))
         .bind(column(rows, |row| row.session_id.map_or(0, |id| id.0)))
@@ -207,9 +176,19 @@ async fn readings(write: &mut PgConnection, rows: &[ReadingRow]) -> Stored<()> {
         .bind(column(rows, |row| text(&row.context)))
         .bind(column(rows, |row| text(&row.unit)))
         .bind(column(rows, |row| text(&row.value)))
-        .execute(write)
-        .await?;
-    Ok(())
+}
+
+fn journal<'q>(statement: Statement<'q>, rows: &'q [JournalRow]) -> Statement<'q> {
+    statement
+        .bind(column(rows, |row| row.station_id.as_str()))
+        .bind(column(rows, |row| row.session_id.map(|id| id.0)))
+        .bind(column(rows, |row| text(&row.action)))
+        .bind(column(rows, |row| text(&row.message_id)))
+        .bind(column(rows, |row| text(&row.payload)))
+        .bind(column(rows, |row| text(&row.answer)))
+        .bind(column(rows, |row| row.effect))
+        .bind(column(rows, |row| ms(row.received_at)))
+        .bind(column(rows, |row| ms(row.connected_since)))
 }
 
 /// What a batch's notes come to for one station: of each kind the last.

@@ -105,14 +105,14 @@ impl SqliteStore {
         let pairs = |keys: &[(StationId, String)]| -> String {
             json!(keys.iter().map(|(station, key)| json!([station.as_str(), key])).collect::<Vec<_>>()).to_string()
         };
-        let stations: Vec<&str> = wanted.stations.iter().map(StationId::as_str).collect();
+        let running_at: Vec<&str> = wanted.running_at.iter().map(StationId::as_str).collect();
         let connectors: Vec<Value> =
             wanted.connectors.iter().map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()])).collect();
         let rows = sqlx::query(WANTED_ROWS)
             .bind(pairs(&wanted.start_keys))
             .bind(pairs(&wanted.stop_keys))
             .bind(json!(wanted.sessions).to_string())
-            .bind(json!(stations).to_string())
+            .bind(json!(running_at).to_string())
             .bind(json!(wanted.tags).to_string())
             .bind(json!(connectors).to_string())
             .fetch_all(&self.read)

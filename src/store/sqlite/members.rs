@@ -1,6 +1,6 @@
 //! Members and cards in SQLite.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -88,19 +88,24 @@ impl MemberStore for SqliteStore {
     }
 
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
-        let row = sqlx::query("SELECT * FROM cards WHERE card_number = ?1").bind(number.as_str()).fetch_optional(&self.read).await?;
-        match row {
-            None => Ok(None),
-            Some(row) => Ok(Some(KeptCard { code_hash: row.try_get("code_hash")?, file: self.file(&row).await? })),
-        }
+        let rows = sqlx::query("SELECT * FROM cards WHERE card_number = ?1").bind(number.as_str()).fetch_all(&self.read).await?;
+        let file = self.files(&rows).await?.pop();
+        let kept = |(row, file): (&SqliteRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
+        rows.first().zip(file).map(kept).transpose()
     }
 
-    async fn card_by_tag(&self, id_tag: &IdTag) -> Stored<Option<CardFile>> {
-        let row = sqlx::query("SELECT * FROM cards WHERE id_tag_matched = ?1").bind(id_tag.matched()).fetch_optional(&self.read).await?;
-        match row {
-            None => Ok(None),
-            Some(row) => Ok(Some(self.file(&row).await?)),
+    async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>> {
+        let tags: Vec<&str> = id_tags.iter().map(|tag| tag.matched()).collect();
+        let rows = sqlx::query("SELECT w.key AS place, c.* FROM json_each(?1) w CROSS JOIN cards c ON c.id_tag_matched = w.value")
+            .bind(serde_json::json!(tags).to_string())
+            .fetch_all(&self.read)
+            .await?;
+        let mut found = vec![None; id_tags.len()];
+        for (row, file) in rows.iter().zip(self.files(&rows).await?) {
+            let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or_default();
+            found[place] = Some(file);
         }
+        Ok(found)
     }
 
     async fn append(&self, change: &Change<'_>) -> Stored<()> {
@@ -171,30 +176,42 @@ impl MemberStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// A card row's card and member.
-    async fn file(&self, row: &SqliteRow) -> Stored<CardFile> {
-        let number: String = row.try_get("card_number")?;
-        match optional::<String>(row, "member_id")? {
-            Some(member) => {
-                let member = self.members_by_id(&[member]).await?.pop().ok_or(StoreError::Unreadable("card's member"))?;
-                let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
-                Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member) })
+    /// The cards of card rows, in their order, each with its member: as many statements, however many.
+    async fn files(&self, rows: &[SqliteRow]) -> Stored<Vec<CardFile>> {
+        let mut owners = BTreeSet::new();
+        let mut stock = Vec::new();
+        for row in rows {
+            match optional::<String>(row, "member_id")? {
+                Some(member) => _ = owners.insert(member),
+                None => stock.push(row.try_get::<String, _>("card_number")?),
             }
-            None => Ok(CardFile { card: card(row, self.events_of_card(&number).await?)?, member: None }),
         }
+        let owners: Vec<String> = owners.into_iter().collect();
+        let members = if owners.is_empty() { Vec::new() } else { self.members_by_id(&owners).await? };
+        let members: BTreeMap<&str, &Member> = members.iter().map(|member| (member.id.as_str(), member)).collect();
+        let mut events = if stock.is_empty() { BTreeMap::new() } else { self.events_of_stock(&stock).await? };
+        let file = |row: &SqliteRow| {
+            let number: String = row.try_get("card_number")?;
+            let Some(member) = optional::<String>(row, "member_id")? else {
+                return Ok(CardFile { card: card(row, events.remove(&number).unwrap_or_default())?, member: None });
+            };
+            let member = *members.get(member.as_str()).ok_or(StoreError::Unreadable("card's member"))?;
+            let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
+            Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member.clone()) })
+        };
+        rows.iter().map(file).collect()
     }
 
-    /// The events of a card that is nobody's yet.
-    async fn events_of_card(&self, number: &str) -> Stored<Vec<Dated<CardEvent>>> {
-        let rows = sqlx::query("SELECT seq, at, kind, detail FROM events WHERE card_number = ?1 ORDER BY at, seq")
-            .bind(number)
-            .fetch_all(&self.read)
-            .await?;
-        let read = |row: &SqliteRow| {
-            let event = read_card_event(row.try_get("kind")?, row.try_get("detail")?)?;
-            Ok(Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event })
-        };
-        rows.iter().map(read).collect()
+    /// The events of cards that are nobody's yet, by the card's number.
+    async fn events_of_stock(&self, numbers: &[String]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
+        let rows = sqlx::query(
+            "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number IN (SELECT value FROM json_each(?1))
+             ORDER BY card_number, at, seq",
+        )
+        .bind(serde_json::json!(numbers).to_string())
+        .fetch_all(&self.read)
+        .await?;
+        by_card(&rows)
     }
 
     /// Members in the order of their ids, with all their cards: three statements, however many.
@@ -220,12 +237,7 @@ impl SqliteStore {
         .fetch_all(&self.read)
         .await?;
 
-        let mut of_card: BTreeMap<String, Vec<Dated<CardEvent>>> = BTreeMap::new();
-        for row in &card_events {
-            let (kind, detail): (String, String) = (row.try_get("kind")?, row.try_get("detail")?);
-            let event = Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event: read_card_event(&kind, &detail)? };
-            of_card.entry(row.try_get("card_number")?).or_default().push(event);
-        }
+        let mut of_card = by_card(&card_events)?;
         let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
         for row in &cards {
             let number: String = row.try_get("card_number")?;
@@ -245,6 +257,17 @@ impl SqliteStore {
         };
         events_of.into_iter().map(member).collect()
     }
+}
+
+/// Cards' events by the card's number.
+fn by_card(rows: &[SqliteRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
+    let mut events: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        let event = read_card_event(row.try_get("kind")?, row.try_get("detail")?)?;
+        let dated = Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event };
+        events.entry(row.try_get("card_number")?).or_default().push(dated);
+    }
+    Ok(events)
 }
 
 fn card(row: &SqliteRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
