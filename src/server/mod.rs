@@ -107,7 +107,12 @@ pub async fn assemble(
     let programme = Arc::new(ProgrammeDirectory::new(store.clone(), Arc::new(tariffs)).await?);
     let secret = access::installation_secret(store.as_ref()).await?;
     let node = match nodes {
-        None => None,
+        None => {
+            if config.redis_url.is_some() {
+                warn!("redis-url is not used: an embedded store has one node; nodes share a postgres:// store (database-url)");
+            }
+            None
+        }
         Some(nodes) => {
             let memory = Arc::new(Memories { cards: cards.clone(), stations: stations.clone(), programme: programme.clone() });
             Some(

@@ -11,6 +11,7 @@ mod links;
 mod moves;
 mod nodes;
 mod outages;
+mod plans;
 mod proxy;
 mod servers;
 mod struck;

@@ -130,7 +130,12 @@ impl Drop for Node {
 
 impl Nodes {
     pub async fn start(count: usize) -> Self {
-        let (postgres, redis) = (Postgres::start(), Redis::start());
+        Self::over(Postgres::start(), count).await
+    }
+
+    /// Nodes over a server of one's own.
+    pub async fn over(postgres: Postgres, count: usize) -> Self {
+        let redis = Redis::start();
         let mut nodes = Vec::new();
         for number in 1..=count {
             nodes.push(Node::new(number, &postgres, &redis).await);

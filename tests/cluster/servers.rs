@@ -88,6 +88,12 @@ impl Postgres {
         self.run("pg_ctl", &all, false);
     }
 
+    /// What it has told so far.
+    #[allow(dead_code, reason = "for tests of how it finds things")]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
+    }
+
     /// Its first process, whose children the others are.
     #[allow(dead_code, reason = "for measuring")]
     pub fn process(&self) -> u32 {
