@@ -14,4 +14,7 @@ ALTER TABLE sessions SET (fillfactor = 60);
 DROP INDEX sessions_by_card;
 DROP INDEX sessions_listed_by_member;
 
+-- Nothing looks for a station's messages but by their session.
+DROP INDEX journal_by_station;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (4, 3);

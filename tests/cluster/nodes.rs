@@ -19,12 +19,16 @@ pub const ADMIN_KEY: &str = "operator-key-of-the-tests";
 /// Where the nodes' clocks start: after the month that fleets charge in.
 pub const NOW: &str = "2026-12-02T00:00:00Z";
 
+/// The program under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_juden");
+
 /// Nothing takes longer.
 pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// One node.
 pub struct Node {
     pub name: String,
+    pub binary: String,
     child: Option<Child>,
     folder: TempDir,
     pub ocpp: u16,
@@ -53,9 +57,10 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 impl Node {
-    async fn new(number: usize, postgres: &Postgres, redis: &Redis) -> Self {
+    async fn new(number: usize, binary: &str, postgres: &Postgres, redis: &Redis) -> Self {
         Self {
             name: format!("n{number}"),
+            binary: binary.to_owned(),
             child: None,
             folder: tempfile::tempdir().unwrap(),
             ocpp: free_port(),
@@ -67,7 +72,7 @@ impl Node {
 
     /// The command that starts it.
     pub fn command(&self, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_juden"));
+        let mut command = Command::new(&self.binary);
         command
             .current_dir(self.folder.path())
             .args(["serve", "--admin-key", ADMIN_KEY, "--node-id", &self.name, "--simulated-clock", NOW])
@@ -135,10 +140,15 @@ impl Nodes {
 
     /// Nodes over a server of one's own.
     pub async fn over(postgres: Postgres, count: usize) -> Self {
+        Self::of(BINARY, postgres, count).await
+    }
+
+    /// Nodes of another build.
+    pub async fn of(binary: &str, postgres: Postgres, count: usize) -> Self {
         let redis = Redis::start();
         let mut nodes = Vec::new();
         for number in 1..=count {
-            nodes.push(Node::new(number, &postgres, &redis).await);
+            nodes.push(Node::new(number, binary, &postgres, &redis).await);
         }
         let front = Proxy::to(&nodes.iter().map(|node| node.ocpp).collect::<Vec<_>>()).await;
         let mut all = Self { postgres, redis, nodes, front, client: reqwest::Client::new() };

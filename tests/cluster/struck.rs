@@ -6,7 +6,8 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 
 use crate::ledger::check_confirmed;
-use crate::nodes::{LIMIT, Nodes, seed, until};
+use crate::nodes::{BINARY, LIMIT, Nodes, seed, until};
+use crate::servers::Postgres;
 
 const STATIONS: usize = 10;
 const SESSIONS: usize = 40;
@@ -49,15 +50,19 @@ async fn all_stations_of_a_dead_node_go_on_at_the_others_at_once() {
     check_confirmed(&logs, &nodes.sessions(1).await);
 }
 
+/// Where `JUDEN_OLDER_BINARY` names the release before, its nodes are the ones that are replaced, on its schema and,
+/// after the first of the new ones came, on the new one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_are_replaced_one_by_one_under_load_and_stations_only_connect_again() {
-    let mut nodes = Nodes::start(3).await;
+    let older = std::env::var("JUDEN_OLDER_BINARY").unwrap_or_else(|_| BINARY.to_owned());
+    let mut nodes = Nodes::of(&older, Postgres::start(), 3).await;
     let stations = nodes.fleet(STATIONS).await;
     let (progress, running) = nodes.charge(seed(), SESSIONS, stations);
     for n in 0..3 {
         let part = u64::try_from(n + 1).unwrap();
         until("the fleet goes on", async || progress.confirmed.load(Ordering::Relaxed) >= part * PLANNED / 5).await;
         nodes.nodes[n].stop();
+        BINARY.clone_into(&mut nodes.nodes[n].binary);
         nodes.start_node(n).await;
     }
     let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
