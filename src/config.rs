@@ -24,6 +24,9 @@ pub struct Key {
     pub help: &'static str,
 }
 
+/// Settings that may hold a password.
+const URLS: [&str; 2] = ["database-url", "redis-url"];
+
 const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
     Key { name, default, help }
 }
@@ -192,7 +195,7 @@ impl Texts {
         match read(self.text(name)) {
             Some(value) => value,
             None => {
-                let shown = self.text(name);
+                let shown = if URLS.contains(&name) { crate::store::open::shown(self.text(name)) } else { self.text(name).to_owned() };
                 self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
                 fallback
             }
@@ -306,7 +309,7 @@ impl Texts {
         let shown = |(name, value): (&&'static str, &String)| {
             let value = match *name {
                 "admin-key" if !value.is_empty() => "(hidden)".to_owned(),
-                "database-url" | "redis-url" => crate::store::open::shown(value),
+                name if URLS.contains(&name) => crate::store::open::shown(value),
                 _ => value.clone(),
             };
             (*name, value)

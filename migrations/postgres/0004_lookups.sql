@@ -10,8 +10,8 @@ CREATE INDEX sessions_by_stop ON sessions (station_id, stop_key, stopped_at) WHE
 -- A running session changes with every reading: with room beside it, no index does.
 ALTER TABLE sessions SET (fillfactor = 60);
 
--- Every stop enters the session anew into each index; sessions_listed_by_card and sessions_by_member serve for these.
-DROP INDEX sessions_by_card;
+-- Every stop enters the session anew into each index; sessions_by_card and sessions_by_member serve for these.
+DROP INDEX sessions_listed_by_card;
 DROP INDEX sessions_listed_by_member;
 
 -- Nothing looks for a station's messages but by their session.

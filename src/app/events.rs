@@ -11,7 +11,7 @@ use crate::domain::authorization::{cache_for, judge};
 use crate::domain::ids::{CardNumber, IdTag};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
-use crate::ledger::Submission;
+use crate::ledger::{Acceptance, Submission};
 use crate::ocpp::event::{Answer, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::store::StationRecord;
@@ -114,6 +114,7 @@ impl App {
 
     /// Hands a transaction message to the ledger and waits until it is durable.
     async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
+        let encode = incoming.encode;
         let (reply, durable) = oneshot::channel();
         let submission = Submission {
             fence: incoming.fence.clone(),
@@ -123,11 +124,27 @@ impl App {
             action: incoming.action.to_owned(),
             payload: incoming.payload.to_owned(),
             event,
-            encode: incoming.encode,
+            encode,
             reply,
         };
         self.ledger.submit(submission).await.map_err(|_| busy())?;
-        durable.await.map_err(|_| busy())
+        let told = durable.await.map_err(|_| busy())?;
+        match told.acceptance {
+            None => Ok(told.payload),
+            Some(acceptance) => Ok(self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer))),
+        }
+    }
+
+    /// Judges an accepted card once more, after its message was kept: no card is accepted once its suspension was
+    /// confirmed, however long the store took, and however old the first answer is. The answer to be given instead, where
+    /// the card is refused by now.
+    async fn judged_again(&self, acceptance: Acceptance) -> Result<Option<Answer>, CallError> {
+        let Acceptance { answer, id_tag, place } = acceptance;
+        let (file, now) = (self.cards.find(&id_tag).await.map_err(|_| busy())?, self.now());
+        let verdict = judge(file.as_deref(), now, place, false, &self.programme());
+        let refusal = verdict.refusal;
+        let cache_until = Some(now + cache_for(refusal, place, self.settings.card_cache_for));
+        Ok(refusal.map(|_| answer.with_tag(TagAnswer { verdict, cache_until })))
     }
 }
 

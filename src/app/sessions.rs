@@ -1,8 +1,11 @@
 //! Showing sessions, and deciding about held ones.
 
+use std::collections::HashMap;
+
 use super::{App, AppError, Done};
-use crate::domain::ids::{SessionId, SessionRef};
+use crate::domain::ids::{MemberId, SessionId, SessionRef};
 use crate::domain::invoice::Invoice;
+use crate::domain::member::Member;
 use crate::domain::session::{BillingState, Decision, Session, Standing};
 use crate::domain::tariff::Price;
 use crate::store::{JournalEntry, Page, SessionFilter};
@@ -83,12 +86,19 @@ impl App {
     }
 
     async fn session_view(&self, session: Session) -> Done<SessionView> {
-        let member = match &session.member {
-            Some(member) => Some(self.member(member).await?),
-            None => None,
-        };
+        self.session_view_with(session, &mut HashMap::new()).await
+    }
+
+    /// The same; members are read once for all sessions of a list.
+    async fn session_view_with(&self, session: Session, members: &mut HashMap<MemberId, Member>) -> Done<SessionView> {
+        if let Some(member) = &session.member
+            && !members.contains_key(member)
+        {
+            members.insert(member.clone(), self.member(member).await?);
+        }
+        let member = session.member.as_ref().and_then(|member| members.get(member));
         let programme = self.programme();
-        let standing = session.standing(member.as_ref(), self.overlaps(&session).await?, &programme);
+        let standing = session.standing(member, self.overlaps(&session).await?, &programme);
         let month = session.month();
         let price = member.zip(session.site).and_then(|(member, site)| {
             let found = programme.tariffs.plan(member.plans(&programme).plan_in(month), month).ok();
@@ -144,6 +154,8 @@ impl App {
         let mut found = Vec::new();
         let mut after = page.after.clone();
         let mut scanned = 0;
+        let filter = &SessionFilter { running: filter.running || state == Some(BillingState::Open), ..filter.clone() };
+        let mut members = HashMap::new();
         loop {
             let limit = if state.is_some() { SCANNED_AT_ONCE } else { page.limit + 1 };
             let sessions = self.store.sessions(filter, &Page { after: after.clone(), limit }).await?;
@@ -156,9 +168,11 @@ impl App {
                 scanned += 1;
                 let id = session.id;
                 after = Some(id.to_string());
-                let view = self.session_view(session).await?;
-                if state.is_none_or(|state| state == view.state) {
-                    found.push(view);
+                if state.is_none_or(|state| session.may_be(state)) {
+                    let view = self.session_view_with(session, &mut members).await?;
+                    if state.is_none_or(|state| state == view.state) {
+                        found.push(view);
+                    }
                 }
                 if state.is_some() && scanned >= SCANNED_MAX {
                     return Ok((found, Some(id)));

@@ -282,6 +282,16 @@ impl Session {
         }
     }
 
+    /// Whether its money may be in a state, as far as its own record tells.
+    pub fn may_be(&self, state: BillingState) -> bool {
+        match state {
+            BillingState::Waived => self.decision == Some(Decision::Waive),
+            BillingState::Open => self.phase() == Phase::Running,
+            BillingState::Ended | BillingState::Review => self.phase() == Phase::Stopped,
+            BillingState::Exception | BillingState::Quarantined => true,
+        }
+    }
+
     /// Whether a person may decide so about it: it is over, its money waits, and it could be billed. A
     /// session whose stop never came, although its connector was used again, can only be waived.
     pub fn is_decidable(&self, decision: Decision, standing: Standing) -> bool {

@@ -54,6 +54,7 @@ pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -
 async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Result<Response, Problem> {
     let what = format!("POST {}", request.uri());
     let (parts, body) = request.into_parts();
+    let makes_code = parts.uri.path().ends_with(CARDS);
     let body =
         to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
     let body_sha256 = hex::sha256(&body);
@@ -83,7 +84,7 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
     let kept = KeptAnswer { body_sha256, status: status.as_u16(), content_type, answer: String::from_utf8_lossy(&bytes).into_owned() };
-    if what.ends_with(CARDS) {
+    if makes_code {
         api.secret_answers.insert(place.clone(), kept);
         return Ok(Response::from_parts(head, Body::from(bytes)));
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::book::Book;
-use super::{Submission, keys};
+use super::{Acceptance, Submission, Told, keys};
 use crate::domain::authorization::{CardFile, Place, cache_for, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
@@ -71,12 +71,12 @@ impl Known<'_> {
     }
 }
 
-/// Decides one message; the answer's payload.
-pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -> String {
+/// Decides one message: its answer.
+pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -> Told {
     match &submission.event {
         TransactionEvent::Start(report) => start(book, known, submission, report),
         TransactionEvent::Stop(report) => stop(book, known, submission, report),
-        TransactionEvent::Meter(report) => meter(book, submission, report),
+        TransactionEvent::Meter(report) => Told { payload: meter(book, submission, report), acceptance: None },
     }
 }
 
@@ -103,7 +103,7 @@ fn keep_repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, eff
     }
 }
 
-fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> String {
+fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> Told {
     let station = &submission.station;
     let start_key = keys::start(report, &submission.payload);
     let earlier = book.by_start(&station.id, &start_key).cloned();
@@ -113,7 +113,11 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
         let answer = row.start_answer.clone();
         keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
-        return answer;
+        let id_tag = IdTag::new(&report.id_tag);
+        let tag = known.tag_answer(submission, &id_tag, Place::Open, false);
+        let now = Answer::Started { session: row.session.id, tag };
+        let acceptance = was_accepted(&row.session).then_some(Acceptance { answer: now, id_tag, place: Place::Open });
+        return Told { payload: answer, acceptance };
     }
     let connector_id = report.connector_id.unwrap_or_default();
     let id_tag = IdTag::new(&report.id_tag);
@@ -140,10 +144,18 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
     let tag = known.tag_answer(submission, &id_tag, place, busy);
     flag_refusal(submission, &mut session, &tag, place);
-    let answer = (submission.encode)(&Answer::Started { session: session.id, tag });
+    let accepts = tag.verdict.refusal.is_none();
+    let told = Answer::Started { session: session.id, tag };
+    let answer = (submission.encode)(&told);
     keep(book, submission, Some(session.id), "started", &answer);
     book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0 });
-    answer
+    Told { payload: answer, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
+}
+
+/// Whether the first answer to a session's start may have accepted its card.
+fn was_accepted(session: &Session) -> bool {
+    let told_no = [Flag::Concurrent, Flag::RefusedWhenHeard, Flag::ChargerUnavailable, Flag::UnknownCard];
+    session.refusal.is_none() && !told_no.iter().any(|flag| session.flags.contains(flag))
 }
 
 /// A station whose clock stands still at each power-up sends the same content for different starts:
@@ -214,12 +226,20 @@ fn supersede(book: &mut Book, session: &Session) {
     }
 }
 
-fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> String {
+fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> Told {
+    let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
+    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false));
+    let now = Answer::Stopped { tag };
+    let payload = apply_stop(book, known, submission, report, (submission.encode)(&now));
+    let acceptance = id_tag.map(|id_tag| Acceptance { answer: now, id_tag: id_tag.clone(), place: Place::Open });
+    Told { payload, acceptance }
+}
+
+/// What a stop does; the answer's payload: `answer`, or that of an earlier one.
+fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport, answer: String) -> String {
     let station = &submission.station.id;
     let stop_key = keys::stop(report, &submission.payload);
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false));
-    let answer = (submission.encode)(&Answer::Stopped { tag });
     if let Some(row) = book.by_stop(station, &stop_key).cloned() {
         return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
     }

@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use writer::{LedgerParts, run};
 
 use crate::cluster::Fence;
-use crate::domain::ids::StationId;
+use crate::domain::authorization::Place;
+use crate::domain::ids::{IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::ocpp::event::{Answer, TransactionEvent};
 use crate::store::StationRecord;
@@ -60,7 +61,28 @@ pub struct Submission {
     /// Writes the answer's payload.
     pub encode: fn(&Answer) -> String,
     /// Where the answer's payload goes once it is durable.
-    pub reply: oneshot::Sender<String>,
+    pub reply: oneshot::Sender<Told>,
+}
+
+/// What a transaction message is answered once it is durable.
+#[derive(Debug)]
+pub struct Told {
+    /// The answer's payload.
+    pub payload: String,
+    /// That it may accept a card.
+    pub acceptance: Option<Acceptance>,
+}
+
+/// The acceptance of a card in an answer. Keeping the message takes its time, and the first answer to what is repeated
+/// may be old: the card is judged again before the answer leaves.
+#[derive(Debug)]
+pub struct Acceptance {
+    /// The answer, with the card as it was judged when the message was heard.
+    pub answer: Answer,
+    /// The card.
+    pub id_tag: IdTag,
+    /// Where it is shown.
+    pub place: Place,
 }
 
 /// What the writer is given.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 use super::decide::sampled_at;
-use super::{Job, Opening, Submission, keys};
+use super::{Job, Opening, Submission, Told, keys};
 use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::ocpp::event::TransactionEvent;
 use crate::store::ledger::{NoteRow, Wanted};
@@ -26,7 +26,7 @@ pub struct Work {
 /// fence for each opening.
 pub struct Outcome {
     /// For each submission.
-    pub answers: Vec<Option<String>>,
+    pub answers: Vec<Option<Told>>,
     /// For each opening.
     pub fences: Vec<i64>,
 }

@@ -1,10 +1,12 @@
 //! The writer: gathers, loads, decides, commits, answers.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::FutureExt;
 use moka::sync::Cache;
 use tracing::{error, warn};
 
@@ -17,7 +19,7 @@ use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote};
-use crate::store::{NodeRun, Store, Stored};
+use crate::store::{NodeRun, Store, StoreError, Stored};
 
 /// Messages that one commit takes at most.
 const BATCH_MAX: usize = 512;
@@ -80,7 +82,9 @@ impl Writer {
         let mut wait = RETRY_FIRST;
         let mut doubt = None;
         loop {
-            match self.try_write(&work, &mut doubt).await {
+            // What a message breaks off is that message: the others of its batch are tried one by one, and the writer lives.
+            let tried = AssertUnwindSafe(self.try_write(&work, &mut doubt)).catch_unwind().await;
+            match tried.unwrap_or(Err(StoreError::Unreadable("a message whose handling broke off"))) {
                 Ok(outcome) => return work.tell(outcome),
                 Err(cause) if cause.is_transient() => {
                     warn!(%cause, wait_ms = wait.as_millis(), "the store does not answer; transaction messages wait");

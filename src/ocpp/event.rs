@@ -155,6 +155,18 @@ pub enum Answer {
     Done,
 }
 
+impl Answer {
+    /// The same answer with another word about the card.
+    pub fn with_tag(self, tag: TagAnswer) -> Self {
+        match self {
+            Self::Authorize(_) => Self::Authorize(tag),
+            Self::Started { session, .. } => Self::Started { session, tag },
+            Self::Stopped { tag: Some(_) } => Self::Stopped { tag: Some(tag) },
+            other => other,
+        }
+    }
+}
+
 /// What a station is told of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagAnswer {

@@ -1,8 +1,11 @@
 //! Station times: RFC 3339 and the deviations that the field sends.
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeZone};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, TimeZone};
 
 use crate::domain::instant::{Moment, Reported};
+
+/// Years that a time may lie in: what every store keeps, and sums of times do not leave what a time may be.
+const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// The longest time text that is kept.
 const TEXT_MAX: usize = 64;
@@ -12,6 +15,8 @@ const TEXT_MAX: usize = 64;
 pub fn read(text: &str) -> Reported {
     // Whole milliseconds, cut: 14:59:59.9999 stays before 15:00; a leap second is the next second.
     let moment = match moment(text.trim()) {
+        Moment::At(instant) if !YEARS.contains(&instant.year()) => Moment::Unreadable,
+        Moment::Local(local) if !YEARS.contains(&local.year()) => Moment::Unreadable,
         Moment::At(instant) => DateTime::from_timestamp_millis(instant.timestamp_millis()).map_or(Moment::Unreadable, Moment::At),
         Moment::Local(local) => DateTime::from_timestamp_millis(local.and_utc().timestamp_millis())
             .map_or(Moment::Unreadable, |instant| Moment::Local(instant.naive_utc())),
@@ -85,6 +90,18 @@ mod tests {
             "2024-06-30T14:59:59,000Z",
         ] {
             assert_eq!(moment(text.trim()), expected, "{text}");
+        }
+        for text in [
+            "+262142-12-31T23:59:59Z",
+            "-0001-01-01T00:00:00Z",
+            "0000-12-31T23:59:59Z",
+            "+10000-01-01T00:00:00",
+            "9999-12-31T23:59:59-01:00",
+        ] {
+            assert_eq!(read(text).moment, Moment::Unreadable, "{text}");
+        }
+        for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+            assert!(matches!(read(text).moment, Moment::At(_)), "{text}");
         }
         assert_eq!(moment("2024-06-30T14:59Z"), Moment::At("2024-06-30T14:59:00Z".parse().unwrap()));
     }

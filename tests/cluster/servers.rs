@@ -120,6 +120,23 @@ impl Postgres {
         connection.close().await.unwrap();
     }
 
+    /// Lets nobody write to a table until the connection is dropped.
+    #[allow(dead_code, reason = "for tests of what waits")]
+    pub async fn lock(&self, table: &str) -> PgConnection {
+        let mut connection = PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port)).await.unwrap();
+        let locked = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
+        sqlx::raw_sql(AssertSqlSafe(locked)).execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    /// How many wait for somebody's lock.
+    #[allow(dead_code, reason = "for tests of what waits")]
+    pub async fn waiting(&self) -> i64 {
+        let mut connection = PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port)).await.unwrap();
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'";
+        sqlx::query_scalar(waiting).fetch_one(&mut connection).await.unwrap()
+    }
+
     /// Takes writes, or refuses them.
     pub async fn read_only(&self, on: bool) {
         self.sql(&format!("ALTER SYSTEM SET default_transaction_read_only = {}", if on { "on" } else { "off" })).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::hammer::{Board, Hammer, hammer};
+use crate::hammer::{Board, Charger, Hammer, hammer};
 use crate::nodes::{Nodes, until};
 
 const CYCLES: u64 = 100;
@@ -104,4 +104,32 @@ async fn no_node_accepts_a_card_after_its_suspension_was_confirmed() {
     println!("a node was missing in {missing} cycles although none was stopped");
     assert!(missing < CYCLES / 4, "nodes confirm as a rule");
     assert_eq!(count(&board.wrong), 0, "accepted although the suspension was confirmed before the card was shown");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_being_kept_when_its_card_was_suspended_is_not_answered_accepted() {
+    let nodes = Nodes::start(2).await;
+    for station in ["CP1", "CP2"] {
+        nodes.station(station).await;
+    }
+    let card = nodes.card("CARD1").await;
+    let mut charger = Charger::connect(nodes.nodes[0].ocpp, "CP1").await;
+    assert_eq!(charger.authorize("CARD1").await.as_deref(), Some("Accepted"));
+    for table in ["ledger_marks", "journal"] {
+        let lock = nodes.postgres.lock(table).await;
+        let starting = tokio::spawn(async move {
+            let told = charger.start("CARD1").await;
+            (charger, told)
+        });
+        until("the start waits", async || nodes.postgres.waiting().await > 0).await;
+        nodes.send(1, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"}))).await;
+        drop(lock);
+        let (back, told) = starting.await.unwrap();
+        assert_eq!(told["idTagInfo"]["status"], "Blocked", "{table}: {told}");
+        assert!(told["transactionId"].is_i64(), "it is kept: {told}");
+        charger = back;
+        nodes.send(1, "POST", &format!("/cards/{card}/resume"), Some(&json!({"reason": "lost"}))).await;
+        let payload = json!({"transactionId": told["transactionId"], "timestamp": "2026-12-02T00:00:20Z", "meterStop": 9});
+        charger.call("StopTransaction", payload).await.unwrap();
+    }
 }

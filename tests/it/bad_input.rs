@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
+use juden::cluster::Fence;
+use juden::domain::ids::StationId;
+use juden::domain::instant::Heard;
+use juden::ledger::Submission;
+use juden::ocpp::event::{Answer, StationEvent};
+use juden::ocpp::frame::Payload;
+use juden::ocpp::v16;
+
 use crate::harness::{PATIENCE, Socket, TestServer, has_flag, start, status, stop, transaction};
 
 const NOW: &str = "2024-06-10T00:00:00Z";
@@ -309,4 +317,56 @@ async fn the_newer_of_two_sockets_with_one_identity_wins_and_the_olders_end_chan
     assert_eq!(server.get("/stations/CP1").await["online"], true);
     newer.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", 10)).await;
     assert_ne!(server.session(id).await["stopped_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_time_beyond_all_years_is_kept_as_unreadable_and_stops_nobody() {
+    let (server, mut socket) = station().await;
+    for (n, far) in ["+262142-12-31T23:59:59Z", "-9999-01-01T00:00:00Z", "-4714-11-23T23:59:59Z"].into_iter().enumerate() {
+        let n = i64::try_from(n).unwrap();
+        let begun = socket.call("StartTransaction", start("NOBODY", "1970-01-01T00:00:00Z", n)).await;
+        let mut over = stop(0, far, n + 1);
+        over["idTag"] = json!("NOBODY");
+        assert_eq!(socket.call("StopTransaction", over).await[0], 3, "{far}");
+        let far_start = socket.call("StartTransaction", start("NOBODY", far, n)).await;
+        assert!(has_flag(&server.session(transaction(&far_start)).await, "time_unreadable"), "{far}");
+        let reading = json!({"connectorId": 1, "meterValue": [{"timestamp": far, "sampledValue": [{"value": "1"}]}]});
+        assert_eq!(socket.call("MeterValues", reading).await[0], 3, "{far}");
+        assert_eq!(socket.call("StopTransaction", stop(transaction(&far_start), far, n + 1)).await[0], 3, "{far}");
+        assert_eq!(begun[0], 3);
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_handling_breaks_off_stops_no_other() {
+    let (server, mut socket) = station().await;
+    let app = &server.server().app;
+    let station = app.stations.find(&StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
+    let heard = Heard { received_at: app.clock.now(), connected_since: app.clock.now() };
+    let report = start("CARD1", NOW, 5).to_string();
+    let submit = |encode: fn(&Answer) -> String| {
+        let StationEvent::Transaction(event) = v16::decode("StartTransaction", Payload::Json(&report)).unwrap().event else { panic!() };
+        let (reply, told) = tokio::sync::oneshot::channel();
+        let submission = Submission {
+            fence: Fence::default(),
+            station: station.clone(),
+            heard,
+            message_id: "m".into(),
+            action: "StartTransaction".into(),
+            payload: report.clone(),
+            event,
+            encode,
+            reply,
+        };
+        let ledger = app.ledger.clone();
+        async move {
+            ledger.submit(submission).await.unwrap();
+            told.await
+        }
+    };
+    let (broken, whole) = tokio::join!(submit(|_| panic!("as if a message had met a fault of ours")), submit(|_| "{}".into()));
+    assert!(broken.is_err(), "it is not confirmed");
+    assert!(whole.is_ok(), "its neighbour is");
+    assert_eq!(socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 7)).await[0], 3);
+    assert_eq!(server.sessions_at("CP1").await.len(), 2);
 }

@@ -132,6 +132,12 @@ async fn numbers_have_no_gaps_and_names_are_taken_once() {
     assert!(matches!(store.add_card(&new_card("TAG3"), now()).await, Err(StoreError::Conflict("id_tag"))));
     let taken = NewCard { number: Some(CardNumber::parse("C-00000001").unwrap()), ..new_card("other") };
     assert!(matches!(store.add_card(&taken, now()).await, Err(StoreError::Conflict("card_number"))));
+    for ahead in ["C-00000022", "C-00000023"] {
+        let named = NewCard { number: Some(CardNumber::parse(ahead).unwrap()), ..new_card(ahead) };
+        store.add_card(&named, now()).await.unwrap();
+    }
+    let next = [store.add_card(&new_card("a"), now()).await.unwrap(), store.add_card(&new_card("b"), now()).await.unwrap()];
+    assert_eq!(next.map(|card| card.as_str().to_owned()), ["C-00000024", "C-00000025"], "numbers named by hand are passed over");
 }
 
 #[tokio::test]

@@ -53,7 +53,9 @@ const BY_INDEX: [(&str, &str); 5] = [
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL cannot be read.
-    #[error("cannot read the database's URL {url}: {cause}; write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE")]
+    #[error(
+        "cannot read the database's URL {url}: {cause}; write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE, and / ? # @ : in a password as %2F %3F %23 %40 %3A"
+    )]
     Url {
         /// Which.
         url: String,
@@ -126,22 +128,37 @@ pub enum OpenError {
     },
 }
 
-/// A URL without its password.
+/// What a URL's parameters may be. Others are not passed on: a misspelt one may hold a password.
+const PARAMETERS: [&str; 13] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "application_name",
+    "statement-cache-capacity",
+    "protocol",
+    CONNECTIONS,
+];
+
+/// A URL without its password, also where it is none: all before the last `@` may be one.
 pub fn shown(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
-    let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |place| rest.split_at(place));
-    let authority = match authority.rsplit_once('@') {
+    let (plain, parameters) = url.split_once('?').unwrap_or((url, ""));
+    let begins = plain.find("://").map(|place| place + 3).or_else(|| plain.find('/').map(|place| place + 1)).unwrap_or(0);
+    let (scheme, rest) = plain.split_at(begins);
+    let rest = match rest.rsplit_once('@') {
         Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-        None => authority.to_owned(),
+        // A password with a question mark in it.
+        None if parameters.contains('@') && rest.contains(':') => return format!("{scheme}(hidden)"),
+        None => rest.to_owned(),
     };
-    let path = match path.split_once('?') {
-        Some((path, parameters)) => {
-            let told: Vec<&str> = parameters.split('&').filter(|parameter| !parameter.starts_with("password=")).collect();
-            if told.is_empty() { path.to_owned() } else { format!("{path}?{}", told.join("&")) }
-        }
-        None => path.to_owned(),
-    };
-    format!("{scheme}://{authority}{path}")
+    let is_shown = |parameter: &&str| PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default());
+    let told: Vec<&str> = parameters.split('&').filter(is_shown).collect();
+    if told.is_empty() { format!("{scheme}{rest}") } else { format!("{scheme}{rest}?{}", told.join("&")) }
 }
 
 /// What a schema's fault means for opening.
@@ -173,7 +190,14 @@ pub fn server(url: &str) -> Result<Server, OpenError> {
                 let count = count.parse().ok().filter(|count| (1..=1000).contains(count));
                 connections = count.ok_or_else(|| failed(format!("{CONNECTIONS} must be 1 to 1000")))?;
             }
-            _ => rest.push(parameter),
+            Some(("password", _)) => rest.push(parameter),
+            other => {
+                let name = other.map_or(parameter, |(name, _)| name);
+                if !PARAMETERS.contains(&name) {
+                    return Err(failed(format!("there is no parameter {name:?}; there are password, {}", PARAMETERS.join(", "))));
+                }
+                rest.push(parameter);
+            }
         }
     }
     let url = if rest.is_empty() { plain.to_owned() } else { format!("{plain}?{}", rest.join("&")) };
@@ -272,6 +296,12 @@ mod tests {
             ("postgres://h/d?password=secret&user=u", "postgres://h/d?user=u"),
             ("postgres://h/d", "postgres://h/d"),
             ("postgres://u:s@h", "postgres://u@h"),
+            ("postgres://u:s/e?c@h/d", "postgres://(hidden)"),
+            ("postgres://u:s/ecret@h/d", "postgres://u@h/d"),
+            ("postgres://u@h/d?pasword=secret&sslmode=disable", "postgres://u@h/d?sslmode=disable"),
+            ("mysql://u:secret@h/d", "mysql://u@h/d"),
+            ("postgres:/u:secret@h", "postgres:/u@h"),
+            ("u:secret@h", "u@h"),
         ] {
             assert_eq!(shown(url), told);
         }
@@ -282,5 +312,7 @@ mod tests {
         assert_eq!(server("postgres://u@h/d?juden_connections=2&sslmode=disable").unwrap().connections, 2);
         assert_eq!(server("postgres://u@h/d").unwrap().connections, CONNECTIONS_USUAL);
         assert!(server("postgres://u@h/d?juden_connections=none").is_err());
+        let told = server("postgres://u@h/d?pasword=secret").err().unwrap().to_string();
+        assert!(told.contains("there is no parameter \"pasword\"") && !told.contains("secret"), "{told}");
     }
 }

@@ -56,6 +56,15 @@ pub async fn last_seq(write: &mut PgConnection, seen: &Seen) -> Stored<i64> {
     Ok(last.fetch_one(write).await?)
 }
 
+/// The first number from one on that no card has, also none that was named by hand.
+const FREE_NUMBER: &str = "
+    WITH RECURSIVE tried (n, number) AS (
+        SELECT $1::bigint, 'C-' || lpad(($1::bigint)::text, greatest(8, length(($1::bigint)::text)), '0')
+        UNION ALL
+        SELECT n + 1, 'C-' || lpad((n + 1)::text, greatest(8, length((n + 1)::text)), '0') FROM tried
+        WHERE EXISTS (SELECT 1 FROM cards WHERE card_number = tried.number))
+    SELECT number FROM tried ORDER BY n DESC LIMIT 1";
+
 #[async_trait]
 impl MemberStore for PostgresStore {
     async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
@@ -174,7 +183,10 @@ impl PostgresStore {
         let mut write = self.api.begin().await?;
         locks::change(&mut write).await?;
         let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
-        let number = card.number.as_ref().map_or_else(|| format!("C-{next:08}"), |number| number.as_str().to_owned());
+        let number = match &card.number {
+            Some(number) => number.as_str().to_owned(),
+            None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
+        };
         let inserted = sqlx::query(
             "INSERT INTO cards (card_no, card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         )

@@ -33,6 +33,15 @@ pub async fn last_seq(write: &mut SqliteConnection, seen: &Seen) -> Stored<i64> 
     Ok(last.fetch_one(write).await?)
 }
 
+/// The first number from one on that no card has, also none that was named by hand.
+const FREE_NUMBER: &str = "
+    WITH RECURSIVE tried (n, number) AS (
+        SELECT ?1, 'C-' || printf('%08d', ?1)
+        UNION ALL
+        SELECT n + 1, 'C-' || printf('%08d', n + 1) FROM tried
+        WHERE EXISTS (SELECT 1 FROM cards WHERE card_number = tried.number))
+    SELECT number FROM tried ORDER BY n DESC LIMIT 1";
+
 #[async_trait]
 impl MemberStore for SqliteStore {
     async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
@@ -66,7 +75,10 @@ impl MemberStore for SqliteStore {
     async fn add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
-        let number = card.number.as_ref().map_or_else(|| format!("C-{next:08}"), |number| number.as_str().to_owned());
+        let number = match &card.number {
+            Some(number) => number.as_str().to_owned(),
+            None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
+        };
         let inserted =
             sqlx::query("INSERT INTO cards (card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
                 .bind(&number)
