@@ -136,8 +136,7 @@ impl App {
     }
 
     /// Judges an accepted card once more, after its message was kept: no card is accepted once its suspension was
-    /// confirmed, however long the store took, and however old the first answer is. The answer to be given instead, where
-    /// the card is refused by now.
+    /// confirmed, however long the store took. The answer to be given instead, where the card is refused by now.
     async fn judged_again(&self, acceptance: Acceptance) -> Result<Option<Answer>, CallError> {
         let Acceptance { answer, id_tag, place } = acceptance;
         let (file, now) = (self.cards.find(&id_tag).await.map_err(|_| busy())?, self.now());

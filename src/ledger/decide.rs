@@ -113,11 +113,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
         let answer = row.start_answer.clone();
         keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
-        let id_tag = IdTag::new(&report.id_tag);
-        let tag = known.tag_answer(submission, &id_tag, Place::Open, false);
-        let now = Answer::Started { session: row.session.id, tag };
-        let acceptance = was_accepted(&row.session).then_some(Acceptance { answer: now, id_tag, place: Place::Open });
-        return Told { payload: answer, acceptance };
+        return Told { payload: answer, acceptance: None };
     }
     let connector_id = report.connector_id.unwrap_or_default();
     let id_tag = IdTag::new(&report.id_tag);
@@ -150,12 +146,6 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     keep(book, submission, Some(session.id), "started", &answer);
     book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0 });
     Told { payload: answer, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
-}
-
-/// Whether the first answer to a session's start may have accepted its card.
-fn was_accepted(session: &Session) -> bool {
-    let told_no = [Flag::Concurrent, Flag::RefusedWhenHeard, Flag::ChargerUnavailable, Flag::UnknownCard];
-    session.refusal.is_none() && !told_no.iter().any(|flag| session.flags.contains(flag))
 }
 
 /// A station whose clock stands still at each power-up sends the same content for different starts:
@@ -230,7 +220,9 @@ fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report:
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false));
     let now = Answer::Stopped { tag };
-    let payload = apply_stop(book, known, submission, report, (submission.encode)(&now));
+    let answer = (submission.encode)(&now);
+    let payload = apply_stop(book, known, submission, report, answer.clone());
+    let id_tag = id_tag.filter(|_| payload == answer);
     let acceptance = id_tag.map(|id_tag| Acceptance { answer: now, id_tag: id_tag.clone(), place: Place::Open });
     Told { payload, acceptance }
 }

@@ -69,12 +69,12 @@ pub struct Submission {
 pub struct Told {
     /// The answer's payload.
     pub payload: String,
-    /// That it may accept a card.
+    /// That it may accept a card, where this is the first answer.
     pub acceptance: Option<Acceptance>,
 }
 
-/// The acceptance of a card in an answer. Keeping the message takes its time, and the first answer to what is repeated
-/// may be old: the card is judged again before the answer leaves.
+/// The acceptance of a card in a first answer. Keeping the message takes its time: the card is judged again before the
+/// answer leaves.
 #[derive(Debug)]
 pub struct Acceptance {
     /// The answer, with the card as it was judged when the message was heard.

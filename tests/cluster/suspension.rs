@@ -115,10 +115,12 @@ async fn a_start_that_was_being_kept_when_its_card_was_suspended_is_not_answered
     let card = nodes.card("CARD1").await;
     let mut charger = Charger::connect(nodes.nodes[0].ocpp, "CP1").await;
     assert_eq!(charger.authorize("CARD1").await.as_deref(), Some("Accepted"));
-    for table in ["ledger_marks", "journal"] {
+    for (minute, table) in ["ledger_marks", "journal"].into_iter().enumerate() {
         let lock = nodes.postgres.lock(table).await;
         let starting = tokio::spawn(async move {
-            let told = charger.start("CARD1").await;
+            let at = format!("2026-12-02T00:{minute:02}:10Z");
+            let payload = json!({"connectorId": 1, "idTag": "CARD1", "timestamp": at, "meterStart": 5});
+            let told = charger.call("StartTransaction", payload).await.unwrap()[2].clone();
             (charger, told)
         });
         until("the start waits", async || nodes.postgres.waiting().await > 0).await;
@@ -129,7 +131,8 @@ async fn a_start_that_was_being_kept_when_its_card_was_suspended_is_not_answered
         assert!(told["transactionId"].is_i64(), "it is kept: {told}");
         charger = back;
         nodes.send(1, "POST", &format!("/cards/{card}/resume"), Some(&json!({"reason": "lost"}))).await;
-        let payload = json!({"transactionId": told["transactionId"], "timestamp": "2026-12-02T00:00:20Z", "meterStop": 9});
+        let payload =
+            json!({"transactionId": told["transactionId"], "timestamp": format!("2026-12-02T00:{minute:02}:20Z"), "meterStop": 9});
         charger.call("StopTransaction", payload).await.unwrap();
     }
 }
