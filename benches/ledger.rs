@@ -14,6 +14,8 @@
 
 #[path = "common/chargers.rs"]
 mod chargers;
+#[path = "../tests/common/ports.rs"]
+mod ports;
 #[path = "../tests/cluster/servers.rs"]
 #[allow(dead_code, reason = "tests need more of it")]
 mod servers;
@@ -24,8 +26,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chargers::{Load, charge, judge};
+use ports::free_port;
 use serde_json::{Value, json};
-use servers::{Postgres, Redis, free_port};
+use servers::{Postgres, Redis};
 use sqlx::{Connection, PgConnection};
 
 const KEY: &str = "operator-key-of-the-bench";

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::hammer::Charger;
 use crate::nodes::{Nodes, until};
-use crate::servers::{Redis, free_port};
+use crate::ports::free_port;
+use crate::servers::Redis;
 
 /// Two nodes whose Redis is another: a change is confirmed by both, a command finds its station.
 async fn work_over(url: &str, more: &[&str]) {
@@ -48,9 +49,7 @@ fn ask(port: u16, words: &[&str]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_hear_each_other_over_a_redis_cluster() {
-    // Its second port is the first and 10,000.
-    let port = 20_000 + free_port() % 10_000;
-    let redis = Redis::with(port, &["--cluster-enabled", "yes"]);
+    let redis = Redis::with(free_port(), &["--cluster-enabled", "yes"]);
     assert!(ask(redis.port, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).starts_with("+OK"));
     until("the cluster is whole", async || ask(redis.port, &["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
     work_over(&format!("redis+cluster://127.0.0.1:{}", redis.port), &[]).await;

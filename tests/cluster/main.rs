@@ -12,6 +12,8 @@ mod moves;
 mod nodes;
 mod outages;
 mod plans;
+#[path = "../common/ports.rs"]
+mod ports;
 mod proxy;
 mod servers;
 mod struck;

@@ -11,8 +11,9 @@ use juden_fleet::plan::{PlanSetup, PlannedStation};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ports::free_port;
 use crate::proxy::Proxy;
-use crate::servers::{Postgres, Redis, free_port};
+use crate::servers::{Postgres, Redis};
 
 pub const ADMIN_KEY: &str = "operator-key-of-the-tests";
 
@@ -160,7 +161,12 @@ impl Nodes {
 
     pub async fn start_node(&mut self, n: usize) {
         self.nodes[n].start();
-        self.ready(n, true).await;
+        while !self.is_ready(n, "/readyz").await {
+            let node = &mut self.nodes[n];
+            let ended = node.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "{} must become ready, not end with {ended:?}", node.name);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until a node is ready, or is not.

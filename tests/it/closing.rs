@@ -2,7 +2,6 @@
 //! invoice missing, double or half.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use crate::engine::Database;
 use crate::examples::story::{Class, Story};
 use crate::fill::{MONTH, fill_members, fill_sessions};
 use crate::harness::ADMIN_KEY;
+use crate::ports::free_port;
 
 /// How often the process is killed while it closes, and while it exports.
 const KILLS: usize = 12;
@@ -43,7 +43,7 @@ struct Serving {
 
 impl Serving {
     fn start(database: &Database) -> Self {
-        let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let http = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
             .args(["serve", "--database-url", &database.url(), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none"])
             .args(["--http-listen", &format!("127.0.0.1:{http}"), "--simulated-clock", "2026-11-05T00:00:00Z", "--log-level", "error"])

@@ -4,7 +4,6 @@
 //! `JUDEN_KILLS` sets how often it is killed (50 when unset); `JUDEN_SEED` repeats a run.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use serde_json::{Value, json};
 use crate::engine::Database;
 use crate::harness::ADMIN_KEY;
 use crate::ledger::check_confirmed;
+use crate::ports::free_port;
 
 const STATIONS: usize = 12;
 const MEMBERS: usize = 6;
@@ -30,10 +30,6 @@ struct Process {
     ocpp: u16,
     http: u16,
     client: reqwest::Client,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Process {

@@ -27,6 +27,8 @@ mod ledger;
 mod migration;
 mod mistakes;
 mod months;
+#[path = "../common/ports.rs"]
+mod ports;
 mod rebuild;
 mod refusals;
 mod repeats;

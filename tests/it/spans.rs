@@ -45,8 +45,7 @@ struct Program {
 
 impl Program {
     async fn start(collector: SocketAddr) -> Self {
-        let free_port = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (folder, ocpp, http) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+        let (folder, ocpp, http) = (tempfile::tempdir().unwrap(), crate::ports::free_port(), crate::ports::free_port());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
             .current_dir(folder.path())
