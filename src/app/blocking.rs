@@ -174,7 +174,7 @@ impl App {
         let filter = SessionFilter { card: Some(number.clone()), running: true, ..SessionFilter::default() };
         let running = self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await?;
         let stop = async |session: &Session| {
-            let command = StationCommand::RemoteStop { session: session.id };
+            let command = StationCommand::RemoteStop { session: session.id, transaction: session.transaction.clone() };
             match self.send_command(&session.station_id, &command, SENT_BY).await {
                 Ok(result) => info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
                     "the session of a lost card was to be stopped"),

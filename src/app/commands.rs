@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
+use tracing::info;
 use uuid::Uuid;
 
 use super::{App, AppError, Done};
@@ -11,7 +12,7 @@ use crate::domain::ids::StationId;
 use crate::domain::station::Registration;
 use crate::ocpp::event::StationCommand;
 use crate::ocpp::frame::Reply;
-use crate::ocpp::protocol::Protocol;
+use crate::ocpp::protocol::{self, Protocol};
 use crate::store::KeptCommand;
 
 /// What came of a command.
@@ -48,7 +49,8 @@ impl App {
             }
             Some(Ok(())) => {}
         }
-        if station.registration != Registration::Accepted && action.starts_with("Remote") {
+        let starts_or_stops = action.starts_with("Remote") || matches!(action, "RequestStartTransaction" | "RequestStopTransaction");
+        if station.registration != Registration::Accepted && starts_or_stops {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
         self.protocol_of(id).await?;
@@ -77,12 +79,19 @@ impl App {
                 return Err(AppError::Busy("the node that holds the station cannot be reached"));
             }
         };
-        let result = result(protocol, outcome);
+        let result = result(outcome);
+        if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
+            && let Err(violation) = protocol.answer_fits(action, answer)
+        {
+            info!(station_id = %id, action, field = violation.field, allowed = violation.allowed, "a station's answer is not what the standard wants");
+            metrics::counter!("juden_answers_off_standard_total").increment(1);
+        }
         self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
         Ok(result)
     }
 
-    async fn protocol_of(&self, id: &StationId) -> Done<Protocol> {
+    /// The version that a station speaks now.
+    pub(super) async fn protocol_of(&self, id: &StationId) -> Done<Protocol> {
         let connection = match self.cluster.connection(id) {
             Some(here) => Some(here),
             None => {
@@ -96,10 +105,10 @@ impl App {
     }
 }
 
-fn result(protocol: Protocol, outcome: CallOutcome) -> CommandResult {
+fn result(outcome: CallOutcome) -> CommandResult {
     match outcome {
         CallOutcome::Answered(Reply::Result(payload)) => match serde_json::from_str::<Value>(&payload) {
-            Ok(answer @ Value::Object(_)) => CommandResult { outcome: protocol.outcome(&answer), answer },
+            Ok(answer @ Value::Object(_)) => CommandResult { outcome: protocol::outcome(&answer), answer },
             Ok(_) | Err(_) => CommandResult { outcome: "error".into(), answer: json!({"error": "the answer is no JSON object"}) },
         },
         CallOutcome::Answered(Reply::Error { code, description, details }) => {
@@ -118,12 +127,25 @@ fn result(protocol: Protocol, outcome: CallOutcome) -> CommandResult {
 /// The payload as it is kept: a password is sent, never kept.
 fn redacted(action: &str, payload: &Map<String, Value>) -> String {
     let mut payload = payload.clone();
-    let is_secret = payload.get("key").and_then(Value::as_str).is_some_and(|key| key.eq_ignore_ascii_case("AuthorizationKey"));
-    if action == "ChangeConfiguration" && is_secret {
-        payload.insert("value".into(), json!("(redacted)"));
+    let is_named = |name: Option<&Value>, secret: &str| name.and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(secret));
+    if action == "ChangeConfiguration" && is_named(payload.get("key"), "AuthorizationKey") {
+        payload.insert("value".into(), json!(REDACTED));
+    }
+    for data in payload.get_mut("setVariableData").and_then(Value::as_array_mut).into_iter().flatten() {
+        if is_named(data["variable"].get("name"), "BasicAuthPassword") {
+            data["attributeValue"] = json!(REDACTED);
+        }
+    }
+    for (part, secret) in [("apn", "apnPassword"), ("vpn", "password"), ("vpn", "key")] {
+        if let Some(value) = payload.get_mut("connectionData").and_then(|data| data.get_mut(part)).and_then(|part| part.get_mut(secret)) {
+            *value = json!(REDACTED);
+        }
     }
     Value::Object(payload).to_string()
 }
+
+/// What stands in the place of a secret.
+const REDACTED: &str = "(redacted)";
 
 #[cfg(test)]
 mod tests {
@@ -133,14 +155,18 @@ mod tests {
     fn a_password_that_is_sent_is_not_kept() {
         let payload = json!({"key": "authorizationkey", "value": "00112233"});
         assert!(!redacted("ChangeConfiguration", payload.as_object().unwrap()).contains("00112233"));
+        let variable = json!({"setVariableData": [{"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": "00112233"}]});
+        assert!(!redacted("SetVariables", variable.as_object().unwrap()).contains("00112233"));
+        let profile = json!({"connectionData": {"vpn": {"password": "00112233", "key": "00112233"}, "apn": {"apnPassword": "00112233"}}});
+        assert!(!redacted("SetNetworkProfile", profile.as_object().unwrap()).contains("00112233"));
         let other = json!({"key": "HeartbeatInterval", "value": "300"});
         assert!(redacted("ChangeConfiguration", other.as_object().unwrap()).contains("300"));
     }
 
     #[test]
     fn what_a_station_did_not_answer_is_unknown_and_not_rejected() {
-        assert_eq!(result(Protocol::V16, CallOutcome::TimedOut).outcome, "unknown");
-        assert_eq!(result(Protocol::V16, CallOutcome::Disconnected).outcome, "unknown");
-        assert_eq!(result(Protocol::V16, CallOutcome::Answered(Reply::Result("[]".into()))).outcome, "error");
+        assert_eq!(result(CallOutcome::TimedOut).outcome, "unknown");
+        assert_eq!(result(CallOutcome::Disconnected).outcome, "unknown");
+        assert_eq!(result(CallOutcome::Answered(Reply::Result("[]".into()))).outcome, "error");
     }
 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
+use tracing::{info, warn};
 
 use super::App;
 use crate::cluster::Fence;
-use crate::domain::authorization::{cache_for, judge};
-use crate::domain::ids::{CardNumber, IdTag};
+use crate::domain::authorization::{Verdict, cache_for, judge};
+use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
 use crate::ledger::{Acceptance, Submission};
-use crate::ocpp::event::{Answer, StationEvent, TagAnswer, TransactionEvent};
+use crate::ocpp::event::{Answer, News, Report, Shown, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::store::StationRecord;
-use crate::store::ledger::{NoteRow, StationNote};
+use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 
 /// Seconds that a station waits before it tries to register again.
 const REGISTRATION_RETRY_S: u32 = 60;
@@ -49,7 +50,11 @@ impl App {
         let answer = match event {
             StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
-            StationEvent::Authorize { id_tag } => Answer::Authorize(self.authorize(incoming.station, &id_tag).await?),
+            // Nobody's card is needed: yes (OCPP 2.0.1 C02.FR.01).
+            StationEvent::Authorize(Shown { nobody: true, .. }) => {
+                Answer::Authorize(TagAnswer { verdict: Verdict { refusal: None, group: None }, cache_until: None })
+            }
+            StationEvent::Authorize(Shown { id_tag, .. }) => Answer::Authorize(self.authorize(incoming.station, &id_tag).await?),
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
                 self.keep(&incoming, StationNote::Boot(report)).await?;
@@ -61,8 +66,7 @@ impl App {
                 Answer::Boot { registration, now: self.now(), interval_s }
             }
             StationEvent::Status(report) => self.keep(&incoming, StationNote::Status(report)).await?,
-            StationEvent::FirmwareStatus { status } => self.keep(&incoming, StationNote::FirmwareStatus(status)).await?,
-            StationEvent::DiagnosticsStatus { status } => self.keep(&incoming, StationNote::DiagnosticsStatus(status)).await?,
+            StationEvent::Report(report) => self.report(&incoming, report).await?,
         };
         Ok(encode(&answer))
     }
@@ -76,6 +80,26 @@ impl App {
             self.stations.refresh(&incoming.station.id).await.map_err(|_| busy())?;
         }
         Ok(Answer::Done)
+    }
+
+    /// Keeps a message as it came, with the news in it.
+    async fn report(&self, incoming: &Incoming<'_>, report: Report) -> Result<Answer, CallError> {
+        let Report { request_id, seq_no, more, news } = report;
+        let row = ReportRow { action: incoming.action.to_owned(), request_id, seq_no, more, payload: incoming.payload.to_owned() };
+        let news = match news {
+            News::None => Vec::new(),
+            News::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
+            News::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
+            News::Statuses(statuses) => statuses.into_iter().map(StationNote::Status).collect(),
+            News::Security(kind) => {
+                note_security_event(&incoming.station.id, &kind);
+                Vec::new()
+            }
+        };
+        for note in news {
+            self.keep(incoming, note).await?;
+        }
+        self.keep(incoming, StationNote::Report(row)).await
     }
 
     /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
@@ -151,6 +175,36 @@ impl App {
 /// it was accepted in the past.
 fn may_speak_unregistered(station: &StationRecord, event: &StationEvent) -> bool {
     matches!(event, StationEvent::Boot(_)) || (event.is_transaction() && station.boot.is_some())
+}
+
+/// The security events that want a person at once (OCPP 1.6 security whitepaper section 8, OCPP 2.0.1 appendix 1). The
+/// list of events is open; of the others nobody knows how bad they are.
+const CRITICAL_EVENTS: &[&str] = &[
+    "FirmwareUpdated",
+    "SettingSystemTime",
+    "StartupOfTheDevice",
+    "ResetOrReboot",
+    "SecurityLogWasCleared",
+    "MemoryExhaustion",
+    "TamperDetectionActivated",
+    "InvalidFirmwareSignature",
+    "InvalidFirmwareSigningCertificate",
+    "InvalidCsmsCertificate",
+    "InvalidCentralSystemCertificate",
+    "InvalidChargingStationCertificate",
+    "InvalidChargePointCertificate",
+    "InvalidTLSVersion",
+    "InvalidTLSCipherSuite",
+];
+
+/// Counts a station's security event, and tells those that are known to be critical.
+fn note_security_event(station: &StationId, kind: &str) {
+    let known = CRITICAL_EVENTS.iter().find(|known| **known == kind);
+    metrics::counter!("juden_security_events_total", "type" => *known.unwrap_or(&"other")).increment(1);
+    match known {
+        Some(kind) => warn!(station_id = %station, kind, "a station tells a critical security event"),
+        None => info!(station_id = %station, "a station tells a security event of its own kind"),
+    }
 }
 
 /// "Try again": never an answer that marks a card.

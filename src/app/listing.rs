@@ -8,7 +8,7 @@ use super::{App, AppError};
 use crate::domain::blocking::StationSettings;
 use crate::domain::ids::{IdTag, StationId};
 use crate::ocpp::event::{ListEntry, StationCommand};
-use crate::ocpp::protocol::LIST_TAG_MAX;
+use crate::ocpp::protocol::Protocol;
 use crate::store::blocks::{Delivery, Reach};
 
 /// Blocked cards that a whole list holds at most; a station that is to know more of them forgets its cache.
@@ -36,7 +36,7 @@ enum Answer<T> {
 
 impl App {
     /// Enters blocked cards into the station's list, and takes out those that are valid again.
-    pub(super) async fn tell_by_list(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery]) -> Listed {
+    pub(super) async fn tell_by_list(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery], protocol: Protocol) -> Listed {
         // Also what was refused had its version: each message has a new one.
         let mut version = 0;
         for full in [false, false, true] {
@@ -52,8 +52,8 @@ impl App {
             let full = full || told < kept;
             let Ok(told_of) = self.store.begin_listing(pending).await else { return Listed::Later };
             let entries = match full {
-                false => entries(&told_of),
-                true => match self.whole_list(id, settings).await {
+                false => entries(&told_of, protocol),
+                true => match self.whole_list(id, settings, protocol).await {
                     Some(Ok(entries)) => entries,
                     Some(Err(TooLong)) => return Listed::Refused,
                     None => return Listed::Later,
@@ -73,11 +73,11 @@ impl App {
     }
 
     /// Everything that a station's list is to hold. `None`: it could not be read.
-    async fn whole_list(&self, id: &StationId, settings: &StationSettings) -> Option<Result<Vec<ListEntry>, TooLong>> {
+    async fn whole_list(&self, id: &StationId, settings: &StationSettings, protocol: Protocol) -> Option<Result<Vec<ListEntry>, TooLong>> {
         let most = settings.entries_in_all().unwrap_or(WHOLE_LIST_MAX).min(WHOLE_LIST_MAX);
         let blocked = self.store.blocked_at(id, i64::try_from(most).unwrap_or(i64::MAX) + 1).await.ok()?;
         let blocked = self.store.begin_listing(&blocked).await.ok()?;
-        let entries = entries(&blocked);
+        let entries = entries(&blocked, protocol);
         Some(if entries.len() > most { Err(TooLong) } else { Ok(entries) })
     }
 
@@ -87,7 +87,7 @@ impl App {
         match result.outcome.as_str() {
             "unknown" => Answer::Nothing,
             "error" if is_refused_for_good(&result.answer) => Answer::NoList,
-            _ => result.answer.get("listVersion").and_then(Value::as_i64).map_or(Answer::Refused, Answer::Fine),
+            _ => list_version(&result.answer).and_then(Value::as_i64).map_or(Answer::Refused, Answer::Fine),
         }
     }
 
@@ -127,27 +127,38 @@ impl App {
 /// A list has more entries than it may hold.
 struct TooLong;
 
+/// The version of a list that an answer tells, in either version's word.
+fn list_version(answer: &Value) -> Option<&Value> {
+    answer.get("listVersion").or_else(|| answer.get("versionNumber"))
+}
+
 /// Whether a station's error says that it never does what it was asked.
 pub(super) fn is_refused_for_good(answer: &Value) -> bool {
     matches!(answer.get("error").and_then(Value::as_str), Some("NotSupported" | "NotImplemented"))
 }
 
 /// The spellings of a card under which a list is to hold it: as it was registered, and without separators, as
-/// readers mostly tell it. None, where it is too long for a list.
-pub(super) fn spellings(id_tag: &IdTag) -> Vec<&str> {
+/// readers mostly tell it. None, where it is longer than a list of the station's version takes.
+pub(super) fn spellings(id_tag: &IdTag, tag_max: usize) -> Vec<&str> {
     let (sent, plain) = (id_tag.as_sent(), id_tag.matched());
     let mut all = vec![sent];
     // A list knows no case: two spellings that differ by it alone would be one card twice.
     if sent.to_uppercase() != plain {
         all.push(plain);
     }
-    all.retain(|text| text.chars().count() <= LIST_TAG_MAX);
+    all.retain(|text| text.chars().count() <= tag_max);
     all
 }
 
-fn entries(deliveries: &[Delivery]) -> Vec<ListEntry> {
-    let entry = |one: &Delivery, text: &str| ListEntry { id_tag: text.to_owned(), blocked: one.reach == Reach::Block };
-    deliveries.iter().flat_map(|one| spellings(&one.id_tag).into_iter().map(move |text| entry(one, text))).collect()
+fn entries(deliveries: &[Delivery], protocol: Protocol) -> Vec<ListEntry> {
+    let mut entries = Vec::new();
+    for one in deliveries {
+        for text in spellings(&one.id_tag, protocol.list_tag_max()) {
+            let blocked = one.reach == Reach::Block;
+            entries.extend(protocol.list_types().iter().map(|kind| ListEntry { id_tag: text.to_owned(), kind: *kind, blocked }));
+        }
+    }
+    entries
 }
 
 #[cfg(test)]
@@ -163,7 +174,7 @@ mod tests {
             ("04:A2:B3:C4:D5:E6:80:11", &["04A2B3C4D5E68011"]),
             ("ABCDEFGHIJKLMNOPQRSTU", &[]),
         ] {
-            assert_eq!(spellings(&IdTag::new(registered)), expected, "{registered}");
+            assert_eq!(spellings(&IdTag::new(registered), 20), expected, "{registered}");
         }
     }
 }

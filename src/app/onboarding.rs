@@ -59,22 +59,23 @@ impl App {
     }
 
     pub(super) async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
-        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys: Vec::new() }, SENT_BY).await else {
+        let Ok(protocol) = self.protocol_of(id).await else { return };
+        let keys = protocol.settings_asked().iter().map(|key| (*key).to_owned()).collect();
+        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys }, SENT_BY).await else {
             return;
         };
-        let Some(keys) = result.answer.get("configurationKey").and_then(Value::as_array) else {
+        let Some(told) = protocol.settings_told(&result.answer) else {
             return;
         };
-        let settings: serde_json::Map<String, Value> = keys
-            .iter()
-            .filter_map(|key| Some((key.get("key")?.as_str()?.to_owned(), json!(key.get("value").and_then(Value::as_str)))))
-            .filter(|(key, _)| !key.eq_ignore_ascii_case("AuthorizationKey"))
-            .collect();
+        let count = told.len();
+        let is_secret = |key: &str| key.eq_ignore_ascii_case("AuthorizationKey");
+        let settings: serde_json::Map<String, Value> =
+            told.into_iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key, json!(value))).collect();
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
             let _ = self.stations.refresh(id).await;
             self.cluster.announce(&[Changed::Station(id.clone())]).await;
-            info!(station_id = %id, keys = keys.len(), "a station told its settings");
+            info!(station_id = %id, keys = count, "a station told its settings");
         }
     }
 }

@@ -63,6 +63,11 @@ pub struct SessionFile {
 }
 
 impl App {
+    /// The name that a station gave a session's transaction, where it did.
+    pub async fn transaction_name(&self, id: SessionId) -> Option<String> {
+        self.store.session(id).await.ok().flatten().and_then(|session| session.transaction)
+    }
+
     /// A session by its name, or by the number that its station knows it by.
     pub async fn find_session(&self, name: &str) -> Done<Session> {
         if let Ok(reference) = SessionRef::parse(name)

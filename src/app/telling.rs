@@ -17,6 +17,7 @@ use super::onboarding::SENT_BY;
 use crate::domain::blocking::{Means, StationSettings, has_cache, means};
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
+use crate::ocpp::protocol::Protocol;
 use crate::store::StationRecord;
 use crate::store::blocks::{Delivery, DeliveryState, Reach, Told};
 
@@ -189,15 +190,16 @@ impl App {
                 told.as_ref().and_then(station_settings).unwrap_or_default()
             }
         };
+        let protocol = self.protocol_of(&station.id).await.unwrap_or(Protocol::V16);
         let by_list = match means(&settings, station.may_configure) {
             Means::List => true,
-            Means::SwitchOnList => self.switch_on_list(&station.id, firmware).await,
+            Means::SwitchOnList => self.switch_on_list(&station.id, protocol, firmware).await,
             Means::ClearCache => false,
         };
-        let (listed, mut others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|one| by_list && !spellings(&one.id_tag).is_empty());
+        let (listed, mut others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|one| by_list && !spellings(&one.id_tag, protocol.list_tag_max()).is_empty());
         let mut told = Vec::new();
         if !listed.is_empty() {
-            match self.tell_by_list(&station.id, &settings, &listed).await {
+            match self.tell_by_list(&station.id, &settings, &listed, protocol).await {
                 Listed::Told(part) => told.push((part, Outcome::Delivered(LOCAL_LIST))),
                 Listed::Later => told.push((listed, Outcome::Later)),
                 Listed::NoList => others.extend(listed),
@@ -220,12 +222,13 @@ impl App {
         told
     }
 
-    async fn switch_on_list(&self, id: &StationId, firmware: Option<&str>) -> bool {
+    async fn switch_on_list(&self, id: &StationId, protocol: Protocol, firmware: Option<&str>) -> bool {
         let mut switched = false;
-        for key in ["LocalAuthListEnabled", "LocalPreAuthorize"] {
+        let switches = protocol.list_switches();
+        for key in switches {
             let command = StationCommand::ChangeConfiguration { key: key.into(), value: "true".into() };
             let accepted = self.send_command(id, &command, SENT_BY).await.is_ok_and(|result| result.outcome == "accepted");
-            switched |= accepted && key == "LocalAuthListEnabled";
+            switched |= accepted && key == switches[0];
         }
         if switched {
             // What the station told of its settings no longer holds: it is asked again.

@@ -7,6 +7,11 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StationSettings(BTreeMap<String, String>);
 
+/// The settings that rule a station's memory of cards, as OCPP 1.6 and 2.0.1 name them.
+const LIST_ENABLED: &[&str] = &["LocalAuthListEnabled", "LocalAuthListCtrlr.Enabled"];
+const LIST_MESSAGE: &[&str] = &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"];
+const CACHE_ENABLED: &[&str] = &["AuthorizationCacheEnabled", "AuthCacheCtrlr.Enabled"];
+
 /// The shortest list message that every station takes, where it names no limit.
 const LIST_MESSAGE_DEFAULT: usize = 20;
 
@@ -19,29 +24,33 @@ impl StationSettings {
         Self(pairs.map(|(name, value)| (name.to_lowercase(), value)).collect())
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(&name.to_lowercase()).map(String::as_str)
+    /// The value of a setting, whichever version names it.
+    fn text(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.0.get(&name.to_lowercase())).map(String::as_str)
     }
 
-    fn flag(&self, name: &str) -> Option<bool> {
-        self.text(name).and_then(|text| text.trim().to_lowercase().parse().ok())
+    fn flag(&self, names: &[&str]) -> Option<bool> {
+        self.text(names).and_then(|text| text.trim().to_lowercase().parse().ok())
+    }
+
+    fn number(&self, names: &[&str]) -> Option<usize> {
+        self.text(names).and_then(|text| text.trim().parse().ok())
     }
 
     fn has_list(&self) -> bool {
-        let profiles = self.text("SupportedFeatureProfiles");
+        let profiles = self.text(&["SupportedFeatureProfiles"]);
         let named = profiles.is_some_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("LocalAuthListManagement")));
-        named || self.flag("LocalAuthListEnabled").is_some()
+        named || self.flag(LIST_ENABLED).is_some()
     }
 
     /// Entries that the whole list may hold, where the station says so.
     pub fn entries_in_all(&self) -> Option<usize> {
-        self.text("LocalAuthListMaxLength").and_then(|text| text.trim().parse().ok())
+        self.number(&["LocalAuthListMaxLength"])
     }
 
     /// Entries that one list message may carry.
     pub fn entries_at_once(&self) -> usize {
-        let told = self.text("SendLocalListMaxLength").and_then(|text| text.trim().parse().ok());
-        told.unwrap_or(LIST_MESSAGE_DEFAULT).clamp(1, LIST_MESSAGE_MAX)
+        self.number(LIST_MESSAGE).unwrap_or(LIST_MESSAGE_DEFAULT).clamp(1, LIST_MESSAGE_MAX)
     }
 }
 
@@ -58,7 +67,7 @@ pub enum Means {
 
 /// The means for a station. `may_configure`: whether its record allows to set its keys.
 pub fn means(settings: &StationSettings, may_configure: bool) -> Means {
-    match settings.flag("LocalAuthListEnabled") {
+    match settings.flag(LIST_ENABLED) {
         Some(true) => Means::List,
         _ if settings.has_list() && may_configure => Means::SwitchOnList,
         _ => Means::ClearCache,
@@ -67,7 +76,7 @@ pub fn means(settings: &StationSettings, may_configure: bool) -> Means {
 
 /// Whether a station that refuses to forget its cache has one to forget.
 pub fn has_cache(settings: &StationSettings) -> bool {
-    settings.flag("AuthorizationCacheEnabled") == Some(true)
+    settings.flag(CACHE_ENABLED) == Some(true)
 }
 
 #[cfg(test)]
@@ -83,6 +92,8 @@ mod tests {
         for (pairs, may_configure, expected) in [
             (&[("LocalAuthListEnabled", "true")][..], false, Means::List),
             (&[("localauthlistenabled", " TRUE ")], false, Means::List),
+            (&[("LocalAuthListCtrlr.Enabled", "true")], false, Means::List),
+            (&[("LocalAuthListCtrlr.Enabled", "false")], true, Means::SwitchOnList),
             (&[("LocalAuthListEnabled", "false")], false, Means::ClearCache),
             (&[("LocalAuthListEnabled", "false")], true, Means::SwitchOnList),
             (&[("SupportedFeatureProfiles", "Core, LocalAuthListManagement")], true, Means::SwitchOnList),

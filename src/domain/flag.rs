@@ -91,6 +91,14 @@ flags! {
     MatchedByContent = "matched_by_content", Note;
     /// Only the stop ever arrived; the session was built from it.
     StartMissing = "start_missing", Review;
+    /// Steps of the transaction never came; those that its time and energy rest on did.
+    StepsMissing = "steps_missing", Note;
+    /// A step that may have told when energy began to flow never came.
+    ChargingStartDoubtful = "charging_start_doubtful", Review;
+    /// The station tells whether energy flows, and it never did: there are no minutes.
+    NeverCharged = "never_charged", Note;
+    /// A step that differs from the first one under its number was kept and not applied.
+    StepDiffers = "step_differs", Note;
     /// A stop that differs from the first one was kept and not applied.
     StopDiffers = "stop_differs", Note;
     /// The meter ran backwards by one watt-hour: rounding, counted as zero.

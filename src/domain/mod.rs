@@ -4,7 +4,8 @@
 //! argument. In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]), the
 //! programme's own history ([`programme`], [`terms`], [`suspension`], [`tariff`]), who may charge
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
-//! [`authorization`]), what was charged ([`session`], [`recording`], [`metering`], [`flag`]), what it costs
+//! [`authorization`]), what was charged ([`session`], [`recording`], [`step`],
+//! [`assembling`], [`metering`], [`flag`]), what it costs
 //! ([`allowance`], [`rating`], [`bill`], [`billed`], [`invoice`]), what else a membership brings ([`benefits`])
 //! and who may be told ([`provision`]).
 
@@ -33,6 +34,7 @@ macro_rules! named {
 
 pub mod activation;
 pub mod allowance;
+pub mod assembling;
 pub mod authorization;
 pub mod benefits;
 pub mod bill;
@@ -59,6 +61,7 @@ pub mod recording;
 pub mod refusal;
 pub mod session;
 pub mod station;
+pub mod step;
 pub mod suspension;
 pub mod tariff;
 pub mod term;

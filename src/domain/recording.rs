@@ -71,6 +71,7 @@ pub fn open(opening: &Opening<'_>) -> Session {
     Session {
         id: opening.id,
         reference: opening.reference.clone(),
+        transaction: None,
         station_id: opening.station_id.clone(),
         site_name: opening.site_name.to_owned(),
         connector_id: opening.connector_id,

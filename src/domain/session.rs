@@ -177,6 +177,8 @@ pub struct Session {
     pub id: SessionId,
     /// Its name for people, bills and exports.
     pub reference: SessionRef,
+    /// The name that the station gave its transaction, where it names them itself (OCPP 2.0.1).
+    pub transaction: Option<String>,
     /// The station.
     pub station_id: StationId,
     /// The charging site where the station stood when it started.

@@ -57,8 +57,9 @@ pub struct CommandBody {
     connector_id: Option<i64>,
     /// The session to stop.
     session_id: Option<String>,
-    /// The transaction to stop.
-    transaction_id: Option<i64>,
+    /// The transaction to stop: its number, or the name that the station gave it.
+    #[schema(value_type = Option<Object>)]
+    transaction_id: Option<Value>,
     /// `hard`, `soft`, `operative` or `inoperative`.
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -108,7 +109,7 @@ impl CommandBody {
             CommandName::RemoteStart => {
                 StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id }
             }
-            CommandName::RemoteStop => StationCommand::RemoteStop { session: self.session(api).await? },
+            CommandName::RemoteStop => self.remote_stop(api).await?,
             CommandName::Reset => StationCommand::Reset { hard: either(self.kind, "hard", "soft")? },
             CommandName::UnlockConnector => StationCommand::UnlockConnector { connector_id: needed(self.connector_id, "connector_id")? },
             CommandName::ClearCache => StationCommand::ClearCache,
@@ -132,12 +133,19 @@ impl CommandBody {
         })
     }
 
-    async fn session(&self, api: &Api) -> Result<SessionId, Problem> {
-        match (&self.session_id, self.transaction_id) {
-            (Some(text), _) => Ok(api.app.find_session(session_name(text)?).await?.id),
-            (None, Some(id)) if (1..=SessionId::MAX).contains(&id) => Ok(SessionId(id)),
-            (None, Some(_)) => Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647")),
-            (None, None) => needed(None, "session_id"),
+    /// The session to be stopped: by its name, by its number, or by the name that the station gave its transaction.
+    async fn remote_stop(&self, api: &Api) -> Result<StationCommand, Problem> {
+        if let Some(text) = &self.session_id {
+            let session = api.app.find_session(session_name(text)?).await?;
+            return Ok(StationCommand::RemoteStop { session: session.id, transaction: session.transaction });
+        }
+        match self.transaction_id.as_ref().map(|id| (id.as_i64(), id.as_str())) {
+            Some((Some(id), _)) if (1..=SessionId::MAX).contains(&id) => {
+                Ok(StationCommand::RemoteStop { session: SessionId(id), transaction: api.app.transaction_name(SessionId(id)).await })
+            }
+            Some((None, Some(name))) => Ok(StationCommand::RemoteStop { session: SessionId(0), transaction: Some(name.to_owned()) }),
+            Some(_) => Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647, or the station's own name of it")),
+            None => needed(None, "session_id"),
         }
     }
 }

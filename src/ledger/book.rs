@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::ids::{SessionId, StationId};
+use crate::domain::ids::{MemberId, SessionId, StationId};
+use crate::domain::month::BillingMonth;
 use crate::domain::session::Phase;
-use crate::store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow};
+use crate::store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow, StepRow};
 
 /// The sessions and the writes of a batch.
 #[derive(Debug, Default)]
@@ -16,12 +17,15 @@ pub struct Book {
     changed: BTreeSet<SessionId>,
     journal: Vec<JournalRow>,
     readings: Vec<ReadingRow>,
+    steps: HashMap<(SessionId, i64), StepRow>,
+    new_steps: Vec<StepRow>,
+    left: Vec<(MemberId, BillingMonth)>,
 }
 
 impl Book {
-    /// A book of the rows that the store knows.
-    pub fn of(rows: Vec<LedgerRow>) -> Self {
-        let mut book = Self::default();
+    /// A book of the rows and steps that the store knows.
+    pub fn of(rows: Vec<LedgerRow>, steps: Vec<StepRow>) -> Self {
+        let mut book = Self { steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(), ..Self::default() };
         for row in rows {
             book.place(row);
         }
@@ -72,6 +76,22 @@ impl Book {
         self.place(row);
     }
 
+    /// A step that was answered before.
+    pub fn step(&self, session: SessionId, order: i64) -> Option<&StepRow> {
+        self.steps.get(&(session, order))
+    }
+
+    /// Puts a step into the book that was not there before.
+    pub fn put_step(&mut self, step: StepRow) {
+        self.new_steps.push(step.clone());
+        self.steps.insert((step.session_id, step.order), step);
+    }
+
+    /// A session that was in a member's month is there no longer.
+    pub fn left(&mut self, member: MemberId, month: BillingMonth) {
+        self.left.push((member, month));
+    }
+
     /// Adds a message to the journal.
     pub fn journal(&mut self, row: JournalRow) {
         self.journal.push(row);
@@ -85,6 +105,6 @@ impl Book {
     /// What is to be written.
     pub fn into_batch(mut self) -> Batch {
         let sessions = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
-        Batch { sessions, journal: self.journal, readings: self.readings, ..Batch::default() }
+        Batch { sessions, journal: self.journal, readings: self.readings, steps: self.new_steps, left: self.left, ..Batch::default() }
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rust_decimal::Decimal;
 
 use super::book::Book;
-use super::{Acceptance, Submission, Told, keys};
+use super::{Acceptance, Submission, Told, keys, steps};
 use crate::domain::authorization::{CardFile, Place, cache_for, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
@@ -50,17 +50,17 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    fn file(&self, id_tag: &IdTag) -> Option<&CardFile> {
+    pub(super) fn file(&self, id_tag: &IdTag) -> Option<&CardFile> {
         self.cards.get(id_tag.matched()).and_then(Option::as_deref)
     }
 
-    fn allot(&mut self) -> SessionId {
+    pub(super) fn allot(&mut self) -> SessionId {
         let id = SessionId(*self.next_id);
         *self.next_id += 1;
         id
     }
 
-    fn tag_answer(&mut self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
+    pub(super) fn tag_answer(&mut self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
         let now = submission.heard.received_at;
         let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
         let verdict = judge(file, now, place, busy, self.programme);
@@ -76,11 +76,12 @@ pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -
     match &submission.event {
         TransactionEvent::Start(report) => start(book, known, submission, report),
         TransactionEvent::Stop(report) => stop(book, known, submission, report),
+        TransactionEvent::Step(report) => steps::step(book, known, submission, report),
         TransactionEvent::Meter(report) => Told { payload: meter(book, submission, report), acceptance: None },
     }
 }
 
-fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
+pub(super) fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
     book.journal(JournalRow {
         station_id: submission.station.id.clone(),
         session_id,
@@ -95,7 +96,7 @@ fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>,
 }
 
 /// Keeps a repeat, or a differing stop, of a known session, up to the limit.
-fn keep_repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, effect: &'static str, answer: &str) {
+pub(super) fn keep_repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, effect: &'static str, answer: &str) {
     if row.repeats < REPEATS_KEPT {
         row.repeats += 1;
         keep(book, submission, Some(row.session.id), effect, answer);
@@ -144,7 +145,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let told = Answer::Started { session: session.id, tag };
     let answer = (submission.encode)(&told);
     keep(book, submission, Some(session.id), "started", &answer);
-    book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0 });
+    book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0, evidence: None });
     Told { payload: answer, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
 }
 
@@ -162,7 +163,7 @@ fn is_live(submission: &Submission, session: &Session) -> bool {
 
 /// Names what the answer to a start that is heard as it happens says against it, where its own instant does
 /// not: the station was told no, and may have charged all the same.
-fn flag_refusal(submission: &Submission, session: &mut Session, tag: &TagAnswer, place: Place) {
+pub(super) fn flag_refusal(submission: &Submission, session: &mut Session, tag: &TagAnswer, place: Place) {
     if !is_live(submission, session) || session.refusal.is_some() {
         return;
     }
@@ -178,7 +179,7 @@ fn flag_refusal(submission: &Submission, session: &mut Session, tag: &TagAnswer,
 }
 
 /// Whether another running session keeps the card busy (row 8 of the ladder, rule B6).
-fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
+pub(super) fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
     if session.card.is_none() {
         return false;
     }
@@ -203,10 +204,10 @@ fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, ses
 }
 
 /// Running sessions that a later start on their connector shows to be over.
-fn supersede(book: &mut Book, session: &Session) {
+pub(super) fn supersede(book: &mut Book, session: &Session) {
     let over: Vec<LedgerRow> = book
         .at_connector(&session.station_id, session.connector_id)
-        .filter(|row| row.session.phase() == Phase::Running && row.session.start.at <= session.start.at)
+        .filter(|row| row.session.phase() == Phase::Running && row.session.start.at <= session.start.at && row.session.id != session.id)
         .cloned()
         .collect();
     for mut row in over {
@@ -379,12 +380,13 @@ fn build_from_stop(
         stop_key: Some(stop_key),
         stop_answer: Some(answer.clone()),
         repeats: 0,
+        evidence: None,
     });
     answer
 }
 
 /// The connector, where the station has one; its site data, where all of its connectors agree.
-fn only_kind_of_connector(submission: &Submission) -> (i64, Option<ConnectorSite>) {
+pub(super) fn only_kind_of_connector(submission: &Submission) -> (i64, Option<ConnectorSite>) {
     let connectors = &submission.station.connectors;
     let first = connectors.first();
     let agree = connectors.iter().all(|one| Some(one.site) == first.map(|first| first.site));
@@ -430,7 +432,7 @@ pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -
     reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
 }
 
-fn add_readings(book: &mut Book, submission: &Submission, mut session: Option<&mut Session>, connector_id: i64, readings: &[Reading]) {
+pub(super) fn add_readings(book: &mut Book, submission: &Submission, mut session: Option<&mut Session>, connector_id: i64, readings: &[Reading]) {
     for reading in readings {
         if let Some(session) = &mut session
             && session.phase() == Phase::Running
@@ -454,7 +456,7 @@ fn add_readings(book: &mut Book, submission: &Submission, mut session: Option<&m
 
 /// A reading's register in watt-hours, cut to whole ones, where it is the energy register of all
 /// phases at the outlet.
-fn register(reading: &Reading) -> Option<WattHours> {
+pub(super) fn register(reading: &Reading) -> Option<WattHours> {
     let wanted = reading.measurand == ENERGY_REGISTER && reading.phase.is_empty() && reading.location == "Outlet";
     let factor = match reading.unit.as_str() {
         "Wh" => Decimal::ONE,

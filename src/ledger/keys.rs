@@ -3,7 +3,7 @@
 
 use crate::domain::ids::{IdTag, SessionRef, StationId};
 use crate::hex;
-use crate::ocpp::event::{StartReport, StopReport};
+use crate::ocpp::event::{StartReport, StepReport, StopReport};
 
 /// Hex digits of a content's hash that are kept: 128 bits.
 const KEY_DIGITS: usize = 32;
@@ -63,4 +63,25 @@ pub fn stop(report: &StopReport, payload: &str) -> String {
     let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     let card = report.id_tag.as_ref().map_or("", IdTag::matched);
     hash(&format!("{transaction}|{instant}|{meter}|{}|{card}", report.reason))
+}
+
+/// What makes steps steps of one transaction: the name that the station gave it.
+pub fn transaction(name: &str) -> String {
+    hash(&format!("transaction|{name}"))
+}
+
+/// A step's place in its transaction: its number, or else the station's time in milliseconds, which is beyond all
+/// numbers. One that has neither goes by its content.
+pub fn order(step: &StepReport, payload: &str) -> i64 {
+    let by_time = || step.timestamp.instant(None).map(|at| at.timestamp_millis());
+    let by_content = || i64::from_str_radix(&hash(content(payload))[..12], 16).unwrap_or(i64::MAX);
+    step.seq_no.or_else(by_time).unwrap_or_else(by_content)
+}
+
+/// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
+pub fn step(step: &StepReport) -> String {
+    let instant = step.timestamp.instant(None).map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let shown = step.shown.as_ref().map(|shown| shown.id_tag.matched());
+    let words = (&step.charging_state, &step.stopped_reason, step.evse_id);
+    hash(&format!("{:?}|{instant}|{shown:?}|{words:?}|{:?}", step.kind, step.readings))
 }

@@ -101,6 +101,12 @@ impl Work {
                     wanted.stop_keys.push((station.clone(), keys::stop(report, &submission.payload)));
                     wanted.sessions.extend(named(report.transaction_id));
                 }
+                TransactionEvent::Step(report) => {
+                    let key = keys::transaction(&report.transaction);
+                    wanted.steps.push((station.clone(), key.clone(), keys::order(report, &submission.payload)));
+                    wanted.start_keys.push((station.clone(), key));
+                    wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
+                }
                 TransactionEvent::Meter(report) => {
                     wanted.sessions.extend(named(report.transaction_id));
                     let at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
@@ -120,6 +126,7 @@ pub fn tag(submission: &Submission) -> Option<IdTag> {
     match &submission.event {
         TransactionEvent::Start(report) => Some(IdTag::new(&report.id_tag)),
         TransactionEvent::Stop(report) => report.id_tag.clone(),
+        TransactionEvent::Step(report) => report.shown.as_ref().map(|shown| shown.id_tag.clone()),
         TransactionEvent::Meter(_) => None,
     }
     .filter(|tag| !tag.is_empty())

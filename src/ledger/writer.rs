@@ -145,8 +145,8 @@ impl Writer {
 
     async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, Outcome)> {
         let holds: HashMap<&StationId, &Hold> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
-        let cards = self.cards(&work.submissions, facts.change).await?;
-        let mut book = Book::of(facts.rows);
+        let cards = self.cards(&work.submissions, &facts).await?;
+        let mut book = Book::of(facts.rows, facts.steps);
         let offline_since = self.offline_since(&book, &holds);
         let programme = self.parts.programme.current();
         let unmatched = &self.unmatched;
@@ -186,10 +186,12 @@ impl Writer {
 
     /// The files of the batch's cards. Where they changed after what the node has heard of, its memory of
     /// them is forgotten first.
-    async fn cards(&self, submissions: &[Submission], change: i64) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
-        let tags: Vec<IdTag> = submissions.iter().filter_map(tag).collect();
+    async fn cards(&self, submissions: &[Submission], facts: &Facts) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+        // A session that is made anew is judged by the card that it is bound to.
+        let bound = facts.rows.iter().filter(|row| row.evidence.is_some()).map(|row| row.session.id_tag.clone());
+        let tags: Vec<IdTag> = submissions.iter().filter_map(tag).chain(bound.filter(|tag| !tag.is_empty())).collect();
         let tags: Vec<&IdTag> = tags.iter().collect();
-        if change > self.parts.cluster.heard_up_to() {
+        if facts.change > self.parts.cluster.heard_up_to() {
             self.parts.cards.forget_tags(&tags);
         }
         self.parts.cards.find_all(&tags).await

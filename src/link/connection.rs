@@ -229,13 +229,23 @@ impl Connection {
         let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
         match frame::parse(cleaned.as_deref().unwrap_or(text.as_str())) {
             Frame::Ignored(why) => self.note_noise(why),
+            Frame::Unreadable(why) => {
+                self.note_noise(why);
+                let error = CallError::new(ErrorCode::RpcFrameworkError, why);
+                return self.refuse(socket, &MessageId::unreadable(), &error).await;
+            }
+            Frame::UnknownType(id) => {
+                self.note_noise("a frame of an unknown message type");
+                let error = CallError::new(ErrorCode::MessageTypeNotSupported, "the message type must be 2, 3 or 4");
+                return self.refuse(socket, &id, &error).await;
+            }
             Frame::Reply(id, reply) => {
                 if !self.outgoing.answered(&id, reply) {
                     self.note_noise("an answer that nobody asked for");
                 }
             }
             Frame::Refused(id, error) => {
-                return self.send(socket, Message::text(frame::error_text(&id, &error))).await;
+                return self.send(socket, Message::text(frame::error_text(&id, &error, self.protocol))).await;
             }
             Frame::Call(call) => {
                 let in_flight =
@@ -243,7 +253,7 @@ impl Connection {
                 // A transaction message is known by its content: its repeat gets its own answer.
                 if in_flight && !self.is_transaction(&call.action, call.payload) {
                     let error = CallError::new(ErrorCode::GenericError, "a call with this message id is still being handled");
-                    return self.send(socket, Message::text(frame::error_text(&call.id, &error))).await;
+                    return self.send(socket, Message::text(frame::error_text(&call.id, &error, self.protocol))).await;
                 }
                 self.waiting.push_back(Waiting {
                     id: call.id,
@@ -255,6 +265,14 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Answers what is no call. 1.6 has no such answer: nothing is sent there (OCPP-J 1.6 section 4.1.3).
+    async fn refuse(&mut self, socket: &mut Socket, id: &MessageId, error: &CallError) -> Result<(), End> {
+        match self.protocol {
+            Protocol::V16 => Ok(()),
+            Protocol::V201 => self.send(socket, Message::text(frame::error_text(id, error, self.protocol))).await,
+        }
     }
 
     fn is_transaction(&self, action: &str, payload: Payload<'_>) -> bool {
@@ -395,12 +413,12 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
             frame::result_text(&call.id, &payload)
         }
         Err(error) => {
-            Span::current().record("outcome", error.code.wire());
+            Span::current().record("outcome", error.code.wire(protocol));
             // What a station invents as an action may be anything, also a card.
             let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
             debug!(station_id = %station, action = known_as, code = ?error.code, why, "a call was refused");
-            metrics::counter!("juden_call_errors_total", "code" => error.code.wire()).increment(1);
-            frame::error_text(&call.id, &error)
+            metrics::counter!("juden_call_errors_total", "code" => error.code.wire(protocol)).increment(1);
+            frame::error_text(&call.id, &error, protocol)
         }
     };
     Handled { text, _under_way: under_way }

@@ -6,6 +6,7 @@ use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, SessionId};
 use crate::domain::instant::Reported;
 pub use crate::domain::station::{BootReport, Registration, StatusReport};
+pub use crate::domain::step::StepKind;
 use crate::domain::units::WattHours;
 
 /// A message from a station.
@@ -16,10 +17,7 @@ pub enum StationEvent {
     /// It lives.
     Heartbeat,
     /// A card was shown.
-    Authorize {
-        /// The card.
-        id_tag: IdTag,
-    },
+    Authorize(Shown),
     /// A connector's state.
     Status(StatusReport),
     /// A vendor's own message.
@@ -27,18 +25,54 @@ pub enum StationEvent {
         /// Whose.
         vendor_id: String,
     },
-    /// How a firmware update goes.
-    FirmwareStatus {
-        /// The station's word.
-        status: String,
-    },
-    /// How an upload of diagnostics goes.
-    DiagnosticsStatus {
-        /// The station's word.
-        status: String,
-    },
+    /// A message that is kept as it came.
+    Report(Report),
     /// A message of a transaction: answered only once it is durable.
     Transaction(TransactionEvent),
+}
+
+/// What was shown to a station's reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The card; empty where nothing was shown.
+    pub id_tag: IdTag,
+    /// Whether the station needs nobody's card: it is open to everyone (2.0.1's `NoAuthorization`).
+    pub nobody: bool,
+}
+
+impl Shown {
+    /// A card.
+    pub const fn card(id_tag: IdTag) -> Self {
+        Self { id_tag, nobody: false }
+    }
+}
+
+/// A message that is kept as it came: a part of what a command asked for, or news of the station's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The request that it belongs to, where it names one.
+    pub request_id: Option<i64>,
+    /// Its place among the request's parts.
+    pub seq_no: Option<i64>,
+    /// Whether further parts follow.
+    pub more: bool,
+    /// What it says besides.
+    pub news: News,
+}
+
+/// What a report says that is kept with its station too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    None,
+    /// How a firmware update goes, in the station's word.
+    Firmware(String),
+    /// How an upload of diagnostics or a log goes, in the station's word.
+    Upload(String),
+    /// Connectors' states.
+    Statuses(Vec<StatusReport>),
+    /// A security event, in the station's word.
+    Security(String),
 }
 
 /// A message that money may hang on.
@@ -50,6 +84,37 @@ pub enum TransactionEvent {
     Stop(StopReport),
     /// Meters were read.
     Meter(MeterReport),
+    /// A step of a transaction that the station itself named and numbers the steps of (OCPP 2.0.1).
+    Step(Box<StepReport>),
+}
+
+/// A step of a transaction (OCPP 2.0.1 TransactionEvent).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepReport {
+    /// What kind of step it is.
+    pub kind: StepKind,
+    /// The transaction's name, which the station gave it; empty when none was sent.
+    pub transaction: String,
+    /// Its place in the transaction.
+    pub seq_no: Option<i64>,
+    /// The station's time.
+    pub timestamp: Reported,
+    /// Whether it happened while the station was offline: it comes late, and its time is right.
+    pub offline: bool,
+    /// The EVSE, once it is known.
+    pub evse_id: Option<i64>,
+    /// What was shown, where something was.
+    pub shown: Option<Shown>,
+    /// Whether energy flows, in the station's word; absent where that did not change.
+    pub charging_state: Option<String>,
+    /// Why the transaction ended.
+    pub stopped_reason: Option<String>,
+    /// The remote start that it followed.
+    pub remote_start_id: Option<i64>,
+    /// Readings sent along.
+    pub readings: Vec<Reading>,
+    /// What was missing or of the wrong kind.
+    pub faults: Vec<String>,
 }
 
 /// A transaction's start.
@@ -149,6 +214,11 @@ pub enum Answer {
         /// About that card.
         tag: Option<TagAnswer>,
     },
+    /// To a step of a transaction; about the card that was shown with it, where one was.
+    Step {
+        /// About that card.
+        tag: Option<TagAnswer>,
+    },
     /// To a vendor's message: no vendor is known.
     UnknownVendor,
     /// To everything else.
@@ -162,6 +232,7 @@ impl Answer {
             Self::Authorize(_) => Self::Authorize(tag),
             Self::Started { session, .. } => Self::Started { session, tag },
             Self::Stopped { tag: Some(_) } => Self::Stopped { tag: Some(tag) },
+            Self::Step { tag: Some(_) } => Self::Step { tag: Some(tag) },
             other => other,
         }
     }
@@ -181,6 +252,8 @@ pub struct TagAnswer {
 pub struct ListEntry {
     /// What readers read from it.
     pub id_tag: String,
+    /// The type that readers tell it under, in versions that have one.
+    pub kind: Option<&'static str>,
     /// Whether it stands there as blocked; else it is taken out.
     pub blocked: bool,
 }
@@ -199,6 +272,8 @@ pub enum StationCommand {
     RemoteStop {
         /// This one.
         session: SessionId,
+        /// The name that the station gave it, where it did.
+        transaction: Option<String>,
     },
     /// Restart.
     Reset {
@@ -268,7 +343,11 @@ impl StationEvent {
 
     /// Whether a session starts with it.
     pub const fn is_start(&self) -> bool {
-        matches!(self, Self::Transaction(TransactionEvent::Start(_)))
+        match self {
+            Self::Transaction(TransactionEvent::Start(_)) => true,
+            Self::Transaction(TransactionEvent::Step(step)) => matches!(step.kind, StepKind::Started),
+            _ => false,
+        }
     }
 
     /// The session's number as the station names it; any 64-bit number occurs.

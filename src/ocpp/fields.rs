@@ -98,6 +98,11 @@ impl<'a> Fields<'a> {
         (value.get() != "null").then_some(value.get())
     }
 
+    /// Whether a field is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
     fn fault(&mut self, code: ErrorCode, description: String) {
         self.faults.push(CallError::new(code, description));
     }
@@ -145,6 +150,32 @@ impl<'a> Fields<'a> {
             Some(number) => Some(number),
             None => self.mistyped(name, "an integer"),
         }
+    }
+
+    /// `true` or `false`, also as text.
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.raw(name)? {
+            "true" | "\"true\"" => Some(true),
+            "false" | "\"false\"" => Some(false),
+            _ => self.mistyped(name, "true or false"),
+        }
+    }
+
+    /// An object.
+    pub fn object(&mut self, name: &str) -> Option<Fields<'a>> {
+        let fields = Fields::of_json(self.raw(name)?);
+        if fields.faults.is_empty() { Some(fields) } else { self.mistyped(name, "an object") }
+    }
+
+    /// An object that must be there; without one, an object without fields.
+    pub fn required_object(&mut self, name: &str) -> Fields<'a> {
+        let found = if self.raw(name).is_none() { self.missing(name) } else { self.object(name) };
+        found.unwrap_or(Fields { entries: Vec::new(), faults: Vec::new() })
+    }
+
+    /// Takes over the faults of an object within.
+    pub fn take_faults(&mut self, of: Fields<'_>) {
+        self.faults.extend(of.faults);
     }
 
     /// A whole number that must be there.

@@ -1,5 +1,5 @@
 //! OCPP-J frames: `[2, id, action, payload]`, `[3, id, payload]`, `[4, id, code, text, details]`
-//! (OCPP-J 1.6 section 4.2). Whatever arrives, [`parse`] says what can be done with it.
+//! (OCPP-J 1.6 section 4.2, OCPP 2.0.1 part 4 section 4.2). Whatever arrives, [`parse`] says what can be done with it.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -7,7 +7,9 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 use serde_json::value::RawValue;
 
-/// The error codes of OCPP-J 1.6, spelled as the standard spells them: one `r` in `Occurence`.
+use super::protocol::Protocol;
+
+/// The error codes of both versions, by their names in OCPP-J 1.6, spelled as that spells them: one `r` in `Occurence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The action is unknown.
@@ -28,14 +30,33 @@ pub enum ErrorCode {
     OccurenceConstraintViolation,
     /// A field has a value of the wrong kind.
     TypeConstraintViolation,
+    /// The message's type number is unknown; 2.0.1 only.
+    MessageTypeNotSupported,
+    /// The text is no frame; 2.0.1 only.
+    RpcFrameworkError,
     /// Anything else.
     GenericError,
 }
 
 impl ErrorCode {
-    /// Its spelling on the wire. The variants are named as the wire spells them.
-    pub fn wire(self) -> String {
-        format!("{self:?}")
+    /// Its spelling on the wire of a version (OCPP-J 1.6 section 4.2.3, OCPP 2.0.1 part 4 section 4.3).
+    pub const fn wire(self, protocol: Protocol) -> &'static str {
+        match (self, protocol) {
+            (Self::NotImplemented, _) => "NotImplemented",
+            (Self::NotSupported, _) => "NotSupported",
+            (Self::InternalError, _) => "InternalError",
+            (Self::ProtocolError, _) => "ProtocolError",
+            (Self::SecurityError, _) => "SecurityError",
+            (Self::FormationViolation, Protocol::V16) => "FormationViolation",
+            (Self::FormationViolation, Protocol::V201) => "FormatViolation",
+            (Self::PropertyConstraintViolation, _) => "PropertyConstraintViolation",
+            (Self::OccurenceConstraintViolation, Protocol::V16) => "OccurenceConstraintViolation",
+            (Self::OccurenceConstraintViolation, Protocol::V201) => "OccurrenceConstraintViolation",
+            (Self::TypeConstraintViolation, _) => "TypeConstraintViolation",
+            (Self::MessageTypeNotSupported, Protocol::V201) => "MessageTypeNotSupported",
+            (Self::RpcFrameworkError, Protocol::V201) => "RpcFrameworkError",
+            (Self::MessageTypeNotSupported | Self::RpcFrameworkError, Protocol::V16) | (Self::GenericError, _) => "GenericError",
+        }
     }
 }
 
@@ -66,6 +87,11 @@ impl MessageId {
         let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
         let is_number = !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         (is_string || is_number).then(|| Self { token: token.to_owned() })
+    }
+
+    /// The id of an answer to what has none that can be read (OCPP 2.0.1 part 4 section 4.2.3).
+    pub fn unreadable() -> Self {
+        Self { token: "\"-1\"".to_owned() }
     }
 
     /// The id without its quotes, for matching with what we sent.
@@ -128,7 +154,12 @@ pub enum Frame<'a> {
     Reply(MessageId, Reply),
     /// A call that can only be answered by an error.
     Refused(MessageId, CallError),
-    /// Nothing to answer; why.
+    /// A frame of an unknown message type, under its id. 1.6 passes it over (OCPP-J 1.6 section 4.1.3), 2.0.1 has an
+    /// error for it.
+    UnknownType(MessageId),
+    /// No frame, or one without an id; why. 2.0.1 has an error for it.
+    Unreadable(&'static str),
+    /// Nothing to answer in either version; why.
     Ignored(&'static str),
 }
 
@@ -147,10 +178,10 @@ pub fn parse(text: &str) -> Frame<'_> {
 
 fn from_parts<'a>(parts: &[&'a RawValue]) -> Frame<'a> {
     let (Some(kind), Some(id)) = (parts.first(), parts.get(1)) else {
-        return Frame::Ignored("an array that is no frame");
+        return Frame::Unreadable("an array that is no frame");
     };
     let Some(id) = MessageId::from_token(id.get()) else {
-        return Frame::Ignored("a frame without a readable message id");
+        return Frame::Unreadable("a frame without a readable message id");
     };
     match kind.get() {
         "2" => call(id, parts),
@@ -159,8 +190,7 @@ fn from_parts<'a>(parts: &[&'a RawValue]) -> Frame<'a> {
             let text = |index: usize| parts.get(index).and_then(|part| serde_json::from_str(part.get()).ok()).unwrap_or_default();
             Frame::Reply(id, Reply::Error { code: text(2), description: text(3), details: part(parts, 4, "{}") })
         }
-        // OCPP-J 1.6 section 4.1.3: unknown message types are ignored.
-        _ => Frame::Ignored("a frame of an unknown message type"),
+        _ => Frame::UnknownType(id),
     }
 }
 
@@ -184,10 +214,10 @@ static CALL_BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
 
 fn salvage(text: &str) -> Frame<'_> {
     let Some(found) = CALL_BEGINNING.captures(text) else {
-        return Frame::Ignored("text that is no JSON array");
+        return Frame::Unreadable("text that is no JSON array");
     };
     let (Some(id), Some(action)) = (found.get(1).and_then(|id| MessageId::from_token(id.as_str())), found.get(2)) else {
-        return Frame::Ignored("broken JSON without a readable message id");
+        return Frame::Unreadable("broken JSON without a readable message id");
     };
     Frame::Call(Call { id, action: action.as_str().to_owned(), payload: Payload::Broken(text) })
 }
@@ -206,9 +236,9 @@ pub fn result_text(id: &MessageId, payload: &str) -> String {
 const DESCRIPTION_MAX: usize = 255;
 
 /// The answer to a call that is not done.
-pub fn error_text(id: &MessageId, error: &CallError) -> String {
+pub fn error_text(id: &MessageId, error: &CallError, protocol: Protocol) -> String {
     let description: String = error.description.chars().take(DESCRIPTION_MAX).collect();
-    format!("[4,{},{},{},{{}}]", id.token, quoted(&error.code.wire()), quoted(&description))
+    format!("[4,{},{},{},{{}}]", id.token, quoted(error.code.wire(protocol)), quoted(&description))
 }
 
 fn quoted(text: &str) -> String {
@@ -243,11 +273,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_ignored_for_a_named_reason() {
-        for text in ["", "  \0", "hello", "{}", "[]", "[2]", "7", "null", r#"[9,"a",{}]"#, "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"]
-        {
+    fn what_is_no_frame_is_told_from_an_empty_text() {
+        for text in ["hello", "{}", "[]", "[2]", "7", "null", "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"] {
+            assert!(matches!(parse(text), Frame::Unreadable(_)), "{text} is {:?}", parse(text));
+        }
+        for text in ["", "  \0"] {
             assert!(matches!(parse(text), Frame::Ignored(_)), "{text} is {:?}", parse(text));
         }
+        assert!(matches!(parse(r#"[9,"a",{}]"#), Frame::UnknownType(id) if id.text() == "a"));
     }
 
     #[test]
@@ -263,7 +296,7 @@ mod tests {
         let text = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#;
         let Frame::Call(call) = parse(text) else { panic!() };
         assert_eq!((call.action.as_str(), call.payload), ("MeterValues", Payload::Broken(text)));
-        assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Ignored(_)));
+        assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Unreadable(_)));
     }
 
     #[test]
@@ -275,14 +308,17 @@ mod tests {
     }
 
     #[test]
-    fn error_codes_keep_the_standards_misspelling() {
-        assert_eq!(ErrorCode::OccurenceConstraintViolation.wire(), "OccurenceConstraintViolation");
+    fn error_codes_keep_each_versions_spelling() {
+        let spelled = |code: ErrorCode| [Protocol::V16, Protocol::V201].map(|protocol| code.wire(protocol));
+        assert_eq!(spelled(ErrorCode::OccurenceConstraintViolation), ["OccurenceConstraintViolation", "OccurrenceConstraintViolation"]);
+        assert_eq!(spelled(ErrorCode::FormationViolation), ["FormationViolation", "FormatViolation"]);
+        assert_eq!(spelled(ErrorCode::RpcFrameworkError), ["GenericError", "RpcFrameworkError"]);
     }
 
     #[test]
     fn a_description_is_cut_to_its_limit() {
         let id = MessageId::from_token("\"a\"").unwrap();
-        let text = error_text(&id, &CallError::new(ErrorCode::GenericError, "x".repeat(300)));
+        let text = error_text(&id, &CallError::new(ErrorCode::GenericError, "x".repeat(300)), Protocol::V16);
         assert_eq!(text, format!(r#"[4,"a","GenericError","{}",{{}}]"#, "x".repeat(255)));
     }
 

@@ -1,12 +1,16 @@
 //! OCPP on the wire: the only place that knows its JSON.
 //!
-//! [`frame`] takes a text apart into calls and answers; one file per action under [`v16`] turns a
+//! [`frame`] takes a text apart into calls and answers; one file per action under [`v16`] and [`v201`] turns a
 //! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
-//! [`event`] nothing knows which version a station speaks.
+//! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
 pub mod event;
 pub mod fields;
 pub mod frame;
 pub mod protocol;
+mod readings;
+mod reports;
+pub mod schema;
 pub mod timestamp;
 pub mod v16;
+pub mod v201;

@@ -2,28 +2,41 @@
 
 use serde_json::{Map, Value};
 
-use super::event::StationCommand;
-use super::frame::{CallError, Payload};
-use super::v16::{self, Decoded, schema::Violation};
-
-/// The longest id tag that a station's list takes, in every version that is spoken.
-pub const LIST_TAG_MAX: usize = v16::commands::ID_TAG_MAX;
+use super::event::{Answer, StationCommand, StationEvent};
+use super::frame::{CallError, ErrorCode, Payload};
+use super::schema::{self, Schema, Violation};
+use super::{v16, v201};
 
 /// A version of OCPP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// OCPP 1.6 (JSON).
+    /// OCPP 1.6 (JSON), with its security extension.
     V16,
+    /// OCPP 2.0.1.
+    V201,
 }
+
+/// A message understood: what it says, and how its answer is written.
+#[derive(Debug)]
+pub struct Decoded {
+    /// What it says.
+    pub event: StationEvent,
+    /// Writes the answer's payload.
+    pub encode: fn(&Answer) -> String,
+}
+
+/// Reads one action's payload.
+pub type Decode = fn(Payload<'_>) -> Result<Decoded, CallError>;
 
 impl Protocol {
     /// Every version that is spoken.
-    pub const ALL: [Self; 1] = [Self::V16];
+    pub const ALL: [Self; 2] = [Self::V16, Self::V201];
 
     /// The WebSocket subprotocol that names it.
     pub const fn subprotocol(self) -> &'static str {
         match self {
-            Self::V16 => v16::SUBPROTOCOL,
+            Self::V16 => "ocpp1.6",
+            Self::V201 => "ocpp2.0.1",
         }
     }
 
@@ -32,24 +45,85 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| protocol.subprotocol().eq_ignore_ascii_case(name))
     }
 
-    /// The name of an action of stations that is served.
-    pub fn served(self, action: &str) -> Option<&'static str> {
+    /// Every message of the version.
+    pub fn schema(self) -> &'static Schema {
         match self {
-            Self::V16 => v16::served(action),
+            Self::V16 => &schema::V16,
+            Self::V201 => &schema::V201,
         }
     }
 
-    /// Reads a station's call.
-    pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
+    /// The longest id tag that a station's list takes.
+    pub const fn list_tag_max(self) -> usize {
         match self {
-            Self::V16 => v16::decode(action, payload),
+            Self::V16 => v16::commands::ID_TAG_MAX,
+            Self::V201 => v201::id_token::ID_TOKEN_MAX,
         }
+    }
+
+    /// The types under which a station's list holds a card: which one its readers tell is not known.
+    pub const fn list_types(self) -> &'static [Option<&'static str>] {
+        match self {
+            Self::V16 => &[None],
+            Self::V201 => &v201::id_token::LIST_TYPES,
+        }
+    }
+
+    /// The settings that switch a station's local list on: the list itself, and that it is asked before us.
+    pub const fn list_switches(self) -> [&'static str; 2] {
+        match self {
+            Self::V16 => ["LocalAuthListEnabled", "LocalPreAuthorize"],
+            Self::V201 => ["LocalAuthListCtrlr.Enabled", "AuthCtrlr.LocalPreAuthorize"],
+        }
+    }
+
+    /// The settings that are asked of a station by name; all, where none is named.
+    pub const fn settings_asked(self) -> &'static [&'static str] {
+        match self {
+            Self::V16 => &[],
+            Self::V201 => v201::commands::SETTINGS_ASKED,
+        }
+    }
+
+    /// The settings that a station's answer tells, by name. `None`: it tells none.
+    pub fn settings_told(self, answer: &Value) -> Option<Vec<(String, Option<String>)>> {
+        match self {
+            Self::V16 => v16::commands::settings_told(answer),
+            Self::V201 => v201::commands::settings_told(answer),
+        }
+    }
+
+    fn decoder(self, action: &str) -> Option<(&'static str, Decode)> {
+        let actions: &[(&'static str, Decode)] = match self {
+            Self::V16 => &v16::ACTIONS,
+            Self::V201 => &v201::ACTIONS,
+        };
+        actions.iter().copied().find(|(name, _)| *name == action)
+    }
+
+    /// The name of an action of stations that is served.
+    pub fn served(self, action: &str) -> Option<&'static str> {
+        self.decoder(action).map(|(name, _)| name)
+    }
+
+    /// Reads a station's call. A transaction message is never refused: what cannot be read of it is noted in the event.
+    pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
+        if let Some((_, decode)) = self.decoder(action) {
+            return decode(payload);
+        }
+        if self.schema().message(action).is_some() {
+            let why = format!("{action} is sent by the central system only");
+            return Err(CallError::new(ErrorCode::NotSupported, why));
+        }
+        let why = format!("{:.64} is not an action of {}", action, self.subprotocol());
+        Err(CallError::new(ErrorCode::NotImplemented, why))
     }
 
     /// The number that an answer gave to a session that started.
     pub fn session_started(self, answer: &str) -> Option<i64> {
         match self {
             Self::V16 => v16::session_started(answer),
+            Self::V201 => None,
         }
     }
 
@@ -57,27 +131,88 @@ impl Protocol {
     pub fn encode_command(self, command: &StationCommand) -> (&'static str, Value) {
         match self {
             Self::V16 => v16::commands::encode(command),
+            Self::V201 => v201::commands::encode(command),
         }
     }
 
-    /// Checks a command against the standard. `None`: no command of that name is offered.
+    /// Checks a command against the standard. `None`: no command of that name is in it.
     pub fn check_command(self, action: &str, payload: &Map<String, Value>) -> Option<Result<(), Violation>> {
-        match self {
-            Self::V16 => v16::commands::check(action, payload),
-        }
+        let message = self.schema().message(action).filter(|message| message.is_command())?;
+        Some(self.schema().check(&message.call, payload))
     }
 
-    /// The names of the commands that are offered.
+    /// Whether a station's answer to a command is what the standard wants.
+    pub fn answer_fits(self, action: &str, answer: &Map<String, Value>) -> Result<(), Violation> {
+        self.schema().message(action).map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
+    }
+
+    /// The names of the commands that there are.
     pub fn command_names(self) -> Vec<&'static str> {
-        match self {
-            Self::V16 => v16::commands::names().collect(),
+        self.schema().messages().filter(|(_, message)| message.is_command()).map(|(name, _)| name).collect()
+    }
+}
+
+/// What a station's answer to a command comes to, in the API's words: its status in lower case, `accepted` where the
+/// answer has none.
+pub fn outcome(answer: &Value) -> String {
+    let Some(status) = status_of(answer) else {
+        return "accepted".to_owned();
+    };
+    let mut words = String::new();
+    for (place, letter) in status.chars().take(64).enumerate() {
+        if letter.is_ascii_uppercase() && place > 0 {
+            words.push('_');
+        }
+        words.push(letter.to_ascii_lowercase());
+    }
+    words
+}
+
+/// The status of an answer, or of the one variable that it is about.
+fn status_of(answer: &Value) -> Option<&str> {
+    let of_one = |list: &str, status: &str| match answer.get(list)?.as_array()?.as_slice() {
+        [only] => only.get(status),
+        _ => None,
+    };
+    let found = answer
+        .get("status")
+        .or_else(|| of_one("setVariableResult", "attributeStatus"))
+        .or_else(|| of_one("getVariableResult", "attributeStatus"))
+        .or_else(|| of_one("setMonitoringResult", "status"))
+        .or_else(|| of_one("clearMonitoringResult", "status"));
+    found.and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_the_status_in_the_apis_words() {
+        assert_eq!(outcome(&json!({"status": "Accepted"})), "accepted");
+        assert_eq!(outcome(&json!({"status": "RebootRequired"})), "reboot_required");
+        assert_eq!(outcome(&json!({"configurationKey": []})), "accepted");
+        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "UnknownVariable"}]})), "unknown_variable");
+        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "Rejected"}, {"attributeStatus": "Accepted"}]})), "accepted");
+    }
+
+    #[test]
+    fn each_message_of_a_station_is_read_by_its_version_and_no_other_is() {
+        for protocol in Protocol::ALL {
+            for (action, message) in protocol.schema().messages() {
+                assert_eq!(protocol.served(action).is_some(), message.is_from_station(), "{action} of {protocol:?}");
+            }
         }
     }
 
-    /// What a station's answer to a command comes to, in the API's words.
-    pub fn outcome(self, answer: &Value) -> String {
-        match self {
-            Self::V16 => v16::commands::outcome(answer),
-        }
+    #[test]
+    fn what_only_we_send_is_not_supported_and_what_nobody_sends_is_not_implemented() {
+        let code = |protocol: Protocol, action| protocol.decode(action, Payload::Json("{}")).unwrap_err().code;
+        assert_eq!(code(Protocol::V16, "Reset"), ErrorCode::NotSupported);
+        assert_eq!(code(Protocol::V201, "GetBaseReport"), ErrorCode::NotSupported);
+        assert_eq!(code(Protocol::V201, "StartTransaction"), ErrorCode::NotImplemented);
+        assert_eq!(code(Protocol::V16, "TransactionEvent"), ErrorCode::NotImplemented);
     }
 }

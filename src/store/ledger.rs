@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 
 use super::Stored;
 use super::nodes::NodeRun;
-use crate::domain::ids::{CardNumber, SessionId, StationId};
+use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
+use crate::domain::month::BillingMonth;
 use crate::domain::session::Session;
 use crate::domain::station::{BootReport, StatusReport};
+use crate::domain::step::Evidence;
 
 /// A session with what exactly-once needs: its keys and first answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,21 @@ pub struct LedgerRow {
     pub stop_answer: Option<String>,
     /// How many repeated and differing messages of it the journal holds.
     pub repeats: i64,
+    /// What is kept of its steps, where the station tells it step by step.
+    pub evidence: Option<Evidence>,
+}
+
+/// A step of a transaction that was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRow {
+    /// Its session.
+    pub session_id: SessionId,
+    /// Its number in the transaction.
+    pub order: i64,
+    /// The content that makes it the same step.
+    pub key: String,
+    /// The first answer, word for word.
+    pub answer: String,
 }
 
 /// A transaction message for the journal.
@@ -89,10 +106,27 @@ pub enum StationNote {
     Closed(i64),
     /// It was told that a card is accepted, and may remember it.
     Exposed(CardNumber),
+    /// A message that is kept as it came.
+    Report(ReportRow),
     /// How its firmware update goes.
     FirmwareStatus(String),
     /// How its diagnostics upload goes.
     DiagnosticsStatus(String),
+}
+
+/// A message that is kept as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportRow {
+    /// Its action.
+    pub action: String,
+    /// The request that it belongs to, where it names one.
+    pub request_id: Option<i64>,
+    /// Its place among the request's parts.
+    pub seq_no: Option<i64>,
+    /// Whether further parts follow.
+    pub more: bool,
+    /// Its payload.
+    pub payload: String,
 }
 
 /// A note with its station and instant.
@@ -132,6 +166,10 @@ pub struct Batch {
     pub journal: Vec<JournalRow>,
     /// Readings.
     pub readings: Vec<ReadingRow>,
+    /// Steps of transactions.
+    pub steps: Vec<StepRow>,
+    /// Months of members that sessions left: rated again where their close has begun.
+    pub left: Vec<(MemberId, BillingMonth)>,
     /// Notes.
     pub notes: Vec<NoteRow>,
 }
@@ -149,6 +187,8 @@ pub struct Wanted {
     pub stations: Vec<StationId>,
     /// Running sessions of these stations, which are among the others.
     pub running_at: Vec<StationId>,
+    /// Steps with these numbers, of the sessions with these start keys.
+    pub steps: Vec<(StationId, String, i64)>,
     /// Running sessions of these cards, by the tag's matched spelling.
     pub tags: Vec<String>,
     /// The session that ran, or had last begun, at a connector at an instant.
@@ -181,6 +221,8 @@ pub struct Hold {
 pub struct Facts {
     /// Every session that is wanted, each once.
     pub rows: Vec<LedgerRow>,
+    /// The wanted steps that were answered before.
+    pub steps: Vec<StepRow>,
     /// Who holds the wanted stations, and those of the sessions.
     pub holds: Vec<Hold>,
     /// The last change of cards that the facts see, as the change feed counts; 0 without a feed.

@@ -4,6 +4,7 @@
 pub mod billing;
 pub mod blocks;
 pub mod documents;
+pub mod exchanges;
 pub mod ledger;
 pub mod nodes;
 pub mod open;
@@ -29,6 +30,7 @@ use crate::domain::station::{Availability, BootReport, ConnectorSite, Registrati
 
 pub use billing::BillingStore;
 pub use blocks::BlockStore;
+pub use exchanges::ExchangeStore;
 pub use ledger::LedgerStore;
 pub use nodes::NodeRun;
 pub use records::RecordStore;
@@ -434,11 +436,11 @@ pub trait OperationStore: Send + Sync {
 
 /// Everything that an engine offers.
 pub trait Store:
-    StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore + BlockStore
+    StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + ExchangeStore + LedgerStore + BlockStore
 {
 }
 
 impl<T> Store for T where
-    T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + LedgerStore + BlockStore
+    T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + ExchangeStore + LedgerStore + BlockStore
 {
 }

@@ -74,6 +74,7 @@ pub fn session(id: i64, station: &str, tag: &str, member: Option<MemberId>) -> L
         session: Session {
             id: SessionId(id),
             reference: SessionRef::parse(&format!("S-{id:09}")).unwrap(),
+            transaction: None,
             site_name: "Kobe".into(),
             station_id: station_id(station),
             connector_id: 1,
@@ -94,6 +95,7 @@ pub fn session(id: i64, station: &str, tag: &str, member: Option<MemberId>) -> L
         stop_key: None,
         stop_answer: None,
         repeats: 0,
+        evidence: None,
     }
 }
 

@@ -4,7 +4,7 @@ use rust_ocpp::v1_6::messages::authorize::AuthorizeResponse;
 
 use super::{Decoded, json, tag_info};
 use crate::domain::ids::IdTag;
-use crate::ocpp::event::{Answer, StationEvent};
+use crate::ocpp::event::{Answer, Shown, StationEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
 
@@ -12,7 +12,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let id_tag = IdTag::new(&fields.required_text("idTag").unwrap_or_default());
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Authorize { id_tag }, encode })
+    Ok(Decoded { event: StationEvent::Authorize(Shown::card(id_tag)), encode })
 }
 
 fn encode(answer: &Answer) -> String {

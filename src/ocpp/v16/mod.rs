@@ -9,61 +9,32 @@ pub mod commands;
 mod data_transfer;
 mod heartbeat;
 mod meter_values;
-pub mod schema;
 mod start_transaction;
 mod status_notification;
 mod stop_transaction;
 mod tag_info;
-mod update_status;
 
-use super::event::{Answer, StationEvent};
-use super::frame::{CallError, ErrorCode, Payload};
+use super::event::Answer;
+use super::protocol::{Decode, Decoded};
+use super::reports::{self, Needs};
 
-/// The subprotocol that names this version.
-pub const SUBPROTOCOL: &str = "ocpp1.6";
-
-/// A message understood: what it says, and how its answer is written.
-#[derive(Debug)]
-pub struct Decoded {
-    /// What it says.
-    pub event: StationEvent,
-    /// Writes the answer's payload.
-    pub encode: fn(&Answer) -> String,
-}
-
-type Decode = fn(Payload<'_>) -> Result<Decoded, CallError>;
-
-/// Every message that a 1.6 station may send and that is served.
-const ACTIONS: [(&str, Decode); 10] = [
+/// Every message that a 1.6 station may send, those of the security extension among them.
+pub const ACTIONS: [(&str, Decode); 14] = [
     ("Authorize", authorize::decode),
     ("BootNotification", boot_notification::decode),
     ("DataTransfer", data_transfer::decode),
-    ("DiagnosticsStatusNotification", update_status::decode_diagnostics),
-    ("FirmwareStatusNotification", update_status::decode_firmware),
+    ("DiagnosticsStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::upload, empty)),
+    ("FirmwareStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)),
     ("Heartbeat", heartbeat::decode),
+    ("LogStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::upload, empty)),
     ("MeterValues", meter_values::decode),
+    ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
+    ("SignCertificate", |payload| reports::kept(payload, &[Needs::Text("csr")], rejected)),
+    ("SignedFirmwareStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)),
     ("StartTransaction", start_transaction::decode),
     ("StatusNotification", status_notification::decode),
     ("StopTransaction", stop_transaction::decode),
 ];
-
-/// The name of an action that is served.
-pub fn served(action: &str) -> Option<&'static str> {
-    ACTIONS.iter().map(|(name, _)| *name).find(|name| *name == action)
-}
-
-/// Reads a station's call. A transaction message is never refused: what cannot be read of it is
-/// noted in the event.
-pub fn decode(action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
-    match ACTIONS.iter().find(|(name, _)| *name == action) {
-        Some((_, decode)) => decode(payload),
-        None if commands::is_known(action) => {
-            let why = format!("{action} is sent by the central system only");
-            Err(CallError::new(ErrorCode::NotSupported, why))
-        }
-        None => Err(CallError::new(ErrorCode::NotImplemented, format!("{:.64} is not an action of OCPP 1.6 that is served", action))),
-    }
-}
 
 /// The number that an answer of ours to StartTransaction gave.
 pub fn session_started(answer: &str) -> Option<i64> {
@@ -73,6 +44,11 @@ pub fn session_started(answer: &str) -> Option<i64> {
 /// The payload `{}`.
 fn empty(_: &Answer) -> String {
     "{}".to_owned()
+}
+
+/// That it is not done.
+fn rejected(_: &Answer) -> String {
+    r#"{"status":"Rejected"}"#.to_owned()
 }
 
 /// Writes a library type. Its fields are plain strings, numbers and enums, so it cannot fail.

@@ -3,13 +3,14 @@
 
 use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
 
-use super::{Decoded, json, meter_values, tag_info};
+use super::{Decoded, json, tag_info};
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Reported;
 use crate::domain::units::WattHours;
 use crate::ocpp::event::{Answer, StationEvent, StopReport, TransactionEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
+use crate::ocpp::readings::readings;
 use crate::ocpp::timestamp;
 
 /// The standard's reason where the station names none.
@@ -23,7 +24,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
         meter_stop: fields.required_integer("meterStop").map(WattHours),
         reason: fields.text("reason").unwrap_or_else(|| DEFAULT_REASON.to_owned()),
-        readings: meter_values::readings(&mut fields, "transactionData"),
+        readings: readings(&mut fields, "transactionData"),
         faults: fields.faults(),
     };
     Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Stop(report)), encode })

@@ -1,6 +1,7 @@
 //! Histories and invoices as the JSON texts that every engine keeps.
 
 pub mod events;
+pub mod evidence;
 pub mod invoices;
 pub mod programme;
 

@@ -17,10 +17,12 @@ mod months;
 mod nodes;
 mod operations;
 mod records;
+mod reports;
 mod room;
 mod rows;
 mod sessions;
 mod stations;
+mod steps;
 mod write;
 
 use std::sync::Arc;

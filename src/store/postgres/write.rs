@@ -8,12 +8,14 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 
 use super::rows::{column, ms, text};
+use super::{reports, steps};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, MemberId};
 use crate::domain::refusal::Reason;
 use crate::domain::session::{Edge, Stop};
 use crate::domain::station::{BootReport, StatusReport};
 use crate::store::Stored;
+use crate::store::documents::evidence::evidence;
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote};
 
 /// Sessions, journal and readings at once.
@@ -27,13 +29,19 @@ const WRITE_MESSAGES: &str = "
             id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
             start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
             stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site)
+            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence)
         SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[],
             $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::text[],
-            $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[])
-        ON CONFLICT (session_id) DO UPDATE SET stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
+            $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[],
+            $55::text[], $56::text[])
+        ON CONFLICT (session_id) DO UPDATE SET connector_id = excluded.connector_id, charger_class = excluded.charger_class, power_w = excluded.power_w,
+            session_cap_min = excluded.session_cap_min, id_tag = excluded.id_tag, id_tag_matched = excluded.id_tag_matched,
+            card_number = excluded.card_number, member_id = excluded.member_id, refusal = excluded.refusal,
+            start_reported = excluded.start_reported, start_said_at = excluded.start_said_at, start_received_at = excluded.start_received_at,
+            started_at = excluded.started_at, usage_month = excluded.usage_month, start_meter_wh = excluded.start_meter_wh,
+            site = excluded.site, evidence = excluded.evidence, stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
             stop_reported = excluded.stop_reported, stop_received_at = excluded.stop_received_at,
             stopped_at = excluded.stopped_at, stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
             stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
@@ -104,8 +112,11 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !(batch.sessions.is_empty() && batch.journal.is_empty() && batch.readings.is_empty()) {
         let written = sessions(sqlx::query(WRITE_MESSAGES), &batch.sessions);
         let written = journal(readings(written, &batch.readings), &batch.journal);
+        let written = told_by_steps(written, &batch.sessions);
         written.execute(&mut *write).await?;
     }
+    steps::write(write, batch).await?;
+    reports::write(write, &batch.notes).await?;
     let notes = Notes::of(&batch.opened, &batch.notes);
     if !notes.stations.is_empty() {
         stations(write, &notes).await?;
@@ -191,6 +202,12 @@ fn journal<'q>(statement: Statement<'q>, rows: &'q [JournalRow]) -> Statement<'q
         .bind(column(rows, |row| ms(row.connected_since)))
 }
 
+fn told_by_steps<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
+    statement
+        .bind(column(rows, |row| row.session.transaction.as_deref().map(text)))
+        .bind(column(rows, |row| row.evidence.as_ref().map(evidence).map(|kept| text(&kept).into_owned())))
+}
+
 /// What a batch's notes come to for one station: of each kind the last.
 #[derive(Default)]
 struct StationNotes<'a> {
@@ -253,7 +270,7 @@ impl<'a> StationNotes<'a> {
             StationNote::Status(status) => self.status = Some(status),
             StationNote::FirmwareStatus(status) => self.firmware_status = Some(status),
             StationNote::DiagnosticsStatus(status) => self.diagnostics_status = Some(status),
-            StationNote::Seen | StationNote::Closed(_) | StationNote::Exposed(_) => {}
+            StationNote::Seen | StationNote::Closed(_) | StationNote::Exposed(_) | StationNote::Report(_) => {}
         }
     }
 }

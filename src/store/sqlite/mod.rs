@@ -8,9 +8,11 @@ mod members;
 mod months;
 mod operations;
 mod records;
+mod reports;
 mod rows;
 mod sessions;
 mod stations;
+mod steps;
 
 use std::path::Path;
 use std::str::FromStr;

@@ -13,6 +13,7 @@ use crate::domain::refusal::Reason;
 use crate::domain::session::{Decision, Edge, Session, Stop};
 use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::WattHours;
+use crate::store::documents::evidence::{evidence, read_evidence};
 use crate::store::ledger::LedgerRow;
 use crate::store::{StoreError, Stored};
 
@@ -68,6 +69,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
     let session = Session {
         id: SessionId(row.try_get("session_id")?),
         reference: id(SessionRef::parse(row.try_get("reference")?), "session name")?,
+        transaction: optional(row, "transaction_name")?,
         site_name: row.try_get("site")?,
         station_id: id(StationId::parse(row.try_get("station_id")?), "station id")?,
         connector_id: row.try_get("connector_id")?,
@@ -96,6 +98,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         stop_key: optional(row, "stop_key")?,
         stop_answer: optional(row, "stop_answer")?,
         repeats: row.try_get("repeats")?,
+        evidence: optional::<String>(row, "evidence")?.map(|text| read_evidence(&text)).transpose()?,
     })
 }
 
@@ -141,5 +144,7 @@ pub fn session_values(row: &LedgerRow) -> Value {
         edge.and_then(|edge| edge.said).map(|said| said.timestamp_millis()),
         session.reference.as_str(),
         session.site_name,
+        session.transaction,
+        row.evidence.as_ref().map(evidence),
     ])
 }

@@ -1,0 +1,151 @@
+//! A session out of a transaction's steps. Where it begins, rule R6.2b says: at the first step that tells that energy
+//! flows, where the transaction begins before that.
+
+use super::authorization::CardFile;
+use super::flag::Flag;
+use super::ids::{SessionId, SessionRef, StationId};
+use super::instant::{Heard, Moment, Reported, Zone};
+use super::programme::Programme;
+use super::recording::{self, Closing, Opening};
+use super::session::Session;
+use super::station::ConnectorSite;
+use super::step::{Evidence, Registers, Step};
+
+/// The reason of an end that names none (OCPP 2.0.1 E06.FR.09).
+const DEFAULT_REASON: &str = "Local";
+
+/// What is known of a transaction beside its steps.
+pub struct Assembling<'a> {
+    /// The number allotted to it.
+    pub id: SessionId,
+    /// Its name for people.
+    pub reference: SessionRef,
+    /// The station.
+    pub station_id: &'a StationId,
+    /// The name that the station gave it.
+    pub transaction: &'a str,
+    /// The charging site where it stands.
+    pub site_name: &'a str,
+    /// The station's zone for times without one.
+    pub zone: Option<Zone>,
+    /// The EVSE.
+    pub connector_id: i64,
+    /// The EVSE's site data.
+    pub site: Option<ConnectorSite>,
+    /// The file of the card that it is bound to, where it is one.
+    pub file: Option<&'a CardFile>,
+    /// The programme's history.
+    pub programme: &'a Programme,
+}
+
+/// Where a session begins, and the doubt about it.
+struct Beginning {
+    reported: Reported,
+    heard: Heard,
+    malformed: bool,
+    doubts: Vec<Flag>,
+}
+
+impl Beginning {
+    fn at(step: &Step) -> Self {
+        Self { reported: step.reported.clone(), heard: step.heard, malformed: step.malformed, doubts: Vec::new() }
+    }
+
+    fn doubted(mut self, flag: Flag) -> Self {
+        self.doubts.push(flag);
+        self
+    }
+}
+
+/// Makes the session anew of all that is known of its steps. `None`: of no step at all.
+pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
+    let registers = evidence.registers();
+    let beginning = beginning(evidence, &registers)?;
+    let mut session = recording::open(&Opening {
+        id: known.id,
+        reference: known.reference.clone(),
+        station_id: known.station_id,
+        site_name: known.site_name,
+        zone: known.zone,
+        connector_id: known.connector_id,
+        site: known.site,
+        id_tag_text: evidence.bound().and_then(|step| step.id_tag.as_deref()).unwrap_or_default(),
+        file: known.file,
+        reported: &beginning.reported,
+        heard: beginning.heard,
+        meter: registers.begin.or(registers.first).map(|register| register.value),
+        malformed: beginning.malformed,
+        programme: known.programme,
+    });
+    session.transaction = Some(known.transaction.to_owned());
+    session.last_reading = registers.last.map(|register| register.value);
+    session.flags.extend(beginning.doubts);
+    if let Some(ended) = evidence.ended() {
+        close(&mut session, evidence, ended, &registers, known.zone);
+    }
+    Some(session)
+}
+
+fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &Registers, zone: Option<Zone>) {
+    // A register that came with the end is the end's, also where it is not called so.
+    let end = registers.end.or(ended.registers.last);
+    recording::close(
+        session,
+        &Closing {
+            zone,
+            reported: &ended.reported,
+            heard: ended.heard,
+            meter: end.map(|register| register.value),
+            reason: ended.reason.as_deref().unwrap_or(DEFAULT_REASON),
+            id_tag: ended.id_tag.as_deref().filter(|text| !text.is_empty()).map(super::ids::IdTag::new),
+            malformed: ended.malformed,
+        },
+    );
+    if evidence.ended_twice {
+        session.flags.insert(Flag::StopDiffers);
+    }
+    if evidence.first().is_some_and(|first| !evidence.is_whole(first, ended)) {
+        session.flags.insert(Flag::StepsMissing);
+    }
+}
+
+fn beginning(evidence: &Evidence, registers: &Registers) -> Option<Beginning> {
+    let first = evidence.first()?;
+    let Some(started) = evidence.started() else {
+        return Some(without_start(evidence, first, registers).doubted(Flag::StartMissing));
+    };
+    let before_end = |step: &&Step| evidence.ended().is_none_or(|ended| step.order < ended.order);
+    if let Some(charging) = evidence.charging().filter(before_end) {
+        let beginning = Beginning::at(charging);
+        // Energy may have flowed before: a step that is missing may have told it.
+        return Some(if evidence.is_whole(started, charging) { beginning } else { beginning.doubted(Flag::ChargingStartDoubtful) });
+    }
+    let (true, Some(ended)) = (evidence.tells_charging, evidence.ended()) else {
+        return Some(Beginning::at(started));
+    };
+    let delivered = match (registers.begin.or(registers.first), registers.end.or(registers.last)) {
+        (Some(begin), Some(end)) => end.value > begin.value,
+        _ => false,
+    };
+    // The station tells whether energy flows, every step is there, and none tells that it did.
+    if !delivered && evidence.is_whole(started, ended) {
+        return Some(Beginning::at(ended).doubted(Flag::NeverCharged));
+    }
+    Some(Beginning::at(started).doubted(Flag::ChargingStartDoubtful))
+}
+
+/// Where a transaction began whose start never came: where energy is first told to flow, where the register was read
+/// as it began, or else at the earliest step.
+fn without_start(evidence: &Evidence, first: &Step, registers: &Registers) -> Beginning {
+    let earliest = evidence.charging().unwrap_or(first);
+    let begin = registers.begin.filter(|begin| earliest.reported.instant(None).is_none_or(|at| begin.at < at));
+    match begin {
+        None => Beginning::at(earliest),
+        Some(begin) => Beginning {
+            reported: Reported { text: begin.at.to_rfc3339(), moment: Moment::At(begin.at) },
+            heard: Heard { connected_since: earliest.heard.received_at, ..earliest.heard },
+            ..Beginning::at(earliest)
+        },
+    }
+}
+

@@ -1,0 +1,218 @@
+//! A transaction that a station names itself and tells step by step (OCPP 2.0.1 section E). Steps come late, twice, out
+//! of order, or never: what is kept of them makes the session anew with each one, so that their order does not matter.
+
+use chrono::{DateTime, Utc};
+
+use super::instant::{Heard, Reported};
+use super::units::WattHours;
+
+/// What kind of step it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    /// The first.
+    Started,
+    /// One in between.
+    Updated,
+    /// The last.
+    Ended,
+}
+
+named!(StepKind, Started = "started", Updated = "updated", Ended = "ended");
+
+/// The energy register at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register {
+    /// When it was read.
+    pub at: DateTime<Utc>,
+    /// What it said.
+    pub value: WattHours,
+}
+
+/// What a step's readings say of the energy register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Registers {
+    /// Read as the transaction began.
+    pub begin: Option<Register>,
+    /// Read as it ended.
+    pub end: Option<Register>,
+    /// The earliest.
+    pub first: Option<Register>,
+    /// The latest.
+    pub last: Option<Register>,
+}
+
+impl Registers {
+    /// Takes a reading in.
+    pub fn take(&mut self, context: &str, read: Register) {
+        match context {
+            "Transaction.Begin" => self.begin = self.begin.or(Some(read)),
+            "Transaction.End" => self.end = Some(read),
+            _ => {}
+        }
+        self.first = Some(self.first.filter(|first| first.at <= read.at).unwrap_or(read));
+        self.last = Some(self.last.filter(|last| last.at > read.at).unwrap_or(read));
+    }
+}
+
+/// A step with what the rules ask of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number in the transaction. A step without one has its time in milliseconds, beyond all numbers.
+    pub order: i64,
+    /// What kind it is.
+    pub kind: StepKind,
+    /// The station's time.
+    pub reported: Reported,
+    /// When and how it was heard.
+    pub heard: Heard,
+    /// What was shown, as sent; empty: the station needs nobody's card.
+    pub id_tag: Option<String>,
+    /// The EVSE.
+    pub evse_id: Option<i64>,
+    /// Whether energy flows, where it says so.
+    pub charging: Option<bool>,
+    /// Why the transaction ended.
+    pub reason: Option<String>,
+    /// The energy register.
+    pub registers: Registers,
+    /// Whether a field was missing or of the wrong kind.
+    pub malformed: bool,
+}
+
+/// The largest number of a step: a signed 32-bit integer.
+const NUMBER_MAX: i64 = 2_147_483_647;
+
+/// What is kept of a transaction's steps: those that the session is made of, and which numbers were seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Evidence {
+    /// The steps that matter, by their order.
+    pub steps: Vec<Step>,
+    /// The numbers that were seen, as ranges in order, both ends included.
+    pub seen: Vec<(i64, i64)>,
+    /// Whether a step before the end said whether energy flows.
+    pub tells_charging: bool,
+    /// Whether a second, other end came.
+    pub ended_twice: bool,
+}
+
+impl Evidence {
+    /// Takes a step in that was not there before. What no longer matters is let go.
+    pub fn add(&mut self, step: Step) {
+        self.tells_charging |= step.charging.is_some() && step.kind != StepKind::Ended;
+        self.ended_twice |= step.kind == StepKind::Ended && self.ended().is_some();
+        if (0..=NUMBER_MAX).contains(&step.order) {
+            self.see(step.order);
+        }
+        let place = self.steps.partition_point(|known| known.order <= step.order);
+        self.steps.insert(place, step);
+        let roles = self.roles();
+        let mut place = 0;
+        self.steps.retain(|_| {
+            place += 1;
+            roles.contains(&Some(place - 1))
+        });
+    }
+
+    fn see(&mut self, number: i64) {
+        let place = self.seen.partition_point(|(_, last)| *last + 1 < number);
+        match self.seen.get_mut(place) {
+            Some((first, last)) if *first <= number + 1 => {
+                (*first, *last) = ((*first).min(number), (*last).max(number));
+                let (last, next) = (*last, self.seen.get(place + 1).copied());
+                if let Some((_, end)) = next.filter(|(first, _)| *first <= last + 1) {
+                    self.seen[place].1 = end;
+                    self.seen.remove(place + 1);
+                }
+            }
+            _ => self.seen.insert(place, (number, number)),
+        }
+    }
+
+    /// The places of the steps that matter.
+    fn roles(&self) -> [Option<usize>; 11] {
+        let first = |of: fn(&Step) -> bool| self.steps.iter().position(of);
+        let earliest = |of: fn(&Registers) -> Option<Register>| {
+            let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+            read.min_by_key(|(_, at)| *at).map(|(place, _)| place)
+        };
+        let latest = |of: fn(&Registers) -> Option<Register>| {
+            let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+            read.max_by_key(|(_, at)| *at).map(|(place, _)| place)
+        };
+        [
+            first(|_| true),
+            self.steps.len().checked_sub(1),
+            first(|step| step.kind == StepKind::Started),
+            first(|step| step.kind == StepKind::Ended),
+            first(|step| step.charging == Some(true) && step.kind != StepKind::Ended),
+            first(|step| step.id_tag.is_some()),
+            first(|step| step.evse_id.is_some()),
+            earliest(|registers| registers.begin),
+            latest(|registers| registers.end),
+            earliest(|registers| registers.first),
+            latest(|registers| registers.last),
+        ]
+    }
+
+    fn role(&self, place: usize) -> Option<&Step> {
+        self.roles()[place].map(|place| &self.steps[place])
+    }
+
+    /// The earliest step that was seen.
+    pub fn first(&self) -> Option<&Step> {
+        self.role(0)
+    }
+
+    /// The last step that was seen.
+    pub fn last(&self) -> Option<&Step> {
+        self.role(1)
+    }
+
+    /// The transaction's start.
+    pub fn started(&self) -> Option<&Step> {
+        self.role(2)
+    }
+
+    /// The transaction's end.
+    pub fn ended(&self) -> Option<&Step> {
+        self.role(3)
+    }
+
+    /// The first step that says that energy flows.
+    pub fn charging(&self) -> Option<&Step> {
+        self.role(4)
+    }
+
+    /// The first step with something shown: it binds the transaction to the card.
+    pub fn bound(&self) -> Option<&Step> {
+        self.role(5)
+    }
+
+    /// The EVSE.
+    pub fn evse_id(&self) -> Option<i64> {
+        self.role(6).and_then(|step| step.evse_id)
+    }
+
+    /// The energy register over all steps.
+    pub fn registers(&self) -> Registers {
+        Registers {
+            begin: self.role(7).and_then(|step| step.registers.begin),
+            end: self.role(8).and_then(|step| step.registers.end),
+            first: self.role(9).and_then(|step| step.registers.first),
+            last: self.role(10).and_then(|step| step.registers.last),
+        }
+    }
+
+    /// Whether every number from one step to another was seen.
+    pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
+        let is_number = |step: &Step| (0..=NUMBER_MAX).contains(&step.order);
+        if !is_number(from) || !is_number(to) {
+            return true;
+        }
+        self.seen.iter().any(|(first, last)| *first <= from.order && to.order <= *last)
+    }
+}
+
+#[cfg(test)]
+#[path = "step_tests.rs"]
+mod tests;

@@ -1,0 +1,202 @@
+//! Transactions that stations tell step by step (OCPP 2.0.1). With each step that was not there before, its session is
+//! made anew of all that is known: steps may come late, twice and in any order.
+
+use super::book::Book;
+use super::decide::{
+    Known, add_readings, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, register, sampled_at, supersede,
+};
+use super::{Acceptance, Submission, Told, keys};
+use crate::domain::assembling::{Assembling, assemble};
+use crate::domain::authorization::{Place, Verdict};
+use crate::domain::flag::Flag;
+use crate::domain::ids::IdTag;
+use crate::domain::instant::Heard;
+use crate::domain::session::Session;
+use crate::domain::step::{Evidence, Register, Registers, Step, StepKind};
+use crate::ocpp::event::{Answer, StepReport, TagAnswer};
+use crate::store::ledger::{LedgerRow, StepRow};
+
+/// Doubts that steps do not tell: they stay when the session is made anew.
+const STAYING: [Flag; 6] = [
+    Flag::Concurrent,
+    Flag::StaleConcurrent,
+    Flag::Superseded,
+    Flag::RefusedWhenHeard,
+    Flag::ChargerUnavailable,
+    Flag::StepDiffers,
+];
+
+/// The state in which energy flows.
+const CHARGING: &str = "Charging";
+
+/// What a step does: its answer.
+pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
+    let station = &submission.station.id;
+    if report.transaction.is_empty() {
+        return of_no_transaction(book, known, submission, report);
+    }
+    let start_key = keys::transaction(&report.transaction);
+    let order = keys::order(report, &submission.payload);
+    let earlier = book.by_start(station, &start_key).cloned();
+    let repeated = earlier.as_ref().and_then(|row| book.step(row.session.id, order).cloned());
+    match (earlier, repeated) {
+        (Some(row), Some(first)) => repeat(book, submission, row, &first, report),
+        (earlier, _) => apply(book, known, submission, report, order, (start_key, earlier)),
+    }
+}
+
+/// A step that names no transaction is kept, and belongs to none.
+fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
+    let (told, acceptance) = told(known, submission, report, Place::Open, false);
+    let payload = (submission.encode)(&told);
+    if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, keys::step(report))) {
+        keep(book, submission, None, "step_of_no_transaction", &payload);
+    }
+    Told { payload, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+}
+
+/// A step under a number that was answered before has that answer, whatever it says.
+fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &StepRow, report: &StepReport) -> Told {
+    let same = first.key == keys::step(report);
+    if !same {
+        row.session.flags.insert(Flag::StepDiffers);
+    }
+    keep_repeat(book, submission, row, if same { "repeated_step" } else { "differing_step" }, &first.answer);
+    Told { payload: first.answer.clone(), acceptance: None }
+}
+
+fn apply(
+    book: &mut Book,
+    known: &mut Known<'_>,
+    submission: &Submission,
+    report: &StepReport,
+    order: i64,
+    (start_key, earlier): (String, Option<LedgerRow>),
+) -> Told {
+    let mut evidence = earlier.as_ref().and_then(|row| row.evidence.clone()).unwrap_or_default();
+    evidence.add(as_step(submission, report, order, &evidence));
+    let binds = report.shown.is_some() && report.kind != StepKind::Ended && evidence.bound().is_some_and(|bound| bound.order == order);
+    let before = earlier.as_ref().map(|row| &row.session);
+    let Some(mut session) = made_anew(known, submission, report, &start_key, &evidence, before) else {
+        return of_no_transaction(book, known, submission, report);
+    };
+    if let Some(before) = before {
+        let stays = |flag: &&Flag| STAYING.contains(flag) && !(binds && matches!(flag, Flag::Concurrent | Flag::StaleConcurrent));
+        session.flags.extend(before.flags.iter().filter(stays));
+    }
+    let busy = binds && flag_concurrency(book, known, submission, &mut session);
+    if before.is_none_or(|before| before.connector_id != session.connector_id) {
+        supersede(book, &session);
+    }
+    let listed = session.site.is_some();
+    let place = match report.kind {
+        StepKind::Ended => Place::Open,
+        StepKind::Started | StepKind::Updated => {
+            submission.station.place(known.programme, submission.heard.received_at).listed(listed || evidence.evse_id().is_none())
+        }
+    };
+    let (told, acceptance) = told(known, submission, report, place, busy);
+    if let (true, Answer::Step { tag: Some(tag) }) = (binds, &told) {
+        flag_refusal(submission, &mut session, tag, place);
+    }
+    let payload = (submission.encode)(&told);
+    let connector_id = session.connector_id;
+    add_readings(book, submission, Some(&mut session), connector_id, &report.readings);
+    keep(book, submission, Some(session.id), report.kind.name(), &payload);
+    let left = before.and_then(|before| Some((before.member.clone()?, before.month())));
+    if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
+        book.left(member, month);
+    }
+    book.put_step(StepRow { session_id: session.id, order, key: keys::step(report), answer: payload.clone() });
+    let row = LedgerRow {
+        session,
+        start_key,
+        start_ordinal: 0,
+        start_answer: String::new(),
+        stop_key: None,
+        stop_answer: None,
+        repeats: earlier.as_ref().map_or(0, |row| row.repeats),
+        evidence: Some(evidence),
+    };
+    book.put(row);
+    Told { payload, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+}
+
+/// What is answered about what was shown; and the card and place, where it is accepted.
+fn told(
+    known: &mut Known<'_>,
+    submission: &Submission,
+    report: &StepReport,
+    place: Place,
+    busy: bool,
+) -> (Answer, Option<(IdTag, Place)>) {
+    let Some(shown) = &report.shown else { return (Answer::Step { tag: None }, None) };
+    if shown.nobody {
+        // Nobody's card is needed: yes (C02.FR.01).
+        let tag = TagAnswer { verdict: Verdict { refusal: None, group: None }, cache_until: None };
+        return (Answer::Step { tag: Some(tag) }, None);
+    }
+    let tag = known.tag_answer(submission, &shown.id_tag, place, busy);
+    let accepted = tag.verdict.refusal.is_none().then(|| (shown.id_tag.clone(), place));
+    (Answer::Step { tag: Some(tag) }, accepted)
+}
+
+/// The session of all that is known by now. Its number, name and site data stay as they were.
+fn made_anew(
+    known: &mut Known<'_>,
+    submission: &Submission,
+    report: &StepReport,
+    start_key: &str,
+    evidence: &Evidence,
+    before: Option<&Session>,
+) -> Option<Session> {
+    let station = &submission.station;
+    let (connector_id, site) = match evidence.evse_id() {
+        Some(evse) => (evse, station.connector_site(evse)),
+        None => only_kind_of_connector(submission),
+    };
+    let stays = before.filter(|before| before.connector_id == connector_id && before.site.is_some());
+    let (site_name, site) = stays.map_or((station.site.as_str(), site), |before| (before.site_name.as_str(), before.site));
+    let bound = evidence.bound().and_then(|step| step.id_tag.as_deref()).map(IdTag::new);
+    let id = before.map_or_else(|| known.allot(), |before| before.id);
+    let assembling = Assembling {
+        id,
+        reference: keys::reference(&station.id, start_key, 0),
+        station_id: &station.id,
+        transaction: &report.transaction,
+        site_name,
+        zone: station.zone(),
+        connector_id,
+        site,
+        file: bound.as_ref().and_then(|tag| known.file(tag)),
+        programme: known.programme,
+    };
+    let mut session = assemble(evidence, &assembling)?;
+    session.decision = before.and_then(|before| before.decision);
+    Some(session)
+}
+
+/// A step as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time
+/// is right.
+fn as_step(submission: &Submission, report: &StepReport, order: i64, evidence: &Evidence) -> Step {
+    let late = report.offline || evidence.last().is_some_and(|last| last.order > order);
+    let heard = submission.heard;
+    let mut registers = Registers::default();
+    for reading in &report.readings {
+        if let Some(value) = register(reading) {
+            registers.take(&reading.context, Register { at: sampled_at(submission, Some(&reading.sampled_at)), value });
+        }
+    }
+    Step {
+        order,
+        kind: report.kind,
+        reported: report.timestamp.clone(),
+        heard: if late { Heard { connected_since: heard.received_at, ..heard } } else { heard },
+        id_tag: report.shown.as_ref().map(|shown| shown.id_tag.as_sent().to_owned()),
+        evse_id: report.evse_id,
+        charging: report.charging_state.as_deref().map(|state| state == CHARGING),
+        reason: report.stopped_reason.clone(),
+        registers,
+        malformed: !report.faults.is_empty(),
+    }
+}

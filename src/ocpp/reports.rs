@@ -1,0 +1,124 @@
+//! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
+//! them is taken.
+
+use super::event::{Answer, News, Report, StationEvent, StatusReport};
+use super::fields::Fields;
+use super::frame::{CallError, Payload};
+use super::protocol::Decoded;
+
+/// What a report must have.
+#[derive(Debug, Clone, Copy)]
+pub enum Needs {
+    /// A text of this name.
+    Text(&'static str),
+    /// A whole number of this name.
+    Number(&'static str),
+    /// An object of this name.
+    Object(&'static str),
+}
+
+/// Reads a report that says nothing but itself.
+pub fn kept(payload: Payload<'_>, needs: &[Needs], encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
+    read(payload, needs, |_| News::None, encode)
+}
+
+/// Reads a report with the news in it.
+pub fn read(
+    payload: Payload<'_>,
+    needs: &[Needs],
+    news: fn(&mut Fields<'_>) -> News,
+    encode: fn(&Answer) -> String,
+) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    for need in needs {
+        match need {
+            Needs::Text(name) => drop(fields.required_text(name)),
+            Needs::Number(name) => drop(fields.required_integer(name)),
+            Needs::Object(name) => drop(fields.required_object(name)),
+        }
+    }
+    let report = Report {
+        request_id: fields.integer("requestId"),
+        seq_no: fields.integer("seqNo"),
+        more: fields.flag("tbc").unwrap_or_default(),
+        news: news(&mut fields),
+    };
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Report(report), encode })
+}
+
+/// How a firmware update goes.
+pub fn firmware(fields: &mut Fields<'_>) -> News {
+    fields.text("status").map_or(News::None, News::Firmware)
+}
+
+/// How an upload goes.
+pub fn upload(fields: &mut Fields<'_>) -> News {
+    fields.text("status").map_or(News::None, News::Upload)
+}
+
+/// A security event.
+pub fn security(fields: &mut Fields<'_>) -> News {
+    fields.text("type").map_or(News::None, News::Security)
+}
+
+/// The connectors' states among the events of a NotifyEvent: `AvailabilityState` of an EVSE, of one of its connectors,
+/// or of the whole station (OCPP 2.0.1 G01.FR.07).
+pub fn states(fields: &mut Fields<'_>) -> News {
+    let state = |event: &mut Fields<'_>| {
+        let mut component = event.object("component")?;
+        let name = event.object("variable")?.text("name")?;
+        let of = component.text("name")?;
+        let is_state = name == "AvailabilityState" && matches!(of.as_str(), "Connector" | "EVSE" | "ChargingStation");
+        let connector_id = component.object("evse").map_or(Some(0), |mut evse| evse.integer("id"))?;
+        let status = event.text("actualValue").filter(|_| is_state)?;
+        Some(StatusReport { connector_id, status, error_code: NO_ERROR.to_owned(), info: None })
+    };
+    let states: Vec<StatusReport> = fields.objects("eventData").iter_mut().filter_map(state).collect();
+    if states.is_empty() { News::None } else { News::Statuses(states) }
+}
+
+/// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.
+pub const NO_ERROR: &str = "NoError";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ocpp::frame::ErrorCode;
+
+    fn decoded(text: &str, needs: &[Needs], news: fn(&mut Fields<'_>) -> News) -> Result<Report, CallError> {
+        read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| match decoded.event {
+            StationEvent::Report(report) => report,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_part_names_its_request_its_place_and_whether_more_follow() {
+        let needs = &[Needs::Number("requestId"), Needs::Number("seqNo")];
+        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| News::None).unwrap();
+        assert_eq!((report.request_id, report.seq_no, report.more), (Some(7), Some(2), true));
+        let missing = decoded(r#"{"requestId":7}"#, needs, |_| News::None).unwrap_err();
+        assert_eq!((missing.code, missing.description.as_str()), (ErrorCode::OccurenceConstraintViolation, "seqNo is missing"));
+        let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| News::None).unwrap_err();
+        assert_eq!(mistyped.code, ErrorCode::TypeConstraintViolation);
+    }
+
+    #[test]
+    fn states_of_connectors_are_found_among_other_events() {
+        let event = |name: &str, of: &str, evse: &str, value: &str| {
+            format!(r#"{{"component":{{"name":"{of}"{evse}}},"variable":{{"name":"{name}"}},"actualValue":"{value}"}}"#)
+        };
+        let events = [
+            event("AvailabilityState", "Connector", r#","evse":{"id":2,"connectorId":1}"#, "Occupied"),
+            event("AvailabilityState", "ChargingStation", "", "Available"),
+            event("Power", "Connector", r#","evse":{"id":1}"#, "7000"),
+            event("AvailabilityState", "Display", "", "Faulted"),
+            "{}".to_owned(),
+        ];
+        let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
+        let News::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
+        let told: Vec<(i64, &str)> = states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
+        assert_eq!(told, [(2, "Occupied"), (0, "Available")]);
+    }
+}

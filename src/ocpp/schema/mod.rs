@@ -1,0 +1,231 @@
+//! What each message may carry, for both versions: read from the tables beside this file, held strictly for
+//! what we send. What goes out never breaks the standard, whoever asked for it.
+
+mod grammar;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Map, Value};
+
+/// A field's kind.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// A whole number within these bounds, both included.
+    Integer(i64, i64),
+    /// A number.
+    Number,
+    /// A number with at most one decimal (`multipleOf: 0.1`).
+    Tenths,
+    /// A string of at most this many characters.
+    Text(usize),
+    /// An RFC 3339 instant.
+    Instant,
+    /// `true` or `false`.
+    Flag,
+    /// Whatever JSON.
+    Any,
+    /// One of these words.
+    OneOf(Arc<[String]>),
+    /// A list of at least and at most so many.
+    List(usize, usize, Box<Kind>),
+    /// An object.
+    Object(Arc<[Field]>),
+}
+
+/// A field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name on the wire.
+    pub name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it may hold.
+    pub kind: Kind,
+}
+
+/// Who sends a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The station.
+    Up,
+    /// The central system.
+    Down,
+    /// Either.
+    Both,
+}
+
+/// A message: a call and its reply.
+#[derive(Debug)]
+pub struct Message {
+    /// Who sends the call.
+    pub direction: Direction,
+    /// The call's fields.
+    pub call: Arc<[Field]>,
+    /// The reply's fields.
+    pub reply: Arc<[Field]>,
+}
+
+impl Message {
+    /// Whether we may send the call.
+    pub fn is_command(&self) -> bool {
+        self.direction != Direction::Up
+    }
+
+    /// Whether a station may send the call.
+    pub fn is_from_station(&self) -> bool {
+        self.direction != Direction::Down
+    }
+}
+
+/// All messages of a version.
+#[derive(Debug)]
+pub struct Schema {
+    messages: BTreeMap<String, Message>,
+    /// Whether every object may carry `customData` (OCPP 2.0.1 part 4 section 9).
+    custom_data: bool,
+}
+
+/// The messages of OCPP 1.6 with its security extension.
+pub static V16: LazyLock<Schema> = LazyLock::new(|| Schema::read(include_str!("v16.txt"), false));
+
+/// The messages of OCPP 2.0.1.
+pub static V201: LazyLock<Schema> = LazyLock::new(|| Schema::read(include_str!("v201.txt"), true));
+
+/// What is wrong with a payload: the field's path and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Such as `chargingProfile.stackLevel`.
+    pub field: String,
+    /// What is allowed there.
+    pub allowed: String,
+}
+
+impl Schema {
+    fn read(text: &str, custom_data: bool) -> Self {
+        Self { messages: grammar::read(text), custom_data }
+    }
+
+    /// A message by its action.
+    pub fn message(&self, action: &str) -> Option<&Message> {
+        self.messages.get(action)
+    }
+
+    /// Every message, by action.
+    pub fn messages(&self) -> impl Iterator<Item = (&str, &Message)> {
+        self.messages.iter().map(|(action, message)| (action.as_str(), message))
+    }
+
+    /// Checks an object against its fields; names that are not among them are refused.
+    pub fn check(&self, fields: &[Field], payload: &Map<String, Value>) -> Result<(), Violation> {
+        self.check_object(fields, payload, "")
+    }
+
+    fn check_object(&self, fields: &[Field], object: &Map<String, Value>, path: &str) -> Result<(), Violation> {
+        let at = |name: &str| {
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        };
+        let is_custom = |key: &String, value: &Value| self.custom_data && key == "customData" && value["vendorId"].is_string();
+        let unknown = object.iter().find(|(key, value)| !is_custom(key, value) && !fields.iter().any(|field| field.name == **key));
+        if let Some((unknown, _)) = unknown {
+            let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+            let allowed = if names.is_empty() { "no fields".to_owned() } else { format!("one of: {}", names.join(", ")) };
+            return Err(Violation { field: at(unknown), allowed });
+        }
+        for field in fields {
+            match object.get(&field.name) {
+                Some(value) => self.check_value(&field.kind, value, &at(&field.name))?,
+                None if field.required => {
+                    return Err(Violation { field: at(&field.name), allowed: format!("required: {}", describe(&field.kind)) });
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check_value(&self, kind: &Kind, value: &Value, path: &str) -> Result<(), Violation> {
+        let fits = match (kind, value) {
+            (Kind::Any, _) | (Kind::Number, Value::Number(_)) | (Kind::Flag, Value::Bool(_)) => true,
+            (Kind::Integer(low, high), Value::Number(number)) => number.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            (Kind::Tenths, Value::Number(number)) => is_tenths(&number.to_string()),
+            (Kind::Text(max), Value::String(text)) => text.chars().count() <= *max,
+            (Kind::Instant, Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+            (Kind::OneOf(words), Value::String(text)) => words.contains(text),
+            (Kind::Object(fields), Value::Object(object)) => return self.check_object(fields, object, path),
+            (Kind::List(least, most, of), Value::Array(items)) if (*least..=*most).contains(&items.len()) => {
+                return items.iter().enumerate().try_for_each(|(n, item)| self.check_value(of, item, &format!("{path}[{n}]")));
+            }
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(Violation { field: path.to_owned(), allowed: describe(kind) }) }
+    }
+}
+
+fn is_tenths(number: &str) -> bool {
+    number.parse::<rust_decimal::Decimal>().is_ok_and(|decimal| decimal.normalize().scale() <= 1)
+}
+
+fn describe(kind: &Kind) -> String {
+    match kind {
+        Kind::Integer(low, high) => format!("a whole number from {low} to {high}"),
+        Kind::Number => "a number".to_owned(),
+        Kind::Tenths => "a number with at most one decimal".to_owned(),
+        Kind::Text(usize::MAX) => "a string".to_owned(),
+        Kind::Text(max) => format!("a string of at most {max} characters"),
+        Kind::Instant => "an RFC 3339 instant".to_owned(),
+        Kind::Flag => "true or false".to_owned(),
+        Kind::Any => "anything".to_owned(),
+        Kind::OneOf(words) => format!("one of: {}", words.join(", ")),
+        Kind::List(least, usize::MAX, of) => format!("a list of at least {least}, each {}", describe(of)),
+        Kind::List(least, most, of) => format!("a list of {least} to {most}, each {}", describe(of)),
+        Kind::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(schema: &Schema, action: &str, payload: &Value) -> Result<(), String> {
+        let message = schema.message(action).unwrap();
+        schema.check(&message.call, payload.as_object().unwrap()).map_err(|violation| violation.field)
+    }
+
+    #[test]
+    fn every_message_of_both_versions_is_known_with_its_direction() {
+        let count = |schema: &Schema, direction| schema.messages().filter(|(_, message)| message.direction == direction).count();
+        assert_eq!([count(&V16, Direction::Up), count(&V16, Direction::Down), count(&V16, Direction::Both)], [13, 25, 1]);
+        assert_eq!([count(&V201, Direction::Up), count(&V201, Direction::Down), count(&V201, Direction::Both)], [24, 39, 1]);
+    }
+
+    #[test]
+    fn custom_data_may_stand_in_every_object_of_the_newer_version_alone() {
+        let custom = json!({"vendorId": "V", "more": [1]});
+        assert_eq!(checked(&V201, "ClearCache", &json!({"customData": custom})), Ok(()));
+        assert_eq!(checked(&V201, "ClearCache", &json!({"customData": {}})), Err("customData".into()));
+        assert_eq!(checked(&V16, "ClearCache", &json!({"customData": custom})), Err("customData".into()));
+        let trigger = json!({"requestedMessage": "Heartbeat", "evse": {"id": 1, "customData": custom}});
+        assert_eq!(checked(&V201, "TriggerMessage", &trigger), Ok(()));
+    }
+
+    #[test]
+    fn limits_of_lists_texts_and_numbers_hold_at_the_limit() {
+        let profile = |periods: usize| {
+            let period = json!({"startPeriod": 0, "limit": 6.25});
+            json!({"evseId": 1, "chargingProfile": {"id": 1, "stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile",
+                "chargingProfileKind": "Relative", "chargingSchedule": [{"id": 1, "chargingRateUnit": "A",
+                    "chargingSchedulePeriod": vec![period; periods]}]}})
+        };
+        let periods = Err("chargingProfile.chargingSchedule[0].chargingSchedulePeriod".to_owned());
+        assert_eq!(checked(&V201, "SetChargingProfile", &profile(1024)), Ok(()));
+        assert_eq!(checked(&V201, "SetChargingProfile", &profile(1025)), periods);
+        assert_eq!(checked(&V201, "SetChargingProfile", &profile(0)), periods);
+        assert_eq!(checked(&V201, "SetMonitoringLevel", &json!({"severity": 9})), Ok(()));
+        assert_eq!(checked(&V201, "SetMonitoringLevel", &json!({"severity": 10})), Err("severity".into()));
+        assert_eq!(checked(&V201, "RequestStopTransaction", &json!({"transactionId": "充".repeat(36)})), Ok(()));
+        assert_eq!(checked(&V201, "RequestStopTransaction", &json!({"transactionId": "x".repeat(37)})), Err("transactionId".into()));
+    }
+}

@@ -1,0 +1,103 @@
+//! OCPP 2.0.1: one file per action that means something to Juden, and the messages that are kept as they come.
+//! Incoming messages are read leniently by [`super::fields`]; what we write is held against the standard's schema by
+//! tests.
+
+mod authorize;
+mod boot_notification;
+pub mod commands;
+pub mod id_token;
+mod meter_values;
+mod status_notification;
+mod transaction_event;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::json;
+
+use super::event::{Answer, StationEvent};
+use super::fields::Fields;
+use super::frame::{CallError, Payload};
+use super::protocol::{Decode, Decoded};
+use super::reports::{self, Needs};
+
+const REQUEST: &[Needs] = &[Needs::Number("requestId")];
+const PART: &[Needs] = &[Needs::Number("requestId"), Needs::Number("seqNo")];
+const EVSE: Needs = Needs::Number("evseId");
+const STATUS: &[Needs] = &[Needs::Text("status")];
+
+/// Every message that a 2.0.1 station may send.
+pub const ACTIONS: [(&str, Decode); 25] = [
+    ("Authorize", authorize::decode),
+    ("BootNotification", boot_notification::decode),
+    ("ClearedChargingLimit", |payload| reports::kept(payload, &[Needs::Text("chargingLimitSource")], empty)),
+    ("DataTransfer", data_transfer),
+    ("FirmwareStatusNotification", |payload| reports::read(payload, STATUS, reports::firmware, empty)),
+    // No pool of contract certificates is connected: the answer says that it failed (M01, M02).
+    ("Get15118EVCertificate", |payload| {
+        let needs = &[Needs::Text("iso15118SchemaVersion"), Needs::Text("action"), Needs::Text("exiRequest")];
+        reports::kept(payload, needs, |_| r#"{"status":"Failed","exiResponse":""}"#.to_owned())
+    }),
+    // Nobody is asked about certificates of others (M06.FR.09).
+    ("GetCertificateStatus", |payload| {
+        reports::kept(payload, &[Needs::Object("ocspRequestData")], |_| r#"{"status":"Failed"}"#.to_owned())
+    }),
+    ("Heartbeat", heartbeat),
+    ("LogStatusNotification", |payload| reports::read(payload, STATUS, reports::upload, empty)),
+    ("MeterValues", meter_values::decode),
+    ("NotifyChargingLimit", |payload| reports::kept(payload, &[Needs::Object("chargingLimit")], empty)),
+    ("NotifyCustomerInformation", |payload| reports::kept(payload, PART, empty)),
+    ("NotifyDisplayMessages", |payload| reports::kept(payload, REQUEST, empty)),
+    // Juden plans no charging of its own by an EV's needs (K15.FR.05).
+    ("NotifyEVChargingNeeds", |payload| reports::kept(payload, &[EVSE, Needs::Object("chargingNeeds")], rejected)),
+    ("NotifyEVChargingSchedule", |payload| {
+        reports::kept(payload, &[EVSE, Needs::Object("chargingSchedule")], |_| r#"{"status":"Accepted"}"#.to_owned())
+    }),
+    ("NotifyEvent", |payload| reports::read(payload, &[Needs::Number("seqNo")], reports::states, empty)),
+    ("NotifyMonitoringReport", |payload| reports::kept(payload, PART, empty)),
+    ("NotifyReport", |payload| reports::kept(payload, PART, empty)),
+    ("PublishFirmwareStatusNotification", |payload| reports::kept(payload, STATUS, empty)),
+    ("ReportChargingProfiles", |payload| reports::kept(payload, &[Needs::Number("requestId"), EVSE], empty)),
+    ("ReservationStatusUpdate", |payload| {
+        reports::kept(payload, &[Needs::Number("reservationId"), Needs::Text("reservationUpdateStatus")], empty)
+    }),
+    ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
+    ("SignCertificate", |payload| reports::kept(payload, &[Needs::Text("csr")], rejected)),
+    ("StatusNotification", status_notification::decode),
+    ("TransactionEvent", transaction_event::decode),
+];
+
+/// An instant as it is sent: UTC, to the millisecond (OCPP 2.0.1 part 2 section 2.1.4).
+fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The payload `{}`.
+fn empty(_: &Answer) -> String {
+    "{}".to_owned()
+}
+
+/// That it is not done.
+fn rejected(_: &Answer) -> String {
+    r#"{"status":"Rejected"}"#.to_owned()
+}
+
+fn heartbeat(_: Payload<'_>) -> Result<Decoded, CallError> {
+    Ok(Decoded { event: StationEvent::Heartbeat, encode: encode_heartbeat })
+}
+
+fn encode_heartbeat(answer: &Answer) -> String {
+    match answer {
+        Answer::Heartbeat { now } => json!({"currentTime": instant(*now)}).to_string(),
+        other => unreachable!("Heartbeat is not answered by {other:?}"),
+    }
+}
+
+/// No vendor's messages are known, which the standard has an answer for (P02).
+fn data_transfer(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let vendor_id = fields.required_text("vendorId").unwrap_or_default();
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::DataTransfer { vendor_id }, encode: |_| r#"{"status":"UnknownVendorId"}"#.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+//! StatusNotification: a connector's state (OCPP 2.0.1 G01). It is kept as the state of its EVSE, which is what a site
+//! lists, and counts transactions and prices by.
+
+use super::{Decoded, empty};
+use crate::ocpp::event::{StationEvent, StatusReport};
+use crate::ocpp::fields::Fields;
+use crate::ocpp::frame::{CallError, Payload};
+use crate::ocpp::reports::NO_ERROR;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let report = StatusReport {
+        connector_id: fields.required_integer("evseId").unwrap_or_default(),
+        status: fields.required_text("connectorStatus").unwrap_or_default(),
+        error_code: NO_ERROR.to_owned(),
+        info: None,
+    };
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Status(report), encode: empty })
+}

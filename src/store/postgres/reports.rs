@@ -1,0 +1,106 @@
+//! Messages that are kept as they came, and commands.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::PostgresStore;
+use super::rows::{column, ms, optional, station_id, text};
+use crate::domain::ids::StationId;
+use crate::store::exchanges::{ExchangeStore, KeptReport, REPORTS_KEPT, ReportFilter, SentCommand};
+use crate::store::ledger::{NoteRow, ReportRow, StationNote};
+use crate::store::{KeptCommand, Page, Stored};
+
+const WRITE: &str = "
+    INSERT INTO station_reports (station_id, action, request_id, seq_no, more, payload, at)
+    SELECT r.station_id, r.action, r.request_id, r.seq_no, r.more, r.payload, r.at
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::timestamptz[])
+        WITH ORDINALITY r (station_id, action, request_id, seq_no, more, payload, at, place)
+    ORDER BY r.place";
+
+const MAKE_ROOM: &str = "
+    DELETE FROM station_reports r USING unnest($1::text[]) w (station_id)
+    WHERE r.station_id = w.station_id AND r.report_no <= (
+        SELECT o.report_no FROM station_reports o WHERE o.station_id = w.station_id ORDER BY o.report_no DESC LIMIT 1 OFFSET $2)";
+
+const READ: &str = "
+    SELECT * FROM station_reports
+    WHERE station_id = $1 AND report_no < $2 AND ($4::text IS NULL OR action = $4) AND ($5::bigint IS NULL OR request_id = $5)
+    ORDER BY report_no DESC LIMIT $3";
+
+const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = $1 AND command_no < $2 ORDER BY command_no DESC LIMIT $3";
+
+/// Keeps the messages among a batch's notes.
+pub async fn write(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
+    let reports: Vec<(&NoteRow, &ReportRow)> = notes
+        .iter()
+        .filter_map(|note| match &note.note {
+            StationNote::Report(report) => Some((note, report)),
+            _ => None,
+        })
+        .collect();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE)
+        .bind(column(&reports, |(note, _)| note.station_id.as_str()))
+        .bind(column(&reports, |(_, report)| text(&report.action)))
+        .bind(column(&reports, |(_, report)| report.request_id))
+        .bind(column(&reports, |(_, report)| report.seq_no))
+        .bind(column(&reports, |(_, report)| report.more))
+        .bind(column(&reports, |(_, report)| text(&report.payload)))
+        .bind(column(&reports, |(note, _)| ms(note.at)))
+        .execute(&mut *write)
+        .await?;
+    let stations: BTreeSet<&str> = reports.iter().map(|(note, _)| note.station_id.as_str()).collect();
+    sqlx::query(MAKE_ROOM).bind(stations.into_iter().collect::<Vec<_>>()).bind(REPORTS_KEPT).execute(write).await?;
+    Ok(())
+}
+
+fn before(page: &Page) -> i64 {
+    page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl ExchangeStore for PostgresStore {
+    async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>> {
+        let rows = sqlx::query(READ)
+            .bind(station.as_str())
+            .bind(before(page))
+            .bind(page.limit)
+            .bind(filter.action.as_deref().map(text))
+            .bind(filter.request_id)
+            .fetch_all(&self.api)
+            .await?;
+        let report = |row: &PgRow| {
+            let kept = ReportRow {
+                action: row.try_get("action")?,
+                request_id: optional(row, "request_id")?,
+                seq_no: optional(row, "seq_no")?,
+                more: row.try_get("more")?,
+                payload: row.try_get("payload")?,
+            };
+            Ok(KeptReport { number: row.try_get("report_no")?, at: row.try_get("at")?, row: kept })
+        };
+        rows.iter().map(report).collect()
+    }
+
+    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
+        let rows = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit).fetch_all(&self.api).await?;
+        let sent = |row: &PgRow| {
+            let command = KeptCommand {
+                station_id: station_id(row)?,
+                sent_by: row.try_get("sent_by")?,
+                message_id: row.try_get("message_id")?,
+                action: row.try_get("action")?,
+                payload: row.try_get("payload")?,
+                sent_at: row.try_get("sent_at")?,
+            };
+            let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
+            Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional(row, "answered_at")? })
+        };
+        rows.iter().map(sent).collect()
+    }
+}

@@ -1,0 +1,88 @@
+//! Messages that are kept as they came, and commands.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::rows::{instant, optional, optional_instant};
+use crate::domain::ids::StationId;
+use crate::store::exchanges::{ExchangeStore, KeptReport, REPORTS_KEPT, ReportFilter, SentCommand};
+use crate::store::ledger::{NoteRow, ReportRow};
+use crate::store::{KeptCommand, Page, StoreError, Stored};
+
+const WRITE: &str = "
+    INSERT INTO station_reports (station_id, action, request_id, seq_no, more, payload, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+const MAKE_ROOM: &str = "
+    DELETE FROM station_reports WHERE station_id = ?1 AND report_no <= (
+        SELECT report_no FROM station_reports WHERE station_id = ?1 ORDER BY report_no DESC LIMIT 1 OFFSET ?2)";
+
+const READ: &str = "
+    SELECT * FROM station_reports
+    WHERE station_id = ?1 AND report_no < ?2 AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR request_id = ?5)
+    ORDER BY report_no DESC LIMIT ?3";
+
+const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = ?1 AND command_no < ?2 ORDER BY command_no DESC LIMIT ?3";
+
+/// Keeps a message.
+pub async fn write(write: &mut SqliteConnection, note: &NoteRow, report: &ReportRow) -> Stored<()> {
+    sqlx::query(WRITE)
+        .bind(note.station_id.as_str())
+        .bind(&report.action)
+        .bind(report.request_id)
+        .bind(report.seq_no)
+        .bind(report.more)
+        .bind(&report.payload)
+        .bind(note.at.timestamp_millis())
+        .execute(&mut *write)
+        .await?;
+    sqlx::query(MAKE_ROOM).bind(note.station_id.as_str()).bind(REPORTS_KEPT).execute(write).await?;
+    Ok(())
+}
+
+fn before(page: &Page) -> i64 {
+    page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl ExchangeStore for SqliteStore {
+    async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>> {
+        let rows = sqlx::query(READ)
+            .bind(station.as_str())
+            .bind(before(page))
+            .bind(page.limit)
+            .bind(&filter.action)
+            .bind(filter.request_id)
+            .fetch_all(&self.read)
+            .await?;
+        let report = |row: &SqliteRow| {
+            let kept = ReportRow {
+                action: row.try_get("action")?,
+                request_id: optional(row, "request_id")?,
+                seq_no: optional(row, "seq_no")?,
+                more: row.try_get("more")?,
+                payload: row.try_get("payload")?,
+            };
+            Ok(KeptReport { number: row.try_get("report_no")?, at: instant(row.try_get("at")?), row: kept })
+        };
+        rows.iter().map(report).collect()
+    }
+
+    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
+        let rows = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit).fetch_all(&self.read).await?;
+        let sent = |row: &SqliteRow| {
+            let command = KeptCommand {
+                station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+                sent_by: row.try_get("sent_by")?,
+                message_id: row.try_get("message_id")?,
+                action: row.try_get("action")?,
+                payload: row.try_get("payload")?,
+                sent_at: instant(row.try_get("sent_at")?),
+            };
+            let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
+            Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional_instant(row, "answered_at")? })
+        };
+        rows.iter().map(sent).collect()
+    }
+}
