@@ -196,6 +196,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
         stop_key: Some(format!("{id:032x}")),
         stop_answer: Some("{}".into()),
         repeats: 0,
+        evidence: None,
     }
 }
 

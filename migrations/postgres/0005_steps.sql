@@ -24,4 +24,14 @@ CREATE TABLE station_reports (
 );
 CREATE INDEX station_reports_by_station ON station_reports (station_id, report_no);
 
+-- What a station's device model tells of its variables, each as it told it last.
+CREATE TABLE device_variables (
+    station_id text COLLATE "C" NOT NULL,
+    component text COLLATE "C" NOT NULL,
+    variable text COLLATE "C" NOT NULL,
+    document text NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (station_id, component, variable)
+);
+
 INSERT INTO schema_readable (version, readable_from) VALUES (5, 3);

@@ -24,4 +24,14 @@ CREATE TABLE station_reports (
 ) STRICT;
 CREATE INDEX station_reports_by_station ON station_reports (station_id, report_no);
 
+-- What a station's device model tells of its variables, each as it told it last.
+CREATE TABLE device_variables (
+    station_id TEXT NOT NULL,
+    component TEXT NOT NULL,
+    variable TEXT NOT NULL,
+    document TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (station_id, component, variable)
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (5, 3);

@@ -91,6 +91,7 @@ impl App {
             News::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
             News::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
             News::Statuses(statuses) => statuses.into_iter().map(StationNote::Status).collect(),
+            News::Variables(variables) => vec![StationNote::Variables(variables)],
             News::Security(kind) => {
                 note_security_event(&incoming.station.id, &kind);
                 Vec::new()

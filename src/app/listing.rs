@@ -36,7 +36,13 @@ enum Answer<T> {
 
 impl App {
     /// Enters blocked cards into the station's list, and takes out those that are valid again.
-    pub(super) async fn tell_by_list(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery], protocol: Protocol) -> Listed {
+    pub(super) async fn tell_by_list(
+        &self,
+        id: &StationId,
+        settings: &StationSettings,
+        pending: &[Delivery],
+        protocol: Protocol,
+    ) -> Listed {
         // Also what was refused had its version: each message has a new one.
         let mut version = 0;
         for full in [false, false, true] {

@@ -13,6 +13,7 @@ pub mod details;
 pub mod endings;
 mod error;
 pub mod events;
+mod exchanges;
 pub mod exports;
 pub mod invoices;
 mod listing;

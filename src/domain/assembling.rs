@@ -88,7 +88,7 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
 
 fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &Registers, zone: Option<Zone>) {
     // A register that came with the end is the end's, also where it is not called so.
-    let end = registers.end.or(ended.registers.last);
+    let end = ended.registers.end.or(ended.registers.last).or(registers.end);
     recording::close(
         session,
         &Closing {
@@ -148,4 +148,3 @@ fn without_start(evidence: &Evidence, first: &Step, registers: &Registers) -> Be
         },
     }
 }
-

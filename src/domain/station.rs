@@ -107,6 +107,17 @@ pub struct StatusReport {
     pub info: Option<String>,
 }
 
+/// A variable of a station's device model, as it told it (OCPP 2.0.1 B07).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariableReport {
+    /// Its component: `EVSE(instance)@1.2`, with what there is of instance, EVSE and connector.
+    pub component: String,
+    /// Its name: `AvailabilityState(instance)`.
+    pub variable: String,
+    /// Everything that was told of it, as JSON text.
+    pub document: String,
+}
+
 /// A station's standing with us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Registration {

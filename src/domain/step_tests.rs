@@ -129,7 +129,10 @@ fn a_transaction_in_which_no_energy_flowed_has_no_minutes() {
 
 #[test]
 fn a_start_that_never_came_is_found_in_the_readings_and_flagged() {
-    let steps = [step(1, StepKind::Updated, 10).shown("A"), step(2, StepKind::Ended, 30).register("Transaction.Begin", 3, 100).register("Transaction.End", 30, 900)];
+    let steps = [
+        step(1, StepKind::Updated, 10).shown("A"),
+        step(2, StepKind::Ended, 30).register("Transaction.Begin", 3, 100).register("Transaction.End", 30, 900),
+    ];
     let found = session(&evidence(&steps));
     assert_eq!((found.start.at, measured(&found)), (at(3), (Some(27), Some(800))));
     assert!(found.flags.contains(&Flag::StartMissing));

@@ -15,6 +15,9 @@ use crate::store::Page;
 /// A body has this many bytes at most.
 pub const BODY_MAX: usize = 256 * 1024;
 
+/// A cursor has this many characters at most.
+const CURSOR_MAX: usize = 400;
+
 /// A page has this many items at most, and this many where the caller names no number.
 pub const PAGE_MAX: i64 = 500;
 const PAGE_USUAL: i64 = 100;
@@ -92,7 +95,7 @@ pub struct PageQuery {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    #[param(max_length = 200)]
+    #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
@@ -109,7 +112,7 @@ pub fn page(limit: Option<i64>, cursor: Option<String>) -> Result<Page, Problem>
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::malformed("limit", format!("limit must be from 1 to {PAGE_MAX}")));
     }
-    if cursor.as_ref().is_some_and(|cursor| cursor.len() > 200) {
+    if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_MAX) {
         return Err(Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"));
     }
     Ok(Page { after: cursor, limit })

@@ -144,7 +144,9 @@ impl CommandBody {
                 Ok(StationCommand::RemoteStop { session: SessionId(id), transaction: api.app.transaction_name(SessionId(id)).await })
             }
             Some((None, Some(name))) => Ok(StationCommand::RemoteStop { session: SessionId(0), transaction: Some(name.to_owned()) }),
-            Some(_) => Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647, or the station's own name of it")),
+            Some(_) => {
+                Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647, or the station's own name of it"))
+            }
             None => needed(None, "session_id"),
         }
     }

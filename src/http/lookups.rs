@@ -108,7 +108,7 @@ pub struct ProvisionQuery {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    #[param(max_length = 200)]
+    #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
@@ -202,7 +202,7 @@ pub struct AuditQuery {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    #[param(max_length = 200)]
+    #[param(max_length = 400)]
     cursor: Option<String>,
 }
 

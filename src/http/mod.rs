@@ -8,6 +8,7 @@ mod cards;
 mod clock;
 mod commands;
 mod document;
+mod exchanges;
 mod health;
 mod idempotency;
 mod lookups;
@@ -103,8 +104,11 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(stations::put, stations::get))
         .routes(routes!(stations::list))
         .routes(routes!(stations::refused_handshakes))
-        .routes(routes!(commands::send))
+        .routes(routes!(commands::send, exchanges::commands))
         .routes(routes!(commands::send_call))
+        .routes(routes!(exchanges::reports))
+        .routes(routes!(exchanges::command))
+        .routes(routes!(exchanges::device_model))
         .routes(routes!(members::apply, members::list))
         .routes(routes!(members::get))
         .routes(routes!(members::admit))

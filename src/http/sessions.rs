@@ -51,6 +51,8 @@ pub struct SessionJson {
     session_id: String,
     /// The number that the station knows it by.
     transaction_id: i64,
+    /// The name that the station gave its transaction, where it names them itself (OCPP 2.0.1).
+    station_transaction_id: Option<String>,
     station_id: String,
     /// The site where the station stood.
     site: String,
@@ -169,6 +171,7 @@ fn json(view: &SessionView) -> SessionJson {
     SessionJson {
         session_id: session.reference.to_string(),
         transaction_id: session.id.0,
+        station_transaction_id: session.transaction.clone(),
         station_id: session.station_id.to_string(),
         site: session.site_name.clone(),
         connector_id: session.connector_id,

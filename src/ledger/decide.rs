@@ -145,7 +145,16 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let told = Answer::Started { session: session.id, tag };
     let answer = (submission.encode)(&told);
     keep(book, submission, Some(session.id), "started", &answer);
-    book.put(LedgerRow { session, start_key, start_ordinal, start_answer: answer.clone(), stop_key: None, stop_answer: None, repeats: 0, evidence: None });
+    book.put(LedgerRow {
+        session,
+        start_key,
+        start_ordinal,
+        start_answer: answer.clone(),
+        stop_key: None,
+        stop_answer: None,
+        repeats: 0,
+        evidence: None,
+    });
     Told { payload: answer, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
 }
 
@@ -432,7 +441,13 @@ pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -
     reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
 }
 
-pub(super) fn add_readings(book: &mut Book, submission: &Submission, mut session: Option<&mut Session>, connector_id: i64, readings: &[Reading]) {
+pub(super) fn add_readings(
+    book: &mut Book,
+    submission: &Submission,
+    mut session: Option<&mut Session>,
+    connector_id: i64,
+    readings: &[Reading],
+) {
     for reading in readings {
         if let Some(session) = &mut session
             && session.phase() == Phase::Running

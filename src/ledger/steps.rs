@@ -17,14 +17,8 @@ use crate::ocpp::event::{Answer, StepReport, TagAnswer};
 use crate::store::ledger::{LedgerRow, StepRow};
 
 /// Doubts that steps do not tell: they stay when the session is made anew.
-const STAYING: [Flag; 6] = [
-    Flag::Concurrent,
-    Flag::StaleConcurrent,
-    Flag::Superseded,
-    Flag::RefusedWhenHeard,
-    Flag::ChargerUnavailable,
-    Flag::StepDiffers,
-];
+const STAYING: [Flag; 6] =
+    [Flag::Concurrent, Flag::StaleConcurrent, Flag::Superseded, Flag::RefusedWhenHeard, Flag::ChargerUnavailable, Flag::StepDiffers];
 
 /// The state in which energy flows.
 const CHARGING: &str = "Charging";
@@ -123,13 +117,7 @@ fn apply(
 }
 
 /// What is answered about what was shown; and the card and place, where it is accepted.
-fn told(
-    known: &mut Known<'_>,
-    submission: &Submission,
-    report: &StepReport,
-    place: Place,
-    busy: bool,
-) -> (Answer, Option<(IdTag, Place)>) {
+fn told(known: &mut Known<'_>, submission: &Submission, report: &StepReport, place: Place, busy: bool) -> (Answer, Option<(IdTag, Place)>) {
     let Some(shown) = &report.shown else { return (Answer::Step { tag: None }, None) };
     if shown.nobody {
         // Nobody's card is needed: yes (C02.FR.01).

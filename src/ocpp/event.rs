@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, SessionId};
 use crate::domain::instant::Reported;
-pub use crate::domain::station::{BootReport, Registration, StatusReport};
+pub use crate::domain::station::{BootReport, Registration, StatusReport, VariableReport};
 pub use crate::domain::step::StepKind;
 use crate::domain::units::WattHours;
 
@@ -73,6 +73,8 @@ pub enum News {
     Statuses(Vec<StatusReport>),
     /// A security event, in the station's word.
     Security(String),
+    /// Variables of the device model.
+    Variables(Vec<VariableReport>),
 }
 
 /// A message that money may hang on.

@@ -208,6 +208,12 @@ impl<'a> Fields<'a> {
         objects
     }
 
+    /// The JSON texts of a list's items.
+    pub fn items(&self, name: &str) -> Vec<&'a str> {
+        let items = self.raw(name).and_then(|raw| serde_json::from_str::<Vec<&'a RawValue>>(raw).ok());
+        items.unwrap_or_default().into_iter().map(RawValue::get).collect()
+    }
+
     /// The first fault, for messages that are answered by an error.
     pub fn check(self) -> Result<(), CallError> {
         self.faults.into_iter().next().map_or(Ok(()), Err)

@@ -1,7 +1,7 @@
 //! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
 //! them is taken.
 
-use super::event::{Answer, News, Report, StationEvent, StatusReport};
+use super::event::{Answer, News, Report, StationEvent, StatusReport, VariableReport};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
@@ -78,6 +78,30 @@ pub fn states(fields: &mut Fields<'_>) -> News {
     if states.is_empty() { News::None } else { News::Statuses(states) }
 }
 
+/// The longest name of a component or variable, with instance and place.
+const NAME_MAX: usize = 160;
+
+/// The variables of a NotifyReport. One without names is passed over.
+pub fn variables(fields: &mut Fields<'_>) -> News {
+    let named = |of: &mut Fields<'_>| {
+        let name = of.text("name")?;
+        Some(of.text("instance").map_or_else(|| name.clone(), |instance| format!("{name}({instance})")))
+    };
+    let read = |document: &str| {
+        let mut data = Fields::of(Payload::Json(document));
+        let mut component = data.object("component")?;
+        let mut place = named(&mut component)?;
+        if let Some(mut evse) = component.object("evse") {
+            let connector = evse.integer("connectorId").map_or_else(String::new, |connector| format!(".{connector}"));
+            place += &format!("@{}{connector}", evse.integer("id")?);
+        }
+        let variable = named(&mut data.object("variable")?)?;
+        let short = place.chars().count().max(variable.chars().count()) <= NAME_MAX;
+        short.then(|| VariableReport { component: place, variable, document: document.to_owned() })
+    };
+    News::Variables(fields.items("reportData").into_iter().filter_map(read).collect())
+}
+
 /// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.
 pub const NO_ERROR: &str = "NoError";
 
@@ -102,6 +126,19 @@ mod tests {
         assert_eq!((missing.code, missing.description.as_str()), (ErrorCode::OccurenceConstraintViolation, "seqNo is missing"));
         let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| News::None).unwrap_err();
         assert_eq!(mistyped.code, ErrorCode::TypeConstraintViolation);
+    }
+
+    #[test]
+    fn variables_are_named_by_component_instance_and_place() {
+        let text = r#"{"reportData":[
+            {"component":{"name":"Connector","evse":{"id":1,"connectorId":2}},"variable":{"name":"AvailabilityState"},"variableAttribute":[{"value":"Available"}]},
+            {"component":{"name":"ClockCtrlr"},"variable":{"name":"DateTime"}},
+            {"component":{"name":"Display","instance":"left","evse":{"id":3}},"variable":{"name":"Color","instance":"fg"}},
+            {"component":{},"variable":{"name":"X"}}, 7]}"#;
+        let News::Variables(variables) = decoded(text, &[], variables).unwrap().news else { panic!() };
+        let names: Vec<(&str, &str)> = variables.iter().map(|one| (one.component.as_str(), one.variable.as_str())).collect();
+        assert_eq!(names, [("Connector@1.2", "AvailabilityState"), ("ClockCtrlr", "DateTime"), ("Display(left)@3", "Color(fg)")]);
+        assert!(variables[0].document.contains("Available"));
     }
 
     #[test]

@@ -7,9 +7,22 @@ use chrono::{DateTime, Utc};
 use super::ledger::ReportRow;
 use super::{KeptCommand, Page, Stored};
 use crate::domain::ids::StationId;
+use crate::domain::station::VariableReport;
 
 /// Messages of one station that are kept; older ones make room for newer ones.
 pub const REPORTS_KEPT: i64 = 5_000;
+
+/// Variables of one station's device model that are kept; further ones are passed over.
+pub const VARIABLES_KEPT: i64 = 20_000;
+
+/// A variable of a station's device model, and when it was told.
+#[derive(Debug, Clone)]
+pub struct KeptVariable {
+    /// What was told.
+    pub report: VariableReport,
+    /// When.
+    pub at: DateTime<Utc>,
+}
 
 /// Which messages.
 #[derive(Debug, Clone, Default)]
@@ -46,11 +59,25 @@ pub struct SentCommand {
     pub answered_at: Option<DateTime<Utc>>,
 }
 
+impl KeptVariable {
+    /// Where a list goes on behind it.
+    pub fn cursor(&self) -> String {
+        format!("{}|{}", self.report.component, self.report.variable)
+    }
+}
+
+/// Where a list of variables goes on: component and variable.
+pub fn variable_after(page: &Page) -> (&str, &str) {
+    page.after.as_deref().and_then(|after| after.split_once('|')).unwrap_or_default()
+}
+
 /// Messages and commands of a station, the newest first.
 #[async_trait]
 pub trait ExchangeStore: Send + Sync {
     /// A station's messages that are kept as they came.
     async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>>;
+    /// The variables of a station's device model, in the order of their names. The page goes on behind `component|variable`.
+    async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>>;
     /// The commands that a station was sent.
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>>;
 }

@@ -8,7 +8,7 @@ use super::nodes::NodeRun;
 use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::session::Session;
-use crate::domain::station::{BootReport, StatusReport};
+use crate::domain::station::{BootReport, StatusReport, VariableReport};
 use crate::domain::step::Evidence;
 
 /// A session with what exactly-once needs: its keys and first answers.
@@ -108,6 +108,8 @@ pub enum StationNote {
     Exposed(CardNumber),
     /// A message that is kept as it came.
     Report(ReportRow),
+    /// What it tells of its device model.
+    Variables(Vec<VariableReport>),
     /// How its firmware update goes.
     FirmwareStatus(String),
     /// How its diagnostics upload goes.

@@ -13,7 +13,7 @@ use juden::domain::instant::Heard;
 use juden::ledger::Submission;
 use juden::ocpp::event::{Answer, StationEvent};
 use juden::ocpp::frame::Payload;
-use juden::ocpp::v16;
+use juden::ocpp::protocol::Protocol;
 
 use crate::harness::{PATIENCE, Socket, TestServer, has_flag, start, status, stop, transaction};
 
@@ -202,7 +202,7 @@ async fn text_that_is_no_utf8_ends_that_connection_with_its_code() {
 #[tokio::test]
 async fn a_thousand_frames_at_once_are_all_answered_in_order() {
     let (server, socket) = station().await;
-    let Socket { stream } = socket;
+    let Socket { stream, .. } = socket;
     let (mut sending, receiving) = futures_util::StreamExt::split(stream);
     let sender = tokio::spawn(async move {
         for n in 0..1000 {
@@ -265,7 +265,7 @@ async fn a_reader_that_stops_reading_is_closed_and_takes_no_memory_and_no_one_el
     server.station("CP2").await;
     let slow = server.socket("CP1").await;
     let mut other = server.socket("CP2").await;
-    let Socket { stream } = slow;
+    let Socket { stream, .. } = slow;
     let (mut sending, _never_read) = futures_util::StreamExt::split(stream);
     let text = json!([2, "x".repeat(30_000), "Heartbeat", {}]).to_string();
     let began = Instant::now();
@@ -345,7 +345,9 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     let heard = Heard { received_at: app.clock.now(), connected_since: app.clock.now() };
     let report = start("CARD1", NOW, 5).to_string();
     let submit = |encode: fn(&Answer) -> String| {
-        let StationEvent::Transaction(event) = v16::decode("StartTransaction", Payload::Json(&report)).unwrap().event else { panic!() };
+        let StationEvent::Transaction(event) = Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event else {
+            panic!()
+        };
         let (reply, told) = tokio::sync::oneshot::channel();
         let submission = Submission {
             fence: Fence::default(),

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::engine::Database;
+use crate::newer::Newer;
 
 pub const ADMIN_KEY: &str = "operator-key-of-the-tests";
 
@@ -203,7 +204,10 @@ impl TestServer {
 
     /// A bare connection.
     pub async fn socket(&self, id: &str) -> Socket {
-        Socket::open(&format!("{}/{id}", self.ocpp_url()), Some("ocpp1.6"), None).await.unwrap()
+        let newer = Newer::wanted().then(|| Newer::new(self.client.clone(), self.api_url(""), ADMIN_KEY, id));
+        let protocol = if newer.is_some() { "ocpp2.0.1" } else { "ocpp1.6" };
+        let socket = Socket::open(&format!("{}/{id}", self.ocpp_url()), Some(protocol), None).await.unwrap();
+        Socket { newer, ..socket }
     }
 
     /// A session by the station's transaction id.
@@ -220,6 +224,8 @@ impl TestServer {
 /// A WebSocket on which a test sends what it likes.
 pub struct Socket {
     pub stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Where the test's calls, written in the words of 1.6, go out in those of 2.0.1.
+    newer: Option<Newer>,
 }
 
 impl Socket {
@@ -234,7 +240,7 @@ impl Socket {
             request.headers_mut().insert("Authorization", HeaderValue::from_str(&value).unwrap());
         }
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self { stream }),
+            Ok((stream, _)) => Ok(Self { stream, newer: None }),
             Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
             Err(other) => panic!("{other}"),
         }
@@ -263,6 +269,15 @@ impl Socket {
     }
 
     pub async fn call_as(&mut self, id: &str, action: &str, payload: Value) -> Value {
+        let Some(mut newer) = self.newer.take() else { return self.call_plainly(id, action, payload).await };
+        let (newer_action, newer_payload) = newer.call(action, &payload).await;
+        let answer = self.call_plainly(id, newer_action, newer_payload.clone()).await;
+        let answer = newer.answer(action, &newer_payload, answer).await;
+        self.newer = Some(newer);
+        answer
+    }
+
+    async fn call_plainly(&mut self, id: &str, action: &str, payload: Value) -> Value {
         self.send(&json!([2, id, action, payload]).to_string()).await;
         loop {
             let frame = self.next().await.unwrap();

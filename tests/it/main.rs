@@ -27,6 +27,7 @@ mod ledger;
 mod migration;
 mod mistakes;
 mod months;
+mod newer;
 #[path = "../common/ports.rs"]
 mod ports;
 mod rebuild;

@@ -278,8 +278,13 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
         value: "1\0".into(),
     };
     let note = NoteRow { station_id: station_id("S1"), at: now(), note: StationNote::FirmwareStatus("\0".into()) };
-    let batch =
-        Batch { sessions: vec![row], journal: vec![journal], readings: vec![reading.clone(), reading], notes: vec![note], opened: vec![] };
+    let batch = Batch {
+        sessions: vec![row],
+        journal: vec![journal],
+        readings: vec![reading.clone(), reading],
+        notes: vec![note],
+        ..Batch::default()
+    };
     commit(store.as_ref(), "run", 1, batch).await;
     let found = store.open_batch(&name("run", 2), &wanted("S9", IdTag::new("a\0b").matched())).await.unwrap().0;
     assert_eq!(found.rows.len(), 1);

@@ -24,7 +24,8 @@ pub fn read(text: &str) -> BTreeMap<String, Message> {
     };
     let entries: Vec<(String, String, String)> = entries.iter().map(|line| entry(line)).collect();
     let is_named = |word: &str| word == "enum" || word == "type";
-    let lines = entries.iter().filter(|(word, ..)| is_named(word)).map(|(word, name, body)| (name.as_str(), (word.as_str(), body.as_str())));
+    let lines =
+        entries.iter().filter(|(word, ..)| is_named(word)).map(|(word, name, body)| (name.as_str(), (word.as_str(), body.as_str())));
     let mut names = Names { lines: lines.collect(), known: BTreeMap::new() };
     let mut messages: BTreeMap<String, Message> = BTreeMap::new();
     for (word, name, body) in entries.iter().filter(|(word, ..)| !is_named(word)) {

@@ -112,7 +112,10 @@ mod tests {
             StationCommand::UpdateList {
                 version: 1,
                 full: false,
-                entries: vec![ListEntry { id_tag: "A".into(), kind: None, blocked: true }, ListEntry { id_tag: "B".into(), kind: None, blocked: false }],
+                entries: vec![
+                    ListEntry { id_tag: "A".into(), kind: None, blocked: true },
+                    ListEntry { id_tag: "B".into(), kind: None, blocked: false },
+                ],
             },
             StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },
             StationCommand::ChangeAvailability { connector_id: 0, operative: false },

@@ -53,7 +53,7 @@ pub const ACTIONS: [(&str, Decode); 25] = [
     }),
     ("NotifyEvent", |payload| reports::read(payload, &[Needs::Number("seqNo")], reports::states, empty)),
     ("NotifyMonitoringReport", |payload| reports::kept(payload, PART, empty)),
-    ("NotifyReport", |payload| reports::kept(payload, PART, empty)),
+    ("NotifyReport", |payload| reports::read(payload, PART, reports::variables, empty)),
     ("PublishFirmwareStatusNotification", |payload| reports::kept(payload, STATUS, empty)),
     ("ReportChargingProfiles", |payload| reports::kept(payload, &[Needs::Number("requestId"), EVSE], empty)),
     ("ReservationStatusUpdate", |payload| {

@@ -110,10 +110,15 @@ fn a_step_is_read_with_everything_that_it_says() {
 #[test]
 fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
     let lacking = step("{}");
-    assert_eq!(lacking.faults, ["transactionInfo is missing", "eventType is missing", "timestamp is missing", "seqNo is missing", "transactionId is missing"]);
+    assert_eq!(
+        lacking.faults,
+        ["transactionInfo is missing", "eventType is missing", "timestamp is missing", "seqNo is missing", "transactionId is missing"]
+    );
     let Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Step(broken)), .. }) = Protocol::V201.decode(
         "TransactionEvent",
-        Payload::Broken(r#"[2,"a","TransactionEvent",{"eventType":"Ended","seqNo":3,"transactionInfo":{"transactionId":"T-1"},"timestamp":"2024"#),
+        Payload::Broken(
+            r#"[2,"a","TransactionEvent",{"eventType":"Ended","seqNo":3,"transactionInfo":{"transactionId":"T-1"},"timestamp":"2024"#,
+        ),
     ) else {
         panic!()
     };
@@ -122,7 +127,8 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
 
 #[test]
 fn a_boot_message_of_the_older_version_is_told_so() {
-    let error = Protocol::V201.decode("BootNotification", Payload::Json(r#"{"chargePointVendor":"V","chargePointModel":"M"}"#)).unwrap_err();
+    let error =
+        Protocol::V201.decode("BootNotification", Payload::Json(r#"{"chargePointVendor":"V","chargePointModel":"M"}"#)).unwrap_err();
     assert!(error.description.contains("set the station to OCPP 1.6"), "{error:?}");
 }
 

@@ -9,7 +9,10 @@ use sqlx::{PgConnection, Row};
 use super::PostgresStore;
 use super::rows::{column, ms, optional, station_id, text};
 use crate::domain::ids::StationId;
-use crate::store::exchanges::{ExchangeStore, KeptReport, REPORTS_KEPT, ReportFilter, SentCommand};
+use crate::domain::station::VariableReport;
+use crate::store::exchanges::{
+    ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+};
 use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 use crate::store::{KeptCommand, Page, Stored};
 
@@ -59,6 +62,43 @@ pub async fn write(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
     Ok(())
 }
 
+// Of a variable that is told twice in one batch, the last.
+const WRITE_VARIABLES: &str = "
+    INSERT INTO device_variables (station_id, component, variable, document, at)
+    SELECT DISTINCT ON (r.station_id, r.component, r.variable) r.station_id, r.component, r.variable, r.document, r.at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+        WITH ORDINALITY r (station_id, component, variable, document, at, place)
+    WHERE (SELECT count(*) FROM device_variables d WHERE d.station_id = r.station_id) < $6
+    ORDER BY r.station_id, r.component, r.variable, r.place DESC
+    ON CONFLICT (station_id, component, variable) DO UPDATE SET document = excluded.document, at = excluded.at";
+
+const VARIABLES: &str = "
+    SELECT * FROM device_variables
+    WHERE station_id = $1 AND (component, variable) > ($2, $3) ORDER BY component, variable LIMIT $4";
+
+/// Keeps what stations tell of their device models.
+pub async fn write_variables(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
+    let mut told: Vec<(&NoteRow, &VariableReport)> = Vec::new();
+    for note in notes {
+        if let StationNote::Variables(variables) = &note.note {
+            told.extend(variables.iter().map(|variable| (note, variable)));
+        }
+    }
+    if told.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE_VARIABLES)
+        .bind(column(&told, |(note, _)| note.station_id.as_str()))
+        .bind(column(&told, |(_, variable)| text(&variable.component)))
+        .bind(column(&told, |(_, variable)| text(&variable.variable)))
+        .bind(column(&told, |(_, variable)| text(&variable.document)))
+        .bind(column(&told, |(note, _)| ms(note.at)))
+        .bind(VARIABLES_KEPT)
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
 fn before(page: &Page) -> i64 {
     page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
 }
@@ -85,6 +125,17 @@ impl ExchangeStore for PostgresStore {
             Ok(KeptReport { number: row.try_get("report_no")?, at: row.try_get("at")?, row: kept })
         };
         rows.iter().map(report).collect()
+    }
+
+    async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>> {
+        let (component, variable) = variable_after(page);
+        let read = sqlx::query(VARIABLES).bind(station.as_str()).bind(text(component)).bind(text(variable)).bind(page.limit);
+        let rows = read.fetch_all(&self.api).await?;
+        let kept = |row: &PgRow| {
+            let (component, variable, document) = (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
+            Ok(KeptVariable { report: VariableReport { component, variable, document }, at: row.try_get("at")? })
+        };
+        rows.iter().map(kept).collect()
     }
 
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {

@@ -117,6 +117,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     }
     steps::write(write, batch).await?;
     reports::write(write, &batch.notes).await?;
+    reports::write_variables(write, &batch.notes).await?;
     let notes = Notes::of(&batch.opened, &batch.notes);
     if !notes.stations.is_empty() {
         stations(write, &notes).await?;
@@ -270,7 +271,7 @@ impl<'a> StationNotes<'a> {
             StationNote::Status(status) => self.status = Some(status),
             StationNote::FirmwareStatus(status) => self.firmware_status = Some(status),
             StationNote::DiagnosticsStatus(status) => self.diagnostics_status = Some(status),
-            StationNote::Seen | StationNote::Closed(_) | StationNote::Exposed(_) | StationNote::Report(_) => {}
+            StationNote::Seen | StationNote::Closed(_) | StationNote::Exposed(_) | StationNote::Report(_) | StationNote::Variables(_) => {}
         }
     }
 }

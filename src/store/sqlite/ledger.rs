@@ -264,6 +264,7 @@ async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
         .bind(station)
         .bind(at)
         .bind(card.as_str()),
+        StationNote::Variables(variables) => return super::reports::write_variables(write, row, variables).await,
         StationNote::Report(report) => return super::reports::write(write, row, report).await,
         StationNote::FirmwareStatus(status) => {
             sqlx::query("UPDATE stations SET firmware_status = ?3, last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at).bind(status)

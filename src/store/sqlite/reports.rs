@@ -1,13 +1,17 @@
 //! Messages that are kept as they came, and commands.
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::rows::{instant, optional, optional_instant};
 use crate::domain::ids::StationId;
-use crate::store::exchanges::{ExchangeStore, KeptReport, REPORTS_KEPT, ReportFilter, SentCommand};
+use crate::domain::station::VariableReport;
+use crate::store::exchanges::{
+    ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+};
 use crate::store::ledger::{NoteRow, ReportRow};
 use crate::store::{KeptCommand, Page, StoreError, Stored};
 
@@ -41,6 +45,28 @@ pub async fn write(write: &mut SqliteConnection, note: &NoteRow, report: &Report
     Ok(())
 }
 
+const WRITE_VARIABLES: &str = "
+    INSERT INTO device_variables (station_id, component, variable, document, at)
+    SELECT ?1, r.value->>0, r.value->>1, r.value->>2, ?3 FROM json_each(?2) r
+    WHERE (SELECT count(*) FROM device_variables WHERE station_id = ?1) < ?4
+    ON CONFLICT (station_id, component, variable) DO UPDATE SET document = excluded.document, at = excluded.at";
+
+const VARIABLES: &str = "
+    SELECT * FROM device_variables WHERE station_id = ?1 AND (component, variable) > (?2, ?3) ORDER BY component, variable LIMIT ?4";
+
+/// Keeps what a station tells of its device model.
+pub async fn write_variables(write: &mut SqliteConnection, note: &NoteRow, variables: &[VariableReport]) -> Stored<()> {
+    let rows: Vec<Value> = variables.iter().map(|one| json!([one.component, one.variable, one.document])).collect();
+    sqlx::query(WRITE_VARIABLES)
+        .bind(note.station_id.as_str())
+        .bind(Value::Array(rows).to_string())
+        .bind(note.at.timestamp_millis())
+        .bind(VARIABLES_KEPT)
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
 fn before(page: &Page) -> i64 {
     page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX)
 }
@@ -69,6 +95,17 @@ impl ExchangeStore for SqliteStore {
         rows.iter().map(report).collect()
     }
 
+    async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>> {
+        let (component, variable) = variable_after(page);
+        let read = sqlx::query(VARIABLES).bind(station.as_str()).bind(component).bind(variable).bind(page.limit);
+        let rows = read.fetch_all(&self.read).await?;
+        let kept = |row: &SqliteRow| {
+            let (component, variable, document) = (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
+            Ok(KeptVariable { report: VariableReport { component, variable, document }, at: instant(row.try_get("at")?) })
+        };
+        rows.iter().map(kept).collect()
+    }
+
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
         let rows = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit).fetch_all(&self.read).await?;
         let sent = |row: &SqliteRow| {
@@ -81,7 +118,13 @@ impl ExchangeStore for SqliteStore {
                 sent_at: instant(row.try_get("sent_at")?),
             };
             let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-            Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional_instant(row, "answered_at")? })
+            Ok(SentCommand {
+                number: row.try_get("command_no")?,
+                command,
+                outcome,
+                answer,
+                answered_at: optional_instant(row, "answered_at")?,
+            })
         };
         rows.iter().map(sent).collect()
     }

@@ -1,0 +1,219 @@
+//! What was said between Juden and a station beside its transactions: its messages that are kept as they came, the
+//! commands that it was sent, its device model.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::bodies::{Asked, PageQuery, Segment, page, station_id};
+use super::problem::{Problem, Problems};
+use crate::store::Page;
+use crate::store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
+
+/// An action has this many characters at most.
+const ACTION_MAX: usize = 64;
+
+/// Which messages.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ReportQuery {
+    /// Of this action, such as `NotifyReport`.
+    #[param(max_length = 64)]
+    action: Option<String>,
+    /// Of this request.
+    request_id: Option<i64>,
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 400)]
+    cursor: Option<String>,
+}
+
+/// A message of a station.
+#[derive(Serialize, ToSchema)]
+pub struct ReportJson {
+    report_id: i64,
+    at: DateTime<Utc>,
+    action: String,
+    /// The request that it belongs to.
+    request_id: Option<i64>,
+    /// Its place among the request's parts.
+    seq_no: Option<i64>,
+    /// Whether further parts follow.
+    more: bool,
+    payload: Value,
+}
+
+/// Messages of a station, the newest first.
+#[derive(Serialize, ToSchema)]
+pub struct ReportPage {
+    items: Vec<ReportJson>,
+    next_cursor: Option<String>,
+}
+
+/// A command that a station was sent.
+#[derive(Serialize, ToSchema)]
+pub struct SentCommandJson {
+    command_id: i64,
+    sent_at: DateTime<Utc>,
+    /// Who asked for it: `operator`, or `juden` itself.
+    sent_by: String,
+    action: String,
+    payload: Value,
+    /// What it came to; `null`: not known yet.
+    outcome: Option<String>,
+    /// The station's answer.
+    answer: Option<Value>,
+    answered_at: Option<DateTime<Utc>>,
+}
+
+/// Commands, the newest first.
+#[derive(Serialize, ToSchema)]
+pub struct SentCommandPage {
+    items: Vec<SentCommandJson>,
+    next_cursor: Option<String>,
+}
+
+/// A command with what it led to.
+#[derive(Serialize, ToSchema)]
+pub struct CommandDetail {
+    command: SentCommandJson,
+    /// The station's messages that belong to its request, in the order of their parts.
+    reports: Vec<ReportJson>,
+    /// Whether the last part came, where there are parts.
+    complete: bool,
+}
+
+/// A variable of a device model.
+#[derive(Serialize, ToSchema)]
+pub struct VariableJson {
+    /// The component: `EVSE(instance)@1.2`, with what there is of instance, EVSE and connector.
+    component: String,
+    variable: String,
+    told_at: DateTime<Utc>,
+    /// What the station told: component, variable, attributes, characteristics.
+    report: Value,
+}
+
+/// Variables, in the order of their names.
+#[derive(Serialize, ToSchema)]
+pub struct VariablePage {
+    items: Vec<VariableJson>,
+    next_cursor: Option<String>,
+}
+
+fn value(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+}
+
+fn report(kept: &KeptReport) -> ReportJson {
+    let row = &kept.row;
+    ReportJson {
+        report_id: kept.number,
+        at: kept.at,
+        action: row.action.clone(),
+        request_id: row.request_id,
+        seq_no: row.seq_no,
+        more: row.more,
+        payload: value(&row.payload),
+    }
+}
+
+fn sent(kept: &SentCommand) -> SentCommandJson {
+    SentCommandJson {
+        command_id: kept.number,
+        sent_at: kept.command.sent_at,
+        sent_by: kept.command.sent_by.clone(),
+        action: kept.command.action.clone(),
+        payload: value(&kept.command.payload),
+        outcome: kept.outcome.clone(),
+        answer: kept.answer.as_deref().map(value),
+        answered_at: kept.answered_at,
+    }
+}
+
+/// Where a list goes on, where there may be more.
+fn next<T>(items: &[T], page: &Page, cursor: impl Fn(&T) -> String) -> Option<String> {
+    let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) == page.limit;
+    items.last().filter(|_| is_full).map(cursor)
+}
+
+/// A page of a list that goes on behind a number.
+fn numbered(query: Page) -> Result<Page, Problem> {
+    match &query.after {
+        Some(after) if after.parse::<i64>().is_err() => {
+            Err(Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))
+        }
+        _ => Ok(query),
+    }
+}
+
+/// A station's messages that are kept as they came: reports, events, states of updates and uploads, security events.
+#[utoipa::path(get, operation_id = "stations_reports", path = "/stations/{station_id}/reports", params(("station_id" = String, Path, min_length = 1, max_length = 48), ReportQuery),
+    responses((status = 200, description = "done", body = ReportPage), Problems))]
+pub async fn reports(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Asked(query): Asked<ReportQuery>,
+) -> Result<Json<ReportPage>, Problem> {
+    let page = numbered(page(query.limit, query.cursor)?)?;
+    if query.action.as_ref().is_some_and(|action| action.chars().count() > ACTION_MAX) {
+        return Err(Problem::malformed("action", format!("action must be at most {ACTION_MAX} characters")));
+    }
+    let filter = ReportFilter { action: query.action, request_id: query.request_id };
+    let found = api.app.reports(&station_id(&id)?, &filter, &page).await?;
+    let next_cursor = next(&found, &page, |kept| kept.number.to_string());
+    Ok(Json(ReportPage { items: found.iter().map(report).collect(), next_cursor }))
+}
+
+/// The commands that a station was sent: who, when, and what came of each.
+#[utoipa::path(get, operation_id = "commands_list", path = "/stations/{station_id}/commands", params(("station_id" = String, Path, min_length = 1, max_length = 48), PageQuery),
+    responses((status = 200, description = "done", body = SentCommandPage), Problems))]
+pub async fn commands(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<SentCommandPage>, Problem> {
+    let page = numbered(query.page()?)?;
+    let found = api.app.commands(&station_id(&id)?, &page).await?;
+    let next_cursor = next(&found, &page, |kept| kept.number.to_string());
+    Ok(Json(SentCommandPage { items: found.iter().map(sent).collect(), next_cursor }))
+}
+
+/// A command, with the station's messages that belong to its request.
+#[utoipa::path(get, operation_id = "commands_get", path = "/stations/{station_id}/commands/{command_id}",
+    params(("station_id" = String, Path, min_length = 1, max_length = 48), ("command_id" = i64, Path)),
+    responses((status = 200, description = "done", body = CommandDetail), Problems))]
+pub async fn command(State(api): State<Arc<Api>>, Segment((id, number)): Segment<(String, i64)>) -> Result<Json<CommandDetail>, Problem> {
+    let (command, reports) = api.app.command(&station_id(&id)?, number).await?;
+    let complete = reports.last().is_some_and(|report| !report.row.more);
+    Ok(Json(CommandDetail { command: sent(&command), reports: reports.iter().map(report).collect(), complete }))
+}
+
+/// A station's device model, as it told it.
+#[utoipa::path(get, operation_id = "stations_device_model", path = "/stations/{station_id}/device-model", params(("station_id" = String, Path, min_length = 1, max_length = 48), PageQuery),
+    responses((status = 200, description = "done", body = VariablePage), Problems))]
+pub async fn device_model(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<VariablePage>, Problem> {
+    let page = query.page()?;
+    let found = api.app.variables(&station_id(&id)?, &page).await?;
+    let next_cursor = next(&found, &page, KeptVariable::cursor);
+    let json = |kept: &KeptVariable| VariableJson {
+        component: kept.report.component.clone(),
+        variable: kept.report.variable.clone(),
+        told_at: kept.at,
+        report: value(&kept.report.document),
+    };
+    Ok(Json(VariablePage { items: found.iter().map(json).collect(), next_cursor }))
+}
