@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use juden_fleet::fleet::{self, FleetSetup, Progress};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
 use juden_fleet::station::{Station, StationSetup};
+use juden_fleet::version::{Kind, Version};
 
 use crate::app::App;
 use crate::app::bills::BillView;
@@ -140,11 +141,12 @@ impl Demo {
         Ok(())
     }
 
-    fn station(&self, id: &str) -> Station {
+    fn station(&self, id: &str, version: Version) -> Station {
         let clock = self.clock.clone();
         Station::new(StationSetup {
             url: self.url.clone(),
             station_id: id.to_owned(),
+            version,
             password: Some(PASSWORD.to_owned()),
             time: Arc::new(move || clock.now()),
             clock_offset: TimeDelta::zero(),
@@ -167,7 +169,8 @@ impl Demo {
         self.card(&chiba, "CHIBA001", Role::Primary).await?;
         self.card(&chiba, "CHIBA002", Role::Additional).await?;
         self.tell("three members, five cards, three stations are registered");
-        let (mut quick1, mut quick2, mut normal1) = (self.station("QUICK-1"), self.station("QUICK-2"), self.station("NORMAL-1"));
+        let (mut quick1, mut quick2, mut normal1) =
+            (self.station("QUICK-1", Version::V16), self.station("QUICK-2", Version::V201), self.station("NORMAL-1", Version::V16));
         for station in [&mut quick1, &mut quick2, &mut normal1] {
             station.connect().await?;
             station.status(1, "Available").await?;
@@ -226,7 +229,12 @@ impl Demo {
         let instant = self.at(at)?;
         let status = station.authorize(id_tag).await?;
         ensure!(status == "Accepted", "the card must be accepted, not {status}");
-        let meter = station.confirmed.iter().rev().find_map(|confirmed| confirmed.payload["meterStop"].as_i64()).unwrap_or(0);
+        let meter = station
+            .confirmed
+            .iter()
+            .rev()
+            .find_map(|confirmed| (confirmed.said.kind == Kind::Stop).then_some(confirmed.said.meter_wh))
+            .unwrap_or(0);
         let session = station.start(1, id_tag, instant, meter);
         station.flush(false).await?;
         station.status(1, "Charging").await?;
@@ -254,10 +262,10 @@ impl Demo {
             offline_one_in: 3,
         };
         let mut stations = Vec::new();
-        for (number, id_tag) in [(1, "CHIBA001"), (2, "CHIBA002")] {
+        for (number, version, id_tag) in [(1, Version::V16, "CHIBA001"), (2, Version::V201, "CHIBA002")] {
             let id = format!("FLEET-{number}");
             self.register(&id, ChargerClass::Quick, 50_000).await?;
-            stations.push(PlannedStation { station_id: id, quick: true, id_tags: vec![id_tag.to_owned()] });
+            stations.push(PlannedStation { station_id: id, version, quick: true, id_tags: vec![id_tag.to_owned()] });
         }
         let messages = u64::try_from(stations.len() * plan.sessions_per_station * (plan.readings + 2))?;
         self.tell(&format!("a fleet of {} more stations begins, seed {SEED}", stations.len()));

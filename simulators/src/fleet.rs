@@ -68,6 +68,7 @@ async fn run_station(fleet: FleetSetup, plan: PlanSetup, planned: PlannedStation
     let mut station = Station::new(StationSetup {
         url: fleet.url.clone(),
         station_id: planned.station_id.clone(),
+        version: planned.version,
         password: fleet.password.clone(),
         time: fleet.time.clone(),
         clock_offset: fleet.clock_offset,

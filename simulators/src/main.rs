@@ -11,8 +11,9 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
+use juden_fleet::version::{Kind, Version};
 
-/// Virtual OCPP 1.6 stations: boot, authorize, start, meter values, stop; offline queues and repeats.
+/// Virtual OCPP 1.6 and 2.0.1 stations: boot, authorize, start, meter values, stop; offline queues and repeats.
 #[derive(Parser)]
 #[command(name = "juden-fleet", version)]
 struct Arguments {
@@ -28,6 +29,9 @@ struct Arguments {
     /// The password of every station.
     #[arg(long)]
     password: Option<String>,
+    /// What the stations speak: 1.6, 2.0.1, or `both`, in turn.
+    #[arg(long, default_value = "both", value_parser = ["1.6", "2.0.1", "both"])]
+    ocpp: String,
     /// The cards, separated by commas; they are dealt out to the stations in turn.
     #[arg(long, default_value = "FLEETCARD1,FLEETCARD2")]
     cards: String,
@@ -79,6 +83,8 @@ async fn main() -> anyhow::Result<()> {
     let stations: Vec<PlannedStation> = (0..arguments.stations)
         .map(|number| PlannedStation {
             station_id: format!("{}{}", arguments.station_prefix, number + 1),
+            // Quick and normal ones of both versions.
+            version: Version::parse(&arguments.ocpp).unwrap_or(if number % 4 < 2 { Version::V16 } else { Version::V201 }),
             quick: number % 2 == 0,
             id_tags: dealt(&cards, number, arguments.stations),
         })
@@ -106,11 +112,11 @@ async fn main() -> anyhow::Result<()> {
     let logs = run(fleet, plan, stations, progress.clone()).await;
     shown.abort();
     bar.finish_and_clear();
-    let mut by_action: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut by_kind: BTreeMap<Kind, usize> = BTreeMap::new();
     for confirmed in logs.iter().flat_map(|log| &log.confirmed) {
-        *by_action.entry(confirmed.action).or_default() += 1;
+        *by_kind.entry(confirmed.said.kind).or_default() += 1;
     }
-    println!("confirmed in {:.1?}: {by_action:?}; connected {} times", began.elapsed(), progress.connects.load(Ordering::Relaxed));
+    println!("confirmed in {:.1?}: {by_kind:?}; connected {} times", began.elapsed(), progress.connects.load(Ordering::Relaxed));
     Ok(())
 }
 

@@ -7,8 +7,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::version::{READER, Version};
+
 /// The longest id tag.
 const ID_TAG_MAX: usize = 20;
+
+/// The longest token of 2.0.1.
+const ID_TOKEN_MAX: usize = 36;
+
+/// The keys as 2.0.1 names them: component and variable.
+const VARIABLES: &[(&str, &str, &str)] = &[
+    ("LocalAuthListCtrlr", "Enabled", "LocalAuthListEnabled"),
+    ("LocalAuthListCtrlr", "ItemsPerMessage", "SendLocalListMaxLength"),
+    ("AuthCacheCtrlr", "Enabled", "AuthorizationCacheEnabled"),
+    ("AuthCtrlr", "LocalPreAuthorize", "LocalPreAuthorize"),
+    ("AuthCtrlr", "LocalAuthorizeOffline", "LocalAuthorizeOffline"),
+    ("AuthCtrlr", "OfflineTxForUnknownIdEnabled", "AllowOfflineTxForUnknownId"),
+];
+
+/// The key that an item of GetVariables or SetVariables means.
+fn variable(data: &Value) -> Option<&'static str> {
+    let is_it =
+        |(component, variable, _): &&(&str, &str, &str)| data["component"]["name"] == *component && data["variable"]["name"] == *variable;
+    VARIABLES.iter().find(is_it).map(|(_, _, key)| *key)
+}
 
 /// Keys that only tell.
 const READ_ONLY: &[&str] = &["LocalAuthListMaxLength", "SendLocalListMaxLength", "SupportedFeatureProfiles"];
@@ -22,7 +44,7 @@ struct Entry {
 
 impl Entry {
     fn of(info: &Value) -> Option<Self> {
-        let expires = info["expiryDate"].as_str().and_then(|text| text.parse().ok());
+        let expires = info["expiryDate"].as_str().or_else(|| info["cacheExpiryDateTime"].as_str()).and_then(|text| text.parse().ok());
         Some(Self { status: info["status"].as_str()?.to_owned(), expires })
     }
 
@@ -50,6 +72,8 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct CardMemory {
     keys: BTreeMap<&'static str, String>,
+    /// What the station speaks.
+    pub speaks: Version,
     has_list: bool,
     has_cache: bool,
     version: i64,
@@ -148,7 +172,8 @@ impl CardMemory {
 
     /// Remembers what an answer says of the card of a call.
     pub fn heard(&mut self, payload: &Value, answer: &Value) {
-        if let (true, Some(id_tag), Some(entry)) = (self.uses_cache(), payload["idTag"].as_str(), Entry::of(&answer["idTagInfo"])) {
+        let told = (self.speaks.card(payload), Entry::of(self.speaks.card_info(answer)));
+        if let (true, (Some(id_tag), Some(entry))) = (self.uses_cache(), told) {
             self.cache.insert(id_tag.to_lowercase(), entry);
         }
     }
@@ -162,6 +187,11 @@ impl CardMemory {
     /// Does what a command says; its answer. `None`: it is not the memory's.
     pub fn command(&mut self, action: &str, payload: &Value) -> Option<Value> {
         match action {
+            "GetLocalListVersion" if self.speaks == Version::V201 => {
+                Some(json!({"versionNumber": if self.uses_list() { self.version } else { 0 }}))
+            }
+            "GetVariables" => Some(self.variables(payload)),
+            "SetVariables" => Some(self.set_variables(payload)),
             "GetLocalListVersion" if self.has_list => Some(json!({"listVersion": if self.uses_list() { self.version } else { -1 }})),
             "SendLocalList" if self.has_list => Some(json!({"status": self.update_list(payload)})),
             "ClearCache" if self.uses_cache() => {
@@ -177,9 +207,9 @@ impl CardMemory {
 
     fn update_list(&mut self, payload: &Value) -> &'static str {
         if !self.uses_list() {
-            return "NotSupported";
+            return if self.speaks == Version::V16 { "NotSupported" } else { "Failed" };
         }
-        let version = payload["listVersion"].as_i64().unwrap_or_default();
+        let version = payload["listVersion"].as_i64().or_else(|| payload["versionNumber"].as_i64()).unwrap_or_default();
         let is_full = payload["updateType"] == "Full";
         if !is_full && version <= self.version {
             return "VersionMismatch";
@@ -189,11 +219,8 @@ impl CardMemory {
         let mut list = if is_full { BTreeMap::new() } else { self.list.clone() };
         let mut seen = Vec::new();
         for entry in entries {
-            let name = entry["idTag"].as_str().unwrap_or_default().to_lowercase();
-            if name.is_empty() || name.chars().count() > ID_TAG_MAX || seen.contains(&name) {
-                return "Failed";
-            }
-            match Entry::of(&entry["idTagInfo"]) {
+            let Some(name) = self.list_name(entry).filter(|name| !seen.contains(name)) else { return "Failed" };
+            match Entry::of(self.speaks.card_info(entry)) {
                 Some(info) => list.insert(name.clone(), info),
                 None if is_full => return "Failed",
                 None => list.remove(&name),
@@ -205,6 +232,44 @@ impl CardMemory {
         }
         (self.list, self.version) = (list, version);
         "Accepted"
+    }
+
+    /// The name of a card in the list: in 2.0.1 a card of another type than the reader's is another card.
+    fn list_name(&self, entry: &Value) -> Option<String> {
+        let name = self.speaks.card(entry)?.to_lowercase();
+        let (most, kind) = match self.speaks {
+            Version::V16 => (ID_TAG_MAX, READER),
+            Version::V201 => (ID_TOKEN_MAX, entry["idToken"]["type"].as_str()?),
+        };
+        let fits = !name.is_empty() && name.chars().count() <= most;
+        fits.then(|| if kind == READER { name } else { format!("{kind}:{name}") })
+    }
+
+    fn variables(&self, payload: &Value) -> Value {
+        let nothing = Vec::new();
+        let asked = payload["getVariableData"].as_array().unwrap_or(&nothing).iter().map(|data| {
+            let mut result = data.clone();
+            match variable(data).and_then(|key| self.keys.get(key)) {
+                Some(value) => (result["attributeStatus"], result["attributeValue"]) = (json!("Accepted"), json!(value)),
+                None => result["attributeStatus"] = json!("UnknownVariable"),
+            }
+            result
+        });
+        json!({"getVariableResult": asked.collect::<Vec<_>>()})
+    }
+
+    fn set_variables(&mut self, payload: &Value) -> Value {
+        let nothing = Vec::new();
+        let mut results = Vec::new();
+        for data in payload["setVariableData"].as_array().unwrap_or(&nothing) {
+            let key = variable(data).unwrap_or_default();
+            let status = match self.change_key(&json!({"key": key, "value": data["attributeValue"]})) {
+                "NotSupported" => "UnknownVariable",
+                status => status,
+            };
+            results.push(json!({"component": data["component"], "variable": data["variable"], "attributeStatus": status}));
+        }
+        json!({"setVariableResult": results})
     }
 
     fn configuration(&self, asked: &Value) -> Value {

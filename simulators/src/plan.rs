@@ -4,6 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::version::Version;
+
 /// What a plan is made of.
 #[derive(Debug, Clone)]
 pub struct PlanSetup {
@@ -26,6 +28,8 @@ pub struct PlanSetup {
 pub struct PlannedStation {
     /// Its identity.
     pub station_id: String,
+    /// What it speaks.
+    pub version: Version,
     /// Whether its one connector is quick.
     pub quick: bool,
     /// The cards that are shown there.

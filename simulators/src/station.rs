@@ -4,11 +4,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::memory::SharedMemory;
+use crate::version::{Kind, Said, Version};
 use crate::wire::{CallFailure, Commanded, Connection};
 
 /// Where a station's time comes from.
@@ -21,6 +22,8 @@ pub struct StationSetup {
     pub url: String,
     /// Its identity.
     pub station_id: String,
+    /// What it speaks.
+    pub version: Version,
     /// Its password.
     pub password: Option<String>,
     /// Its time.
@@ -32,10 +35,7 @@ pub struct StationSetup {
 /// A transaction message that waits to be confirmed.
 #[derive(Debug, Clone)]
 struct Queued {
-    action: &'static str,
-    /// Without the transaction id, which may not be known yet.
-    payload: Value,
-    session: usize,
+    said: Said,
     message_id: String,
     sent: bool,
 }
@@ -43,12 +43,10 @@ struct Queued {
 /// A message that was confirmed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Confirmed {
-    /// Its action.
-    pub action: &'static str,
-    /// The station's own count of the session.
-    pub session: usize,
-    /// The transaction's number.
-    pub transaction_id: i64,
+    /// What it told.
+    pub said: Said,
+    /// The transaction's number, or the name that the station gave it.
+    pub transaction: Value,
     /// The payload that was sent.
     pub payload: Value,
     /// The answer that came.
@@ -60,7 +58,10 @@ pub struct Station {
     setup: StationSetup,
     connection: Option<Connection>,
     queue: VecDeque<Queued>,
-    transaction_ids: HashMap<usize, i64>,
+    /// The sessions' transactions: their numbers, or the names that the station gave them.
+    transactions: HashMap<usize, Value>,
+    /// How many messages each session has.
+    places: HashMap<usize, u32>,
     sessions: usize,
     /// Commands of connections that have ended.
     commanded: Vec<Commanded>,
@@ -76,7 +77,8 @@ impl Station {
             setup,
             connection: None,
             queue: VecDeque::new(),
-            transaction_ids: HashMap::new(),
+            transactions: HashMap::new(),
+            places: HashMap::new(),
             sessions: 0,
             commanded: Vec::new(),
             memory: None,
@@ -101,16 +103,15 @@ impl Station {
         (self.setup.time)() + self.setup.clock_offset
     }
 
-    fn text(instant: DateTime<Utc>) -> String {
-        instant.to_rfc3339_opts(SecondsFormat::Millis, true)
-    }
-
     /// Connects and boots; the boot message's answer.
     pub async fn connect(&mut self) -> Result<Value, CallFailure> {
-        let mut connection = Connection::open(&self.setup.url, &self.setup.station_id, self.setup.password.as_deref()).await?;
+        let StationSetup { url, station_id, version, password, .. } = &self.setup;
+        let mut connection = Connection::open(url, station_id, *version, password.as_deref()).await?;
         connection.memory.clone_from(&self.memory);
-        let boot = json!({"chargePointVendor": "Juden", "chargePointModel": "Virtual", "firmwareVersion": "1.0", "chargePointSerialNumber": self.setup.station_id});
-        let answer = connection.call("BootNotification", &boot).await?;
+        if let Some(memory) = &self.memory {
+            memory.lock().speaks = *version;
+        }
+        let answer = connection.call("BootNotification", &version.boot(station_id)).await?;
         self.connection = Some(connection);
         Ok(answer)
     }
@@ -144,9 +145,9 @@ impl Station {
         self.commanded.iter().chain(open).cloned().collect()
     }
 
-    /// The number of a session's transaction, once it is known.
-    pub fn transaction_id(&self, session: usize) -> Option<i64> {
-        self.transaction_ids.get(&session).copied()
+    /// A session's transaction, once it is known: its number, or the name that the station gave it.
+    pub fn transaction(&self, session: usize) -> Option<&Value> {
+        self.transactions.get(&session)
     }
 
     /// A call that is not queued: lost when it fails.
@@ -163,13 +164,14 @@ impl Station {
 
     /// Shows a card; the status that the station is told.
     pub async fn authorize(&mut self, id_tag: &str) -> Result<String, CallFailure> {
-        let answer = self.call("Authorize", &json!({"idTag": id_tag})).await?;
-        Ok(answer["idTagInfo"]["status"].as_str().unwrap_or_default().to_owned())
+        let version = self.setup.version;
+        let answer = self.call("Authorize", &version.authorize(id_tag)).await?;
+        Ok(version.card_info(&answer)["status"].as_str().unwrap_or_default().to_owned())
     }
 
     /// Tells a connector's state.
     pub async fn status(&mut self, connector_id: i64, status: &str) -> Result<(), CallFailure> {
-        let payload = json!({"connectorId": connector_id, "errorCode": "NoError", "status": status, "timestamp": Self::text(self.now())});
+        let payload = self.setup.version.status(connector_id, status, self.now());
         self.call("StatusNotification", &payload).await.map(|_| ())
     }
 
@@ -181,27 +183,30 @@ impl Station {
     /// Starts a session; the station's own count of it. Queued, to be sent by [`Self::flush`].
     pub fn start(&mut self, connector_id: i64, id_tag: &str, at: DateTime<Utc>, meter_wh: i64) -> usize {
         self.sessions += 1;
-        let payload = json!({"connectorId": connector_id, "idTag": id_tag, "timestamp": Self::text(at), "meterStart": meter_wh});
-        self.enqueue("StartTransaction", payload, self.sessions);
+        if self.setup.version == Version::V201 {
+            self.transactions.insert(self.sessions, json!(Uuid::new_v4().to_string()));
+        }
+        self.enqueue(Kind::Start, self.sessions, connector_id, Some(id_tag), at, meter_wh);
         self.sessions
     }
 
     /// Reads a session's meter.
     pub fn meter(&mut self, session: usize, connector_id: i64, at: DateTime<Utc>, meter_wh: i64) {
-        let sample = json!({"value": meter_wh.to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"});
-        let payload = json!({"connectorId": connector_id, "meterValue": [{"timestamp": Self::text(at), "sampledValue": [sample]}]});
-        self.enqueue("MeterValues", payload, session);
+        self.enqueue(Kind::Reading, session, connector_id, None, at, meter_wh);
     }
 
     /// Stops a session.
     pub fn stop(&mut self, session: usize, id_tag: &str, at: DateTime<Utc>, meter_wh: i64) {
-        let payload = json!({"idTag": id_tag, "timestamp": Self::text(at), "meterStop": meter_wh, "reason": "Local"});
-        self.enqueue("StopTransaction", payload, session);
+        self.enqueue(Kind::Stop, session, 0, Some(id_tag), at, meter_wh);
     }
 
-    fn enqueue(&mut self, action: &'static str, payload: Value, session: usize) {
-        let message_id = Uuid::new_v4().to_string();
-        self.queue.push_back(Queued { action, payload, session, message_id, sent: false });
+    fn enqueue(&mut self, kind: Kind, session: usize, connector_id: i64, id_tag: Option<&str>, at: DateTime<Utc>, meter_wh: i64) {
+        let next = self.places.entry(session).or_default();
+        let place = *next;
+        *next += 1;
+        let offline = self.connection.is_none();
+        let said = Said { kind, connector_id, id_tag: id_tag.map(str::to_owned), at, meter_wh, session, place, offline };
+        self.queue.push_back(Queued { said, message_id: Uuid::new_v4().to_string(), sent: false });
     }
 
     /// Sends what waits, in order, until it is all confirmed or a call fails. A message that was sent
@@ -215,11 +220,9 @@ impl Station {
                 queued.message_id = Uuid::new_v4().to_string();
             }
             queued.sent = true;
-            let mut payload = queued.payload.clone();
-            if queued.action != "StartTransaction" {
-                payload["transactionId"] = json!(self.transaction_ids.get(&queued.session).copied().unwrap_or(-1));
-            }
-            let answer = match connection.call_as(&queued.message_id, queued.action, &payload).await {
+            let transaction = self.transactions.get(&queued.said.session).cloned().unwrap_or_else(|| json!(-1));
+            let (action, payload) = self.setup.version.transaction(&queued.said, &transaction);
+            let answer = match connection.call_as(&queued.message_id, action, &payload).await {
                 Ok(answer) => answer,
                 Err(failure) => {
                     if !matches!(failure, CallFailure::Refused { .. }) {
@@ -228,14 +231,14 @@ impl Station {
                     return Err(failure);
                 }
             };
-            let Some(queued) = self.queue.pop_front() else {
+            let Some(Queued { said, .. }) = self.queue.pop_front() else {
                 break;
             };
-            if queued.action == "StartTransaction" {
-                self.transaction_ids.insert(queued.session, answer["transactionId"].as_i64().unwrap_or(-1));
+            if action == "StartTransaction" {
+                self.transactions.insert(said.session, answer["transactionId"].clone());
             }
-            let transaction_id = self.transaction_ids.get(&queued.session).copied().unwrap_or(-1);
-            self.confirmed.push(Confirmed { action: queued.action, session: queued.session, transaction_id, payload, answer });
+            let transaction = self.transactions.get(&said.session).cloned().unwrap_or_else(|| json!(-1));
+            self.confirmed.push(Confirmed { said, transaction, payload, answer });
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use uuid::Uuid;
 
 use crate::memory::{Fault, SharedMemory};
+use crate::version::Version;
 
 /// Why a call brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +66,10 @@ fn answer_to(action: &str) -> Option<Value> {
         }
         "UnlockConnector" => json!({"status": "Unlocked"}),
         "DataTransfer" => json!({"status": "UnknownVendorId"}),
-        "ChangeAvailability"
+        "GetBaseReport" | "GetReport" => json!({"status": "NotSupported"}),
+        "RequestStartTransaction"
+        | "RequestStopTransaction"
+        | "ChangeAvailability"
         | "ChangeConfiguration"
         | "ClearCache"
         | "RemoteStartTransaction"
@@ -80,12 +84,12 @@ fn answer_to(action: &str) -> Option<Value> {
 
 impl Connection {
     /// Connects a station.
-    pub async fn open(url: &str, station_id: &str, password: Option<&str>) -> Result<Self, CallFailure> {
+    pub async fn open(url: &str, station_id: &str, version: Version, password: Option<&str>) -> Result<Self, CallFailure> {
         let failed = |cause: &dyn std::fmt::Display| CallFailure::Disconnected(cause.to_string());
         let address = format!("{}/{station_id}", url.trim_end_matches('/'));
         let mut request = address.into_client_request().map_err(|cause| failed(&cause))?;
         let headers = request.headers_mut();
-        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
+        headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(version.subprotocol()));
         if let Some(password) = password {
             let basic = format!("Basic {}", STANDARD.encode(format!("{station_id}:{password}")));
             headers.insert("Authorization", HeaderValue::from_str(&basic).map_err(|cause| failed(&cause))?);

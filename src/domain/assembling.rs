@@ -104,7 +104,7 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
     if evidence.ended_twice {
         session.flags.insert(Flag::StopDiffers);
     }
-    if evidence.first().is_some_and(|first| !evidence.is_whole(first, ended)) {
+    if evidence.first().is_some_and(|first| evidence.missing(first, ended) > 0) {
         session.flags.insert(Flag::StepsMissing);
     }
 }
@@ -117,8 +117,10 @@ fn beginning(evidence: &Evidence, registers: &Registers) -> Option<Beginning> {
     let before_end = |step: &&Step| evidence.ended().is_none_or(|ended| step.order < ended.order);
     if let Some(charging) = evidence.charging().filter(before_end) {
         let beginning = Beginning::at(charging);
-        // Energy may have flowed before: a step that is missing may have told it.
-        return Some(if evidence.is_whole(started, charging) { beginning } else { beginning.doubted(Flag::ChargingStartDoubtful) });
+        // Energy may have flowed before: a step that is missing may have told it. One alone cannot have told it where
+        // this one tells a change.
+        let doubtful = evidence.missing(started, charging) > i64::from(charging.changed);
+        return Some(if doubtful { beginning.doubted(Flag::ChargingStartDoubtful) } else { beginning });
     }
     let (true, Some(ended)) = (evidence.tells_charging, evidence.ended()) else {
         return Some(Beginning::at(started));
@@ -128,7 +130,7 @@ fn beginning(evidence: &Evidence, registers: &Registers) -> Option<Beginning> {
         _ => false,
     };
     // The station tells whether energy flows, every step is there, and none tells that it did.
-    if !delivered && evidence.is_whole(started, ended) {
+    if !delivered && evidence.missing(started, ended) == 0 {
         return Some(Beginning::at(ended).doubted(Flag::NeverCharged));
     }
     Some(Beginning::at(started).doubted(Flag::ChargingStartDoubtful))

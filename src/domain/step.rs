@@ -71,6 +71,8 @@ pub struct Step {
     pub evse_id: Option<i64>,
     /// Whether energy flows, where it says so.
     pub charging: Option<bool>,
+    /// Whether it was sent because that changed.
+    pub changed: bool,
     /// Why the transaction ended.
     pub reason: Option<String>,
     /// The energy register.
@@ -203,13 +205,14 @@ impl Evidence {
         }
     }
 
-    /// Whether every number from one step to another was seen.
-    pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
+    /// How many numbers between two steps were not seen.
+    pub fn missing(&self, from: &Step, to: &Step) -> i64 {
         let is_number = |step: &Step| (0..=NUMBER_MAX).contains(&step.order);
-        if !is_number(from) || !is_number(to) {
-            return true;
+        if !is_number(from) || !is_number(to) || to.order < from.order {
+            return 0;
         }
-        self.seen.iter().any(|(first, last)| *first <= from.order && to.order <= *last)
+        let within = |(first, last): &(i64, i64)| ((*last).min(to.order) - (*first).max(from.order) + 1).max(0);
+        to.order - from.order + 1 - self.seen.iter().map(within).sum::<i64>()
     }
 }
 

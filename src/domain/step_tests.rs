@@ -25,6 +25,7 @@ fn step(order: i64, kind: StepKind, minute: i64) -> Step {
         id_tag: None,
         evse_id: None,
         charging: None,
+        changed: false,
         reason: None,
         registers: Registers::default(),
         malformed: false,
@@ -39,6 +40,7 @@ impl Step {
 
     fn charging(mut self, charging: bool) -> Self {
         self.charging = Some(charging);
+        self.changed = true;
         self
     }
 
@@ -136,6 +138,23 @@ fn a_start_that_never_came_is_found_in_the_readings_and_flagged() {
     let found = session(&evidence(&steps));
     assert_eq!((found.start.at, measured(&found)), (at(3), (Some(27), Some(800))));
     assert!(found.flags.contains(&Flag::StartMissing));
+}
+
+#[test]
+fn one_lost_step_before_a_change_to_charging_cannot_have_told_it_but_two_can() {
+    let doubtful = |lost: &[usize], changed: bool| {
+        let mut steps = whole();
+        steps[2].changed = changed;
+        steps.insert(1, step(1, StepKind::Updated, 1));
+        for (place, step) in steps.iter_mut().enumerate() {
+            step.order = i64::try_from(place).unwrap();
+        }
+        let kept: Vec<Step> = steps.into_iter().enumerate().filter(|(place, _)| !lost.contains(place)).map(|(_, step)| step).collect();
+        session(&evidence(&kept)).flags.contains(&Flag::ChargingStartDoubtful)
+    };
+    assert!(!doubtful(&[], true) && !doubtful(&[], false));
+    assert!(!doubtful(&[1], true) && doubtful(&[1], false));
+    assert!(doubtful(&[1, 2], true));
 }
 
 #[test]

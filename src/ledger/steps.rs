@@ -23,6 +23,9 @@ const STAYING: [Flag; 6] =
 /// The state in which energy flows.
 const CHARGING: &str = "Charging";
 
+/// The trigger of a step that tells a change of that.
+const STATE_CHANGED: &str = "ChargingStateChanged";
+
 /// What a step does: its answer.
 pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
     let station = &submission.station.id;
@@ -183,6 +186,7 @@ fn as_step(submission: &Submission, report: &StepReport, order: i64, evidence: &
         id_tag: report.shown.as_ref().map(|shown| shown.id_tag.as_sent().to_owned()),
         evse_id: report.evse_id,
         charging: report.charging_state.as_deref().map(|state| state == CHARGING),
+        changed: report.trigger.as_deref() == Some(STATE_CHANGED),
         reason: report.stopped_reason.clone(),
         registers,
         malformed: !report.faults.is_empty(),

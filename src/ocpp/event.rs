@@ -109,6 +109,8 @@ pub struct StepReport {
     pub shown: Option<Shown>,
     /// Whether energy flows, in the station's word; absent where that did not change.
     pub charging_state: Option<String>,
+    /// What made the station send it, in its word.
+    pub trigger: Option<String>,
     /// Why the transaction ended.
     pub stopped_reason: Option<String>,
     /// The remote start that it followed.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use juden_fleet::fleet::{FleetSetup, Progress, StationLog, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
+use juden_fleet::version::Version;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -221,7 +222,8 @@ impl Nodes {
         for n in 0..count {
             self.station(&format!("CP{n}")).await;
             self.card(&format!("CARD{n}")).await;
-            stations.push(PlannedStation { station_id: format!("CP{n}"), quick: true, id_tags: vec![format!("CARD{n}")] });
+            let version = if n % 2 == 0 { Version::V16 } else { Version::V201 };
+            stations.push(PlannedStation { station_id: format!("CP{n}"), version, quick: true, id_tags: vec![format!("CARD{n}")] });
         }
         stations
     }

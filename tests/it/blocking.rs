@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use juden_fleet::memory::SharedMemory;
 use juden_fleet::station::{Station, StationSetup};
+use juden_fleet::version::Version;
 use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, TestServer, start, status, transaction};
@@ -29,9 +30,15 @@ impl Place {
 
     /// Connects a station that is registered.
     pub async fn back(server: &TestServer, id: &str, memory: &SharedMemory) -> Self {
+        Self::speaking(Version::V16, server, id, memory).await
+    }
+
+    /// The same in a version.
+    pub async fn speaking(version: Version, server: &TestServer, id: &str, memory: &SharedMemory) -> Self {
         let setup = StationSetup {
             url: server.ocpp_url(),
             station_id: id.to_owned(),
+            version,
             password: None,
             time: Arc::new(|| NOW.parse::<DateTime<Utc>>().unwrap()),
             clock_offset: TimeDelta::zero(),
@@ -274,7 +281,7 @@ async fn the_sessions_of_a_lost_card_are_stopped_only_where_that_is_set_and_nobo
         }
         let stopped: Vec<Value> =
             place.commands().into_iter().filter(|(name, _)| name.starts_with("Remote")).map(|(_, told)| told).collect();
-        let expected = json!({"transactionId": place.station.transaction_id(session).unwrap()});
+        let expected = json!({"transactionId": place.station.transaction(session).unwrap()});
         assert_eq!(stopped, vec![expected; stops], "remote-stop-on-lost = {set}");
     }
 }

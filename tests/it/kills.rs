@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
+use juden_fleet::version::Version;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
@@ -99,7 +100,8 @@ impl Process {
             let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": class}]});
             self.send("PUT", &format!("/stations/CP{n}"), Some(&body)).await;
             // No card is used at two stations: which of two sessions is refused would depend on arrival.
-            stations.push(PlannedStation { station_id: format!("CP{n}"), quick: class == "quick", id_tags: vec![card] });
+            let version = if n % 2 == 0 { Version::V16 } else { Version::V201 };
+            stations.push(PlannedStation { station_id: format!("CP{n}"), version, quick: class == "quick", id_tags: vec![card] });
         }
         (members, stations)
     }

@@ -5,6 +5,7 @@
 mod api;
 mod bad_input;
 mod blocking;
+mod both_versions;
 mod boundaries;
 mod cdrs;
 mod cli;

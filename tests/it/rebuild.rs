@@ -5,18 +5,25 @@ use juden::ocpp::protocol::Protocol;
 use juden::store::{Page, SessionFilter};
 use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
+use juden_fleet::version::Version;
 use serde_json::json;
 use std::sync::Arc;
 
-use crate::harness::{TestServer, start, stop, transaction};
+use crate::harness::{Socket, TestServer, start, stop, transaction};
 
 #[tokio::test]
 async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
+    for version in [Version::V16, Version::V201] {
+        rebuild(version).await;
+    }
+}
+
+async fn rebuild(version: Version) {
     let server = TestServer::at("2024-06-01T00:00:00Z").await;
     server.station("CP1").await;
     server.member_with_card("premium_100", "CARD1").await;
     server.clock("2024-06-30T00:00:00Z").await;
-    let stations = vec![PlannedStation { station_id: "CP1".into(), quick: true, id_tags: vec!["CARD1".into(), "STRANGE".into()] }];
+    let stations = vec![PlannedStation { station_id: "CP1".into(), version, quick: true, id_tags: vec!["CARD1".into(), "STRANGE".into()] }];
     let plan = PlanSetup {
         seed: 42,
         sessions_per_station: 12,
@@ -32,7 +39,7 @@ async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
         clock_offset: chrono::TimeDelta::zero(),
     };
     run(setup, plan, stations, Arc::new(Progress::default())).await;
-    let mut socket = server.socket("CP1").await;
+    let mut socket = Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
     let id = transaction(&socket.call("StartTransaction", start("CARD1", "1970-01-01T00:00:00Z", 0)).await);
     socket.call("StopTransaction", stop(id, "2024-06-29T00:00:00Z", -1)).await;
     socket.call("StopTransaction", stop(id, "2024-06-29T00:10:00Z", 5)).await;
@@ -47,7 +54,8 @@ async fn sessions_built_again_from_the_journal_are_the_same_sessions() {
     let journal = original.journal(0, 10_000).await.unwrap();
     assert!(journal.len() > 50);
     for entry in journal {
-        let decoded = Protocol::V16.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
+        let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
+        let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
         let incoming = juden::app::events::Incoming {
             station: &record,
             fence: &juden::cluster::Fence::default(),

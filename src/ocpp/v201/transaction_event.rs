@@ -42,6 +42,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         evse_id: fields.object("evse").and_then(|mut evse| evse.integer("id")),
         shown,
         charging_state,
+        trigger: fields.text("triggerReason"),
         stopped_reason,
         remote_start_id,
         readings: readings(&mut fields, "meterValue"),

@@ -37,6 +37,8 @@ struct StepText {
     evse: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     charging: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    changed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Begin, end, first and last register: each its milliseconds and watt-hours.
@@ -72,6 +74,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             id_tag: step.id_tag.clone(),
             evse: step.evse_id,
             charging: step.charging,
+            changed: step.changed,
             reason: step.reason.clone(),
             registers: registers.iter().any(Option::is_some).then_some(registers),
             malformed: step.malformed,
@@ -118,6 +121,7 @@ fn read_step(kept: StepText) -> Option<Step> {
         id_tag: kept.id_tag,
         evse_id: kept.evse,
         charging: kept.charging,
+        changed: kept.changed,
         reason: kept.reason,
         registers: Registers { begin, end, first, last },
         malformed: kept.malformed,
@@ -140,6 +144,7 @@ mod tests {
             id_tag: None,
             evse_id: None,
             charging: None,
+            changed: true,
             reason: None,
             registers: Registers::default(),
             malformed: false,

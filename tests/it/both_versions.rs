@@ -1,0 +1,328 @@
+//! What holds whichever version a station speaks, and what is 2.0.1's own, over real sockets.
+
+use juden_fleet::memory::SharedMemory;
+use juden_fleet::version::Version;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use serde_json::{Value, json};
+
+use crate::blocking::{Place, delivery, resume, suspend};
+use crate::harness::{Socket, TestServer, has_flag};
+
+const NOW: &str = "2024-06-10T00:00:00Z";
+const CARD: &str = "04A2B3C4D5E680";
+
+async fn newer(server: &TestServer, id: &str) -> Socket {
+    Socket::open(&format!("{}/{id}", server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_suspended_card_leaves_the_list_or_cache_of_a_charger_of_either_version_also_of_one_that_was_away() {
+    for version in [Version::V16, Version::V201] {
+        for (has_list, means) in [(true, "local_list"), (false, "clear_cache")] {
+            let server = TestServer::at(NOW).await;
+            let (_, card) = server.member_with_card("simple", CARD).await;
+            let (here, away) = (SharedMemory::new(has_list, true), SharedMemory::new(has_list, true));
+            server.station("HERE").await;
+            server.station("AWAY").await;
+            let mut here = Place::speaking(version, &server, "HERE", &here).await;
+            let mut gone = Place::speaking(version, &server, "AWAY", &away).await;
+            for place in [&mut here, &mut gone] {
+                assert_eq!(place.station.authorize(CARD).await.unwrap(), "Accepted");
+                assert!(place.station.lets_charge_offline(CARD), "{version:?}: it is in the cache");
+            }
+            gone.station.go_offline().await;
+            assert_eq!(suspend(&server, &card).await["stations_pending"], 2);
+            here.until(&server, &card, &format!("block delivered {means}")).await;
+            assert!(!here.station.lets_charge_offline(CARD), "{version:?} {means}");
+            assert_eq!(delivery(&server, &card, "AWAY").await, "block pending -");
+            assert!(gone.station.lets_charge_offline(CARD), "it does not know yet");
+            let mut back = Place::speaking(version, &server, "AWAY", &away).await;
+            back.until(&server, &card, &format!("block delivered {means}")).await;
+            assert!(!back.station.lets_charge_offline(CARD), "{version:?} {means}");
+            resume(&server, &card).await;
+            here.until(&server, &card, &format!("allow delivered {means}")).await;
+            assert_eq!(here.station.authorize(CARD).await.unwrap(), "Accepted");
+            assert!(here.station.lets_charge_offline(CARD), "{version:?} {means}");
+        }
+    }
+}
+
+fn step(kind: &str, place: i64, minute: i64, more: &Value) -> Value {
+    let at = format!("2024-06-09T12:{minute:02}:00Z");
+    let mut step = json!({"eventType": kind, "timestamp": at, "triggerReason": "Trigger", "seqNo": place,
+        "transactionInfo": {"transactionId": "T-1"}});
+    for (name, value) in more.as_object().unwrap() {
+        if name == "transactionInfo" {
+            step["transactionInfo"]["chargingState"] = value["chargingState"].clone();
+        } else {
+            step[name] = value.clone();
+        }
+    }
+    step
+}
+
+fn register(minute: i64, wh: i64, context: &str) -> Value {
+    json!([{"timestamp": format!("2024-06-09T12:{minute:02}:00Z"), "sampledValue": [{"value": wh, "context": context}]}])
+}
+
+/// Plugged in at 12:00, card at 12:01, energy from 12:02 on, unplugged at 12:32.
+fn whole() -> Vec<Value> {
+    vec![
+        step(
+            "Started",
+            0,
+            0,
+            &json!({"transactionInfo": {"chargingState": "EVConnected"}, "evse": {"id": 1}, "meterValue": register(0, 1_000, "Transaction.Begin")}),
+        ),
+        step("Updated", 1, 1, &json!({"idToken": {"idToken": CARD, "type": "ISO14443"}})),
+        step("Updated", 2, 2, &json!({"triggerReason": "ChargingStateChanged", "transactionInfo": {"chargingState": "Charging"}})),
+        step("Updated", 3, 17, &json!({"meterValue": register(17, 6_000, "Sample.Periodic")})),
+        step("Updated", 4, 31, &json!({"transactionInfo": {"chargingState": "SuspendedEV"}})),
+        step(
+            "Ended",
+            5,
+            32,
+            &json!({"idToken": {"idToken": CARD, "type": "ISO14443"}, "meterValue": register(32, 11_000, "Transaction.End")}),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_right_or_flagged() {
+    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("JUDEN_SEED={seed}");
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let server = TestServer::at("2024-06-08T00:00:00Z").await;
+    let cases: Vec<(Option<usize>, usize)> = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)]
+        .into_iter()
+        .flat_map(|lost| (0..6).map(move |round| (lost, round)))
+        .collect();
+    for n in 0..cases.len() {
+        server.member_with_card("premium_100", &format!("CARD{n}")).await;
+    }
+    server.clock("2024-06-10T12:00:00Z").await;
+    for (n, (lost, round)) in cases.into_iter().enumerate() {
+        let name = format!("CP-{round}-{}", lost.map_or("all".to_owned(), |place| place.to_string()));
+        server.station(&name).await;
+        let mut steps: Vec<Value> =
+            whole().into_iter().enumerate().filter(|(place, _)| Some(*place) != lost).map(|(_, step)| step).collect();
+        for step in steps.iter_mut().filter(|step| step["idToken"].is_object()) {
+            step["idToken"]["idToken"] = json!(format!("CARD{n}"));
+        }
+        steps.extend(steps.clone().into_iter().take(round));
+        steps.shuffle(&mut random);
+        let mut socket = newer(&server, &name).await;
+        let mut answers = std::collections::HashMap::new();
+        for step in &steps {
+            let answer = socket.call("TransactionEvent", step.clone()).await;
+            assert_eq!(answer[0], 3, "{answer}");
+            let first = answers.entry(step["seqNo"].as_i64()).or_insert_with(|| answer[2].clone());
+            assert_eq!(*first, answer[2], "a repeat has the first answer");
+            assert_eq!(answer[2]["idTokenInfo"].is_object(), step["idToken"].is_object(), "{answer}");
+        }
+        let sessions = server.sessions_at(&name).await;
+        assert_eq!(sessions.len(), 1, "{name}: {steps:#?}");
+        check(&sessions[0], lost, &name);
+    }
+}
+
+fn check(session: &Value, lost: Option<usize>, name: &str) {
+    let measured = (session["started_at"].as_str(), session["stopped_at"].as_str(), session["energy_wh"].as_i64());
+    let right = (Some("2024-06-09T12:02:00Z"), Some("2024-06-09T12:32:00Z"), Some(10_000));
+    let state = session["state"].as_str().unwrap();
+    match lost {
+        None | Some(1 | 3 | 4) => {
+            assert_eq!(measured, right, "{name}: {session}");
+            // With the card's step lost, the end tells the card.
+            assert_eq!((state, session["units"].as_i64()), ("ended", Some(30)), "{name}: {session}");
+            assert_eq!(has_flag(session, "steps_missing"), lost.is_some(), "{name}: {session}");
+        }
+        Some(0) => {
+            assert_eq!((measured.0, measured.1), (right.0, right.1), "{name}: {session}");
+            assert!(has_flag(session, "start_missing") && state == "review", "{name}: {session}");
+        }
+        Some(2) => assert!(has_flag(session, "charging_start_doubtful") && state == "review", "{name}: {session}"),
+        Some(_) => assert_eq!((measured.0, measured.1, state), (right.0, None, "open"), "{name}: {session}"),
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_says_something_else_under_its_number_is_set_aside() {
+    let server = TestServer::at(NOW).await;
+    server.member_with_card("simple", CARD).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    for step in whole() {
+        socket.call("TransactionEvent", step).await;
+    }
+    let mut other = whole().pop().unwrap();
+    other["meterValue"] = register(32, 99_000, "Transaction.End");
+    let answer = socket.call("TransactionEvent", other).await;
+    assert_eq!(answer[2]["idTokenInfo"]["status"], "Accepted");
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert_eq!(session["energy_wh"], 10_000);
+    assert!(has_flag(&session, "step_differs"), "{session}");
+    let detail = server.get(&format!("/sessions/{}", session["session_id"].as_str().unwrap())).await;
+    let effects: Vec<&str> = detail["messages"].as_array().unwrap().iter().map(|one| one["effect"].as_str().unwrap()).collect();
+    assert_eq!(effects, ["started", "updated", "updated", "updated", "updated", "ended", "differing_step"]);
+}
+
+#[tokio::test]
+async fn a_late_first_step_moves_a_session_to_the_month_in_which_it_began() {
+    let server = TestServer::at("2024-05-31T00:00:00Z").await;
+    let (member, _) = server.member_with_card("simple", CARD).await;
+    server.station("CP1").await;
+    server.clock("2024-06-10T00:00:00Z").await;
+    let mut socket = newer(&server, "CP1").await;
+    let at = |kind: &str, place: i64, at: &str| {
+        json!({"eventType": kind, "timestamp": at, "triggerReason": "Trigger", "seqNo": place, "evse": {"id": 1}, "offline": true,
+            "idToken": {"idToken": CARD, "type": "ISO14443"}, "transactionInfo": {"transactionId": "T-1"}})
+    };
+    socket.call("TransactionEvent", at("Updated", 1, "2024-05-31T15:10:00Z")).await;
+    socket.call("TransactionEvent", at("Ended", 2, "2024-05-31T15:20:00Z")).await;
+    assert_eq!(server.sessions_at("CP1").await[0]["usage_month"], "2024-06");
+    assert_eq!(server.post("/months/2024-05/close", &json!({})).await.status, 200);
+    socket.call("TransactionEvent", at("Started", 0, "2024-05-31T14:50:00Z")).await;
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert_eq!((&session["usage_month"], &session["units"], &session["state"]), (&json!("2024-05"), &json!(30), &json!("ended")));
+    // May was closed before: what came late is a line of June's invoice.
+    server.clock("2024-07-06T00:00:00Z").await;
+    assert_eq!(server.post("/months/2024-06/close", &json!({})).await.status, 200);
+    let bill = server.get(&format!("/members/{member}/bills/2024-06")).await;
+    let lines: Vec<(&str, &str)> = bill["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| (line["code"].as_str().unwrap(), line["usage_month"].as_str().unwrap()))
+        .collect();
+    assert!(lines.contains(&("adjustment", "2024-05")), "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_frame_has_the_newer_versions_errors_and_the_connection_lives() {
+    let server = TestServer::at(NOW).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    for (sent, id, code) in [
+        ("hello", "-1", "RpcFrameworkError"),
+        ("{}", "-1", "RpcFrameworkError"),
+        ("[2]", "-1", "RpcFrameworkError"),
+        (r#"[9,"x",{}]"#, "x", "MessageTypeNotSupported"),
+        (r#"[2,"x","Nonsense",{}]"#, "x", "NotImplemented"),
+        (r#"[2,"x","Reset",{}]"#, "x", "NotSupported"),
+        (r#"[2,"x","StatusNotification",{}]"#, "x", "OccurrenceConstraintViolation"),
+        (r#"[2,"x","StatusNotification",{"evseId":"?"}]"#, "x", "TypeConstraintViolation"),
+        (r#"[2,"x","Heartbeat",[]]"#, "x", ""),
+        (r#"[2,"x","BootNotification",[]]"#, "x", "FormatViolation"),
+        (r#"[2,"x","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#, "x", "NotSupported"),
+        (r#"[2,"x","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M"}}]"#, "x", "OccurrenceConstraintViolation"),
+    ] {
+        socket.send(sent).await;
+        let answer = socket.next().await.unwrap();
+        let told = if answer[0] == 4 { answer[2].as_str().unwrap() } else { "" };
+        assert_eq!((answer[1].as_str().unwrap(), told), (id, code), "{sent}: {answer}");
+    }
+    for broken in [
+        r#"[2,"t","TransactionEvent",{}]"#,
+        r#"[2,"t","TransactionEvent",null]"#,
+        r#"[2,"t","TransactionEvent",{"transactionInfo":{"transactionId":"T"},"eventType":"Ended","seqNo":-5,"timestamp":"1970-01-01"}]"#,
+        r#"[2,"t","TransactionEvent",{"transactionInfo":{"transactionId":"T"},"eventType":7,"seqNo":9223372036854775807}]"#,
+        r#"[2,"t","TransactionEvent",{"transactionInfo":"T","eventType":"Started","seqNo":1,"idToken":{"idToken":"A","#,
+        r#"[2,"t","MeterValues",{"evseId":1,"meterValue":[{"sampledValue":[{"value":"x"}]}]}]"#,
+    ] {
+        socket.send(broken).await;
+        let answer = socket.next().await.unwrap();
+        assert_eq!((&answer[0], &answer[1]), (&json!(3), &json!("t")), "{broken}: {answer}");
+    }
+    socket.lives().await;
+}
+
+#[tokio::test]
+async fn a_station_that_needs_nobodys_card_is_told_yes_and_its_session_belongs_to_no_card() {
+    let server = TestServer::at(NOW).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    let nobody = json!({"idToken": "", "type": "NoAuthorization"});
+    let answer = socket.call("Authorize", json!({"idToken": nobody})).await;
+    assert_eq!(answer[2], json!({"idTokenInfo": {"status": "Accepted"}}));
+    let mut started = whole().remove(0);
+    started["idToken"] = nobody;
+    assert_eq!(socket.call("TransactionEvent", started).await[2], json!({"idTokenInfo": {"status": "Accepted"}}));
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert!(has_flag(&session, "no_card") && session["card_number"].is_null(), "{session}");
+}
+
+#[tokio::test]
+async fn a_number_typed_at_a_key_pad_is_not_the_card_with_that_number() {
+    let server = TestServer::at(NOW).await;
+    server.member_with_card("simple", "4711").await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    for (kind, status) in
+        [("ISO14443", "Accepted"), ("Local", "Accepted"), ("KeyCode", "Unknown"), ("eMAID", "Unknown"), ("MacAddress", "Unknown")]
+    {
+        let answer = socket.call("Authorize", json!({"idToken": {"idToken": "4711", "type": kind}})).await;
+        assert_eq!(answer[2]["idTokenInfo"]["status"], status, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_of_the_device_model_is_kept_and_belongs_to_the_command_that_asked_for_it() {
+    let server = TestServer::at(NOW).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    let asking = async { server.post("/stations/CP1/ocpp/GetBaseReport", &json!({"requestId": 7, "reportBase": "FullInventory"})).await };
+    let answering = async {
+        let command = socket.next().await.unwrap();
+        assert_eq!(command[2], "GetBaseReport");
+        socket.send(&json!([3, command[1], {"status": "Accepted"}]).to_string()).await;
+    };
+    let (asked, ()) = tokio::join!(asking, answering);
+    assert_eq!(asked.json()["outcome"], "accepted");
+    let part = |seq: i64, more: bool, name: &str, value: &str| {
+        json!({"requestId": 7, "generatedAt": NOW, "seqNo": seq, "tbc": more, "reportData": [{"component": {"name": "EVSE", "evse": {"id": 1}},
+            "variable": {"name": name}, "variableAttribute": [{"value": value}]}]})
+    };
+    // Parts may come out of order.
+    for part in [part(1, false, "Power", "50000"), part(0, true, "Available", "true")] {
+        assert_eq!(socket.call("NotifyReport", part).await[2], json!({}));
+    }
+    let commands = server.get("/stations/CP1/commands").await;
+    let id = commands["items"][0]["command_id"].as_i64().unwrap();
+    let detail = server.get(&format!("/stations/CP1/commands/{id}")).await;
+    let parts: Vec<i64> = detail["reports"].as_array().unwrap().iter().map(|one| one["seq_no"].as_i64().unwrap()).collect();
+    assert_eq!((parts, &detail["complete"]), (vec![0, 1], &json!(true)));
+    let model = server.get("/stations/CP1/device-model?limit=1").await;
+    assert_eq!((&model["items"][0]["component"], &model["items"][0]["variable"]), (&json!("EVSE@1"), &json!("Available")));
+    let cursor = model["next_cursor"].as_str().unwrap();
+    let rest = server.get(&format!("/stations/CP1/device-model?cursor={}", cursor.replace('|', "%7C").replace('@', "%40"))).await;
+    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["items"][0]["variable"]), (1, &json!("Power")));
+    assert_eq!(rest["items"][0]["report"]["variableAttribute"][0]["value"], "50000");
+}
+
+#[tokio::test]
+async fn a_session_is_stopped_by_the_name_that_its_station_gave_it() {
+    let server = TestServer::at(NOW).await;
+    server.member_with_card("simple", CARD).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    for step in whole().into_iter().take(3) {
+        socket.call("TransactionEvent", step).await;
+    }
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    for body in [
+        json!({"command": "remote_stop", "session_id": session["session_id"]}),
+        json!({"command": "remote_stop", "transaction_id": session["transaction_id"]}),
+        json!({"command": "remote_stop", "transaction_id": "T-1"}),
+    ] {
+        let asking = async { server.post("/stations/CP1/commands", &body).await };
+        let answering = async {
+            let command = socket.next().await.unwrap();
+            assert_eq!((&command[2], &command[3]), (&json!("RequestStopTransaction"), &json!({"transactionId": "T-1"})));
+            socket.send(&json!([3, command[1], {"status": "Accepted"}]).to_string()).await;
+        };
+        let (asked, ()) = tokio::join!(asking, answering);
+        assert_eq!(asked.json()["outcome"], "accepted", "{body}");
+    }
+}
