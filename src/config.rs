@@ -12,6 +12,7 @@ use crate::app::AppSettings;
 use crate::app::months::CLOSE_DAY_MAX;
 use crate::domain::email::EmailRule;
 use crate::domain::invoice::Issuer;
+use crate::link::tls::{Tls, TlsFiles};
 
 /// A setting's key, default and meaning.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +33,13 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 31] = [
+pub const KEYS: [Key; 36] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
+    key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
+    key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
+    key("tls-key", "", "files of their keys (PEM), in the same order"),
+    key("tls-client-ca", "", "file of the authorities that sign stations' certificates (PEM); empty: no station can show one"),
+    key("tls-client-organization", "", "the organization that stations' certificates must name; empty: any"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
@@ -90,6 +96,8 @@ pub struct LinkSettings {
 pub struct Config {
     /// Where stations connect.
     pub ocpp_listen: Option<SocketAddr>,
+    /// Where stations connect over TLS, with which certificates.
+    pub ocpp_tls: Option<(SocketAddr, TlsFiles)>,
     /// Where the API is.
     pub http_listen: SocketAddr,
     /// The store.
@@ -222,6 +230,7 @@ impl Texts {
         let idle_s = self.number("idle-timeout-s", 0, 604_800);
         let config = Config {
             ocpp_listen: if self.text("ocpp-listen") == "none" { None } else { Some(self.address("ocpp-listen")) },
+            ocpp_tls: self.tls(),
             http_listen: self.address("http-listen"),
             database_url: self.read(
                 "database-url",
@@ -248,6 +257,7 @@ impl Texts {
                 heartbeat_interval_s: u32::try_from(heartbeat_s).unwrap_or(u32::MAX),
                 card_cache_for: TimeDelta::hours(i64::try_from(self.number("card-cache-hours", 1, 8_760)).unwrap_or(1)),
                 min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3)).unwrap_or(3),
+                client_organization: self.text("tls-client-organization").to_owned(),
                 month_close: self.month_close(),
                 payment_due_days: self.number("payment-due-days", 0, 365),
                 remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
@@ -284,6 +294,33 @@ impl Texts {
             }),
         };
         if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
+    }
+
+    /// The TLS listener. Its certificates and keys come in pairs.
+    fn tls(&mut self) -> Option<(SocketAddr, TlsFiles)> {
+        let files =
+            |text: &str| -> Vec<PathBuf> { text.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from).collect() };
+        let (chains, keys) = (files(self.text("tls-cert")), files(self.text("tls-key")));
+        if self.text("ocpp-tls-listen").is_empty() {
+            for name in ["tls-cert", "tls-key", "tls-client-ca"] {
+                if !self.text(name).is_empty() {
+                    self.faults.push(format!("{name}: it is used by the TLS listener alone: set ocpp-tls-listen too, or leave it out"));
+                }
+            }
+            return None;
+        }
+        let address = self.address("ocpp-tls-listen");
+        if chains.is_empty() || chains.len() != keys.len() {
+            let count = (chains.len(), keys.len());
+            self.faults
+                .push(format!("tls-cert, tls-key: {} and {} files are not allowed: each certificate must have its key", count.0, count.1));
+        }
+        let client_ca = self.optional("tls-client-ca").map(PathBuf::from);
+        let files = TlsFiles { identities: chains.into_iter().zip(keys).collect(), client_ca };
+        if let Err(fault) = Tls::read(files.clone()) {
+            self.faults.push(format!("tls-cert, tls-key, tls-client-ca: {fault}"));
+        }
+        Some((address, files))
     }
 
     fn registration_number(&mut self) -> String {

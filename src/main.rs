@@ -140,6 +140,9 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if let Some(key) = &server.made_admin_key {
         println!("operator's API key, shown this once: {key}");
     }
+    if let Some(tls) = server.ocpp_tls {
+        println!("stations connect over TLS to wss://{tls}/ocpp/STATION_ID");
+    }
     if let Some(ocpp) = server.ocpp {
         println!("stations connect to ws://{ocpp}/ocpp/STATION_ID");
     }

@@ -1,5 +1,4 @@
-//! Who may connect: a station's identity, security profile and password (security profiles 0 and 1
-//! on the plain listener), and the operator's key.
+//! Who may connect: a station's identity, security profile, password and certificate, and the operator's key.
 
 use std::sync::Arc;
 
@@ -23,6 +22,10 @@ pub enum Denied {
     SecurityProfile,
     /// The user is not the station, or the password is missing or wrong.
     Password,
+    /// No certificate was shown where the station must show one.
+    NoCertificate,
+    /// The certificate is another station's, or another operator's.
+    CertificateSubject,
     /// No protocol in common.
     Protocol,
 }
@@ -35,9 +38,29 @@ impl Denied {
             Self::UnknownStation => (404, "unknown_station"),
             Self::SecurityProfile => (401, "security_profile"),
             Self::Password => (401, "password"),
+            Self::NoCertificate => (401, "no_certificate"),
+            Self::CertificateSubject => (401, "certificate_subject"),
             Self::Protocol => (400, "protocol"),
         }
     }
+}
+
+/// Who a station's certificate is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its subject's common name: the station's identity, or its serial number (OCPP A00.FR.405).
+    pub common_name: String,
+    /// Its subject's organization: the operator (A00.FR.404).
+    pub organization: Option<String>,
+}
+
+/// How a station comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Transport {
+    /// Without TLS.
+    Plain,
+    /// Over TLS, with a certificate that an authority of ours signed where it showed one.
+    Tls(Option<ClientCertificate>),
 }
 
 /// What a station shows at the door.
@@ -61,25 +84,41 @@ pub struct Admitted {
 }
 
 impl App {
-    /// Decides who may connect over a plain connection.
-    pub async fn admit_station(&self, id: &str, shown: &Credentials) -> Done<Result<Admitted, Denied>> {
+    /// Decides who may connect. A station is registered for one security profile, and comes with no other
+    /// (OCPP A00.FR.001).
+    pub async fn admit_station(&self, id: &str, shown: &Credentials, transport: &Transport) -> Done<Result<Admitted, Denied>> {
         let Ok(id) = StationId::parse(id) else {
             return Ok(Err(Denied::BadIdentity));
         };
         let Some(station) = self.stations.find(&id).await? else {
             return Ok(Err(Denied::UnknownStation));
         };
-        // Profiles 2 and 3 need TLS, and a plain connection is a lower profile (OCPP A00.FR.001).
-        if station.security_profile > 1 || station.security_profile < self.settings.min_security_profile {
+        if station.security_profile < self.settings.min_security_profile {
             return Ok(Err(Denied::SecurityProfile));
         }
-        if station.security_profile == 1 && !self.knows_password(&station, shown).await {
-            return Ok(Err(Denied::Password));
+        let denied = match (station.security_profile, transport) {
+            (0, Transport::Plain) => None,
+            (1, Transport::Plain) | (2, Transport::Tls(_)) => (!self.knows_password(&station, shown).await).then_some(Denied::Password),
+            (3, Transport::Tls(None)) => Some(Denied::NoCertificate),
+            (3, Transport::Tls(Some(certificate))) => (!self.is_of(&station, certificate)).then_some(Denied::CertificateSubject),
+            _ => Some(Denied::SecurityProfile),
+        };
+        if let Some(denied) = denied {
+            return Ok(Err(denied));
         }
         Ok(match protocol(&station, shown) {
             Some((protocol, named)) => Ok(Admitted { station, protocol, named }),
             None => Err(Denied::Protocol),
         })
+    }
+
+    /// Whether a certificate is a station's: its common name is the station's identity or the serial number that it
+    /// told, and its organization is the operator's where one is set.
+    fn is_of(&self, station: &StationRecord, certificate: &ClientCertificate) -> bool {
+        let serial = station.boot.as_ref().and_then(|boot| boot.serial.as_deref());
+        let named = certificate.common_name == station.id.as_str() || serial == Some(&certificate.common_name);
+        let wanted = &self.settings.client_organization;
+        named && (wanted.is_empty() || certificate.organization.as_ref() == Some(wanted))
     }
 
     async fn knows_password(&self, station: &StationRecord, shown: &Credentials) -> bool {

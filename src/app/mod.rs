@@ -54,6 +54,8 @@ pub struct AppSettings {
     pub card_cache_for: TimeDelta,
     /// The lowest security profile that is let in.
     pub min_security_profile: u8,
+    /// The organization that stations' certificates must name; empty: any.
+    pub client_organization: String,
     /// The day of the following month on which a month is closed, and the time of that day in
     /// Japan; `None`: by hand.
     pub month_close: Option<(u32, chrono::NaiveTime)>,

@@ -99,7 +99,8 @@ fn apply(
     let payload = (submission.encode)(&told);
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(&mut session), connector_id, &report.readings);
-    keep(book, submission, Some(session.id), report.kind.name(), &payload);
+    let again = report.kind == StepKind::Ended && before.is_some_and(|before| before.stop.is_some());
+    keep(book, submission, Some(session.id), if again { "differing_stop" } else { report.kind.name() }, &payload);
     let left = before.and_then(|before| Some((before.member.clone()?, before.month())));
     if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
         book.left(member, month);

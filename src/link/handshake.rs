@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::Link;
-use crate::app::access::{Admitted, Credentials, Denied};
+use crate::app::access::{Admitted, Credentials, Denied, Transport};
 use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Cluster;
 
@@ -79,6 +79,7 @@ pub async fn answer(
     link: &Arc<Link>,
     mut request: Request<Incoming>,
     peer: SocketAddr,
+    transport: &Transport,
     upgraded: &mpsc::Sender<Entering>,
 ) -> Response<Full<Bytes>> {
     let Some(key) = websocket_key(request.headers()) else {
@@ -96,7 +97,7 @@ pub async fn answer(
     link.throttle.wait(&throttle_key).await;
     let admitted = match &identity {
         None => Ok(Err(Denied::BadIdentity)),
-        Some(identity) => link.app.admit_station(identity, &credentials).await,
+        Some(identity) => link.app.admit_station(identity, &credentials, transport).await,
     };
     match admitted {
         Err(cause) => {

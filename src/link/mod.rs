@@ -3,6 +3,7 @@
 mod connection;
 mod handshake;
 mod outgoing;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,11 +13,16 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
+use self::tls::Tls;
 use crate::app::App;
+use crate::app::access::Transport;
+use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Seats;
 use crate::config::LinkSettings;
 
@@ -42,32 +48,37 @@ pub struct Link {
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
     handshakes: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Link {
     /// A link over the use cases.
     pub fn new(app: Arc<App>, seats: Arc<Seats>, settings: LinkSettings) -> Self {
-        Self { app, seats, settings, throttle: handshake::PasswordThrottle::new(), handshakes: Semaphore::new(HANDSHAKES_AT_ONCE) }
+        let places = Arc::new(Semaphore::new(settings.max_connections));
+        let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
+        Self { app, seats, settings, throttle, handshakes, places }
     }
 }
 
-/// Accepts stations until `stop` becomes true, then lets each finish the call it is in. Returns
-/// when the last connection has ended.
-pub async fn serve(link: Arc<Link>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(link.settings.max_connections));
+/// Accepts stations, over TLS where `tls` is given, until `stop` becomes true; then lets each finish the call it is in.
+/// Returns when the last connection has ended.
+pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>, mut stop: watch::Receiver<bool>) {
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     loop {
         // Beyond the limit, new connections wait in the kernel's queue.
         let accepted = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &link.places) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
             Ok((stream, peer, place)) => {
                 let _ = stream.set_nodelay(true);
-                let (link, alive, stop) = (link.clone(), alive.clone(), stop.clone());
+                let (link, alive, stop, tls) = (link.clone(), alive.clone(), stop.clone(), tls.clone());
                 tokio::spawn(async move {
-                    serve_one(link, stream, peer, stop).await;
+                    match tls {
+                        None => serve_one(link, stream, peer, Transport::Plain, stop).await,
+                        Some(tls) => serve_tls(link, &tls, stream, peer, stop).await,
+                    }
                     drop(alive);
                     drop(place);
                 });
@@ -91,13 +102,34 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Res
     Ok((stream, peer, place))
 }
 
+/// One connection over TLS. What cannot be agreed on is counted and shown to the operator.
+async fn serve_tls(link: Arc<Link>, tls: &Tls, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    match timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).and_then(tls::subject);
+            serve_one(link, stream, peer, Transport::Tls(certificate), stop).await;
+        }
+        Ok(Err(cause)) => link.app.refusals.note(HandshakeRefusal {
+            at: link.app.now(),
+            peer: peer.to_string(),
+            station_id: String::new(),
+            status: 0,
+            reason: tls::refusal(&cause),
+        }),
+        Err(_) => {}
+    }
+}
+
 /// One connection, from handshake to end. A handshake under way ends with the server.
-async fn serve_one(link: Arc<Link>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn serve_one<S>(link: Arc<Link>, stream: S, peer: SocketAddr, transport: Transport, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let (upgraded, mut upgrades) = mpsc::channel(1);
     let door = link.clone();
     let service = service_fn(move |request| {
-        let (link, upgraded) = (door.clone(), upgraded.clone());
-        async move { Ok::<_, Infallible>(handshake::answer(&link, request, peer, &upgraded).await) }
+        let (link, upgraded, transport) = (door.clone(), upgraded.clone(), transport.clone());
+        async move { Ok::<_, Infallible>(handshake::answer(&link, request, peer, &transport, &upgraded).await) }
     });
     let http = http1::Builder::new()
         .timer(TokioTimer::new())

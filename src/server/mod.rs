@@ -28,6 +28,7 @@ use crate::export::Format;
 use crate::export::files::ExportFile;
 use crate::http::{self, Api};
 use crate::ledger::{self, Ledger, LedgerParts};
+use crate::link::tls::Tls;
 use crate::link::{self, Link};
 use crate::store::nodes::NodeStore;
 use crate::store::{NodeRun, Store};
@@ -48,6 +49,8 @@ pub struct Server {
     pub app: Arc<App>,
     /// Where stations connect.
     pub ocpp: Option<SocketAddr>,
+    /// Where they connect over TLS.
+    pub ocpp_tls: Option<SocketAddr>,
     /// Where the API is.
     pub http: SocketAddr,
     /// The operator's key, where it was made just now.
@@ -205,15 +208,18 @@ impl Server {
             }
         });
 
-        let (ocpp, link) = match config.ocpp_listen {
-            None => (None, tokio::spawn(async {})),
-            Some(address) => {
-                let listener = listen("ocpp-listen", address).await?;
-                let address = listener.local_addr()?;
-                let link = Arc::new(Link::new(app.clone(), seats, config.link.clone()));
-                (Some(address), tokio::spawn(link::serve(link, listener, stopped)))
-            }
+        let link = Arc::new(Link::new(app.clone(), seats, config.link.clone()));
+        let plain = match config.ocpp_listen {
+            Some(address) => Some(listen("ocpp-listen", address).await?),
+            None => None,
         };
+        let over_tls = match &config.ocpp_tls {
+            Some((address, files)) => Some((listen("ocpp-tls-listen", *address).await?, Arc::new(Tls::read(files.clone())?))),
+            None => None,
+        };
+        let ocpp = plain.as_ref().map(TcpListener::local_addr).transpose()?;
+        let ocpp_tls = over_tls.as_ref().map(|(listener, _)| listener.local_addr()).transpose()?;
+        let link = tokio::spawn(serve_stations(link, plain, over_tls, stopped));
         let pulse = node.clone().map(|node| tokio::spawn(node.run_until_dropped()));
         let looking = tokio::spawn({
             let app = app.clone();
@@ -221,8 +227,8 @@ impl Server {
                 tokio::join!(app.keep_looking(), app.keep_looking_at_cards(), app.keep_telling());
             }
         });
-        info!(%http, ?ocpp, node = app.cluster.node(), "juden serves");
-        Ok(Self { app, ocpp, http, made_admin_key, stop, link, api, writer, looking, node, pulse })
+        info!(%http, ?ocpp, ?ocpp_tls, node = app.cluster.node(), "juden serves");
+        Ok(Self { app, ocpp, ocpp_tls, http, made_admin_key, stop, link, api, writer, looking, node, pulse })
     }
 
     /// Stops: no new connections, calls under way are answered once durable, then everything ends.
@@ -249,6 +255,30 @@ impl Server {
             pulse.abort();
         }
     }
+}
+
+/// Serves stations on every listener that there is, until all have ended.
+async fn serve_stations(
+    link: Arc<Link>,
+    plain: Option<TcpListener>,
+    over_tls: Option<(TcpListener, Arc<Tls>)>,
+    stopped: watch::Receiver<bool>,
+) {
+    let plain = async {
+        if let Some(listener) = plain {
+            link::serve(link.clone(), listener, None, stopped.clone()).await;
+        }
+    };
+    let over_tls = async {
+        if let Some((listener, tls)) = over_tls {
+            let served = link::serve(link.clone(), listener, Some(tls.clone()), stopped.clone());
+            tokio::select! {
+                () = served => {}
+                () = tls.keep_current() => {}
+            }
+        }
+    };
+    tokio::join!(plain, over_tls);
 }
 
 async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -1,0 +1,167 @@
+//! TLS for security profiles 2 and 3: the server's certificates, the clients' that are let in, and both read again
+//! when their files change. TLS 1.2 and 1.3 with forward secrecy only; for stations that know nothing but TLS_RSA a
+//! terminator stands in front (`deploy/README.md`).
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::app::access::ClientCertificate;
+
+/// How often it is looked whether a file changed.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where certificates and keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate chains (PEM), each with its key: such as one for RSA and one for ECDSA (OCPP A00.FR.318).
+    pub identities: Vec<(PathBuf, PathBuf)>,
+    /// The authorities that sign the stations' certificates (PEM); `None`: no station can show one.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Why certificates cannot be used: the file and the fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {fault}")]
+pub struct TlsFault {
+    file: String,
+    fault: String,
+}
+
+impl TlsFault {
+    fn new(file: &std::path::Path, fault: impl ToString) -> Self {
+        Self { file: file.display().to_string(), fault: fault.to_string() }
+    }
+}
+
+/// The server's certificates: the first whose key the client can check.
+#[derive(Debug)]
+struct Identities(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Identities {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.iter().find(|identity| identity.key.choose_scheme(hello.signature_schemes()).is_some()).cloned()
+    }
+}
+
+fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(found) if found.is_empty() => Err(TlsFault::new(file, "no certificate in it: it must be PEM")),
+        Ok(found) => Ok(found),
+        Err(cause) => Err(TlsFault::new(file, cause)),
+    }
+}
+
+impl TlsFiles {
+    fn config(&self) -> Result<ServerConfig, TlsFault> {
+        let provider = Arc::new(ring::default_provider());
+        let mut identities = Vec::new();
+        for (chain, key_file) in &self.identities {
+            let key = PrivateKeyDer::from_pem_file(key_file).map_err(|cause| TlsFault::new(key_file, cause))?;
+            let identity = CertifiedKey::from_der(certificates(chain)?, key, &provider);
+            identities.push(Arc::new(identity.map_err(|cause| TlsFault::new(chain, format!("it does not go with its key: {cause}")))?));
+        }
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|cause| TlsFault { file: "TLS".to_owned(), fault: cause.to_string() })?;
+        let builder = match &self.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates(file)? {
+                    roots.add(certificate).map_err(|cause| TlsFault::new(file, cause))?;
+                }
+                // Stations of profile 2 show none; who must show one is decided by the station's record.
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build();
+                builder.with_client_cert_verifier(verifier.map_err(|cause| TlsFault::new(file, cause))?)
+            }
+        };
+        Ok(builder.with_cert_resolver(Arc::new(Identities(identities))))
+    }
+
+    /// When each file was changed last.
+    fn changed(&self) -> Vec<Option<SystemTime>> {
+        let files = self.identities.iter().flat_map(|(chain, key)| [chain, key]).chain(&self.client_ca);
+        files.map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()).collect()
+    }
+}
+
+/// What a TLS listener shows and asks for, as of now.
+#[derive(Debug)]
+pub struct Tls {
+    files: TlsFiles,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    /// Reads the files.
+    pub fn read(files: TlsFiles) -> Result<Self, TlsFault> {
+        let config = RwLock::new(Arc::new(files.config()?));
+        Ok(Self { files, config })
+    }
+
+    /// What accepts the next connection.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.config.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    /// Reads files that changed, for as long as it is polled. Connections that stand are not touched; what cannot be
+    /// used leaves everything as it was.
+    pub async fn keep_current(&self) {
+        let mut known = self.files.changed();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = self.files.changed();
+            if now == known {
+                continue;
+            }
+            known = now;
+            match self.files.config() {
+                Ok(config) => {
+                    *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                    info!("the certificates were read again");
+                }
+                Err(cause) => {
+                    metrics::counter!("juden_tls_reload_failures_total").increment(1);
+                    warn!(%cause, "certificates changed and cannot be used; those from before are shown on");
+                }
+            }
+        }
+    }
+}
+
+/// Why a TLS handshake failed, as it is counted and shown.
+pub fn refusal(cause: &io::Error) -> &'static str {
+    let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return "tls_broken_off";
+    };
+    match error {
+        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => "tls_certificate_expired",
+        Error::InvalidCertificate(CertificateError::Revoked) => "tls_certificate_revoked",
+        Error::InvalidCertificate(_) => "tls_certificate_refused",
+        // The second: none of our keys serves the suites that the station offers.
+        Error::PeerIncompatible(_) | Error::General(_) => "tls_version_or_suite",
+        Error::AlertReceived(_) => "tls_refused_by_station",
+        _ => "tls_failed",
+    }
+}
+
+/// Who a client's certificate is of. It was checked against the authorities in the handshake.
+pub fn subject(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| attribute?.as_str().ok().map(str::to_owned);
+    let subject = parsed.subject();
+    let common_name = text(subject.iter_common_name().next())?;
+    Some(ClientCertificate { common_name, organization: text(subject.iter_organization().next()) })
+}
