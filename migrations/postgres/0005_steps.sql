@@ -34,4 +34,8 @@ CREATE TABLE device_variables (
     PRIMARY KEY (station_id, component, variable)
 );
 
+-- A password and a security profile that a station was told to come with, and has not come with yet.
+ALTER TABLE stations ADD COLUMN next_password_hash text;
+ALTER TABLE stations ADD COLUMN next_security_profile bigint;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (5, 3);

@@ -34,4 +34,8 @@ CREATE TABLE device_variables (
     PRIMARY KEY (station_id, component, variable)
 ) STRICT, WITHOUT ROWID;
 
+-- A password and a security profile that a station was told to come with, and has not come with yet.
+ALTER TABLE stations ADD COLUMN next_password_hash TEXT;
+ALTER TABLE stations ADD COLUMN next_security_profile INTEGER;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (5, 3);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
+use super::credentials::{KnownPassword, is_expected};
 use super::passwords::random_hex;
 use super::{App, Done};
 use crate::domain::ids::StationId;
@@ -96,20 +97,40 @@ impl App {
         if station.security_profile < self.settings.min_security_profile {
             return Ok(Err(Denied::SecurityProfile));
         }
-        let denied = match (station.security_profile, transport) {
-            (0, Transport::Plain) => None,
-            (1, Transport::Plain) | (2, Transport::Tls(_)) => (!self.knows_password(&station, shown).await).then_some(Denied::Password),
-            (3, Transport::Tls(None)) => Some(Denied::NoCertificate),
-            (3, Transport::Tls(Some(certificate))) => (!self.is_of(&station, certificate)).then_some(Denied::CertificateSubject),
-            _ => Some(Denied::SecurityProfile),
+        let came = match (self.comes(&station, station.security_profile, shown, transport).await, station.next.security_profile) {
+            (Ok(password), _) => Ok((station.security_profile, password)),
+            (Err(denied), Some(next)) => {
+                self.comes(&station, next, shown, transport).await.map(|password| (next, password)).map_err(|_| denied)
+            }
+            (Err(denied), None) => Err(denied),
         };
-        if let Some(denied) = denied {
-            return Ok(Err(denied));
+        match came {
+            Err(denied) => return Ok(Err(denied)),
+            Ok((profile, password)) if is_expected(&station.next) => self.came_with(&station, profile, password).await?,
+            Ok(_) => {}
         }
         Ok(match protocol(&station, shown) {
             Some((protocol, named)) => Ok(Admitted { station, protocol, named }),
             None => Err(Denied::Protocol),
         })
+    }
+
+    /// Whether a station comes as a security profile wants; with which password, where it wants one.
+    async fn comes(
+        &self,
+        station: &StationRecord,
+        profile: u8,
+        shown: &Credentials,
+        transport: &Transport,
+    ) -> Result<Option<KnownPassword>, Denied> {
+        match (profile, transport) {
+            (0, Transport::Plain) => Ok(None),
+            (1, Transport::Plain) | (2, Transport::Tls(_)) => self.known_password(station, shown).await.map(Some).ok_or(Denied::Password),
+            (3, Transport::Tls(None)) => Err(Denied::NoCertificate),
+            (3, Transport::Tls(Some(certificate))) if self.is_of(station, certificate) => Ok(None),
+            (3, Transport::Tls(Some(_))) => Err(Denied::CertificateSubject),
+            _ => Err(Denied::SecurityProfile),
+        }
     }
 
     /// Whether a certificate is a station's: its common name is the station's identity or the serial number that it
@@ -121,13 +142,23 @@ impl App {
         named && (wanted.is_empty() || certificate.organization.as_ref() == Some(wanted))
     }
 
-    async fn knows_password(&self, station: &StationRecord, shown: &Credentials) -> bool {
-        let (Some(kept), Some((user, password))) = (&station.password_hash, &shown.basic) else {
-            return false;
-        };
+    /// Which of a station's passwords is shown.
+    async fn known_password(&self, station: &StationRecord, shown: &Credentials) -> Option<KnownPassword> {
+        let (user, password) = shown.basic.as_ref()?;
         if user != station.id.as_str().as_bytes() {
-            return false;
+            return None;
         }
+        for (kept, which) in [(&station.password_hash, KnownPassword::Current), (&station.next.password_hash, KnownPassword::Next)] {
+            if let Some(kept) = kept
+                && self.is_password(station, kept, password).await
+            {
+                return Some(which);
+            }
+        }
+        None
+    }
+
+    async fn is_password(&self, station: &StationRecord, kept: &str, password: &[u8]) -> bool {
         if self.passwords.matches(kept, password).await {
             return true;
         }

@@ -54,6 +54,27 @@ impl App {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
         self.protocol_of(id).await?;
+        let set = protocol.credentials_set(action, payload);
+        if let Some(set) = &set {
+            self.expect_credentials(&station, set).await?;
+        }
+        let result = self.exchange(id, protocol, action, payload, sent_by).await;
+        if let Some(set) = &set {
+            let nothing_sent = CommandResult { outcome: "not_sent".into(), answer: Value::Null };
+            self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
+        }
+        result
+    }
+
+    /// Sends a call that was checked, and waits for its answer.
+    async fn exchange(
+        &self,
+        id: &StationId,
+        protocol: Protocol,
+        action: &str,
+        payload: &Map<String, Value>,
+        sent_by: &str,
+    ) -> Done<CommandResult> {
         let message_id = Uuid::new_v4().to_string();
         let text = Value::Object(payload.clone()).to_string();
         let kept = KeptCommand {

@@ -9,6 +9,7 @@ pub mod blocking;
 pub mod cards;
 pub mod changes;
 pub mod commands;
+mod credentials;
 pub mod details;
 pub mod endings;
 mod error;

@@ -11,7 +11,7 @@ use crate::domain::instant::Zone;
 use crate::domain::station::{Availability, ConnectorSite, Registration};
 use crate::ocpp::protocol::Protocol;
 use crate::store::nodes::Changed;
-use crate::store::{ConnectorRecord, Page, StationRecord};
+use crate::store::{ConnectorRecord, NextCredentials, Page, StationRecord};
 
 /// A station has this many connectors at most.
 pub const CONNECTORS_MAX: usize = 64;
@@ -79,6 +79,7 @@ impl App {
             password_hash,
             accept_hex_password: draft.accept_hex_password,
             security_profile,
+            next: NextCredentials::default(),
             default_protocol: draft.default_protocol,
             time_zone: draft.time_zone,
             registration: draft.registration,

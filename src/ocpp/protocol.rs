@@ -25,6 +25,15 @@ pub struct Decoded {
     pub encode: fn(&Answer) -> String,
 }
 
+/// What a command tells a station to come with from its next connection on.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct CredentialsSet {
+    /// The password, as it will come.
+    pub password: Option<Vec<u8>>,
+    /// The security profile.
+    pub security_profile: Option<u8>,
+}
+
 /// Reads one action's payload.
 pub type Decode = fn(Payload<'_>) -> Result<Decoded, CallError>;
 
@@ -75,6 +84,15 @@ impl Protocol {
             Self::V16 => ["LocalAuthListEnabled", "LocalPreAuthorize"],
             Self::V201 => ["LocalAuthListCtrlr.Enabled", "AuthCtrlr.LocalPreAuthorize"],
         }
+    }
+
+    /// What a command tells a station to come with, where it does.
+    pub fn credentials_set(self, action: &str, payload: &Map<String, Value>) -> Option<CredentialsSet> {
+        let set = match self {
+            Self::V16 => v16::commands::credentials_set(action, payload),
+            Self::V201 => v201::commands::credentials_set(action, payload),
+        };
+        (set != CredentialsSet::default()).then_some(set)
     }
 
     /// The settings that are asked of a station by name; all, where none is named.
@@ -168,11 +186,20 @@ pub fn outcome(answer: &Value) -> String {
     words
 }
 
-/// The status of an answer, or of the one variable that it is about.
+/// What an answer comes to for the password in it: other variables that were set beside it do not matter.
+pub fn credentials_outcome(answer: &Value) -> String {
+    let results = answer.get("setVariableResult").and_then(Value::as_array).into_iter().flatten();
+    let is_password = |one: &&Value| one["variable"]["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("BasicAuthPassword"));
+    let found = results.into_iter().find(is_password).and_then(|one| one.get("attributeStatus"));
+    found.map_or_else(|| outcome(answer), |status| outcome(&serde_json::json!({"status": status})))
+}
+
+/// The status of an answer; of several results the first that is not an acceptance.
 fn status_of(answer: &Value) -> Option<&str> {
-    let of_one = |list: &str, status: &str| match answer.get(list)?.as_array()?.as_slice() {
-        [only] => only.get(status),
-        _ => None,
+    let of_one = |list: &str, status: &str| {
+        let results = answer.get(list)?.as_array()?;
+        let refused = results.iter().find(|result| result.get(status).is_some_and(|word| word != "Accepted"));
+        refused.or(results.first())?.get(status)
     };
     let found = answer
         .get("status")
@@ -195,7 +222,11 @@ mod tests {
         assert_eq!(outcome(&json!({"status": "RebootRequired"})), "reboot_required");
         assert_eq!(outcome(&json!({"configurationKey": []})), "accepted");
         assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "UnknownVariable"}]})), "unknown_variable");
-        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "Rejected"}, {"attributeStatus": "Accepted"}]})), "accepted");
+        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]})), "rejected");
+        let mixed = json!({"setVariableResult": [{"attributeStatus": "Rejected", "variable": {"name": "X"}},
+            {"attributeStatus": "Accepted", "variable": {"name": "BasicAuthPassword"}}]});
+        assert_eq!(credentials_outcome(&mixed), "accepted");
+        assert_eq!(credentials_outcome(&json!({"status": "NotSupported"})), "not_supported");
     }
 
     #[test]

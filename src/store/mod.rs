@@ -97,6 +97,8 @@ pub struct StationRecord {
     pub accept_hex_password: bool,
     /// The one security profile that it may use, 0 to 3.
     pub security_profile: u8,
+    /// What it was told to come with, and has not come with yet.
+    pub next: NextCredentials,
     /// The protocol assumed where it names none in its handshake.
     pub default_protocol: Option<String>,
     /// Its zone, for times without one, as the operator wrote it.
@@ -123,6 +125,16 @@ pub struct StationRecord {
     pub may_configure: bool,
     /// The connection that was last opened, unless it ended.
     pub connected: Option<Connected>,
+}
+
+/// What a station was told to come with from its next connection on. Until it has, what it came with before is right
+/// too: it may not have taken it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NextCredentials {
+    /// The hash of its next password.
+    pub password_hash: Option<String>,
+    /// Its next security profile.
+    pub security_profile: Option<u8>,
 }
 
 /// A station's connection, as the node that holds it kept it.
@@ -182,6 +194,10 @@ pub trait StationStore: Send + Sync {
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>>;
     /// Keeps the settings that a station told, with the firmware that told them.
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()>;
+    /// Keeps what a station is told to come with.
+    async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()>;
+    /// Keeps what a station came with, and what it is still to come with.
+    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()>;
     /// The open session at each connector of stations.
     async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>>;
 }

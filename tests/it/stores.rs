@@ -52,6 +52,7 @@ pub fn station(text: &str) -> StationRecord {
         password_hash: None,
         accept_hex_password: false,
         security_profile: 0,
+        next: Default::default(),
         default_protocol: None,
         time_zone: None,
         registration: Registration::default(),

@@ -230,3 +230,99 @@ def test_settings_that_cannot_work_are_told(tmp_path, flags, told):
     from conftest import BINARY
     done = subprocess.run([BINARY, "check-config", "--admin-key", ADMIN_KEY, *flags], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode != 0 and told in done.stderr + done.stdout, done.stderr + done.stdout
+
+
+class Told:
+    """A connection that answers one command, and keeps it."""
+
+    def __init__(self, place, station_id, trusting=None, password=PASSWORD, protocol="ocpp1.6"):
+        url = f"wss://localhost:{place.port}/ocpp/{station_id}" if trusting else f"{place.server.ocpp_url}/{station_id}"
+        self.place, self.station_id = place, station_id
+        self.connecting = websockets.connect(url, subprotocols=[protocol], ssl=trusting, additional_headers=basic(station_id, password))
+
+    async def tell(self, action, payload, answer, status=200):
+        async with self.connecting as connection:
+            asking = asyncio.create_task(asyncio.to_thread(
+                self.place.server.send, "POST", f"/stations/{self.station_id}/ocpp/{action}", payload, status))
+            if status == 200:
+                frame = json.loads(await connection.recv())
+                assert frame[2:] == [action, payload]
+                if answer is None:
+                    await connection.close()
+                else:
+                    await connection.send(json.dumps([3, frame[1], answer]))
+            return await asking
+
+
+async def enters(place, station_id, password, trusting=None):
+    scheme = f"wss://localhost:{place.port}/ocpp" if trusting else place.server.ocpp_url
+    try:
+        async with websockets.connect(f"{scheme}/{station_id}", subprotocols=["ocpp1.6", "ocpp2.0.1"], ssl=trusting, additional_headers=basic(station_id, password)):
+            return True
+    except websockets.exceptions.InvalidStatus as refused:
+        assert refused.response.status_code == 401
+        return False
+
+
+NEXT = "fedcba9876543210"
+
+
+@pytest.mark.parametrize("answer, old, new", [
+    ({"status": "Accepted"}, False, True),
+    ({"status": "Rejected"}, True, False),
+    ({"status": "NotSupported"}, True, False),
+])
+def test_a_password_that_a_station_took_is_the_only_one_and_one_that_it_refused_is_none(place, answer, old, new):
+    station_id = f"PW-{answer['status']}"
+    place.server.station(station_id, password=PASSWORD)
+
+    async def run():
+        change = {"key": "AuthorizationKey", "value": NEXT.encode().hex().upper()}
+        await Told(place, station_id).tell("ChangeConfiguration", change, answer)
+        assert (await enters(place, station_id, PASSWORD), await enters(place, station_id, NEXT)) == (old, new)
+
+    asyncio.run(run())
+    kept = json.dumps(place.server.send("GET", f"/stations/{station_id}/commands"))
+    assert NEXT.encode().hex().upper() not in kept and "(redacted)" in kept
+
+
+@pytest.mark.parametrize("came", [PASSWORD, NEXT])
+def test_a_password_whose_answer_was_lost_stands_beside_the_old_one_until_the_station_comes_with_either(place, came):
+    station_id = f"LOST-{came}"
+    place.server.station(station_id, password=PASSWORD)
+    variable = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": NEXT}
+
+    async def run():
+        told = await Told(place, station_id, protocol="ocpp2.0.1").tell("SetVariables", {"setVariableData": [variable]}, None)
+        assert told["outcome"] == "unknown"
+        assert await enters(place, station_id, came)
+        other = NEXT if came == PASSWORD else PASSWORD
+        assert not await enters(place, station_id, other)
+        assert await enters(place, station_id, came)
+
+    asyncio.run(run())
+
+
+def test_a_station_goes_up_to_a_higher_profile_and_never_back(place):
+    place.server.station("UPGRADE", password=PASSWORD, security_profile=1)
+
+    async def run():
+        await Told(place, "UPGRADE").tell("ChangeConfiguration", {"key": "SecurityProfile", "value": "2"}, {"status": "Accepted"})
+        # It has not come with it yet: both are right.
+        assert await enters(place, "UPGRADE", PASSWORD)
+        assert not await enters(place, "UPGRADE", "wrong-password-0", context(place))
+        assert await enters(place, "UPGRADE", PASSWORD, context(place))
+        assert not await enters(place, "UPGRADE", PASSWORD)
+        assert place.server.send("GET", "/stations/UPGRADE")["security_profile"] == 2
+        for lower in ["1", "2", "0", "4", "none"]:
+            refused = {"key": "SecurityProfile", "value": lower}
+            answered = await Told(place, "UPGRADE", context(place)).tell("ChangeConfiguration", refused, None, 422)
+            assert "above 2" in json.dumps(answered)
+        profile = {"ocppVersion": "OCPP20", "ocppTransport": "JSON", "ocppCsmsUrl": "wss://x", "messageTimeout": 30, "securityProfile": 1, "ocppInterface": "Wired0"}
+        slot = {"configurationSlot": 1, "connectionData": profile}
+        await Told(place, "UPGRADE", context(place), protocol="ocpp2.0.1").tell("SetNetworkProfile", slot, None, 422)
+        slot["connectionData"]["securityProfile"] = 3
+        await Told(place, "UPGRADE", context(place), protocol="ocpp2.0.1").tell("SetNetworkProfile", slot, {"status": "Rejected"})
+        assert await enters(place, "UPGRADE", PASSWORD, context(place))
+
+    asyncio.run(run())

@@ -7,9 +7,10 @@ use rust_ocpp::v1_6::messages::{
     unlock_connector::UnlockConnectorRequest,
 };
 use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::ocpp::event::{ListEntry, StationCommand};
+use crate::ocpp::protocol::CredentialsSet;
 
 /// The longest id tag (OCPP 1.6 section 7.28).
 pub const ID_TAG_MAX: usize = 20;
@@ -75,6 +76,23 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             "DataTransfer",
             &DataTransferRequest { vendor_string: vendor_id.clone(), message_id: message_id.clone(), data: data.clone() },
         ),
+    }
+}
+
+/// What a command tells a station to come with. Its AuthorizationKey is set as hex digits, and comes as their bytes
+/// (security whitepaper section 7.2, A00.FR.205).
+pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (action, text("key").to_ascii_lowercase().as_str()) {
+        ("ChangeConfiguration", "authorizationkey") => {
+            let password = crate::hex::decode(text("value")).unwrap_or_else(|| text("value").as_bytes().to_vec());
+            CredentialsSet { password: Some(password), security_profile: None }
+        }
+        ("ChangeConfiguration", "securityprofile") => {
+            // What is no number is no profile: it is refused as one that there is not.
+            CredentialsSet { password: None, security_profile: Some(text("value").trim().parse().unwrap_or(u8::MAX)) }
+        }
+        _ => CredentialsSet::default(),
     }
 }
 

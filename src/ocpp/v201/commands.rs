@@ -1,9 +1,10 @@
 //! Version-free commands as OCPP 2.0.1 words them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::id_token::READER_TYPES;
 use crate::ocpp::event::{ListEntry, StationCommand};
+use crate::ocpp::protocol::CredentialsSet;
 
 /// The connector of an EVSE that a command means where it can name one EVSE alone.
 const FIRST_CONNECTOR: i64 = 1;
@@ -20,6 +21,26 @@ pub const SETTINGS_ASKED: &[&str] = &[
     "TxCtrlr.TxStartPoint",
     "TxCtrlr.TxStopPoint",
 ];
+
+/// What a command tells a station to come with: a password as it is (A01.FR.10), a profile with its network profile.
+pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
+    let mut set = CredentialsSet::default();
+    match action {
+        "SetVariables" => {
+            for data in payload.get("setVariableData").and_then(Value::as_array).into_iter().flatten() {
+                if data["variable"]["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("BasicAuthPassword")) {
+                    set.password = data["attributeValue"].as_str().map(|text| text.as_bytes().to_vec());
+                }
+            }
+        }
+        "SetNetworkProfile" => {
+            let profile = payload.get("connectionData").and_then(|data| data.get("securityProfile")).and_then(Value::as_i64);
+            set.security_profile = profile.map(|profile| u8::try_from(profile).unwrap_or(u8::MAX));
+        }
+        _ => {}
+    }
+    set
+}
 
 /// The settings that an answer to GetVariables tells: those that the station knows.
 pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {

@@ -10,11 +10,11 @@ use super::rows::{column, optional, reference, site, station_id, text};
 use super::{PostgresStore, locks, nodes, retried};
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::{Availability, BootReport, Registration};
-use crate::store::{Connected, ConnectorRecord, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
+use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
-    may_configure, connected_node, connected_protocol, connected_since";
+    may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile";
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
@@ -23,7 +23,12 @@ const PUT_STATION: &str = "
     ON CONFLICT (station_id) DO UPDATE SET site = excluded.site, password_hash = excluded.password_hash,
         accept_hex_password = excluded.accept_hex_password, security_profile = excluded.security_profile,
         default_protocol = excluded.default_protocol, time_zone = excluded.time_zone, registration = excluded.registration,
-        availability = excluded.availability, may_configure = excluded.may_configure";
+        availability = excluded.availability, may_configure = excluded.may_configure,
+        next_password_hash = NULL, next_security_profile = NULL";
+
+const SETTLE: &str = "
+    UPDATE stations SET password_hash = $2, security_profile = $3, next_password_hash = $4, next_security_profile = $5
+    WHERE station_id = $1";
 
 const PUT_CONNECTORS: &str = "
     INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
@@ -56,6 +61,14 @@ impl StationStore for PostgresStore {
         retried!(self.try_save_configuration(id, configuration, firmware))
     }
 
+    async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
+        retried!(self.try_save_next(id, next))
+    }
+
+    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+        retried!(self.try_settle(id, password_hash, security_profile, next))
+    }
+
     async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
         let rows = sqlx::query(
             "SELECT DISTINCT ON (station_id, connector_id) station_id, connector_id, reference FROM sessions
@@ -69,6 +82,36 @@ impl StationStore for PostgresStore {
 }
 
 impl PostgresStore {
+    async fn try_save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
+        let mut write = self.api.begin().await?;
+        locks::change(&mut write).await?;
+        sqlx::query("UPDATE stations SET next_password_hash = $2, next_security_profile = $3 WHERE station_id = $1")
+            .bind(id.as_str())
+            .bind(&next.password_hash)
+            .bind(next.security_profile.map(i64::from))
+            .execute(&mut *write)
+            .await?;
+        nodes::station_changed(&mut write, id).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
+    async fn try_settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+        let mut write = self.api.begin().await?;
+        locks::change(&mut write).await?;
+        sqlx::query(SETTLE)
+            .bind(id.as_str())
+            .bind(password_hash)
+            .bind(i64::from(security_profile))
+            .bind(&next.password_hash)
+            .bind(next.security_profile.map(i64::from))
+            .execute(&mut *write)
+            .await?;
+        nodes::station_changed(&mut write, id).await?;
+        write.commit().await?;
+        Ok(())
+    }
+
     async fn try_put_station(&self, station: &StationRecord) -> Stored<bool> {
         let mut write = self.api.begin().await?;
         locks::change(&mut write).await?;
@@ -165,6 +208,10 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         password_hash: optional(row, "password_hash")?,
         accept_hex_password: row.try_get("accept_hex_password")?,
         security_profile: u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))?,
+        next: NextCredentials {
+            password_hash: optional(row, "next_password_hash")?,
+            security_profile: optional::<i64>(row, "next_security_profile")?.and_then(|profile| u8::try_from(profile).ok()),
+        },
         default_protocol: optional(row, "default_protocol")?,
         time_zone: optional(row, "time_zone")?,
         registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),

@@ -10,14 +10,19 @@ use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::{Availability, BootReport, Registration};
-use crate::store::{Connected, ConnectorRecord, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
+use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
         default_protocol, time_zone, registration, availability, may_configure)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
-        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10";
+        security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10,
+        next_password_hash = NULL, next_security_profile = NULL";
+
+const SETTLE: &str = "
+    UPDATE stations SET password_hash = ?2, security_profile = ?3, next_password_hash = ?4, next_security_profile = ?5
+    WHERE station_id = ?1";
 
 const PUT_CONNECTOR: &str = "
     INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
@@ -89,6 +94,28 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
+    async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
+        sqlx::query("UPDATE stations SET next_password_hash = ?2, next_security_profile = ?3 WHERE station_id = ?1")
+            .bind(id.as_str())
+            .bind(&next.password_hash)
+            .bind(next.security_profile)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+        sqlx::query(SETTLE)
+            .bind(id.as_str())
+            .bind(password_hash)
+            .bind(security_profile)
+            .bind(&next.password_hash)
+            .bind(next.security_profile)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
         let rows = sqlx::query(
             "SELECT station_id, connector_id, reference, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
@@ -150,6 +177,10 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         password_hash: optional(row, "password_hash")?,
         accept_hex_password: row.try_get("accept_hex_password")?,
         security_profile: row.try_get("security_profile")?,
+        next: NextCredentials {
+            password_hash: optional(row, "next_password_hash")?,
+            security_profile: optional(row, "next_security_profile")?,
+        },
         default_protocol: optional(row, "default_protocol")?,
         time_zone: optional(row, "time_zone")?,
         registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
