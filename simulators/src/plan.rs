@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn station() -> PlannedStation {
-        PlannedStation { station_id: "CP1".into(), quick: true, id_tags: vec!["A".into(), "B".into()] }
+        PlannedStation { station_id: "CP1".into(), version: Version::V16, quick: true, id_tags: vec!["A".into(), "B".into()] }
     }
 
     #[test]
