@@ -4,6 +4,7 @@
 //! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
 //! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
+mod charging_profile;
 pub mod event;
 pub mod fields;
 pub mod frame;

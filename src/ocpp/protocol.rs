@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::event::{Answer, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
-use super::{v16, v201};
+use super::{charging_profile, v16, v201};
 
 /// A version of OCPP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Protocol {
     /// Checks a command against the standard. `None`: no command of that name is in it.
     pub fn check_command(self, action: &str, payload: &Map<String, Value>) -> Option<Result<(), Violation>> {
         let message = self.schema().message(action).filter(|message| message.is_command())?;
-        Some(self.schema().check(&message.call, payload))
+        Some(self.schema().check(&message.call, payload).and_then(|()| charging_profile::check(action, payload)))
     }
 
     /// Whether a station's answer to a command is what the standard wants.

@@ -9,7 +9,7 @@ FOLDER = pathlib.Path(ocpp.__file__).parent
 AT = "2026-11-21T00:00:00Z"
 
 # Values that the standard's text forbids although its schema does not: a profile's purpose and kind, ids that are numbered from 1.
-CHOSEN = {"chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute", "csr": "x", "startPeriod": 0}
+CHOSEN = {"startPeriod": 0, "validFrom": "2026-11-20T00:00:00Z"}
 
 
 def schema(version, name):
@@ -28,7 +28,15 @@ def actions(version):
 def payload(version, name, most):
     """A payload of a message; `most`: with everything that it may hold."""
     whole = schema(version, name)
-    return value(whole, whole.get("definitions", {}), name, most)
+    thing = value(whole, whole.get("definitions", {}), name, most)
+    for profile in objects(thing):
+        if "chargingProfileKind" in profile and "stackLevel" in profile:
+            starts = name in ("RemoteStartTransaction", "RequestStartTransaction")
+            profile["chargingProfilePurpose"] = "TxProfile" if starts else "TxDefaultProfile"
+            profile["chargingProfileKind"] = "Recurring" if most else "Relative"
+            if starts:
+                profile.pop("transactionId", None)
+    return thing
 
 
 def value(of, definitions, name, most):
