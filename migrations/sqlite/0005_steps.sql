@@ -1,6 +1,8 @@
 -- Transactions that stations name themselves and tell step by step (OCPP 2.0.1): what is kept of their steps.
 ALTER TABLE sessions ADD COLUMN transaction_name TEXT;
 ALTER TABLE sessions ADD COLUMN evidence TEXT;
+-- When the card was shown, where that was after the start.
+ALTER TABLE sessions ADD COLUMN shown_at INTEGER;
 
 -- The first answer to each step, word for word.
 CREATE TABLE transaction_steps (
@@ -37,5 +39,6 @@ CREATE TABLE device_variables (
 -- A password and a security profile that a station was told to come with, and has not come with yet.
 ALTER TABLE stations ADD COLUMN next_password_hash TEXT;
 ALTER TABLE stations ADD COLUMN next_security_profile INTEGER;
+ALTER TABLE stations ADD COLUMN next_after_reboot INTEGER NOT NULL DEFAULT 0;
 
 INSERT INTO schema_readable (version, readable_from) VALUES (5, 3);

@@ -49,7 +49,7 @@ impl Denied {
 /// Who a station's certificate is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// Its subject's common name: the station's identity, or its serial number (OCPP A00.FR.405).
+    /// Its subject's common name: the station's identity (OCPP A00.FR.405).
     pub common_name: String,
     /// Its subject's organization: the operator (A00.FR.404).
     pub organization: Option<String>,
@@ -97,22 +97,34 @@ impl App {
         if station.security_profile < self.settings.min_security_profile {
             return Ok(Err(Denied::SecurityProfile));
         }
-        let came = match (self.comes(&station, station.security_profile, shown, transport).await, station.next.security_profile) {
-            (Ok(password), _) => Ok((station.security_profile, password)),
-            (Err(denied), Some(next)) => {
-                self.comes(&station, next, shown, transport).await.map(|password| (next, password)).map_err(|_| denied)
-            }
-            (Err(denied), None) => Err(denied),
-        };
-        match came {
+        let came = match self.comes_at_all(&station, shown, transport).await {
+            Ok(came) => came,
             Err(denied) => return Ok(Err(denied)),
-            Ok((profile, password)) if is_expected(&station.next) => self.came_with(&station, profile, password).await?,
-            Ok(_) => {}
+        };
+        let Some((protocol, named)) = protocol(&station, shown) else {
+            return Ok(Err(Denied::Protocol));
+        };
+        // Only who enters has come with anything.
+        if is_expected(&station.next) {
+            self.came_with(&station, came.0, came.1).await?;
         }
-        Ok(match protocol(&station, shown) {
-            Some((protocol, named)) => Ok(Admitted { station, protocol, named }),
-            None => Err(Denied::Protocol),
-        })
+        Ok(Ok(Admitted { station, protocol, named }))
+    }
+
+    /// How a station comes: as the profile wants that it was told to come with, or as its own does.
+    async fn comes_at_all(
+        &self,
+        station: &StationRecord,
+        shown: &Credentials,
+        transport: &Transport,
+    ) -> Result<(u8, Option<KnownPassword>), Denied> {
+        if let Some(next) = station.next.security_profile
+            && let Ok(password) = self.comes(station, next, shown, transport).await
+        {
+            return Ok((next, password));
+        }
+        let password = self.comes(station, station.security_profile, shown, transport).await?;
+        Ok((station.security_profile, password))
     }
 
     /// Whether a station comes as a security profile wants; with which password, where it wants one.
@@ -133,11 +145,10 @@ impl App {
         }
     }
 
-    /// Whether a certificate is a station's: its common name is the station's identity or the serial number that it
-    /// told, and its organization is the operator's where one is set.
+    /// Whether a certificate is a station's: its common name is the station's identity, and its organization is the
+    /// operator's where one is set. What serial number a station tells proves nothing: it could tell another's.
     fn is_of(&self, station: &StationRecord, certificate: &ClientCertificate) -> bool {
-        let serial = station.boot.as_ref().and_then(|boot| boot.serial.as_deref());
-        let named = certificate.common_name == station.id.as_str() || serial == Some(&certificate.common_name);
+        let named = certificate.common_name == station.id.as_str();
         let wanted = &self.settings.client_organization;
         named && (wanted.is_empty() || certificate.organization.as_ref() == Some(wanted))
     }

@@ -55,9 +55,12 @@ impl App {
         }
         self.protocol_of(id).await?;
         let set = protocol.credentials_set(action, payload);
-        if let Some(set) = &set {
-            self.expect_credentials(&station, set).await?;
-        }
+        // Two such commands to one station at once would mix up their answers.
+        let _alone = if set.is_some() { Some(self.telling_credentials.lock().await) } else { None };
+        let set = match &set {
+            Some(set) => Some(self.expect_credentials(id, set).await?),
+            None => None,
+        };
         let result = self.exchange(id, protocol, action, payload, sent_by).await;
         if let Some(set) = &set {
             let nothing_sent = CommandResult { outcome: "not_sent".into(), answer: Value::Null };
@@ -148,7 +151,8 @@ fn result(outcome: CallOutcome) -> CommandResult {
 /// The payload as it is kept: a password is sent, never kept.
 fn redacted(action: &str, payload: &Map<String, Value>) -> String {
     let mut payload = payload.clone();
-    let is_named = |name: Option<&Value>, secret: &str| name.and_then(Value::as_str).is_some_and(|name| name.eq_ignore_ascii_case(secret));
+    let is_named =
+        |name: Option<&Value>, secret: &str| name.and_then(Value::as_str).is_some_and(|name| name.trim().eq_ignore_ascii_case(secret));
     if action == "ChangeConfiguration" && is_named(payload.get("key"), "AuthorizationKey") {
         payload.insert("value".into(), json!(REDACTED));
     }

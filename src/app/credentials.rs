@@ -15,22 +15,37 @@ use crate::store::{NextCredentials, StationRecord};
 const PROFILE_MAX: u8 = 3;
 
 impl App {
-    /// Keeps what a command tells a station to come with, before it is sent.
-    pub(super) async fn expect_credentials(&self, station: &StationRecord, set: &CredentialsSet) -> Done<()> {
+    /// Keeps what a command tells a station to come with, before it is sent. One thing at a time: what a station did with
+    /// an earlier password must be known before it is told another. What is left to wait for.
+    pub(super) async fn expect_credentials(&self, id: &StationId, set: &CredentialsSet) -> Done<CredentialsSet> {
+        let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let mut set = set.clone();
         if let Some(profile) = set.security_profile
-            && (profile <= station.security_profile || profile > PROFILE_MAX)
+            && (profile < station.security_profile || profile > PROFILE_MAX)
         {
             let allowed =
-                format!("a security profile above {}, up to {PROFILE_MAX}: no station is sent to a lower one", station.security_profile);
+                format!("a security profile from {} to {PROFILE_MAX}: no station is sent to a lower one", station.security_profile);
             return Err(AppError::invalid("security_profile", allowed));
+        }
+        // What it has, or was told before, changes nothing.
+        let known = [Some(station.security_profile), station.next.security_profile];
+        set.security_profile = set.security_profile.filter(|profile| !known.contains(&Some(*profile)));
+        let waits = (set.password.is_some() && station.next.password_hash.is_some())
+            || (set.security_profile.is_some() && station.next.security_profile.is_some());
+        if waits {
+            let why = "the station was told another password or security profile and has not come again since: wait for that, or register it anew";
+            return Err(AppError::conflict("credentials_pending", why));
         }
         let mut next = station.next.clone();
         if let Some(password) = &set.password {
             next.password_hash = Some(self.passwords.hash(password).await?);
         }
         next.security_profile = set.security_profile.or(next.security_profile);
-        self.store.save_next(&station.id, &next).await?;
-        self.station_changed(&station.id).await
+        if next != station.next {
+            self.store.save_next(id, &next).await?;
+            self.station_changed(id).await?;
+        }
+        Ok(set)
     }
 
     /// Keeps what the station answered: an accepted password is the only one from now on, a refused one is forgotten.
@@ -39,24 +54,19 @@ impl App {
         let Some(station) = self.store.station(id).await? else { return Ok(()) };
         let mut next = station.next.clone();
         let mut password_hash = station.password_hash.clone();
-        let outcome = match result.outcome.as_str() {
-            known @ ("unknown" | "error" | "not_sent") => known.to_owned(),
-            _ => credentials_outcome(&result.answer),
-        };
-        match outcome.as_str() {
-            "unknown" => return Ok(()),
-            "accepted" | "reboot_required" => {
-                if set.password.is_some() && outcome == "accepted" {
+        let is_refused = result.outcome == "not_sent" || result.answer.get("description").is_some();
+        let told = if is_refused { Some("refused".to_owned()) } else { credentials_outcome(&result.answer) };
+        match told.as_deref() {
+            None => return Ok(()),
+            Some("accepted") => {
+                if set.password.is_some() {
                     password_hash = next.password_hash.take().or(password_hash);
                 }
             }
-            _ => {
-                if set.password.is_some() {
-                    next.password_hash = None;
-                }
-                if set.security_profile.is_some() {
-                    next.security_profile = None;
-                }
+            Some("reboot_required") => next.after_reboot = set.password.is_some(),
+            Some(_) => {
+                next.password_hash = next.password_hash.filter(|_| set.password.is_none());
+                next.security_profile = next.security_profile.filter(|_| set.security_profile.is_none());
             }
         }
         self.store.settle(id, password_hash.as_deref(), station.security_profile, &next).await?;
@@ -71,9 +81,9 @@ impl App {
             next.security_profile = None;
         }
         match password {
-            Some(KnownPassword::Next) => password_hash = next.password_hash.take(),
-            Some(KnownPassword::Current) => next.password_hash = None,
-            None => {}
+            Some(KnownPassword::Next) => (password_hash, next.after_reboot) = (next.password_hash.take(), false),
+            Some(KnownPassword::Current) if !next.after_reboot => next.password_hash = None,
+            Some(KnownPassword::Current) | None => {}
         }
         if next == station.next && security_profile == station.security_profile {
             return Ok(());

@@ -172,10 +172,12 @@ impl App {
     }
 }
 
-/// Before it is accepted a station may register, and what money hangs on is kept all the same where
+/// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money hangs on is kept all the same where
 /// it was accepted in the past.
 fn may_speak_unregistered(station: &StationRecord, event: &StationEvent) -> bool {
-    matches!(event, StationEvent::Boot(_)) || (event.is_transaction() && station.boot.is_some())
+    let is_asked_for =
+        station.registration == Registration::Pending && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
+    matches!(event, StationEvent::Boot(_)) || is_asked_for || (event.is_transaction() && station.boot.is_some())
 }
 
 /// The security events that want a person at once (OCPP 1.6 security whitepaper section 8, OCPP 2.0.1 appendix 1). The

@@ -80,6 +80,8 @@ pub struct App {
     pub cards: Arc<CardDirectory>,
     /// Which stations there are.
     pub stations: Arc<StationDirectory>,
+    /// Held while a station is told what to come with.
+    pub telling_credentials: tokio::sync::Mutex<()>,
     /// The durable ledger.
     pub ledger: Ledger,
     /// Which node holds which station.

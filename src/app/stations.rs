@@ -73,13 +73,20 @@ impl App {
         if matches!(security_profile, 1 | 2) && password_hash.is_none() {
             return Err(AppError::invalid("password", "given: security profiles 1 and 2 need one"));
         }
+        // A password that the operator names is the one; else what the station was told stands.
+        let told = known.as_ref().map(|known| known.next.clone()).unwrap_or_default();
+        let next = match &draft.password {
+            Some(_) => NextCredentials { password_hash: None, after_reboot: false, ..told },
+            None => told,
+        };
+        let next = NextCredentials { security_profile: next.security_profile.filter(|next| *next > security_profile), ..next };
         let record = StationRecord {
             id: id.clone(),
             site: draft.site,
             password_hash,
             accept_hex_password: draft.accept_hex_password,
             security_profile,
-            next: NextCredentials::default(),
+            next,
             default_protocol: draft.default_protocol,
             time_zone: draft.time_zone,
             registration: draft.registration,

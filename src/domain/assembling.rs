@@ -1,15 +1,17 @@
 //! A session out of a transaction's steps. Where it begins, rule R6.2b says: at the first step that tells that energy
 //! flows, where the transaction begins before that.
 
-use super::authorization::CardFile;
+use super::authorization::{self, CardFile};
 use super::flag::Flag;
 use super::ids::{SessionId, SessionRef, StationId};
-use super::instant::{Heard, Moment, Reported, Zone};
+use super::instant::{Heard, Moment, Reported, Zone, attribute};
 use super::programme::Programme;
 use super::recording::{self, Closing, Opening};
+use super::refusal::Reason;
 use super::session::Session;
 use super::station::ConnectorSite;
-use super::step::{Evidence, Registers, Step};
+use super::step::{Evidence, Registers, Step, StepKind};
+use super::units::WattHours;
 
 /// The reason of an end that names none (OCPP 2.0.1 E06.FR.09).
 const DEFAULT_REASON: &str = "Local";
@@ -32,6 +34,8 @@ pub struct Assembling<'a> {
     pub connector_id: i64,
     /// The EVSE's site data.
     pub site: Option<ConnectorSite>,
+    /// The newest register that was seen beside its steps.
+    pub register_seen: Option<WattHours>,
     /// The file of the card that it is bound to, where it is one.
     pub file: Option<&'a CardFile>,
     /// The programme's history.
@@ -60,7 +64,7 @@ impl Beginning {
 /// Makes the session anew of all that is known of its steps. `None`: of no step at all.
 pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
     let registers = evidence.registers();
-    let beginning = beginning(evidence, &registers)?;
+    let beginning = beginning(evidence, &registers, known.register_seen)?;
     let mut session = recording::open(&Opening {
         id: known.id,
         reference: known.reference.clone(),
@@ -78,7 +82,19 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
         programme: known.programme,
     });
     session.transaction = Some(known.transaction.to_owned());
-    session.last_reading = registers.last.map(|register| register.value);
+    session.last_reading = registers.last.map(|register| register.value).max(known.register_seen);
+    // The card is judged when it was shown, where that was later.
+    let shown = evidence.bound().filter(|step| step.kind != StepKind::Ended);
+    let shown = shown.map(|step| attribute(&step.reported, known.zone, step.heard).at);
+    session.shown_at = shown.filter(|shown| *shown > session.start.at);
+    if let Some(at) = session.shown_at {
+        let place = known.programme.place(known.site_name, at).listed(known.site.is_some());
+        session.refusal = authorization::judge(known.file, at, place, false, known.programme).refusal;
+        session.flags.remove(&Flag::NotAuthorized);
+        if session.refusal.is_some_and(|reason| reason != Reason::UnknownCard) {
+            session.flags.insert(Flag::NotAuthorized);
+        }
+    }
     session.flags.extend(beginning.doubts);
     if let Some(ended) = evidence.ended() {
         close(&mut session, evidence, ended, &registers, known.zone);
@@ -101,6 +117,9 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
             malformed: ended.malformed,
         },
     );
+    if evidence.numbers_repeated {
+        session.flags.insert(Flag::StepNumbersRepeated);
+    }
     if evidence.ended_twice {
         session.flags.insert(Flag::StopDiffers);
     }
@@ -109,7 +128,7 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
     }
 }
 
-fn beginning(evidence: &Evidence, registers: &Registers) -> Option<Beginning> {
+fn beginning(evidence: &Evidence, registers: &Registers, seen: Option<WattHours>) -> Option<Beginning> {
     let first = evidence.first()?;
     let Some(started) = evidence.started() else {
         return Some(without_start(evidence, first, registers).doubted(Flag::StartMissing));
@@ -125,12 +144,13 @@ fn beginning(evidence: &Evidence, registers: &Registers) -> Option<Beginning> {
     let (true, Some(ended)) = (evidence.tells_charging, evidence.ended()) else {
         return Some(Beginning::at(started));
     };
-    let delivered = match (registers.begin.or(registers.first), registers.end.or(registers.last)) {
-        (Some(begin), Some(end)) => end.value > begin.value,
-        _ => false,
-    };
+    // A register that moved, in whichever direction, says that something flowed.
+    let begin = registers.begin.or(registers.first).map(|register| register.value);
+    let end = registers.end.or(registers.last).map(|register| register.value);
+    let moved = begin.is_some_and(|begin| [end, seen].into_iter().flatten().any(|register| register != begin));
+    let told = moved || evidence.tells_charged || evidence.charging().is_some();
     // The station tells whether energy flows, every step is there, and none tells that it did.
-    if !delivered && evidence.missing(started, ended) == 0 {
+    if !told && evidence.is_whole(started, ended) {
         return Some(Beginning::at(ended).doubted(Flag::NeverCharged));
     }
     Some(Beginning::at(started).doubted(Flag::ChargingStartDoubtful))

@@ -97,6 +97,8 @@ flags! {
     ChargingStartDoubtful = "charging_start_doubtful", Review;
     /// The station tells whether energy flows, and it never did: there are no minutes.
     NeverCharged = "never_charged", Note;
+    /// The transaction's start or end came under the number of another step: which steps are missing cannot be told.
+    StepNumbersRepeated = "step_numbers_repeated", Review;
     /// A step that differs from the first one under its number was kept and not applied.
     StepDiffers = "step_differs", Note;
     /// A stop that differs from the first one was kept and not applied.

@@ -72,6 +72,7 @@ pub fn open(opening: &Opening<'_>) -> Session {
         id: opening.id,
         reference: opening.reference.clone(),
         transaction: None,
+        shown_at: None,
         station_id: opening.station_id.clone(),
         site_name: opening.site_name.to_owned(),
         connector_id: opening.connector_id,

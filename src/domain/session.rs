@@ -187,6 +187,8 @@ pub struct Session {
     pub connector_id: i64,
     /// The connector's site data when the session started; `None`: not in the station's record.
     pub site: Option<ConnectorSite>,
+    /// When the card was shown, where that was after the session began: then it was authorized, or was not.
+    pub shown_at: Option<DateTime<Utc>>,
     /// The card as the station read it. The card that starts a session pays for it.
     pub id_tag: IdTag,
     /// The programme's card, where it is one.
@@ -228,7 +230,7 @@ impl Session {
             Some((member, card)) => {
                 // What was refused of the place stays as it was known when the start came.
                 let of_place = || self.refusal.filter(|reason| matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork));
-                authorization::card_refusal(card, Some(member), self.start.at, programme).or_else(of_place)
+                authorization::card_refusal(card, Some(member), self.shown_at.unwrap_or(self.start.at), programme).or_else(of_place)
             }
         };
         Standing { refusal, overlaps, free: programme.is_free(&self.site_name, self.start.at) }

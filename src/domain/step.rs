@@ -67,6 +67,8 @@ pub struct Step {
     pub heard: Heard,
     /// What was shown, as sent; empty: the station needs nobody's card.
     pub id_tag: Option<String>,
+    /// Whether that was a card that was accepted, but for another session that it had.
+    pub accepted: bool,
     /// The EVSE.
     pub evse_id: Option<i64>,
     /// Whether energy flows, where it says so.
@@ -93,8 +95,12 @@ pub struct Evidence {
     pub seen: Vec<(i64, i64)>,
     /// Whether a step before the end said whether energy flows.
     pub tells_charging: bool,
+    /// Whether a step told that energy had flowed for some time.
+    pub tells_charged: bool,
     /// Whether a second, other end came.
     pub ended_twice: bool,
+    /// Whether a start or an end came under the number of another step.
+    pub numbers_repeated: bool,
 }
 
 impl Evidence {
@@ -131,7 +137,7 @@ impl Evidence {
     }
 
     /// The places of the steps that matter.
-    fn roles(&self) -> [Option<usize>; 11] {
+    fn roles(&self) -> [Option<usize>; 13] {
         let first = |of: fn(&Step) -> bool| self.steps.iter().position(of);
         let earliest = |of: fn(&Registers) -> Option<Register>| {
             let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
@@ -153,6 +159,8 @@ impl Evidence {
             latest(|registers| registers.end),
             earliest(|registers| registers.first),
             latest(|registers| registers.last),
+            first(|step| step.accepted),
+            first(|step| step.id_tag.as_ref().is_some_and(|tag| !tag.is_empty())),
         ]
     }
 
@@ -185,9 +193,10 @@ impl Evidence {
         self.role(4)
     }
 
-    /// The first step with something shown: it binds the transaction to the card.
+    /// The step that binds the transaction to a card: the first whose card was accepted, or else the first with a
+    /// card, or with anything shown.
     pub fn bound(&self) -> Option<&Step> {
-        self.role(5)
+        self.role(11).or_else(|| self.role(12)).or_else(|| self.role(5))
     }
 
     /// The EVSE.
@@ -203,6 +212,17 @@ impl Evidence {
             first: self.role(9).and_then(|step| step.registers.first),
             last: self.role(10).and_then(|step| step.registers.last),
         }
+    }
+
+    /// Whether a number lies before one that was seen.
+    pub fn is_passed(&self, order: i64) -> bool {
+        (0..=NUMBER_MAX).contains(&order) && self.seen.last().is_some_and(|(_, last)| *last > order)
+    }
+
+    /// Whether it is known that no step between two is missing.
+    pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
+        let numbered = (0..=NUMBER_MAX).contains(&from.order) && to.order <= NUMBER_MAX && from.order <= to.order;
+        numbered && self.missing(from, to) == 0
     }
 
     /// How many numbers between two steps were not seen.

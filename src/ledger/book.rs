@@ -55,6 +55,14 @@ impl Book {
         ids.iter().filter_map(|id| self.rows.get(id)).max_by_key(|row| row.start_ordinal)
     }
 
+    /// All sessions with a start's content, the newest first.
+    pub fn all_by_start(&self, station: &StationId, key: &str) -> Vec<&LedgerRow> {
+        let ids = self.by_start.get(&(station.clone(), key.to_owned()));
+        let mut rows: Vec<&LedgerRow> = ids.into_iter().flatten().filter_map(|id| self.rows.get(id)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.start_ordinal));
+        rows
+    }
+
     /// The session that a stop with this content was applied to.
     pub fn by_stop(&self, station: &StationId, key: &str) -> Option<&LedgerRow> {
         self.by_stop.get(&(station.clone(), key.to_owned())).and_then(|id| self.rows.get(id))

@@ -74,8 +74,17 @@ pub fn transaction(name: &str) -> String {
 /// numbers. One that has neither goes by its content.
 pub fn order(step: &StepReport, payload: &str) -> i64 {
     let by_time = || step.timestamp.instant(None).map(|at| at.timestamp_millis());
-    let by_content = || i64::from_str_radix(&hash(content(payload))[..12], 16).unwrap_or(i64::MAX);
-    step.seq_no.or_else(by_time).unwrap_or_else(by_content)
+    step.seq_no.or_else(by_time).unwrap_or_else(|| place(content(payload)))
+}
+
+/// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
+pub fn second_order(step: &StepReport) -> i64 {
+    place(&self::step(step))
+}
+
+fn place(content: &str) -> i64 {
+    let digits = i64::from_str_radix(&hash(content)[..12], 16).unwrap_or_default();
+    (1 << 50) + digits
 }
 
 /// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.

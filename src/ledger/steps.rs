@@ -7,7 +7,7 @@ use super::decide::{
 };
 use super::{Acceptance, Submission, Told, keys};
 use crate::domain::assembling::{Assembling, assemble};
-use crate::domain::authorization::{Place, Verdict};
+use crate::domain::authorization::{Place, Verdict, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Heard;
@@ -33,12 +33,61 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
         return of_no_transaction(book, known, submission, report);
     }
     let start_key = keys::transaction(&report.transaction);
-    let order = keys::order(report, &submission.payload);
-    let earlier = book.by_start(station, &start_key).cloned();
-    let repeated = earlier.as_ref().and_then(|row| book.step(row.session.id, order).cloned());
-    match (earlier, repeated) {
-        (Some(row), Some(first)) => repeat(book, submission, row, &first, report),
-        (earlier, _) => apply(book, known, submission, report, order, (start_key, earlier)),
+    let (order, second) = (keys::order(report, &submission.payload), keys::second_order(report));
+    // A name may be used again: what was answered before is looked for in all of its transactions.
+    let content = keys::step(report);
+    let rows = book.all_by_start(station, &start_key);
+    let known_step = |row: &&LedgerRow| {
+        [order, second].iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == content).cloned()
+    };
+    if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?))) {
+        return repeat(book, submission, row, &first, true);
+    }
+    let Some(newest) = rows.first().map(|row| (*row).clone()) else {
+        return apply(book, known, submission, report, order, Belonging { start_key, ordinal: 0, earlier: None });
+    };
+    if begins_anew(&newest, submission, report) {
+        let ordinal = newest.start_ordinal + 1;
+        return apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: None });
+    }
+    let ordinal = newest.start_ordinal;
+    match book.step(newest.session.id, order).cloned() {
+        None => apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: Some(newest) }),
+        Some(_) if is_missed(&newest, report) => {
+            let mut row = newest;
+            if let Some(evidence) = &mut row.evidence {
+                evidence.numbers_repeated = true;
+            }
+            apply(book, known, submission, report, second, Belonging { start_key, ordinal, earlier: Some(row) })
+        }
+        Some(first) => repeat(book, submission, newest, &first, false),
+    }
+}
+
+/// Which transaction a step belongs to: its name, which one of that name, and its session so far.
+struct Belonging {
+    start_key: String,
+    ordinal: i64,
+    earlier: Option<LedgerRow>,
+}
+
+/// Whether a start begins another transaction under a name that was used before: it lies after that one's end.
+fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport) -> bool {
+    let began = report.timestamp.instant(submission.station.zone());
+    let ended = newest.evidence.as_ref().and_then(|evidence| evidence.ended()).and(newest.session.stop.as_ref());
+    let has_start = newest.evidence.as_ref().is_some_and(|evidence| evidence.started().is_some());
+    report.kind == StepKind::Started
+        && has_start
+        && ended.zip(began).is_some_and(|(stop, began)| began > stop.edge.said.unwrap_or(stop.edge.at))
+}
+
+/// Whether a step is the start or the end that its transaction still misses.
+fn is_missed(row: &LedgerRow, report: &StepReport) -> bool {
+    let Some(evidence) = &row.evidence else { return false };
+    match report.kind {
+        StepKind::Started => evidence.started().is_none(),
+        StepKind::Updated => false,
+        StepKind::Ended => evidence.ended().is_none(),
     }
 }
 
@@ -53,8 +102,7 @@ fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submis
 }
 
 /// A step under a number that was answered before has that answer, whatever it says.
-fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &StepRow, report: &StepReport) -> Told {
-    let same = first.key == keys::step(report);
+fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &StepRow, same: bool) -> Told {
     if !same {
         row.session.flags.insert(Flag::StepDiffers);
     }
@@ -62,27 +110,28 @@ fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &
     Told { payload: first.answer.clone(), acceptance: None }
 }
 
-fn apply(
-    book: &mut Book,
-    known: &mut Known<'_>,
-    submission: &Submission,
-    report: &StepReport,
-    order: i64,
-    (start_key, earlier): (String, Option<LedgerRow>),
-) -> Told {
+fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport, order: i64, belonging: Belonging) -> Told {
+    let Belonging { start_key, ordinal, earlier } = belonging;
     let mut evidence = earlier.as_ref().and_then(|row| row.evidence.clone()).unwrap_or_default();
-    evidence.add(as_step(submission, report, order, &evidence));
+    evidence.tells_charged |= report.charged_s.is_some_and(|seconds| seconds > 0);
+    evidence.add(as_step(known, submission, report, order, &evidence));
     let binds = report.shown.is_some() && report.kind != StepKind::Ended && evidence.bound().is_some_and(|bound| bound.order == order);
     let before = earlier.as_ref().map(|row| &row.session);
-    let Some(mut session) = made_anew(known, submission, report, &start_key, &evidence, before) else {
+    let Some(mut session) = made_anew(known, submission, report, (&start_key, ordinal), &evidence, before) else {
         return of_no_transaction(book, known, submission, report);
     };
     if let Some(before) = before {
+        // What was ended otherwise, such as over a connection of 1.6, stays so until its own end comes.
+        if evidence.ended().is_none() && before.stop.is_some() {
+            session = before.clone();
+        }
         let stays = |flag: &&Flag| STAYING.contains(flag) && !(binds && matches!(flag, Flag::Concurrent | Flag::StaleConcurrent));
         session.flags.extend(before.flags.iter().filter(stays));
     }
-    let busy = binds && flag_concurrency(book, known, submission, &mut session);
-    if before.is_none_or(|before| before.connector_id != session.connector_id) {
+    let shows = report.shown.as_ref().is_some_and(|shown| !shown.nobody && shown.id_tag == session.id_tag);
+    let busy = shows && report.kind != StepKind::Ended && flag_concurrency(book, known, submission, &mut session);
+    // Connector 0: it is not known yet.
+    if session.connector_id != 0 && before.is_none_or(|before| before.connector_id != session.connector_id) {
         supersede(book, &session);
     }
     let listed = session.site.is_some();
@@ -109,7 +158,7 @@ fn apply(
     let row = LedgerRow {
         session,
         start_key,
-        start_ordinal: 0,
+        start_ordinal: ordinal,
         start_answer: String::new(),
         stop_key: None,
         stop_answer: None,
@@ -138,7 +187,7 @@ fn made_anew(
     known: &mut Known<'_>,
     submission: &Submission,
     report: &StepReport,
-    start_key: &str,
+    (start_key, ordinal): (&str, i64),
     evidence: &Evidence,
     before: Option<&Session>,
 ) -> Option<Session> {
@@ -153,13 +202,14 @@ fn made_anew(
     let id = before.map_or_else(|| known.allot(), |before| before.id);
     let assembling = Assembling {
         id,
-        reference: keys::reference(&station.id, start_key, 0),
+        reference: keys::reference(&station.id, start_key, ordinal),
         station_id: &station.id,
         transaction: &report.transaction,
         site_name,
         zone: station.zone(),
         connector_id,
         site,
+        register_seen: before.and_then(|before| before.last_reading),
         file: bound.as_ref().and_then(|tag| known.file(tag)),
         programme: known.programme,
     };
@@ -170,9 +220,12 @@ fn made_anew(
 
 /// A step as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time
 /// is right.
-fn as_step(submission: &Submission, report: &StepReport, order: i64, evidence: &Evidence) -> Step {
-    let late = report.offline || evidence.last().is_some_and(|last| last.order > order);
+fn as_step(known: &Known<'_>, submission: &Submission, report: &StepReport, order: i64, evidence: &Evidence) -> Step {
+    let late = report.offline || evidence.is_passed(order);
     let heard = submission.heard;
+    let is_card = |tag: &&IdTag| !tag.is_empty() && report.kind != StepKind::Ended;
+    let tag = report.shown.as_ref().map(|shown| &shown.id_tag).filter(is_card);
+    let accepted = tag.is_some_and(|tag| judge(known.file(tag), heard.received_at, Place::Open, false, known.programme).refusal.is_none());
     let mut registers = Registers::default();
     for reading in &report.readings {
         if let Some(value) = register(reading) {
@@ -185,6 +238,7 @@ fn as_step(submission: &Submission, report: &StepReport, order: i64, evidence: &
         reported: report.timestamp.clone(),
         heard: if late { Heard { connected_since: heard.received_at, ..heard } } else { heard },
         id_tag: report.shown.as_ref().map(|shown| shown.id_tag.as_sent().to_owned()),
+        accepted,
         evse_id: report.evse_id,
         charging: report.charging_state.as_deref().map(|state| state == CHARGING),
         changed: report.trigger.as_deref() == Some(STATE_CHANGED),

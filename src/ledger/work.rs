@@ -104,6 +104,7 @@ impl Work {
                 TransactionEvent::Step(report) => {
                     let key = keys::transaction(&report.transaction);
                     wanted.steps.push((station.clone(), key.clone(), keys::order(report, &submission.payload)));
+                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(report)));
                     wanted.start_keys.push((station.clone(), key));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }

@@ -113,6 +113,8 @@ pub struct StepReport {
     pub trigger: Option<String>,
     /// Why the transaction ended.
     pub stopped_reason: Option<String>,
+    /// For how long energy has flowed, in seconds.
+    pub charged_s: Option<i64>,
     /// The remote start that it followed.
     pub remote_start_id: Option<i64>,
     /// Readings sent along.

@@ -173,6 +173,9 @@ impl Protocol {
 /// What a station's answer to a command comes to, in the API's words: its status in lower case, `accepted` where the
 /// answer has none.
 pub fn outcome(answer: &Value) -> String {
+    if answer.get("status").is_some_and(|status| !status.is_string()) {
+        return "error".to_owned();
+    }
     let Some(status) = status_of(answer) else {
         return "accepted".to_owned();
     };
@@ -186,12 +189,15 @@ pub fn outcome(answer: &Value) -> String {
     words
 }
 
-/// What an answer comes to for the password in it: other variables that were set beside it do not matter.
-pub fn credentials_outcome(answer: &Value) -> String {
-    let results = answer.get("setVariableResult").and_then(Value::as_array).into_iter().flatten();
+/// What an answer comes to for the password or profile that a command told; other variables that were set beside it do
+/// not matter. `None`: it does not say, so nobody knows what the station did.
+pub fn credentials_outcome(answer: &Value) -> Option<String> {
+    let Some(results) = answer.get("setVariableResult").and_then(Value::as_array) else {
+        return answer.get("status").filter(|status| status.is_string()).map(|_| outcome(answer));
+    };
     let is_password = |one: &&Value| one["variable"]["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("BasicAuthPassword"));
-    let found = results.into_iter().find(is_password).and_then(|one| one.get("attributeStatus"));
-    found.map_or_else(|| outcome(answer), |status| outcome(&serde_json::json!({"status": status})))
+    let status = results.iter().find(is_password)?.get("attributeStatus").filter(|status| status.is_string())?;
+    Some(outcome(&serde_json::json!({"status": status})))
 }
 
 /// The status of an answer; of several results the first that is not an acceptance.
@@ -225,8 +231,16 @@ mod tests {
         assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]})), "rejected");
         let mixed = json!({"setVariableResult": [{"attributeStatus": "Rejected", "variable": {"name": "X"}},
             {"attributeStatus": "Accepted", "variable": {"name": "BasicAuthPassword"}}]});
-        assert_eq!(credentials_outcome(&mixed), "accepted");
-        assert_eq!(credentials_outcome(&json!({"status": "NotSupported"})), "not_supported");
+        assert_eq!(credentials_outcome(&mixed).as_deref(), Some("accepted"));
+        assert_eq!(credentials_outcome(&json!({"status": "NotSupported"})).as_deref(), Some("not_supported"));
+        for nothing in [
+            json!({}),
+            json!({"status": 5}),
+            json!({"setVariableResult": []}),
+            json!({"setVariableResult": [{"attributeStatus": "Accepted"}]}),
+        ] {
+            assert_eq!(credentials_outcome(&nothing), None, "{nothing}");
+        }
     }
 
     #[test]

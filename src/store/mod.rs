@@ -135,6 +135,8 @@ pub struct NextCredentials {
     pub password_hash: Option<String>,
     /// Its next security profile.
     pub security_profile: Option<u8>,
+    /// Whether it takes the password with its next start only: until then it comes with the old one.
+    pub after_reboot: bool,
 }
 
 /// A station's connection, as the node that holds it kept it.

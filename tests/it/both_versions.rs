@@ -326,3 +326,170 @@ async fn a_session_is_stopped_by_the_name_that_its_station_gave_it() {
         assert_eq!(asked.json()["outcome"], "accepted", "{body}");
     }
 }
+
+/// A step of another transaction at an EVSE, with a card where one is named.
+fn told(name: &str, kind: &str, place: i64, minute: i64, card: Option<&str>, more: &Value) -> Value {
+    let mut step = step(kind, place, minute, more);
+    step["transactionInfo"]["transactionId"] = json!(name);
+    step["evse"] = json!({"id": 1});
+    if let Some(card) = card {
+        step["idToken"] = json!({"idToken": card, "type": "ISO14443"});
+    }
+    step
+}
+
+async fn after_may() -> TestServer {
+    let server = TestServer::at("2024-06-08T00:00:00Z").await;
+    server.member_with_card("simple", "CARD1").await;
+    server.member_with_card("simple", "CARD2").await;
+    for station in ["CP1", "CP2"] {
+        server.station(station).await;
+    }
+    server.clock("2024-06-10T12:00:00Z").await;
+    server
+}
+
+const CHARGING: &str = r#"{"transactionInfo":{"chargingState":"Charging"}}"#;
+
+fn charging() -> Value {
+    serde_json::from_str(CHARGING).unwrap()
+}
+
+#[tokio::test]
+async fn a_stop_over_an_older_connection_stands_until_the_transactions_own_end_comes() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    socket.call("TransactionEvent", told("T", "Started", 0, 0, Some("CARD1"), &charging())).await;
+    let number = server.sessions_at("CP1").await[0]["transaction_id"].clone();
+    let mut older = Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
+    let stop = json!({"transactionId": number, "timestamp": "2024-06-09T12:30:00Z", "meterStop": 0});
+    assert_eq!(older.call("StopTransaction", stop).await[0], 3);
+    let mut socket = newer(&server, "CP1").await;
+    socket.call("TransactionEvent", told("T", "Updated", 1, 10, None, &json!({}))).await;
+    assert_eq!(server.sessions_at("CP1").await[0]["units"], 30);
+    socket.call("TransactionEvent", told("T", "Ended", 2, 20, None, &json!({}))).await;
+    assert_eq!(server.sessions_at("CP1").await[0]["units"], 20);
+}
+
+#[tokio::test]
+async fn the_first_card_that_is_accepted_pays_and_is_judged_when_it_was_shown() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    for first in [json!({"idToken": "DEADBEEF", "type": "ISO14443"}), json!({"idToken": "", "type": "NoAuthorization"})] {
+        let name = first["type"].as_str().unwrap();
+        let mut started = told(name, "Started", 0, 0, None, &json!({}));
+        started["idToken"] = first.clone();
+        socket.call("TransactionEvent", started).await;
+        socket.call("TransactionEvent", told(name, "Updated", 1, 1, Some("CARD1"), &charging())).await;
+        socket.call("TransactionEvent", told(name, "Ended", 2, 9, None, &json!({}))).await;
+        let session = server.sessions_at("CP1").await.pop().unwrap();
+        assert_eq!((&session["card_number"], session["units"].as_i64()), (&json!("C-00000001"), Some(8)), "{session}");
+    }
+    // Suspended between the plug and the card: the start was right, the card is not.
+    let mut live = newer(&server, "CP2").await;
+    let at = |kind: &str, place: i64, at: &str, card: bool| {
+        let mut step = told("L", kind, place, 0, card.then_some("CARD2"), &json!({}));
+        step["timestamp"] = json!(at);
+        step
+    };
+    live.call("TransactionEvent", at("Started", 0, "2024-06-10T12:00:00Z", false)).await;
+    server.clock("2024-06-10T12:05:00Z").await;
+    suspend(&server, "C-00000002").await;
+    server.clock("2024-06-10T12:06:00Z").await;
+    let answer = live.call("TransactionEvent", at("Updated", 1, "2024-06-10T12:06:00Z", true)).await;
+    assert_eq!(answer[2]["idTokenInfo"]["status"], "Blocked");
+    server.clock("2024-06-10T12:20:00Z").await;
+    live.call("TransactionEvent", at("Ended", 2, "2024-06-10T12:20:00Z", false)).await;
+    let session = server.sessions_at("CP2").await.pop().unwrap();
+    assert_eq!((&session["state"], &session["refusal"]), (&json!("exception"), &json!("suspended_lost")), "{session}");
+}
+
+#[tokio::test]
+async fn a_name_that_is_used_again_is_another_transaction_and_late_repeats_find_the_first() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    let first = [told("1", "Started", 0, 0, Some("CARD1"), &charging()), told("1", "Ended", 1, 10, None, &json!({}))];
+    let second = [told("1", "Started", 0, 20, Some("CARD2"), &charging()), told("1", "Ended", 1, 50, None, &json!({}))];
+    for step in first.iter().chain(&second).chain(&first).chain(&second) {
+        assert_eq!(socket.call("TransactionEvent", step.clone()).await[0], 3);
+    }
+    let units: Vec<(Value, Value)> =
+        server.sessions_at("CP1").await.into_iter().map(|mut one| (one["card_number"].take(), one["units"].take())).collect();
+    assert_eq!(units, [(json!("C-00000001"), json!(10)), (json!("C-00000002"), json!(30))]);
+}
+
+#[tokio::test]
+async fn a_start_or_an_end_under_a_number_that_another_step_has_is_not_lost() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    let steps = [
+        told("Z", "Started", 0, 0, Some("CARD1"), &charging()),
+        told("Z", "Updated", 0, 5, None, &json!({})),
+        told("Z", "Ended", 0, 30, None, &json!({})),
+    ];
+    for step in steps.iter().chain(&steps) {
+        socket.call("TransactionEvent", step.clone()).await;
+    }
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert_eq!((&session["units"], &session["state"]), (&json!(30), &json!("review")), "{session}");
+    assert!(has_flag(&session, "step_numbers_repeated"), "{session}");
+}
+
+#[tokio::test]
+async fn what_tells_that_energy_flowed_keeps_a_session_from_having_no_minutes() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    let plugged = json!({"transactionInfo": {"chargingState": "EVConnected"}, "meterValue": register(0, 0, "Transaction.Begin")});
+    let mut charged = told("time", "Ended", 1, 20, None, &json!({}));
+    charged["transactionInfo"]["timeSpentCharging"] = json!(600);
+    let ends = [
+        ("none", told("none", "Ended", 1, 20, None, &json!({})), "never_charged"),
+        ("time", charged, "charging_start_doubtful"),
+        (
+            "back",
+            told("back", "Ended", 1, 20, None, &json!({"meterValue": register(20, -5, "Transaction.End")})),
+            "charging_start_doubtful",
+        ),
+    ];
+    for (name, end, flag) in ends {
+        socket.call("TransactionEvent", told(name, "Started", 0, 0, Some("CARD1"), &plugged)).await;
+        socket.call("TransactionEvent", end).await;
+        let session = server.sessions_at("CP1").await.pop().unwrap();
+        assert!(has_flag(&session, flag), "{name}: {session}");
+    }
+    // Read beside the transaction (J01).
+    socket
+        .call(
+            "TransactionEvent",
+            told(
+                "beside",
+                "Started",
+                0,
+                30,
+                Some("CARD1"),
+                &json!({"transactionInfo": {"chargingState": "EVConnected"}, "meterValue": register(30, 0, "Transaction.Begin")}),
+            ),
+        )
+        .await;
+    socket.call("MeterValues", json!({"evseId": 1, "meterValue": register(35, 5_000, "Sample.Clock")})).await;
+    socket.call("TransactionEvent", told("beside", "Ended", 1, 50, None, &json!({}))).await;
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert!(has_flag(&session, "charging_start_doubtful"), "{session}");
+}
+
+#[tokio::test]
+async fn a_card_that_charges_elsewhere_is_refused_however_often_it_is_shown() {
+    let server = after_may().await;
+    let now = "2024-06-10T12:00:00Z";
+    let live = |name: &str, kind: &str, place: i64| {
+        let mut step = told(name, kind, place, 0, Some("CARD1"), &json!({}));
+        step["timestamp"] = json!(now);
+        step
+    };
+    let (mut here, mut there) = (newer(&server, "CP1").await, newer(&server, "CP2").await);
+    assert_eq!(here.call("TransactionEvent", live("A", "Started", 0)).await[2]["idTokenInfo"]["status"], "Accepted");
+    for (kind, place) in [("Started", 0), ("Updated", 1), ("Updated", 2)] {
+        let answer = there.call("TransactionEvent", live("B", kind, place)).await;
+        assert_eq!(answer[2]["idTokenInfo"]["status"], "ConcurrentTx", "{kind} {place}");
+    }
+}

@@ -76,6 +76,7 @@ pub fn session(id: i64, station: &str, tag: &str, member: Option<MemberId>) -> L
             id: SessionId(id),
             reference: SessionRef::parse(&format!("S-{id:09}")).unwrap(),
             transaction: None,
+            shown_at: None,
             site_name: "Kobe".into(),
             station_id: station_id(station),
             connector_id: 1,

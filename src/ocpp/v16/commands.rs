@@ -83,7 +83,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
 /// (security whitepaper section 7.2, A00.FR.205).
 pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
-    match (action, text("key").to_ascii_lowercase().as_str()) {
+    match (action, text("key").trim().to_ascii_lowercase().as_str()) {
         ("ChangeConfiguration", "authorizationkey") => {
             let password = crate::hex::decode(text("value")).unwrap_or_else(|| text("value").as_bytes().to_vec());
             CredentialsSet { password: Some(password), security_profile: None }

@@ -19,7 +19,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut info = fields.required_object("transactionInfo");
     let mut word = |name: &str| info.text(name).map(|text| text.chars().take(WORD_MAX).collect::<String>());
     let (transaction, charging_state, stopped_reason) = (word("transactionId"), word("chargingState"), word("stoppedReason"));
-    let remote_start_id = info.integer("remoteStartId");
+    let (remote_start_id, charged_s) = (info.integer("remoteStartId"), info.integer("timeSpentCharging"));
     // Broken JSON has its fields on one level.
     let transaction = transaction.or_else(|| fields.text("transactionId")).or_else(|| info.required_text("transactionId"));
     let kind = match fields.required_text("eventType").as_deref() {
@@ -44,6 +44,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         charging_state,
         trigger: fields.text("triggerReason"),
         stopped_reason,
+        charged_s,
         remote_start_id,
         readings: readings(&mut fields, "meterValue"),
         faults: {

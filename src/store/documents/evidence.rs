@@ -16,7 +16,11 @@ struct EvidenceText {
     #[serde(default, skip_serializing_if = "is_false")]
     tells_charging: bool,
     #[serde(default, skip_serializing_if = "is_false")]
+    tells_charged: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
     ended_twice: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    numbers_repeated: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,6 +37,8 @@ struct StepText {
     connected_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id_tag: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    accepted: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     evse: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,6 +78,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             received_ms: step.heard.received_at.timestamp_millis(),
             connected_ms: step.heard.connected_since.timestamp_millis(),
             id_tag: step.id_tag.clone(),
+            accepted: step.accepted,
             evse: step.evse_id,
             charging: step.charging,
             changed: step.changed,
@@ -84,7 +91,9 @@ pub fn evidence(evidence: &Evidence) -> String {
         steps: evidence.steps.iter().map(step).collect(),
         seen: evidence.seen.clone(),
         tells_charging: evidence.tells_charging,
+        tells_charged: evidence.tells_charged,
         ended_twice: evidence.ended_twice,
+        numbers_repeated: evidence.numbers_repeated,
     })
 }
 
@@ -96,7 +105,9 @@ pub fn read_evidence(text: &str) -> Stored<Evidence> {
         steps: steps.ok_or(StoreError::Unreadable("a transaction's step"))?,
         seen: kept.seen,
         tells_charging: kept.tells_charging,
+        tells_charged: kept.tells_charged,
         ended_twice: kept.ended_twice,
+        numbers_repeated: kept.numbers_repeated,
     })
 }
 
@@ -119,6 +130,7 @@ fn read_step(kept: StepText) -> Option<Step> {
         reported: Reported { text: kept.text, moment },
         heard: Heard { received_at: instant(kept.received_ms)?, connected_since: instant(kept.connected_ms)? },
         id_tag: kept.id_tag,
+        accepted: kept.accepted,
         evse_id: kept.evse,
         charging: kept.charging,
         changed: kept.changed,
@@ -142,6 +154,7 @@ mod tests {
             reported,
             heard,
             id_tag: None,
+            accepted: false,
             evse_id: None,
             charging: None,
             changed: true,
@@ -155,7 +168,7 @@ mod tests {
         whole.registers.take("Transaction.End", Register { at: at("2024-05-01T00:00:00Z"), value: WattHours(-5) });
         (whole.id_tag, whole.evse_id, whole.charging, whole.reason) = (Some("A".into()), Some(1), Some(true), Some("Local".into()));
         let unreadable = Reported { text: "soon".into(), moment: Moment::Unreadable };
-        let mut kept = Evidence::default();
+        let mut kept = Evidence { tells_charged: true, numbers_repeated: true, ..Evidence::default() };
         for step in [step(0, StepKind::Started, local), step(1, StepKind::Updated, unreadable), whole] {
             kept.add(step);
         }

@@ -22,7 +22,7 @@ pub const SESSION: &str = "s.session_id, s.station_id, s.connector_id, s.charger
     s.card_number, s.member_id, s.refusal, s.start_key, s.start_ordinal, s.start_reported, s.start_said_at, s.start_received_at,
     s.started_at, s.start_meter_wh, s.start_answer, s.stop_key, s.stop_reported, s.stop_said_at, s.stop_received_at, s.stopped_at,
     s.stop_meter_wh, s.stop_reason, s.stop_id_tag, s.energy_wh, s.stop_answer, s.last_reading_wh, s.flags, s.repeats, s.decision,
-    s.reference, s.site, s.transaction_name, s.evidence";
+    s.reference, s.site, s.transaction_name, s.evidence, s.shown_at";
 
 /// Text as it can be kept: without NUL.
 pub fn text(text: &str) -> Cow<'_, str> {
@@ -105,6 +105,7 @@ pub fn session(row: &PgRow) -> Stored<Session> {
         id: SessionId(row.try_get("session_id")?),
         reference: reference(row)?,
         transaction: optional(row, "transaction_name")?,
+        shown_at: optional(row, "shown_at")?,
         site_name: row.try_get("site")?,
         station_id: station_id(row)?,
         connector_id: row.try_get("connector_id")?,

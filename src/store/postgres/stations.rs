@@ -14,20 +14,22 @@ use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, S
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
-    may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile";
+    may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile, next_after_reboot";
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
-        default_protocol, time_zone, registration, availability, may_configure)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
+        next_after_reboot)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     ON CONFLICT (station_id) DO UPDATE SET site = excluded.site, password_hash = excluded.password_hash,
         accept_hex_password = excluded.accept_hex_password, security_profile = excluded.security_profile,
         default_protocol = excluded.default_protocol, time_zone = excluded.time_zone, registration = excluded.registration,
         availability = excluded.availability, may_configure = excluded.may_configure,
-        next_password_hash = NULL, next_security_profile = NULL";
+        next_password_hash = excluded.next_password_hash, next_security_profile = excluded.next_security_profile,
+        next_after_reboot = excluded.next_after_reboot";
 
 const SETTLE: &str = "
-    UPDATE stations SET password_hash = $2, security_profile = $3, next_password_hash = $4, next_security_profile = $5
+    UPDATE stations SET password_hash = $2, security_profile = $3, next_password_hash = $4, next_security_profile = $5, next_after_reboot = $6
     WHERE station_id = $1";
 
 const PUT_CONNECTORS: &str = "
@@ -85,12 +87,15 @@ impl PostgresStore {
     async fn try_save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
         let mut write = self.api.begin().await?;
         locks::change(&mut write).await?;
-        sqlx::query("UPDATE stations SET next_password_hash = $2, next_security_profile = $3 WHERE station_id = $1")
-            .bind(id.as_str())
-            .bind(&next.password_hash)
-            .bind(next.security_profile.map(i64::from))
-            .execute(&mut *write)
-            .await?;
+        sqlx::query(
+            "UPDATE stations SET next_password_hash = $2, next_security_profile = $3, next_after_reboot = $4 WHERE station_id = $1",
+        )
+        .bind(id.as_str())
+        .bind(&next.password_hash)
+        .bind(next.security_profile.map(i64::from))
+        .bind(next.after_reboot)
+        .execute(&mut *write)
+        .await?;
         nodes::station_changed(&mut write, id).await?;
         write.commit().await?;
         Ok(())
@@ -105,6 +110,7 @@ impl PostgresStore {
             .bind(i64::from(security_profile))
             .bind(&next.password_hash)
             .bind(next.security_profile.map(i64::from))
+            .bind(next.after_reboot)
             .execute(&mut *write)
             .await?;
         nodes::station_changed(&mut write, id).await?;
@@ -130,6 +136,9 @@ impl PostgresStore {
             .bind(station.registration.name())
             .bind(station.availability.name())
             .bind(station.may_configure)
+            .bind(&station.next.password_hash)
+            .bind(station.next.security_profile.map(i64::from))
+            .bind(station.next.after_reboot)
             .execute(&mut *write)
             .await?;
         let listed = column(&station.connectors, |connector| connector.connector_id);
@@ -211,6 +220,7 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         next: NextCredentials {
             password_hash: optional(row, "next_password_hash")?,
             security_profile: optional::<i64>(row, "next_security_profile")?.and_then(|profile| u8::try_from(profile).ok()),
+            after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
         time_zone: optional(row, "time_zone")?,

@@ -29,19 +29,19 @@ const WRITE_MESSAGES: &str = "
             id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
             start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
             stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence)
+            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at)
         SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[],
             $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::text[],
             $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[],
-            $55::text[], $56::text[])
+            $55::text[], $56::text[], $57::timestamptz[])
         ON CONFLICT (session_id) DO UPDATE SET connector_id = excluded.connector_id, charger_class = excluded.charger_class, power_w = excluded.power_w,
             session_cap_min = excluded.session_cap_min, id_tag = excluded.id_tag, id_tag_matched = excluded.id_tag_matched,
             card_number = excluded.card_number, member_id = excluded.member_id, refusal = excluded.refusal,
             start_reported = excluded.start_reported, start_said_at = excluded.start_said_at, start_received_at = excluded.start_received_at,
             started_at = excluded.started_at, usage_month = excluded.usage_month, start_meter_wh = excluded.start_meter_wh,
-            site = excluded.site, evidence = excluded.evidence, stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
+            site = excluded.site, evidence = excluded.evidence, shown_at = excluded.shown_at, stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at,
             stop_reported = excluded.stop_reported, stop_received_at = excluded.stop_received_at,
             stopped_at = excluded.stopped_at, stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
             stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
@@ -207,6 +207,7 @@ fn told_by_steps<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Stateme
     statement
         .bind(column(rows, |row| row.session.transaction.as_deref().map(text)))
         .bind(column(rows, |row| row.evidence.as_ref().map(evidence).map(|kept| text(&kept).into_owned())))
+        .bind(column(rows, |row| row.session.shown_at.map(ms)))
 }
 
 /// What a batch's notes come to for one station: of each kind the last.

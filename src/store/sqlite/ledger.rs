@@ -37,19 +37,19 @@ const WRITE_SESSIONS: &str = "
         id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
         start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
         stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence)
+        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at)
     SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7,
         r.value->>8, r.value->>9, r.value->>10, r.value->>11, r.value->>12, r.value->>13, r.value->>14, r.value->>15,
         r.value->>16, r.value->>17, r.value->>18, r.value->>19, r.value->>20, r.value->>21, r.value->>22, r.value->>23,
         r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30, r.value->>31, r.value->>32,
-        r.value->>33, r.value->>34, r.value->>35, r.value->>36
+        r.value->>33, r.value->>34, r.value->>35, r.value->>36, r.value->>37
     FROM json_each(?1) r WHERE true
     ON CONFLICT (session_id) DO UPDATE SET connector_id = excluded.connector_id, charger_class = excluded.charger_class, power_w = excluded.power_w,
         session_cap_min = excluded.session_cap_min, id_tag = excluded.id_tag, id_tag_matched = excluded.id_tag_matched,
         card_number = excluded.card_number, member_id = excluded.member_id, refusal = excluded.refusal,
         start_reported = excluded.start_reported, start_said_at = excluded.start_said_at, start_received_at = excluded.start_received_at,
         started_at = excluded.started_at, usage_month = excluded.usage_month, start_meter_wh = excluded.start_meter_wh,
-        site = excluded.site, evidence = excluded.evidence, stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at, stop_reported = excluded.stop_reported,
+        site = excluded.site, evidence = excluded.evidence, shown_at = excluded.shown_at, stop_key = excluded.stop_key, stop_said_at = excluded.stop_said_at, stop_reported = excluded.stop_reported,
         stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
         stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
         stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,

@@ -70,6 +70,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         id: SessionId(row.try_get("session_id")?),
         reference: id(SessionRef::parse(row.try_get("reference")?), "session name")?,
         transaction: optional(row, "transaction_name")?,
+        shown_at: optional_instant(row, "shown_at")?,
         site_name: row.try_get("site")?,
         station_id: id(StationId::parse(row.try_get("station_id")?), "station id")?,
         connector_id: row.try_get("connector_id")?,
@@ -146,5 +147,6 @@ pub fn session_values(row: &LedgerRow) -> Value {
         session.site_name,
         session.transaction,
         row.evidence.as_ref().map(evidence),
+        session.shown_at.map(|at| at.timestamp_millis()),
     ])
 }

@@ -14,14 +14,15 @@ use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, S
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
-        default_protocol, time_zone, registration, availability, may_configure)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
+        next_after_reboot)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
         security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10,
-        next_password_hash = NULL, next_security_profile = NULL";
+        next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13";
 
 const SETTLE: &str = "
-    UPDATE stations SET password_hash = ?2, security_profile = ?3, next_password_hash = ?4, next_security_profile = ?5
+    UPDATE stations SET password_hash = ?2, security_profile = ?3, next_password_hash = ?4, next_security_profile = ?5, next_after_reboot = ?6
     WHERE station_id = ?1";
 
 const PUT_CONNECTOR: &str = "
@@ -48,6 +49,9 @@ impl StationStore for SqliteStore {
             .bind(station.registration.name())
             .bind(station.availability.name())
             .bind(station.may_configure)
+            .bind(&station.next.password_hash)
+            .bind(station.next.security_profile)
+            .bind(station.next.after_reboot)
             .execute(&mut *write)
             .await?;
         let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
@@ -95,12 +99,15 @@ impl StationStore for SqliteStore {
     }
 
     async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
-        sqlx::query("UPDATE stations SET next_password_hash = ?2, next_security_profile = ?3 WHERE station_id = ?1")
-            .bind(id.as_str())
-            .bind(&next.password_hash)
-            .bind(next.security_profile)
-            .execute(&self.write)
-            .await?;
+        sqlx::query(
+            "UPDATE stations SET next_password_hash = ?2, next_security_profile = ?3, next_after_reboot = ?4 WHERE station_id = ?1",
+        )
+        .bind(id.as_str())
+        .bind(&next.password_hash)
+        .bind(next.security_profile)
+        .bind(next.after_reboot)
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 
@@ -111,6 +118,7 @@ impl StationStore for SqliteStore {
             .bind(security_profile)
             .bind(&next.password_hash)
             .bind(next.security_profile)
+            .bind(next.after_reboot)
             .execute(&self.write)
             .await?;
         Ok(())
@@ -180,6 +188,7 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         next: NextCredentials {
             password_hash: optional(row, "next_password_hash")?,
             security_profile: optional(row, "next_security_profile")?,
+            after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
         time_zone: optional(row, "time_zone")?,
