@@ -56,7 +56,11 @@ impl App {
         self.protocol_of(id).await?;
         let set = protocol.credentials_set(action, payload);
         // Two such commands to one station at once would mix up their answers.
-        let _alone = if set.is_some() { Some(self.telling_credentials.lock().await) } else { None };
+        let place = set.as_ref().map(|_| self.telling_credentials.entry(id.clone()).or_default().clone());
+        let _alone = match place {
+            Some(place) => Some(place.lock_owned().await),
+            None => None,
+        };
         let set = match &set {
             Some(set) => Some(self.expect_credentials(id, set).await?),
             None => None,

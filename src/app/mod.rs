@@ -41,6 +41,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
 use crate::domain::email::EmailRule;
+use crate::domain::ids::StationId;
 use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
 use crate::ledger::Ledger;
@@ -80,8 +81,8 @@ pub struct App {
     pub cards: Arc<CardDirectory>,
     /// Which stations there are.
     pub stations: Arc<StationDirectory>,
-    /// Held while a station is told what to come with.
-    pub telling_credentials: tokio::sync::Mutex<()>,
+    /// Held while a station is told what to come with, by station.
+    pub telling_credentials: dashmap::DashMap<StationId, Arc<tokio::sync::Mutex<()>>>,
     /// The durable ledger.
     pub ledger: Ledger,
     /// Which node holds which station.

@@ -16,6 +16,9 @@ use crate::store::nodes::Changed;
 /// The name under which Juden's own commands are kept.
 pub(super) const SENT_BY: &str = "juden";
 
+/// The largest number of a request: a signed 32-bit integer.
+const REQUEST_MAX: u32 = 2_147_483_647;
+
 /// How long a station has to tell its connectors' states before it is asked.
 const STATUS_WAIT: Duration = Duration::from_secs(60);
 
@@ -37,6 +40,7 @@ impl App {
         };
         if station.configuration.is_none() || station.configuration_firmware != boot.firmware {
             self.ask_configuration(id, boot.firmware.as_deref()).await;
+            self.ask_inventory(id).await;
         }
         self.tell_soon(id);
         tokio::time::sleep(STATUS_WAIT).await;
@@ -54,6 +58,19 @@ impl App {
             }
             Err(cause) => {
                 info!(station_id = %id, message, %cause, "a station could not be asked for a message")
+            }
+        }
+    }
+
+    /// Asks for the device model, where the station's version has one. It comes in parts, later.
+    async fn ask_inventory(&self, id: &StationId) {
+        let Ok(protocol) = self.protocol_of(id).await else { return };
+        for (action, payload) in protocol.inventory_commands(rand::random_range(1..=REQUEST_MAX)) {
+            let payload = payload.as_object().cloned().unwrap_or_default();
+            match self.send_call(id, action, &payload, SENT_BY).await {
+                Ok(result) if result.outcome == "not_supported" => {}
+                Ok(result) => return info!(station_id = %id, outcome = %result.outcome, "a station was asked for its device model"),
+                Err(cause) => return info!(station_id = %id, %cause, "a station could not be asked for its device model"),
             }
         }
     }

@@ -86,6 +86,15 @@ impl Protocol {
         }
     }
 
+    /// Commands that have a station tell all that it is made of, the best first; none in versions without a device model.
+    /// The request's number is up to the caller.
+    pub fn inventory_commands(self, request_id: u32) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::V16 => Vec::new(),
+            Self::V201 => v201::commands::inventory(request_id),
+        }
+    }
+
     /// What a command tells a station to come with, where it does.
     pub fn credentials_set(self, action: &str, payload: &Map<String, Value>) -> Option<CredentialsSet> {
         let set = match self {

@@ -153,7 +153,7 @@ pub async fn assemble(
         programme,
         exposures,
         telling: Telling::default(),
-        telling_credentials: tokio::sync::Mutex::new(()),
+        telling_credentials: dashmap::DashMap::new(),
         passwords: Passwords::new(&secret),
         refusals: RefusalLog::default(),
         settings: config.app.clone(),

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::blocking::{Place, delivery, resume, suspend};
 use crate::harness::{Socket, TestServer, has_flag};
 
-const NOW: &str = "2024-06-10T00:00:00Z";
-const CARD: &str = "04A2B3C4D5E680";
+pub const NOW: &str = "2024-06-10T00:00:00Z";
+pub const CARD: &str = "04A2B3C4D5E680";
 
-async fn newer(server: &TestServer, id: &str) -> Socket {
+pub async fn newer(server: &TestServer, id: &str) -> Socket {
     Socket::open(&format!("{}/{id}", server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap()
 }
 
@@ -67,7 +67,7 @@ fn register(minute: i64, wh: i64, context: &str) -> Value {
 }
 
 /// Plugged in at 12:00, card at 12:01, energy from 12:02 on, unplugged at 12:32.
-fn whole() -> Vec<Value> {
+pub fn whole() -> Vec<Value> {
     vec![
         step(
             "Started",
@@ -200,45 +200,6 @@ async fn a_late_first_step_moves_a_session_to_the_month_in_which_it_began() {
 }
 
 #[tokio::test]
-async fn what_is_no_frame_has_the_newer_versions_errors_and_the_connection_lives() {
-    let server = TestServer::at(NOW).await;
-    server.station("CP1").await;
-    let mut socket = newer(&server, "CP1").await;
-    for (sent, id, code) in [
-        ("hello", "-1", "RpcFrameworkError"),
-        ("{}", "-1", "RpcFrameworkError"),
-        ("[2]", "-1", "RpcFrameworkError"),
-        (r#"[9,"x",{}]"#, "x", "MessageTypeNotSupported"),
-        (r#"[2,"x","Nonsense",{}]"#, "x", "NotImplemented"),
-        (r#"[2,"x","Reset",{}]"#, "x", "NotSupported"),
-        (r#"[2,"x","StatusNotification",{}]"#, "x", "OccurrenceConstraintViolation"),
-        (r#"[2,"x","StatusNotification",{"evseId":"?"}]"#, "x", "TypeConstraintViolation"),
-        (r#"[2,"x","Heartbeat",[]]"#, "x", ""),
-        (r#"[2,"x","BootNotification",[]]"#, "x", "FormatViolation"),
-        (r#"[2,"x","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#, "x", "NotSupported"),
-        (r#"[2,"x","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M"}}]"#, "x", "OccurrenceConstraintViolation"),
-    ] {
-        socket.send(sent).await;
-        let answer = socket.next().await.unwrap();
-        let told = if answer[0] == 4 { answer[2].as_str().unwrap() } else { "" };
-        assert_eq!((answer[1].as_str().unwrap(), told), (id, code), "{sent}: {answer}");
-    }
-    for broken in [
-        r#"[2,"t","TransactionEvent",{}]"#,
-        r#"[2,"t","TransactionEvent",null]"#,
-        r#"[2,"t","TransactionEvent",{"transactionInfo":{"transactionId":"T"},"eventType":"Ended","seqNo":-5,"timestamp":"1970-01-01"}]"#,
-        r#"[2,"t","TransactionEvent",{"transactionInfo":{"transactionId":"T"},"eventType":7,"seqNo":9223372036854775807}]"#,
-        r#"[2,"t","TransactionEvent",{"transactionInfo":"T","eventType":"Started","seqNo":1,"idToken":{"idToken":"A","#,
-        r#"[2,"t","MeterValues",{"evseId":1,"meterValue":[{"sampledValue":[{"value":"x"}]}]}]"#,
-    ] {
-        socket.send(broken).await;
-        let answer = socket.next().await.unwrap();
-        assert_eq!((&answer[0], &answer[1]), (&json!(3), &json!("t")), "{broken}: {answer}");
-    }
-    socket.lives().await;
-}
-
-#[tokio::test]
 async fn a_station_that_needs_nobodys_card_is_told_yes_and_its_session_belongs_to_no_card() {
     let server = TestServer::at(NOW).await;
     server.station("CP1").await;
@@ -251,80 +212,6 @@ async fn a_station_that_needs_nobodys_card_is_told_yes_and_its_session_belongs_t
     assert_eq!(socket.call("TransactionEvent", started).await[2], json!({"idTokenInfo": {"status": "Accepted"}}));
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert!(has_flag(&session, "no_card") && session["card_number"].is_null(), "{session}");
-}
-
-#[tokio::test]
-async fn a_number_typed_at_a_key_pad_is_not_the_card_with_that_number() {
-    let server = TestServer::at(NOW).await;
-    server.member_with_card("simple", "4711").await;
-    server.station("CP1").await;
-    let mut socket = newer(&server, "CP1").await;
-    for (kind, status) in
-        [("ISO14443", "Accepted"), ("Local", "Accepted"), ("KeyCode", "Unknown"), ("eMAID", "Unknown"), ("MacAddress", "Unknown")]
-    {
-        let answer = socket.call("Authorize", json!({"idToken": {"idToken": "4711", "type": kind}})).await;
-        assert_eq!(answer[2]["idTokenInfo"]["status"], status, "{kind}");
-    }
-}
-
-#[tokio::test]
-async fn a_report_of_the_device_model_is_kept_and_belongs_to_the_command_that_asked_for_it() {
-    let server = TestServer::at(NOW).await;
-    server.station("CP1").await;
-    let mut socket = newer(&server, "CP1").await;
-    let asking = async { server.post("/stations/CP1/ocpp/GetBaseReport", &json!({"requestId": 7, "reportBase": "FullInventory"})).await };
-    let answering = async {
-        let command = socket.next().await.unwrap();
-        assert_eq!(command[2], "GetBaseReport");
-        socket.send(&json!([3, command[1], {"status": "Accepted"}]).to_string()).await;
-    };
-    let (asked, ()) = tokio::join!(asking, answering);
-    assert_eq!(asked.json()["outcome"], "accepted");
-    let part = |seq: i64, more: bool, name: &str, value: &str| {
-        json!({"requestId": 7, "generatedAt": NOW, "seqNo": seq, "tbc": more, "reportData": [{"component": {"name": "EVSE", "evse": {"id": 1}},
-            "variable": {"name": name}, "variableAttribute": [{"value": value}]}]})
-    };
-    // Parts may come out of order.
-    for part in [part(1, false, "Power", "50000"), part(0, true, "Available", "true")] {
-        assert_eq!(socket.call("NotifyReport", part).await[2], json!({}));
-    }
-    let commands = server.get("/stations/CP1/commands").await;
-    let id = commands["items"][0]["command_id"].as_i64().unwrap();
-    let detail = server.get(&format!("/stations/CP1/commands/{id}")).await;
-    let parts: Vec<i64> = detail["reports"].as_array().unwrap().iter().map(|one| one["seq_no"].as_i64().unwrap()).collect();
-    assert_eq!((parts, &detail["complete"]), (vec![0, 1], &json!(true)));
-    let model = server.get("/stations/CP1/device-model?limit=1").await;
-    assert_eq!((&model["items"][0]["component"], &model["items"][0]["variable"]), (&json!("EVSE@1"), &json!("Available")));
-    let cursor = model["next_cursor"].as_str().unwrap();
-    let rest = server.get(&format!("/stations/CP1/device-model?cursor={}", cursor.replace('|', "%7C").replace('@', "%40"))).await;
-    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["items"][0]["variable"]), (1, &json!("Power")));
-    assert_eq!(rest["items"][0]["report"]["variableAttribute"][0]["value"], "50000");
-}
-
-#[tokio::test]
-async fn a_session_is_stopped_by_the_name_that_its_station_gave_it() {
-    let server = TestServer::at(NOW).await;
-    server.member_with_card("simple", CARD).await;
-    server.station("CP1").await;
-    let mut socket = newer(&server, "CP1").await;
-    for step in whole().into_iter().take(3) {
-        socket.call("TransactionEvent", step).await;
-    }
-    let session = server.sessions_at("CP1").await.pop().unwrap();
-    for body in [
-        json!({"command": "remote_stop", "session_id": session["session_id"]}),
-        json!({"command": "remote_stop", "transaction_id": session["transaction_id"]}),
-        json!({"command": "remote_stop", "transaction_id": "T-1"}),
-    ] {
-        let asking = async { server.post("/stations/CP1/commands", &body).await };
-        let answering = async {
-            let command = socket.next().await.unwrap();
-            assert_eq!((&command[2], &command[3]), (&json!("RequestStopTransaction"), &json!({"transactionId": "T-1"})));
-            socket.send(&json!([3, command[1], {"status": "Accepted"}]).to_string()).await;
-        };
-        let (asked, ()) = tokio::join!(asking, answering);
-        assert_eq!(asked.json()["outcome"], "accepted", "{body}");
-    }
 }
 
 /// A step of another transaction at an EVSE, with a card where one is named.

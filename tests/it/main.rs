@@ -29,6 +29,7 @@ mod migration;
 mod mistakes;
 mod months;
 mod newer;
+mod newer_station;
 #[path = "../common/ports.rs"]
 mod ports;
 mod rebuild;

@@ -22,6 +22,12 @@ pub const SETTINGS_ASKED: &[&str] = &[
     "TxCtrlr.TxStopPoint",
 ];
 
+/// Asks for the whole device model; or, of a station that cannot tell all of it, for what can be set (B07).
+pub fn inventory(request_id: u32) -> Vec<(&'static str, Value)> {
+    let asked = |base: &str| ("GetBaseReport", json!({"requestId": request_id, "reportBase": base}));
+    vec![asked("FullInventory"), asked("ConfigurationInventory")]
+}
+
 /// What a command tells a station to come with: a password as it is (A01.FR.10), a profile with its network profile.
 pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
     let mut set = CredentialsSet::default();
