@@ -33,6 +33,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             .await
             .map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        // A list would be taken for the fields in their order.
+        if text.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Problem::malformed("body", "the body must be a JSON object"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|fault| {
             let path = fault.path().to_string();

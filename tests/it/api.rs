@@ -339,3 +339,13 @@ async fn a_station_tells_its_own_state_for_connector_nought() {
     let station = server.get("/stations/CP1").await;
     assert_eq!((&station["status"], &station["error_code"]), (&json!("Faulted"), &json!("PowerMeterFailure")));
 }
+
+#[tokio::test]
+async fn a_body_that_is_a_list_is_refused_where_an_object_is_due() {
+    let server = TestServer::at("2024-06-10T00:00:00Z").await;
+    let member = server.member("simple").await;
+    for path in ["/members".to_owned(), format!("/members/{member}/release")] {
+        let answered = server.request("POST", &path, Some(" []".to_owned()), &[]).await;
+        assert_eq!((answered.status, answered.json()["field"].as_str()), (422, Some("body")), "{path}: {answered:?}");
+    }
+}
