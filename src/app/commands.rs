@@ -49,8 +49,7 @@ impl App {
             }
             Some(Ok(())) => {}
         }
-        let starts_or_stops = action.starts_with("Remote") || matches!(action, "RequestStartTransaction" | "RequestStopTransaction");
-        if station.registration != Registration::Accepted && starts_or_stops {
+        if station.registration != Registration::Accepted && protocol::starts_or_stops(action) {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
         self.protocol_of(id).await?;

@@ -63,7 +63,8 @@ impl App {
                     password_hash = next.password_hash.take().or(password_hash);
                 }
             }
-            Some("reboot_required") => next.after_reboot = set.password.is_some(),
+            // What an earlier password waits for is not undone by a profile that waits too.
+            Some("reboot_required") => next.after_reboot |= set.password.is_some(),
             Some(_) => {
                 next.password_hash = next.password_hash.filter(|_| set.password.is_none());
                 next.security_profile = next.security_profile.filter(|_| set.security_profile.is_none());
@@ -93,7 +94,8 @@ impl App {
         self.station_changed(&station.id).await
     }
 
-    async fn station_changed(&self, id: &StationId) -> Done<()> {
+    /// Lets every node hear that a station's record changed.
+    pub(super) async fn station_changed(&self, id: &StationId) -> Done<()> {
         self.stations.refresh(id).await?;
         self.cluster.announce(&[Changed::Station(id.clone())]).await;
         Ok(())

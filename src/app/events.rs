@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::App;
 use crate::cluster::Fence;
-use crate::domain::authorization::{Verdict, cache_for, judge};
+use crate::domain::authorization::{cache_for, judge};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
@@ -50,10 +50,7 @@ impl App {
         let answer = match event {
             StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
-            // Nobody's card is needed: yes (OCPP 2.0.1 C02.FR.01).
-            StationEvent::Authorize(Shown { nobody: true, .. }) => {
-                Answer::Authorize(TagAnswer { verdict: Verdict { refusal: None, group: None }, cache_until: None })
-            }
+            StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
             StationEvent::Authorize(Shown { id_tag, .. }) => Answer::Authorize(self.authorize(incoming.station, &id_tag).await?),
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {

@@ -11,7 +11,6 @@ use tracing::info;
 use super::App;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
-use crate::store::nodes::Changed;
 
 /// The name under which Juden's own commands are kept.
 pub(super) const SENT_BY: &str = "juden";
@@ -90,8 +89,7 @@ impl App {
             told.into_iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key, json!(value))).collect();
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
-            let _ = self.stations.refresh(id).await;
-            self.cluster.announce(&[Changed::Station(id.clone())]).await;
+            let _ = self.station_changed(id).await;
             info!(station_id = %id, keys = count, "a station told its settings");
         }
     }

@@ -10,7 +10,6 @@ use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::instant::Zone;
 use crate::domain::station::{Availability, ConnectorSite, Registration};
 use crate::ocpp::protocol::Protocol;
-use crate::store::nodes::Changed;
 use crate::store::{ConnectorRecord, NextCredentials, Page, StationRecord};
 
 /// A station has this many connectors at most.
@@ -106,8 +105,7 @@ impl App {
             connected: None,
         };
         let new = self.store.put_station(&record).await?;
-        self.stations.refresh(id).await?;
-        self.cluster.announce(&[Changed::Station(id.clone())]).await;
+        self.station_changed(id).await?;
         Ok((self.station(id).await?, new))
     }
 

@@ -1,13 +1,12 @@
 //! A session out of a transaction's steps. Where it begins, rule R6.2b says: at the first step that tells that energy
 //! flows, where the transaction begins before that.
 
-use super::authorization::{self, CardFile};
+use super::authorization::CardFile;
 use super::flag::Flag;
 use super::ids::{SessionId, SessionRef, StationId};
 use super::instant::{Heard, Moment, Reported, Zone, attribute};
 use super::programme::Programme;
 use super::recording::{self, Closing, Opening};
-use super::refusal::Reason;
 use super::session::Session;
 use super::station::ConnectorSite;
 use super::step::{Evidence, Registers, Step, StepKind};
@@ -74,6 +73,11 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
         connector_id: known.connector_id,
         site: known.site,
         id_tag_text: evidence.bound().and_then(|step| step.id_tag.as_deref()).unwrap_or_default(),
+        // A card that is told with the end alone was shown before: nobody knows when.
+        shown_at: evidence
+            .bound()
+            .filter(|step| step.kind != StepKind::Ended)
+            .map(|step| attribute(&step.reported, known.zone, step.heard).at),
         file: known.file,
         reported: &beginning.reported,
         heard: beginning.heard,
@@ -83,18 +87,6 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
     });
     session.transaction = Some(known.transaction.to_owned());
     session.last_reading = registers.last.map(|register| register.value).max(known.register_seen);
-    // The card is judged when it was shown, where that was later.
-    let shown = evidence.bound().filter(|step| step.kind != StepKind::Ended);
-    let shown = shown.map(|step| attribute(&step.reported, known.zone, step.heard).at);
-    session.shown_at = shown.filter(|shown| *shown > session.start.at);
-    if let Some(at) = session.shown_at {
-        let place = known.programme.place(known.site_name, at).listed(known.site.is_some());
-        session.refusal = authorization::judge(known.file, at, place, false, known.programme).refusal;
-        session.flags.remove(&Flag::NotAuthorized);
-        if session.refusal.is_some_and(|reason| reason != Reason::UnknownCard) {
-            session.flags.insert(Flag::NotAuthorized);
-        }
-    }
     session.flags.extend(beginning.doubts);
     if let Some(ended) = evidence.ended() {
         close(&mut session, evidence, ended, &registers, known.zone);

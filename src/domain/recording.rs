@@ -34,6 +34,8 @@ pub struct Opening<'a> {
     pub site: Option<ConnectorSite>,
     /// The id tag as sent.
     pub id_tag_text: &'a str,
+    /// When the card was shown, where that is told apart from the start: then it is judged, where it was later.
+    pub shown_at: Option<DateTime<Utc>>,
     /// The card's file, where it is a card.
     pub file: Option<&'a CardFile>,
     /// The station's time.
@@ -52,8 +54,10 @@ pub struct Opening<'a> {
 pub fn open(opening: &Opening<'_>) -> Session {
     let id_tag = IdTag::new(opening.id_tag_text);
     let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
-    let place = opening.programme.place(opening.site_name, at).listed(opening.site.is_some());
-    let verdict = authorization::judge(opening.file, at, place, false, opening.programme);
+    let shown_at = opening.shown_at.filter(|shown| *shown > at);
+    let judged_at = shown_at.unwrap_or(at);
+    let place = opening.programme.place(opening.site_name, judged_at).listed(opening.site.is_some());
+    let verdict = authorization::judge(opening.file, judged_at, place, false, opening.programme);
     let mut flags: BTreeSet<Flag> = doubt.into_iter().collect();
     let mut flag_if = |condition: bool, flag| {
         if condition {
@@ -72,7 +76,7 @@ pub fn open(opening: &Opening<'_>) -> Session {
         id: opening.id,
         reference: opening.reference.clone(),
         transaction: None,
-        shown_at: None,
+        shown_at,
         station_id: opening.station_id.clone(),
         site_name: opening.site_name.to_owned(),
         connector_id: opening.connector_id,

@@ -37,6 +37,7 @@ fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
         connector_id: 1,
         site: Some(quick()),
         id_tag_text: "TAGC1",
+        shown_at: None,
         file,
         reported: &said(start),
         heard: heard_at(received),

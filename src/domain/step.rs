@@ -86,6 +86,11 @@ pub struct Step {
 /// The largest number of a step: a signed 32-bit integer.
 const NUMBER_MAX: i64 = 2_147_483_647;
 
+/// Whether a step's place is a number that its station gave it.
+fn is_number(order: i64) -> bool {
+    (0..=NUMBER_MAX).contains(&order)
+}
+
 /// What is kept of a transaction's steps: those that the session is made of, and which numbers were seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
@@ -108,7 +113,7 @@ impl Evidence {
     pub fn add(&mut self, step: Step) {
         self.tells_charging |= step.charging.is_some() && step.kind != StepKind::Ended;
         self.ended_twice |= step.kind == StepKind::Ended && self.ended().is_some();
-        if (0..=NUMBER_MAX).contains(&step.order) {
+        if is_number(step.order) {
             self.see(step.order);
         }
         let place = self.steps.partition_point(|known| known.order <= step.order);
@@ -137,7 +142,7 @@ impl Evidence {
     }
 
     /// The places of the steps that matter.
-    fn roles(&self) -> [Option<usize>; 13] {
+    fn roles(&self) -> [Option<usize>; 12] {
         let first = |of: fn(&Step) -> bool| self.steps.iter().position(of);
         let earliest = |of: fn(&Registers) -> Option<Register>| {
             let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
@@ -149,7 +154,6 @@ impl Evidence {
         };
         [
             first(|_| true),
-            self.steps.len().checked_sub(1),
             first(|step| step.kind == StepKind::Started),
             first(|step| step.kind == StepKind::Ended),
             first(|step| step.charging == Some(true) && step.kind != StepKind::Ended),
@@ -173,62 +177,64 @@ impl Evidence {
         self.role(0)
     }
 
-    /// The last step that was seen.
-    pub fn last(&self) -> Option<&Step> {
-        self.role(1)
+    /// Whether the start, or the end, did not come yet.
+    pub fn misses(&self, kind: StepKind) -> bool {
+        match kind {
+            StepKind::Started => self.started().is_none(),
+            StepKind::Updated => false,
+            StepKind::Ended => self.ended().is_none(),
+        }
     }
 
     /// The transaction's start.
     pub fn started(&self) -> Option<&Step> {
-        self.role(2)
+        self.role(1)
     }
 
     /// The transaction's end.
     pub fn ended(&self) -> Option<&Step> {
-        self.role(3)
+        self.role(2)
     }
 
     /// The first step that says that energy flows.
     pub fn charging(&self) -> Option<&Step> {
-        self.role(4)
+        self.role(3)
     }
 
     /// The step that binds the transaction to a card: the first whose card was accepted, or else the first with a
     /// card, or with anything shown.
     pub fn bound(&self) -> Option<&Step> {
-        self.role(11).or_else(|| self.role(12)).or_else(|| self.role(5))
+        self.role(10).or_else(|| self.role(11)).or_else(|| self.role(4))
     }
 
     /// The EVSE.
     pub fn evse_id(&self) -> Option<i64> {
-        self.role(6).and_then(|step| step.evse_id)
+        self.role(5).and_then(|step| step.evse_id)
     }
 
     /// The energy register over all steps.
     pub fn registers(&self) -> Registers {
         Registers {
-            begin: self.role(7).and_then(|step| step.registers.begin),
-            end: self.role(8).and_then(|step| step.registers.end),
-            first: self.role(9).and_then(|step| step.registers.first),
-            last: self.role(10).and_then(|step| step.registers.last),
+            begin: self.role(6).and_then(|step| step.registers.begin),
+            end: self.role(7).and_then(|step| step.registers.end),
+            first: self.role(8).and_then(|step| step.registers.first),
+            last: self.role(9).and_then(|step| step.registers.last),
         }
     }
 
     /// Whether a number lies before one that was seen.
     pub fn is_passed(&self, order: i64) -> bool {
-        (0..=NUMBER_MAX).contains(&order) && self.seen.last().is_some_and(|(_, last)| *last > order)
+        is_number(order) && self.seen.last().is_some_and(|(_, last)| *last > order)
     }
 
     /// Whether it is known that no step between two is missing.
     pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
-        let numbered = (0..=NUMBER_MAX).contains(&from.order) && to.order <= NUMBER_MAX && from.order <= to.order;
-        numbered && self.missing(from, to) == 0
+        is_number(from.order) && is_number(to.order) && from.order <= to.order && self.missing(from, to) == 0
     }
 
     /// How many numbers between two steps were not seen.
     pub fn missing(&self, from: &Step, to: &Step) -> i64 {
-        let is_number = |step: &Step| (0..=NUMBER_MAX).contains(&step.order);
-        if !is_number(from) || !is_number(to) || to.order < from.order {
+        if !is_number(from.order) || !is_number(to.order) || to.order < from.order {
             return 0;
         }
         let within = |(first, last): &(i64, i64)| ((*last).min(to.order) - (*first).max(from.order) + 1).max(0);

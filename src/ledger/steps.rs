@@ -7,7 +7,7 @@ use super::decide::{
 };
 use super::{Acceptance, Submission, Told, keys};
 use crate::domain::assembling::{Assembling, assemble};
-use crate::domain::authorization::{Place, Verdict, judge};
+use crate::domain::authorization::{Place, judge};
 use crate::domain::flag::Flag;
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Heard;
@@ -19,12 +19,6 @@ use crate::store::ledger::{LedgerRow, StepRow};
 /// Doubts that steps do not tell: they stay when the session is made anew.
 const STAYING: [Flag; 6] =
     [Flag::Concurrent, Flag::StaleConcurrent, Flag::Superseded, Flag::RefusedWhenHeard, Flag::ChargerUnavailable, Flag::StepDiffers];
-
-/// The state in which energy flows.
-const CHARGING: &str = "Charging";
-
-/// The trigger of a step that tells a change of that.
-const STATE_CHANGED: &str = "ChargingStateChanged";
 
 /// What a step does: its answer.
 pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
@@ -53,7 +47,7 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
     let ordinal = newest.start_ordinal;
     match book.step(newest.session.id, order).cloned() {
         None => apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: Some(newest) }),
-        Some(_) if is_missed(&newest, report) => {
+        Some(_) if newest.evidence.as_ref().is_some_and(|evidence| evidence.misses(report.kind)) => {
             let mut row = newest;
             if let Some(evidence) = &mut row.evidence {
                 evidence.numbers_repeated = true;
@@ -79,16 +73,6 @@ fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport)
     report.kind == StepKind::Started
         && has_start
         && ended.zip(began).is_some_and(|(stop, began)| began > stop.edge.said.unwrap_or(stop.edge.at))
-}
-
-/// Whether a step is the start or the end that its transaction still misses.
-fn is_missed(row: &LedgerRow, report: &StepReport) -> bool {
-    let Some(evidence) = &row.evidence else { return false };
-    match report.kind {
-        StepKind::Started => evidence.started().is_none(),
-        StepKind::Updated => false,
-        StepKind::Ended => evidence.ended().is_none(),
-    }
 }
 
 /// A step that names no transaction is kept, and belongs to none.
@@ -173,9 +157,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
 fn told(known: &mut Known<'_>, submission: &Submission, report: &StepReport, place: Place, busy: bool) -> (Answer, Option<(IdTag, Place)>) {
     let Some(shown) = &report.shown else { return (Answer::Step { tag: None }, None) };
     if shown.nobody {
-        // Nobody's card is needed: yes (C02.FR.01).
-        let tag = TagAnswer { verdict: Verdict { refusal: None, group: None }, cache_until: None };
-        return (Answer::Step { tag: Some(tag) }, None);
+        return (Answer::Step { tag: Some(TagAnswer::nobodys()) }, None);
     }
     let tag = known.tag_answer(submission, &shown.id_tag, place, busy);
     let accepted = tag.verdict.refusal.is_none().then(|| (shown.id_tag.clone(), place));
@@ -240,8 +222,8 @@ fn as_step(known: &Known<'_>, submission: &Submission, report: &StepReport, orde
         id_tag: report.shown.as_ref().map(|shown| shown.id_tag.as_sent().to_owned()),
         accepted,
         evse_id: report.evse_id,
-        charging: report.charging_state.as_deref().map(|state| state == CHARGING),
-        changed: report.trigger.as_deref() == Some(STATE_CHANGED),
+        charging: report.charging(),
+        changed: report.tells_a_change(),
         reason: report.stopped_reason.clone(),
         registers,
         malformed: !report.faults.is_empty(),

@@ -103,21 +103,21 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Res
 }
 
 /// One connection over TLS. What cannot be agreed on is counted and shown to the operator.
-async fn serve_tls(link: Arc<Link>, tls: &Tls, stream: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
-    match timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)).await {
+async fn serve_tls(link: Arc<Link>, tls: &Tls, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+    let agreed = tokio::select! {
+        agreed = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)) => agreed,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let reason = match agreed {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).and_then(tls::subject);
-            serve_one(link, stream, peer, Transport::Tls(certificate), stop).await;
+            return serve_one(link, stream, peer, Transport::Tls(certificate), stop).await;
         }
-        Ok(Err(cause)) => link.app.refusals.note(HandshakeRefusal {
-            at: link.app.now(),
-            peer: peer.to_string(),
-            station_id: String::new(),
-            status: 0,
-            reason: tls::refusal(&cause),
-        }),
-        Err(_) => {}
-    }
+        Ok(Err(cause)) => tls::refusal(&cause),
+        Err(_) => "tls_too_slow",
+    };
+    let (at, peer) = (link.app.now(), peer.to_string());
+    link.app.refusals.note(HandshakeRefusal { at, peer, station_id: String::new(), status: 0, reason });
 }
 
 /// One connection, from handshake to end. A handshake under way ends with the server.

@@ -1,6 +1,6 @@
 //! TLS for security profiles 2 and 3: the server's certificates, the clients' that are let in, and both read again
 //! when their files change. TLS 1.2 and 1.3 with forward secrecy only; for stations that know nothing but TLS_RSA a
-//! terminator stands in front (`deploy/README.md`).
+//! terminator stands in front (`docs/OPERATIONS.md`).
 
 use std::io;
 use std::path::PathBuf;

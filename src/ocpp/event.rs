@@ -157,6 +157,18 @@ pub struct StopReport {
     pub faults: Vec<String>,
 }
 
+impl StepReport {
+    /// Whether energy flows, where it says so.
+    pub fn charging(&self) -> Option<bool> {
+        self.charging_state.as_deref().map(|state| state == "Charging")
+    }
+
+    /// Whether it was sent because that changed.
+    pub fn tells_a_change(&self) -> bool {
+        self.trigger.as_deref() == Some("ChargingStateChanged")
+    }
+}
+
 /// Meter readings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeterReport {
@@ -251,6 +263,13 @@ pub struct TagAnswer {
     pub verdict: Verdict,
     /// Until when the station may believe that without asking.
     pub cache_until: Option<DateTime<Utc>>,
+}
+
+impl TagAnswer {
+    /// Nobody's card is needed: yes (OCPP 2.0.1 C02.FR.01).
+    pub const fn nobodys() -> Self {
+        Self { verdict: Verdict { refusal: None, group: None }, cache_until: None }
+    }
 }
 
 /// A card in a local authorization list.

@@ -198,6 +198,12 @@ pub fn outcome(answer: &Value) -> String {
     words
 }
 
+/// Whether a command starts or stops a transaction: a station that is not accepted is sent none (1.6 section 4.2,
+/// 2.0.1 B02.FR.05).
+pub fn starts_or_stops(action: &str) -> bool {
+    matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction" | "RequestStartTransaction" | "RequestStopTransaction")
+}
+
 /// What an answer comes to for the password or profile that a command told; other variables that were set beside it do
 /// not matter. `None`: it does not say, so nobody knows what the station did.
 pub fn credentials_outcome(answer: &Value) -> Option<String> {
