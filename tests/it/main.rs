@@ -17,6 +17,7 @@ mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
+mod fuzzed;
 mod handshakes;
 mod harness;
 mod history;
@@ -39,4 +40,6 @@ mod sharing;
 mod spans;
 mod stops;
 mod stores;
+#[path = "../common/wire.rs"]
+mod wire;
 mod year;
