@@ -130,6 +130,7 @@ impl Whole {
             fence: &Fence::default(),
             heard: Heard { received_at: now, connected_since: now },
             message_id: "m".to_owned(),
+            protocol: message.protocol,
             action,
             payload,
             encode: decoded.encode,

@@ -10,6 +10,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::app::AppSettings;
 use crate::app::months::CLOSE_DAY_MAX;
+use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
 use crate::domain::invoice::Issuer;
 use crate::link::tls::{Tls, TlsFiles};
@@ -33,7 +34,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 36] = [
+pub const KEYS: [Key; 38] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
@@ -66,6 +67,8 @@ pub const KEYS: [Key; 36] = [
     key("min-security-profile", "0", "the lowest security profile that is let in"),
     key("card-cache-hours", "24", "hours that a station may believe an accepted card"),
     key("remote-stop-on-lost", "false", "stop the running sessions of a card that is reported lost"),
+    key("display-language", "ja,en", "languages of what drivers are shown at chargers: ja, en, both in order, or none"),
+    key("cost-update-s", "60", "seconds between messages with a running session's cost, to stations that show it; 0: none"),
     key("onboarding-delay-s", "5", "seconds after boot before Juden asks a station anything; none asks nothing"),
     key("log-format", "text", "log lines: text or json"),
     key("log-level", "info", "what is logged, as a tracing filter"),
@@ -261,6 +264,8 @@ impl Texts {
                 month_close: self.month_close(),
                 payment_due_days: self.number("payment-due-days", 0, 365),
                 remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
+                display_languages: self.display_languages(),
+                cost_update: Some(self.number("cost-update-s", 0, 3_600)).filter(|seconds| *seconds > 0).map(Duration::from_secs),
                 email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
                 issuer: Issuer {
                     name: self.text("issuer-name").to_owned(),
@@ -327,6 +332,17 @@ impl Texts {
         self.read("issuer-registration-number", "empty, or T and 13 digits", String::new(), |text| {
             let digits = text.strip_prefix('T').is_some_and(|digits| digits.len() == 13 && digits.bytes().all(|b| b.is_ascii_digit()));
             (text.is_empty() || digits).then(|| text.to_owned())
+        })
+    }
+
+    fn display_languages(&mut self) -> Vec<Language> {
+        self.read("display-language", "ja, en, ja,en, en,ja or none", Vec::new(), |text| {
+            let languages: Vec<Language> = match text {
+                "none" => Vec::new(),
+                text => text.split(',').map(|code| Language::parse(code.trim())).collect::<Option<_>>()?,
+            };
+            let is_twice = languages.len() > 1 && languages.first() == languages.last();
+            (languages.len() <= Language::ALL.len() && !is_twice).then_some(languages)
         })
     }
 

@@ -136,11 +136,16 @@ impl App {
     /// A member's month, rated as it stands.
     pub async fn rated_month(&self, member: &Member, month: BillingMonth) -> Done<(RatedMonth, Vec<Session>)> {
         let programme = self.programme();
-        let first = rating::first_month_needed(member, month, &programme);
-        // Sessions of the month after may overlap the month's last ones.
-        let sessions = self.store.sessions_of_members(&[&member.id], first, month.next()).await?;
+        let sessions = self.sessions_for(member, month).await?;
         let rated = rating::rate(member, &sessions, month, &programme)?;
         Ok((rated, sessions))
+    }
+
+    /// The sessions that a member's month is rated by.
+    pub(super) async fn sessions_for(&self, member: &Member, month: BillingMonth) -> Done<Vec<Session>> {
+        let first = rating::first_month_needed(member, month, &self.programme());
+        // Sessions of the month after may overlap the month's last ones.
+        Ok(self.store.sessions_of_members(&[&member.id], first, month.next()).await?)
     }
 
     async fn viewed(&self, id: &MemberId, archive: bool) -> Done<Member> {

@@ -13,8 +13,9 @@ use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
 use crate::ledger::{Acceptance, Submission};
-use crate::ocpp::event::{Answer, News, Report, Shown, StationEvent, TagAnswer, TransactionEvent};
+use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
+use crate::ocpp::protocol::Protocol;
 use crate::store::StationRecord;
 use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 
@@ -31,6 +32,8 @@ pub struct Incoming<'a> {
     pub heard: Heard,
     /// Its message id.
     pub message_id: String,
+    /// The version in which it came.
+    pub protocol: Protocol,
     /// Its action.
     pub action: &'a str,
     /// Its payload as it came.
@@ -51,7 +54,12 @@ impl App {
             StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
             StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
-            StationEvent::Authorize(Shown { id_tag, .. }) => Answer::Authorize(self.authorize(incoming.station, &id_tag).await?),
+            StationEvent::Authorize(Shown { id_tag, .. }) => {
+                let tag = self.authorize(incoming.station, &id_tag).await?;
+                let display = self.display_for_card(&incoming, &tag).await;
+                let answer = encode(&Answer::Authorize(tag));
+                return Ok(displayed(&incoming, answer, display));
+            }
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
                 self.keep(&incoming, StationNote::Boot(report)).await?;
@@ -137,12 +145,13 @@ impl App {
     /// Hands a transaction message to the ledger and waits until it is durable.
     async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
         let encode = incoming.encode;
+        let with_message = event.has_card_or_ends();
         let (reply, durable) = oneshot::channel();
         let submission = Submission {
             fence: incoming.fence.clone(),
             station: incoming.station.clone(),
             heard: incoming.heard,
-            message_id: incoming.message_id,
+            message_id: incoming.message_id.clone(),
             action: incoming.action.to_owned(),
             payload: incoming.payload.to_owned(),
             event,
@@ -151,10 +160,15 @@ impl App {
         };
         self.ledger.submit(submission).await.map_err(|_| busy())?;
         let told = durable.await.map_err(|_| busy())?;
-        match told.acceptance {
-            None => Ok(told.payload),
-            Some(acceptance) => Ok(self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer))),
-        }
+        let display = match told.session {
+            Some(session) => self.display_for_session(&incoming, session, with_message).await,
+            None => None,
+        };
+        let payload = match told.acceptance {
+            None => told.payload,
+            Some(acceptance) => self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer)),
+        };
+        Ok(displayed(&incoming, payload, display))
     }
 
     /// Judges an accepted card once more, after its message was kept: no card is accepted once its suspension was
@@ -166,6 +180,14 @@ impl App {
         let refusal = verdict.refusal;
         let cache_until = Some(now + cache_for(refusal, place, self.settings.card_cache_for));
         Ok(refusal.map(|_| answer.with_tag(TagAnswer { verdict, cache_until })))
+    }
+}
+
+/// An answer with what the driver is shown beside it.
+fn displayed(incoming: &Incoming<'_>, answer: String, display: Option<DriverDisplay>) -> String {
+    match display {
+        Some(display) => incoming.protocol.with_display(incoming.action, answer, &display),
+        None => answer,
     }
 }
 

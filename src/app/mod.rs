@@ -11,6 +11,7 @@ pub mod changes;
 pub mod commands;
 mod credentials;
 pub mod details;
+mod display;
 pub mod endings;
 mod error;
 pub mod events;
@@ -32,6 +33,7 @@ pub mod telling;
 pub mod verification;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -40,6 +42,7 @@ pub use error::{AppError, Done};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
+use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
 use crate::domain::ids::StationId;
 use crate::domain::invoice::Issuer;
@@ -63,6 +66,10 @@ pub struct AppSettings {
     pub month_close: Option<(u32, chrono::NaiveTime)>,
     /// Days from an invoice's issue until it is due.
     pub payment_due_days: u64,
+    /// The languages of what drivers are shown, in order; empty: nothing is shown.
+    pub display_languages: Vec<Language>,
+    /// Between messages that tell a running session's cost; `None`: none are sent.
+    pub cost_update: Option<Duration>,
     /// Which addresses of members are taken.
     pub email_rule: EmailRule,
     /// Who issues the invoices.

@@ -257,7 +257,7 @@ impl App {
 }
 
 /// The settings that a station told, where it did.
-fn station_settings(station: &StationRecord) -> Option<StationSettings> {
+pub(super) fn station_settings(station: &StationRecord) -> Option<StationSettings> {
     let told: serde_json::Map<String, Value> = serde_json::from_str(station.configuration.as_deref()?).ok()?;
     Some(StationSettings::of(told.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))))
 }

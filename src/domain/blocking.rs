@@ -37,6 +37,11 @@ impl StationSettings {
         self.text(names).and_then(|text| text.trim().parse().ok())
     }
 
+    /// Whether the station shows drivers what a session costs while it runs (OCPP 2.0.1 `TariffCostCtrlr`).
+    pub fn shows_cost(&self) -> bool {
+        self.flag(&["TariffCostCtrlr.Enabled(Cost)"]) == Some(true)
+    }
+
     fn has_list(&self) -> bool {
         let profiles = self.text(&["SupportedFeatureProfiles"]);
         let named = profiles.is_some_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("LocalAuthListManagement")));

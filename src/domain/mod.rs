@@ -41,6 +41,7 @@ pub mod bill;
 pub mod billed;
 pub mod blocking;
 pub mod card;
+pub mod display;
 pub mod email;
 pub mod ending;
 pub mod flag;

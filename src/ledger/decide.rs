@@ -77,7 +77,7 @@ pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -
         TransactionEvent::Start(report) => start(book, known, submission, report),
         TransactionEvent::Stop(report) => stop(book, known, submission, report),
         TransactionEvent::Step(report) => steps::step(book, known, submission, report),
-        TransactionEvent::Meter(report) => Told { payload: meter(book, submission, report), acceptance: None },
+        TransactionEvent::Meter(report) => Told { payload: meter(book, submission, report), session: None, acceptance: None },
     }
 }
 
@@ -114,7 +114,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
         let answer = row.start_answer.clone();
         keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
-        return Told { payload: answer, acceptance: None };
+        return Told { payload: answer, session: None, acceptance: None };
     }
     let connector_id = report.connector_id.unwrap_or_default();
     let id_tag = IdTag::new(&report.id_tag);
@@ -156,7 +156,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         repeats: 0,
         evidence: None,
     });
-    Told { payload: answer, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
+    Told { payload: answer, session: None, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
 }
 
 /// A station whose clock stands still at each power-up sends the same content for different starts:
@@ -235,7 +235,7 @@ fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report:
     let payload = apply_stop(book, known, submission, report, answer.clone());
     let id_tag = id_tag.filter(|_| payload == answer);
     let acceptance = id_tag.map(|id_tag| Acceptance { answer: now, id_tag: id_tag.clone(), place: Place::Open });
-    Told { payload, acceptance }
+    Told { payload, session: None, acceptance }
 }
 
 /// What a stop does; the answer's payload: `answer`, or that of an earlier one.

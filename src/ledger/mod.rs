@@ -20,7 +20,7 @@ pub use writer::{LedgerParts, run};
 
 use crate::cluster::Fence;
 use crate::domain::authorization::Place;
-use crate::domain::ids::{IdTag, StationId};
+use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::domain::instant::Heard;
 use crate::ocpp::event::{Answer, TransactionEvent};
 use crate::store::StationRecord;
@@ -70,6 +70,8 @@ pub struct Submission {
 pub struct Told {
     /// The answer's payload.
     pub payload: String,
+    /// The session that the message is a step of, where the station names its transactions itself.
+    pub session: Option<SessionId>,
     /// That it may accept a card, where this is the first answer.
     pub acceptance: Option<Acceptance>,
 }

@@ -82,7 +82,7 @@ fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submis
     if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, keys::step(report))) {
         keep(book, submission, None, "step_of_no_transaction", &payload);
     }
-    Told { payload, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+    Told { payload, session: None, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
 }
 
 /// A step under a number that was answered before has that answer, whatever it says.
@@ -90,8 +90,9 @@ fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &
     if !same {
         row.session.flags.insert(Flag::StepDiffers);
     }
+    let session = Some(row.session.id);
     keep_repeat(book, submission, row, if same { "repeated_step" } else { "differing_step" }, &first.answer);
-    Told { payload: first.answer.clone(), acceptance: None }
+    Told { payload: first.answer.clone(), session, acceptance: None }
 }
 
 fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport, order: i64, belonging: Belonging) -> Told {
@@ -139,6 +140,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         book.left(member, month);
     }
     book.put_step(StepRow { session_id: session.id, order, key: keys::step(report), answer: payload.clone() });
+    let number = session.id;
     let row = LedgerRow {
         session,
         start_key,
@@ -150,7 +152,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         evidence: Some(evidence),
     };
     book.put(row);
-    Told { payload, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+    Told { payload, session: Some(number), acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
 }
 
 /// What is answered about what was shown; and the card and place, where it is accepted.

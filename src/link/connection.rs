@@ -394,6 +394,7 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
             fence: &fence,
             heard,
             message_id: call.id.text().into_owned(),
+            protocol,
             action: &call.action,
             payload: &call.payload,
             encode: decoded.encode,

@@ -7,7 +7,7 @@ use crate::domain::ids::{IdTag, SessionId};
 use crate::domain::instant::Reported;
 pub use crate::domain::station::{BootReport, Registration, StatusReport, VariableReport};
 pub use crate::domain::step::StepKind;
-use crate::domain::units::WattHours;
+use crate::domain::units::{WattHours, Yen};
 
 /// A message from a station.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,6 +157,17 @@ pub struct StopReport {
     pub faults: Vec<String>,
 }
 
+impl TransactionEvent {
+    /// Whether a card was shown with it, or the transaction ends: then the driver stands there and reads.
+    pub fn has_card_or_ends(&self) -> bool {
+        match self {
+            Self::Step(step) => step.shown.is_some() || step.kind == StepKind::Ended,
+            Self::Start(_) | Self::Stop(_) => true,
+            Self::Meter(_) => false,
+        }
+    }
+}
+
 impl StepReport {
     /// Whether energy flows, where it says so.
     pub fn charging(&self) -> Option<bool> {
@@ -270,6 +281,15 @@ impl TagAnswer {
     pub const fn nobodys() -> Self {
         Self { verdict: Verdict { refusal: None, group: None }, cache_until: None }
     }
+}
+
+/// What a driver is shown beside an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DriverDisplay {
+    /// What the session costs so far, in whole yen with tax.
+    pub cost: Option<Yen>,
+    /// A text for the driver and its language (RFC 5646).
+    pub message: Option<(&'static str, String)>,
 }
 
 /// A card in a local authorization list.

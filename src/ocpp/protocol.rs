@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::event::{Answer, StationCommand, StationEvent};
+use super::event::{Answer, DriverDisplay, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
 use super::{charging_profile, v16, v201};
+use crate::domain::units::Yen;
 
 /// A version of OCPP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,30 @@ impl Protocol {
         match self {
             Self::V16 => v16::commands::settings_told(answer),
             Self::V201 => v201::commands::settings_told(answer),
+        }
+    }
+
+    /// Whether the version can show a driver what a session costs and what is left of the month.
+    pub const fn displays(self) -> bool {
+        match self {
+            Self::V16 => false,
+            Self::V201 => true,
+        }
+    }
+
+    /// An answer with what a driver is shown beside it, where the version and the message have a place for it.
+    pub fn with_display(self, action: &str, answer: String, shown: &DriverDisplay) -> String {
+        match self {
+            Self::V16 => answer,
+            Self::V201 => v201::display::added(action, answer, shown),
+        }
+    }
+
+    /// The command that shows what a transaction costs so far, in versions that have one.
+    pub fn cost_command(self, transaction: &str, cost: Yen) -> Option<(&'static str, Value)> {
+        match self {
+            Self::V16 => None,
+            Self::V201 => Some(v201::display::cost_command(transaction, cost)),
         }
     }
 

@@ -225,7 +225,7 @@ impl Server {
         let looking = tokio::spawn({
             let app = app.clone();
             async move {
-                tokio::join!(app.keep_looking(), app.keep_looking_at_cards(), app.keep_telling());
+                tokio::join!(app.keep_looking(), app.keep_looking_at_cards(), app.keep_telling(), app.keep_telling_costs());
             }
         });
         info!(%http, ?ocpp, ?ocpp_tls, node = app.cluster.node(), "juden serves");

@@ -13,6 +13,7 @@ mod closing;
 mod commands;
 mod deliveries;
 mod deploy;
+mod displays;
 mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]

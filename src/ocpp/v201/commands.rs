@@ -18,6 +18,7 @@ pub const SETTINGS_ASKED: &[&str] = &[
     "AuthCtrlr.LocalPreAuthorize",
     "AuthCtrlr.LocalAuthorizeOffline",
     "AuthCtrlr.OfflineTxForUnknownIdEnabled",
+    "TariffCostCtrlr.Enabled(Cost)",
     "TxCtrlr.TxStartPoint",
     "TxCtrlr.TxStopPoint",
 ];

@@ -5,6 +5,7 @@
 mod authorize;
 mod boot_notification;
 pub mod commands;
+pub mod display;
 pub mod id_token;
 mod meter_values;
 mod status_notification;

@@ -1,0 +1,135 @@
+//! What drivers are shown at chargers that can show it: what a session costs, and what is left of the month.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::events::Incoming;
+use super::onboarding::SENT_BY;
+use super::telling::station_settings;
+use super::{App, Done};
+use crate::domain::display::{self, Display};
+use crate::domain::ids::{MemberId, SessionId, SessionRef, StationId};
+use crate::domain::month::BillingMonth;
+use crate::domain::session::Session;
+use crate::domain::station::ChargerClass;
+use crate::domain::units::Yen;
+use crate::ocpp::event::{DriverDisplay, TagAnswer};
+use crate::ocpp::protocol::Protocol;
+use crate::store::StationRecord;
+
+/// An answer waits this long for what the driver is shown, and then goes without.
+const DISPLAY_WITHIN: Duration = Duration::from_millis(200);
+
+impl App {
+    /// What the driver of an accepted card is shown; `None`: nothing.
+    pub(super) async fn display_for_card(&self, incoming: &Incoming<'_>, tag: &TagAnswer) -> Option<DriverDisplay> {
+        let member = tag.verdict.group.as_ref().filter(|_| tag.verdict.refusal.is_none())?;
+        let classes = classes(incoming.station);
+        let shown = self.in_time(incoming.protocol, self.display(member, None, &classes)).await?;
+        Some(DriverDisplay { cost: None, message: self.message(&shown) })
+    }
+
+    /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
+    pub(super) async fn display_for_session(&self, incoming: &Incoming<'_>, session: SessionId, message: bool) -> Option<DriverDisplay> {
+        let shown = self.in_time(incoming.protocol, async {
+            let Some(session) = self.store.session(session).await? else { return Ok(None) };
+            self.display_of(&session).await
+        });
+        let shown = shown.await??;
+        Some(DriverDisplay { cost: shown.cost, message: self.message(&shown).filter(|_| message) })
+    }
+
+    async fn in_time<T>(&self, protocol: Protocol, display: impl Future<Output = Done<T>>) -> Option<T> {
+        if !protocol.displays() || self.settings.display_languages.is_empty() {
+            return None;
+        }
+        match tokio::time::timeout(DISPLAY_WITHIN, display).await {
+            Ok(Ok(display)) => Some(display),
+            Ok(Err(cause)) => {
+                warn!(%cause, "a driver is shown nothing: it could not be worked out");
+                None
+            }
+            Err(_) => {
+                metrics::counter!("juden_displays_late_total").increment(1);
+                None
+            }
+        }
+    }
+
+    /// What a session's driver is shown; `None`: it has no member, or no charger that is known.
+    async fn display_of(&self, session: &Session) -> Done<Option<Display>> {
+        let (Some(member), Some(site)) = (&session.member, &session.site) else { return Ok(None) };
+        self.display(member, Some((session.id, session.month())), &[site.charger_class]).await.map(Some)
+    }
+
+    async fn display(&self, member: &MemberId, of: Option<(SessionId, BillingMonth)>, classes: &[ChargerClass]) -> Done<Display> {
+        let (now, programme) = (self.now(), self.programme());
+        let member = self.member(member).await?;
+        let month = of.map_or_else(|| BillingMonth::of(now), |(_, month)| month);
+        let sessions = self.sessions_for(&member, month).await?;
+        Ok(display::display(&member, &sessions, (month, of.map(|(session, _)| session)), classes, &programme, now)?)
+    }
+
+    /// The text in the languages that are set, and the first of them.
+    fn message(&self, shown: &Display) -> Option<(&'static str, String)> {
+        let languages = &self.settings.display_languages;
+        let texts = languages.iter().filter_map(|language| shown.left.iter().find(|(known, _)| known == language));
+        let texts: Vec<&str> = texts.map(|(_, text)| text.as_str()).filter(|text| !text.is_empty()).collect();
+        (!texts.is_empty()).then(|| (languages[0].code(), texts.join("\n")))
+    }
+
+    /// Tells chargers that show it what their running sessions cost, for as long as it is polled (OCPP 2.0.1 I02).
+    pub async fn keep_telling_costs(self: &Arc<Self>) {
+        let Some(every) = self.settings.cost_update.filter(|_| !self.settings.display_languages.is_empty()) else { return };
+        loop {
+            tokio::time::sleep(every).await;
+            if let Err(cause) = self.tell_costs().await {
+                warn!(%cause, "running sessions' costs could not be told");
+            }
+        }
+    }
+
+    async fn tell_costs(self: &Arc<Self>) -> Done<()> {
+        let mut shows = Vec::new();
+        for id in self.cluster.stations() {
+            let displays = self.protocol_of(&id).await.is_ok_and(Protocol::displays);
+            let record = if displays { self.stations.find(&id).await? } else { None };
+            if record.is_some_and(|record| station_settings(&record).is_some_and(|settings| settings.shows_cost())) {
+                shows.push(id);
+            }
+        }
+        for (station, _, reference) in self.store.open_sessions_of(&shows.iter().collect::<Vec<_>>()).await? {
+            let Some((transaction, cost)) = self.cost_so_far(&reference).await? else { continue };
+            let app = self.clone();
+            // One charger that does not answer holds up no other.
+            tokio::spawn(async move { app.tell_cost(&station, &transaction, cost).await });
+        }
+        Ok(())
+    }
+
+    /// A running session's transaction and cost, where both are known.
+    async fn cost_so_far(&self, reference: &SessionRef) -> Done<Option<(String, Yen)>> {
+        let Some(session) = self.store.session_by_reference(reference).await?.filter(|session| session.stop.is_none()) else {
+            return Ok(None);
+        };
+        let cost = self.display_of(&session).await?.and_then(|shown| shown.cost);
+        Ok(session.transaction.zip(cost))
+    }
+
+    async fn tell_cost(&self, station: &StationId, transaction: &str, cost: Yen) {
+        let Ok(protocol) = self.protocol_of(station).await else { return };
+        let Some((action, payload)) = protocol.cost_command(transaction, cost) else { return };
+        let payload = payload.as_object().cloned().unwrap_or_default();
+        if let Err(cause) = self.send_call(station, action, &payload, SENT_BY).await {
+            info!(station_id = %station, %cause, "a running session's cost was not told");
+        }
+    }
+}
+
+/// The classes of a station's connectors, each once.
+fn classes(station: &StationRecord) -> Vec<ChargerClass> {
+    let has = |class: &ChargerClass| station.connectors.iter().any(|connector| connector.site.charger_class == *class);
+    ChargerClass::ALL.into_iter().filter(has).collect()
+}
