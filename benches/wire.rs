@@ -134,6 +134,7 @@ impl Whole {
             action,
             payload,
             encode: decoded.encode,
+            written: tokio::sync::oneshot::channel().1,
         };
         self.runtime.block_on(self.server.app.handle(incoming, decoded.event)).unwrap()
     }

@@ -2,14 +2,16 @@
 //! at once, with the key, the value and what is allowed.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::app::AppSettings;
 use crate::app::months::CLOSE_DAY_MAX;
+use crate::authority::Authority;
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
 use crate::domain::invoice::Issuer;
@@ -34,13 +36,19 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 38] = [
+pub const KEYS: [Key; 44] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
     key("tls-key", "", "files of their keys (PEM), in the same order"),
     key("tls-client-ca", "", "file of the authorities that sign stations' certificates (PEM); empty: no station can show one"),
     key("tls-client-organization", "", "the organization that stations' certificates must name; empty: any"),
+    key("tls-client-crl", "", "files of revoked certificates (PEM) of those authorities, separated by commas; empty: none is revoked"),
+    key("tls-terminators", "", "addresses of TLS terminators in front of ocpp-listen whose headers are believed, separated by commas"),
+    key("ca-cert", "", "file of the authority (PEM) that signs stations' certificates, its own first; empty: none are signed"),
+    key("ca-key", "", "file of its key (PEM, PKCS#8)"),
+    key("ca-days", "365", "days that a certificate holds which it signs"),
+    key("ca-command", "", "a command that signs stations' certificates, in place of ca-cert: request on stdin, chain on stdout"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
@@ -90,6 +98,8 @@ pub struct LinkSettings {
     pub max_connections: usize,
     /// The largest message in bytes.
     pub max_message_bytes: usize,
+    /// TLS terminators whose headers are believed.
+    pub terminators: Vec<IpAddr>,
     /// After boot, before a station is asked anything; `None`: it is asked nothing.
     pub onboarding_delay: Option<Duration>,
 }
@@ -264,6 +274,7 @@ impl Texts {
                 month_close: self.month_close(),
                 payment_due_days: self.number("payment-due-days", 0, 365),
                 remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
+                authority: self.authority(),
                 display_languages: self.display_languages(),
                 cost_update: Some(self.number("cost-update-s", 0, 3_600)).filter(|seconds| *seconds > 0).map(Duration::from_secs),
                 email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
@@ -280,6 +291,9 @@ impl Texts {
                 write_timeout: self.seconds("write-timeout-s", 1, 600),
                 max_connections: usize::try_from(self.number("max-connections", 1, 1_000_000)).unwrap_or(usize::MAX),
                 max_message_bytes: usize::try_from(self.number("max-message-bytes", 65_536, 67_108_864)).unwrap_or(usize::MAX),
+                terminators: self.read("tls-terminators", "IP addresses separated by commas", Vec::new(), |text| {
+                    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
+                }),
                 onboarding_delay: self.read("onboarding-delay-s", "none, or a whole number from 0 to 3600", None, |text| match text {
                     "none" => Some(None),
                     number => number.parse().ok().filter(|seconds| *seconds <= 3_600).map(|seconds| Some(Duration::from_secs(seconds))),
@@ -307,7 +321,7 @@ impl Texts {
             |text: &str| -> Vec<PathBuf> { text.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from).collect() };
         let (chains, keys) = (files(self.text("tls-cert")), files(self.text("tls-key")));
         if self.text("ocpp-tls-listen").is_empty() {
-            for name in ["tls-cert", "tls-key", "tls-client-ca"] {
+            for name in ["tls-cert", "tls-key", "tls-client-ca", "tls-client-crl"] {
                 if !self.text(name).is_empty() {
                     self.faults.push(format!("{name}: it is used by the TLS listener alone: set ocpp-tls-listen too, or leave it out"));
                 }
@@ -321,11 +335,35 @@ impl Texts {
                 .push(format!("tls-cert, tls-key: {} and {} files are not allowed: each certificate must have its key", count.0, count.1));
         }
         let client_ca = self.optional("tls-client-ca").map(PathBuf::from);
-        let files = TlsFiles { identities: chains.into_iter().zip(keys).collect(), client_ca };
+        let client_crls = files(self.text("tls-client-crl"));
+        if client_ca.is_none() && !client_crls.is_empty() {
+            self.faults.push("tls-client-crl: it needs the authorities whose certificates it revokes: set tls-client-ca too".to_owned());
+        }
+        let files = TlsFiles { identities: chains.into_iter().zip(keys).collect(), client_ca, client_crls };
         if let Err(fault) = Tls::read(files.clone()) {
             self.faults.push(format!("tls-cert, tls-key, tls-client-ca: {fault}"));
         }
         Some((address, files))
+    }
+
+    /// Who signs stations' certificates: a key in a file, or a command.
+    fn authority(&mut self) -> Option<Arc<Authority>> {
+        let file = |name| self.optional(name).map(PathBuf::from);
+        let (certificates, key, command) = (file("ca-cert"), file("ca-key"), file("ca-command"));
+        let days = u32::try_from(self.number("ca-days", 1, 36_500)).unwrap_or(1);
+        let authority = match (certificates, key, command) {
+            (None, None, None) => return None,
+            (Some(certificates), Some(key), None) => Authority::Files { certificates, key, days },
+            (None, None, Some(command)) => Authority::Command(command),
+            _ => {
+                self.faults.push("ca-cert, ca-key, ca-command: set ca-cert and ca-key together, or ca-command alone".to_owned());
+                return None;
+            }
+        };
+        if let Err(fault) = authority.check() {
+            self.faults.push(format!("ca-cert, ca-key, ca-command: {fault}"));
+        }
+        Some(Arc::new(authority))
     }
 
     fn registration_number(&mut self) -> String {

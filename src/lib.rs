@@ -13,9 +13,11 @@
 //! - [`link`]: stations' connections
 //! - [`http`]: the operator's API
 //! - [`server`], [`demo`]: the rooms put together
+//! - [`authority`]: who signs stations' certificates
 //! - [`clock`], [`config`], [`hex`], [`tariff_files`], [`telemetry`]: what all of it stands on
 
 pub mod app;
+pub mod authority;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -13,7 +13,7 @@ use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
 use crate::ledger::{Acceptance, Submission};
-use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, StationEvent, TagAnswer, TransactionEvent};
+use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::ocpp::protocol::Protocol;
 use crate::store::StationRecord;
@@ -40,11 +40,13 @@ pub struct Incoming<'a> {
     pub payload: &'a str,
     /// Writes the answer's payload.
     pub encode: fn(&Answer) -> String,
+    /// Ends once the answer is written.
+    pub written: oneshot::Receiver<()>,
 }
 
 impl App {
     /// Does what a message asks for; the answer's payload.
-    pub async fn handle(&self, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
+    pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
         if incoming.station.registration != Registration::Accepted && !may_speak_unregistered(incoming.station, &event) {
             let why = "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
@@ -72,6 +74,11 @@ impl App {
             }
             StationEvent::Status(report) => self.keep(&incoming, StationNote::Status(report)).await?,
             StationEvent::Report(report) => self.report(&incoming, report).await?,
+            StationEvent::Sign(SignReport { csr, kind }) => {
+                let report = Report { request_id: None, seq_no: None, more: false, news: News::None };
+                self.report(&incoming, report).await?;
+                Answer::Accepted(self.accept_request(&incoming.station.id, &csr, kind, incoming.written))
+            }
         };
         Ok(encode(&answer))
     }

@@ -7,6 +7,7 @@ pub mod benefits;
 pub mod bills;
 pub mod blocking;
 pub mod cards;
+mod certificates;
 pub mod changes;
 pub mod commands;
 mod credentials;
@@ -39,6 +40,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use error::{AppError, Done};
 
+use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
@@ -66,6 +68,8 @@ pub struct AppSettings {
     pub month_close: Option<(u32, chrono::NaiveTime)>,
     /// Days from an invoice's issue until it is due.
     pub payment_due_days: u64,
+    /// Who signs stations' certificates, where anybody does.
+    pub authority: Option<Arc<Authority>>,
     /// The languages of what drivers are shown, in order; empty: nothing is shown.
     pub display_languages: Vec<Language>,
     /// Between messages that tell a running session's cost; `None`: none are sent.
@@ -90,6 +94,8 @@ pub struct App {
     pub stations: Arc<StationDirectory>,
     /// Held while a station is told what to come with, by station.
     pub telling_credentials: dashmap::DashMap<StationId, Arc<tokio::sync::Mutex<()>>>,
+    /// Stations whose certificate is being signed.
+    pub signing: dashmap::DashSet<StationId>,
     /// The durable ledger.
     pub ledger: Ledger,
     /// Which node holds which station.

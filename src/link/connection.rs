@@ -11,6 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncReadExt;
+use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
@@ -58,6 +59,8 @@ type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 /// A call's answer, and that it is on its way until it is sent.
 struct Handled {
     text: String,
+    /// Dropped with the rest once the answer is written: what is to follow it may.
+    _written: oneshot::Sender<()>,
     _under_way: Answering,
 }
 
@@ -383,6 +386,7 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
     let known = protocol.served(&call.action);
     let known_as = known.unwrap_or("other");
     let mut starts = false;
+    let (written, is_written) = oneshot::channel();
     let answered = async {
         let decoded = protocol.decode(&call.action, payload)?;
         note_session(decoded.event.session_number());
@@ -398,6 +402,7 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
             action: &call.action,
             payload: &call.payload,
             encode: decoded.encode,
+            written: is_written,
         };
         let event: StationEvent = decoded.event;
         app.handle(incoming, event).await
@@ -422,7 +427,7 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
             frame::error_text(&call.id, &error, protocol)
         }
     };
-    Handled { text, _under_way: under_way }
+    Handled { text, _written: written, _under_way: under_way }
 }
 
 /// Names the session in the span of the call that is being handled.

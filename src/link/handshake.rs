@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::Link;
+use super::{Link, terminator};
 use crate::app::access::{Admitted, Credentials, Denied, Transport};
 use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Cluster;
@@ -91,6 +91,8 @@ pub async fn answer(
     let Ok(_place) = link.handshakes.acquire().await else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping");
     };
+    let believed = terminator::told(&link.settings.terminators, request.headers(), peer);
+    let (transport, peer) = believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
     let identity = identity(request.uri().path());
     let credentials = credentials(request.headers());
     let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default());

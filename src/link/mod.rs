@@ -3,6 +3,7 @@
 mod connection;
 mod handshake;
 mod outgoing;
+mod terminator;
 pub mod tls;
 
 use std::convert::Infallible;

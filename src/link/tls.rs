@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
@@ -29,6 +29,8 @@ pub struct TlsFiles {
     pub identities: Vec<(PathBuf, PathBuf)>,
     /// The authorities that sign the stations' certificates (PEM); `None`: no station can show one.
     pub client_ca: Option<PathBuf>,
+    /// Lists of certificates that they have revoked (PEM).
+    pub client_crls: Vec<PathBuf>,
 }
 
 /// Why certificates cannot be used: the file and the fault.
@@ -83,16 +85,31 @@ impl TlsFiles {
                     roots.add(certificate).map_err(|cause| TlsFault::new(file, cause))?;
                 }
                 // Stations of profile 2 show none; who must show one is decided by the station's record.
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated().build();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
+                // An authority without a list has revoked nothing, as far as is known.
+                let verifier = verifier.with_crls(self.revoked()?).allow_unknown_revocation_status().build();
                 builder.with_client_cert_verifier(verifier.map_err(|cause| TlsFault::new(file, cause))?)
             }
         };
         Ok(builder.with_cert_resolver(Arc::new(Identities(identities))))
     }
 
+    fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsFault> {
+        let mut lists = Vec::new();
+        for file in &self.client_crls {
+            let read = CertificateRevocationListDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            match read {
+                Ok(found) if found.is_empty() => return Err(TlsFault::new(file, "no revocation list in it: it must be PEM")),
+                Ok(found) => lists.extend(found),
+                Err(cause) => return Err(TlsFault::new(file, cause)),
+            }
+        }
+        Ok(lists)
+    }
+
     /// When each file was changed last.
     fn changed(&self) -> Vec<Option<SystemTime>> {
-        let files = self.identities.iter().flat_map(|(chain, key)| [chain, key]).chain(&self.client_ca);
+        let files = self.identities.iter().flat_map(|(chain, key)| [chain, key]).chain(&self.client_ca).chain(&self.client_crls);
         files.map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::authority::CertificateKind;
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, SessionId};
 use crate::domain::instant::Reported;
@@ -27,6 +28,8 @@ pub enum StationEvent {
     },
     /// A message that is kept as it came.
     Report(Report),
+    /// A request to have a key signed; it is kept as a report, too.
+    Sign(SignReport),
     /// A message of a transaction: answered only once it is durable.
     Transaction(TransactionEvent),
 }
@@ -58,6 +61,15 @@ pub struct Report {
     pub more: bool,
     /// What it says besides.
     pub news: News,
+}
+
+/// A request to have a station's key signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignReport {
+    /// The request itself (PEM).
+    pub csr: String,
+    /// What it is for; `None`: a type that is not known.
+    pub kind: Option<CertificateKind>,
 }
 
 /// What a report says that is kept with its station too.
@@ -248,6 +260,8 @@ pub enum Answer {
         /// About that card.
         tag: Option<TagAnswer>,
     },
+    /// To a request that is done or not.
+    Accepted(bool),
     /// To a vendor's message: no vendor is known.
     UnknownVendor,
     /// To everything else.

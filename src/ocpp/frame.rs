@@ -85,7 +85,8 @@ pub struct MessageId {
 impl MessageId {
     fn from_token(token: &str) -> Option<Self> {
         let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
-        let is_number = !token.is_empty() && token.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        // One that is no JSON, such as `007`, cannot be echoed.
+        let is_number = token.bytes().all(|b| b.is_ascii_digit() || b == b'-') && serde_json::from_str::<&RawValue>(token).is_ok();
         (is_string || is_number).then(|| Self { token: token.to_owned() })
     }
 
@@ -297,6 +298,7 @@ mod tests {
         let Frame::Call(call) = parse(text) else { panic!() };
         assert_eq!((call.action.as_str(), call.payload), ("MeterValues", Payload::Broken(text)));
         assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Unreadable(_)));
+        assert!(matches!(parse(r#"[2,007,"MeterValues",{"a":}"#), Frame::Unreadable(_)), "an id that cannot be echoed");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The versions of OCPP that are spoken, behind one face.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::event::{Answer, DriverDisplay, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
@@ -143,6 +143,15 @@ impl Protocol {
             Self::V16 => None,
             Self::V201 => Some(v201::display::cost_command(transaction, cost)),
         }
+    }
+
+    /// The command that takes a signed chain (PEM) to a station.
+    pub fn certificate_command(self, chain: &str, kind: &str) -> (&'static str, Value) {
+        let payload = match self {
+            Self::V16 => json!({"certificateChain": chain}),
+            Self::V201 => json!({"certificateChain": chain, "certificateType": kind}),
+        };
+        ("CertificateSigned", payload)
     }
 
     fn decoder(self, action: &str) -> Option<(&'static str, Decode)> {

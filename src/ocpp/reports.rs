@@ -1,10 +1,11 @@
 //! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
 //! them is taken.
 
-use super::event::{Answer, News, Report, StationEvent, StatusReport, VariableReport};
+use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport, VariableReport};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
+use crate::authority::CertificateKind;
 
 /// What a report must have.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,23 @@ pub fn read(
     };
     fields.check()?;
     Ok(Decoded { event: StationEvent::Report(report), encode })
+}
+
+/// Reads a request to have a key signed.
+pub fn sign(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let csr = fields.required_text("csr").unwrap_or_default();
+    let kind = CertificateKind::parse(fields.text("certificateType").as_deref());
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Sign(SignReport { csr, kind }), encode: accepted })
+}
+
+fn accepted(answer: &Answer) -> String {
+    match answer {
+        Answer::Accepted(true) => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::Accepted(false) => r#"{"status":"Rejected"}"#.to_owned(),
+        other => unreachable!("a request is not answered by {other:?}"),
+    }
 }
 
 /// How a firmware update goes.

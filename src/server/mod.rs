@@ -153,6 +153,7 @@ pub async fn assemble(
         programme,
         exposures,
         telling: Telling::default(),
+        signing: dashmap::DashSet::new(),
         telling_credentials: dashmap::DashMap::new(),
         passwords: Passwords::new(&secret),
         refusals: RefusalLog::default(),

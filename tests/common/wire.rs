@@ -68,6 +68,7 @@ pub fn answer_to(event: &StationEvent, tag: TagAnswer) -> Answer {
         StationEvent::Heartbeat => Answer::Heartbeat { now: instant() },
         StationEvent::Authorize(_) => Answer::Authorize(tag),
         StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
+        StationEvent::Sign(_) => Answer::Accepted(tag.verdict.refusal.is_none()),
         StationEvent::Transaction(TransactionEvent::Start(_)) => Answer::Started { session: SessionId(1), tag },
         StationEvent::Transaction(TransactionEvent::Stop(stop)) => Answer::Stopped { tag: stop.id_tag.is_some().then_some(tag) },
         StationEvent::Transaction(TransactionEvent::Step(step)) => Answer::Step { tag: step.shown.is_some().then_some(tag) },

@@ -66,6 +66,7 @@ async fn rebuild(version: Version) {
             action: &entry.action,
             payload: &entry.payload,
             encode: decoded.encode,
+            written: tokio::sync::oneshot::channel().1,
         };
         assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
     }

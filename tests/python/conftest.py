@@ -29,14 +29,14 @@ def free_port():
 
 
 class Server:
-    def __init__(self, folder, *flags):
+    def __init__(self, folder, *flags, clock=STARTED):
         self.http, self.ocpp = free_port(), free_port()
         self.api = f"http://127.0.0.1:{self.http}/api/v1"
         self.ocpp_url = f"ws://127.0.0.1:{self.ocpp}/ocpp"
         self.headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         command = [BINARY, "serve", "--database-url", f"sqlite://{folder}/juden.db", "--admin-key", ADMIN_KEY]
         command += ["--http-listen", f"127.0.0.1:{self.http}", "--ocpp-listen", f"127.0.0.1:{self.ocpp}"]
-        command += ["--simulated-clock", STARTED, "--onboarding-delay-s", "none", "--log-level", "warn", *flags]
+        command += ["--simulated-clock", clock, "--onboarding-delay-s", "none", "--log-level", "warn", *flags]
         self.process = subprocess.Popen(command, cwd=folder)
         deadline = time.monotonic() + 30
         while True:

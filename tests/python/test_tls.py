@@ -12,35 +12,11 @@ import time
 import pytest
 import requests
 import websockets
+from authority import Authority, openssl
 from conftest import ADMIN_KEY, Server, free_port
 
 PASSWORD = "0123456789abcdef"
 CPO = "Example Charging"
-
-
-def openssl(*arguments, text=None):
-    done = subprocess.run(["openssl", *map(str, arguments)], input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout
-
-
-class Authority:
-    """A certificate authority in a folder."""
-
-    def __init__(self, folder, name):
-        self.folder, self.name = folder, name
-        self.file, self.key = folder / f"{name}.pem", folder / f"{name}.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", self.key,
-                "-out", self.file, "-subj", f"/CN={name}", "-days", "3")
-
-    def issue(self, name, subject, *, kind="ec", days="2", server=False):
-        """Files of a certificate and its key."""
-        key, request, file, extensions = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
-        algorithm = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else ["-newkey", "rsa:2048"]
-        openssl("req", *algorithm, "-nodes", "-keyout", key, "-out", request, "-subj", subject)
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n" if server else "extendedKeyUsage=clientAuth\n")
-        openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-out", file, "-days", days, "-extfile", extensions)
-        return file, key
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ pub const ACTIONS: [(&str, Decode); 14] = [
     ("LogStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::upload, empty)),
     ("MeterValues", meter_values::decode),
     ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
-    ("SignCertificate", |payload| reports::kept(payload, &[Needs::Text("csr")], rejected)),
+    ("SignCertificate", reports::sign),
     ("SignedFirmwareStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)),
     ("StartTransaction", start_transaction::decode),
     ("StatusNotification", status_notification::decode),
@@ -44,11 +44,6 @@ pub fn session_started(answer: &str) -> Option<i64> {
 /// The payload `{}`.
 fn empty(_: &Answer) -> String {
     "{}".to_owned()
-}
-
-/// That it is not done.
-fn rejected(_: &Answer) -> String {
-    r#"{"status":"Rejected"}"#.to_owned()
 }
 
 /// Writes a library type. Its fields are plain strings, numbers and enums, so it cannot fail.

@@ -61,7 +61,7 @@ pub const ACTIONS: [(&str, Decode); 25] = [
         reports::kept(payload, &[Needs::Number("reservationId"), Needs::Text("reservationUpdateStatus")], empty)
     }),
     ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
-    ("SignCertificate", |payload| reports::kept(payload, &[Needs::Text("csr")], rejected)),
+    ("SignCertificate", reports::sign),
     ("StatusNotification", status_notification::decode),
     ("TransactionEvent", transaction_event::decode),
 ];

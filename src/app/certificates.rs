@@ -1,0 +1,105 @@
+//! Stations' own certificates: a station asks to have its key signed, the operator's authority signs it, and the chain
+//! goes to the station by a command of its own (OCPP A02, A03).
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use super::App;
+use super::onboarding::SENT_BY;
+use crate::authority::{Authority, CertificateKind, SigningRequest};
+use crate::domain::ids::StationId;
+
+impl App {
+    /// Whether a station's request is signed; where it is, the chain follows once the answer is written.
+    pub(super) fn accept_request(
+        self: &Arc<Self>,
+        station: &StationId,
+        csr: &str,
+        kind: Option<CertificateKind>,
+        written: oneshot::Receiver<()>,
+    ) -> bool {
+        let refused = |why: &dyn std::fmt::Display| {
+            warn!(station_id = %station, %why, "a certificate signing request is refused");
+            count("refused");
+            false
+        };
+        let Some(authority) = self.settings.authority.clone() else {
+            return refused(&"no certificate authority is set (ca-cert, ca-command)");
+        };
+        let Some(kind) = kind.filter(|kind| authority.signs(*kind)) else {
+            return refused(&"certificates of this type are not signed here");
+        };
+        let request = match SigningRequest::read(csr) {
+            Ok(request) => request,
+            Err(why) => return refused(&why),
+        };
+        if let Err(why) = request.check(station.as_str(), &self.settings.client_organization) {
+            return refused(&why);
+        }
+        // One request of a station at a time: one that asks again and again costs one signing.
+        let Some(turn) = SigningTurn::take(self, station) else {
+            return refused(&"an earlier request of the station is being signed");
+        };
+        tokio::spawn(async move {
+            let _ = written.await;
+            turn.sign_and_send(&authority, &request, kind).await;
+        });
+        true
+    }
+}
+
+/// A station's turn to have a request signed.
+struct SigningTurn {
+    app: Arc<App>,
+    station: StationId,
+}
+
+impl SigningTurn {
+    fn take(app: &Arc<App>, station: &StationId) -> Option<Self> {
+        let fresh = app.signing.insert(station.clone());
+        fresh.then(|| Self { app: app.clone(), station: station.clone() })
+    }
+
+    async fn sign_and_send(self, authority: &Authority, request: &SigningRequest, kind: CertificateKind) {
+        let (app, id) = (&self.app, &self.station);
+        let chain = match authority.sign(request, id.as_str(), kind, app.now()).await {
+            Ok(chain) => chain,
+            Err(cause) => {
+                count("failed");
+                return warn!(station_id = %id, %cause, "a station's certificate could not be signed; it will ask again");
+            }
+        };
+        let Ok(protocol) = app.protocol_of(id).await else {
+            count("failed");
+            return info!(station_id = %id, "a signed certificate finds its station away; it will ask again");
+        };
+        let (action, payload) = protocol.certificate_command(&chain, kind.name());
+        let payload = payload.as_object().cloned().unwrap_or_default();
+        match app.send_call(id, action, &payload, SENT_BY).await {
+            Ok(result) if result.outcome == "accepted" => {
+                count("taken");
+                info!(station_id = %id, kind = kind.name(), "a station has taken its new certificate");
+            }
+            Ok(result) => {
+                count("failed");
+                warn!(station_id = %id, outcome = %result.outcome, "a station has not taken its new certificate");
+            }
+            Err(cause) => {
+                count("failed");
+                warn!(station_id = %id, %cause, "a station's new certificate could not be sent");
+            }
+        }
+    }
+}
+
+impl Drop for SigningTurn {
+    fn drop(&mut self) {
+        self.app.signing.remove(&self.station);
+    }
+}
+
+fn count(result: &'static str) {
+    metrics::counter!("juden_station_certificates_total", "result" => result).increment(1);
+}

@@ -1,0 +1,184 @@
+//! The operator's certificate authority for stations: a key in a file, or a command of the operator's.
+
+mod request;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+pub use request::{Refused, SigningRequest};
+
+/// A command of the operator's has this long to sign.
+const COMMAND_WITHIN: Duration = Duration::from_secs(60);
+
+/// The most that is read of what it prints.
+const CHAIN_MAX_BYTES: u64 = 64 * 1024;
+
+/// A certificate begins to hold this long before it is signed: stations' clocks differ.
+const BACKDATED: TimeDelta = TimeDelta::minutes(10);
+
+/// Who signs stations' certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// A key in a file.
+    Files {
+        /// Its certificates (PEM), its own first, then those above it.
+        certificates: PathBuf,
+        /// Its key (PEM).
+        key: PathBuf,
+        /// How long what it signs holds, in days.
+        days: u32,
+    },
+    /// A command: it is called with the station's identity and the certificate's type, reads the request (PEM) and prints
+    /// the chain (PEM), the station's certificate first.
+    Command(PathBuf),
+}
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityFault {
+    /// A file cannot be read, or is not what it must be.
+    #[error("{0}: {1}")]
+    File(String, String),
+    /// The command failed.
+    #[error("the command {0} {1}")]
+    Command(String, String),
+    /// What came back is no chain for this request.
+    #[error("what was signed cannot be used: {0}")]
+    Chain(&'static str),
+    /// The request's key is of a kind that cannot be signed here.
+    #[error("the request's key cannot be signed: {0}")]
+    Key(String),
+}
+
+/// A type of certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateKind {
+    /// By which the station shows who it is to the central system.
+    Station,
+    /// By which it shows who it is to vehicles (ISO 15118).
+    Vehicles,
+}
+
+impl CertificateKind {
+    /// Its name in OCPP 2.0.1.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Station => "ChargingStationCertificate",
+            Self::Vehicles => "V2GCertificate",
+        }
+    }
+
+    /// Reads what [`Self::name`] prints; a station that names none means its own.
+    pub fn parse(text: Option<&str>) -> Option<Self> {
+        text.map_or(Some(Self::Station), |text| [Self::Station, Self::Vehicles].into_iter().find(|kind| kind.name() == text))
+    }
+}
+
+impl Authority {
+    /// Whether it signs certificates of a kind: those for vehicles come from a chain of their own, which a key in a file
+    /// is not.
+    pub fn signs(&self, kind: CertificateKind) -> bool {
+        matches!((self, kind), (_, CertificateKind::Station) | (Self::Command(_), CertificateKind::Vehicles))
+    }
+
+    /// Whether it can sign at all; else why not.
+    pub fn check(&self) -> Result<(), AuthorityFault> {
+        match self {
+            Self::Files { certificates, key, .. } => issuer(certificates, key).map(drop),
+            Self::Command(command) if !command.is_file() => Err(AuthorityFault::File(shown(command), "there is no such file".to_owned())),
+            Self::Command(_) => Ok(()),
+        }
+    }
+
+    /// Signs a station's request: the chain (PEM), the station's certificate first.
+    pub async fn sign(&self, request: &SigningRequest, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, AuthorityFault> {
+        let chain = match self {
+            Self::Files { certificates, key, days } => sign_by_file(request, (certificates, key), *days, now)?,
+            Self::Command(command) => sign_by_command(request, command, station, kind).await?,
+        };
+        let first = CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| AuthorityFault::Chain("it begins with no certificate (PEM)"))?;
+        let (_, certificate) = X509Certificate::from_der(&first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
+        if certificate.public_key().raw != request.public_key() {
+            return Err(AuthorityFault::Chain("its first certificate is of another key than the request's"));
+        }
+        Ok(chain)
+    }
+}
+
+fn shown(path: &std::path::Path) -> String {
+    path.display().to_string()
+}
+
+fn issuer(certificates: &PathBuf, key: &PathBuf) -> Result<(Issuer<'static, KeyPair>, Vec<CertificateDer<'static>>), AuthorityFault> {
+    let at = |path: &PathBuf, cause: String| AuthorityFault::File(shown(path), cause);
+    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|cause| at(certificates, cause.to_string()))?;
+    let own = chain.first().ok_or_else(|| at(certificates, "no certificate in it: it must be PEM".to_owned()))?;
+    let text = std::fs::read_to_string(key).map_err(|cause| at(key, cause.to_string()))?;
+    let pair = KeyPair::from_pem(&text).map_err(|cause| at(key, format!("it must be a PKCS#8 key (PEM): {cause}")))?;
+    let is_its_key = X509Certificate::from_der(own).is_ok_and(|(_, parsed)| parsed.public_key().raw == rcgen::PublicKeyData::subject_public_key_info(&pair));
+    if !is_its_key {
+        return Err(at(key, "it is not the key of the first certificate".to_owned()));
+    }
+    let issuer = Issuer::from_ca_cert_der(own, pair).map_err(|cause| at(certificates, cause.to_string()))?;
+    Ok((issuer, chain))
+}
+
+fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32, now: DateTime<Utc>) -> Result<String, AuthorityFault> {
+    let key_fault = |cause: rcgen::Error| AuthorityFault::Key(cause.to_string());
+    let (issuer, above) = issuer(files.0, files.1)?;
+    let key = SubjectPublicKeyInfo::from_der(request.public_key()).map_err(key_fault)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, request.common_name.as_str());
+    if let Some(organization) = &request.organization {
+        params.distinguished_name.push(DnType::OrganizationName, organization.as_str());
+    }
+    let day = |instant: DateTime<Utc>| {
+        use chrono::{Datelike, Timelike};
+        let midnight = rcgen::date_time_ymd(instant.year(), u8::try_from(instant.month()).unwrap_or(1), u8::try_from(instant.day()).unwrap_or(1));
+        midnight + Duration::from_secs(u64::from(instant.num_seconds_from_midnight()))
+    };
+    (params.not_before, params.not_after) = (day(now - BACKDATED), day(now + TimeDelta::days(i64::from(days))));
+    params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; 16]>().map(|byte| byte & 0x7f)));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    let certificate = params.signed_by(&key, &issuer).map_err(key_fault)?;
+    let is_root = |certificate: &CertificateDer<'_>| X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer());
+    // A root is known to whoever checks the chain.
+    let above = above.iter().filter(|certificate| !is_root(certificate)).map(|certificate| request::pem("CERTIFICATE", certificate));
+    Ok(std::iter::once(certificate.pem()).chain(above).collect())
+}
+
+async fn sign_by_command(request: &SigningRequest, command: &PathBuf, station: &str, kind: CertificateKind) -> Result<String, AuthorityFault> {
+    let fault = |why: String| AuthorityFault::Command(shown(command), why);
+    let run = async {
+        let mut child = Command::new(command)
+            .args([station, kind.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|cause| fault(format!("cannot be run: {cause}")))?;
+        if let Some(mut input) = child.stdin.take() {
+            // One that does not read its request may still know the station.
+            let _ = input.write_all(request.pem().as_bytes()).await;
+        }
+        let mut chain = String::new();
+        if let Some(output) = child.stdout.take() {
+            output.take(CHAIN_MAX_BYTES).read_to_string(&mut chain).await.map_err(|cause| fault(format!("printed no text: {cause}")))?;
+        }
+        let ended = child.wait().await.map_err(|cause| fault(cause.to_string()))?;
+        if ended.success() { Ok(chain) } else { Err(fault(format!("ended with {ended}"))) }
+    };
+    tokio::time::timeout(COMMAND_WITHIN, run).await.unwrap_or_else(|_| Err(fault(format!("took longer than {} s", COMMAND_WITHIN.as_secs()))))
+}

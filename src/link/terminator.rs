@@ -1,0 +1,73 @@
+//! TLS that ended before us: what a terminator in front tells of a station in headers. Only the addresses that are set are
+//! believed; from anybody else the same headers mean nothing.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::HeaderMap;
+
+use crate::app::access::{ClientCertificate, Transport};
+
+/// That the station came over TLS: `1`.
+const OVER_TLS: &str = "x-juden-tls";
+
+/// The common name of the certificate that it showed and that was checked; absent or empty: it showed none.
+const COMMON_NAME: &str = "x-juden-tls-client-cn";
+
+/// The organization in it.
+const ORGANIZATION: &str = "x-juden-tls-client-o";
+
+/// Where it came from.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// How a station came to a terminator, and from where. `None`: the peer is no terminator.
+pub fn told(terminators: &[IpAddr], headers: &HeaderMap, peer: SocketAddr) -> Option<(Transport, SocketAddr)> {
+    if !terminators.contains(&peer.ip().to_canonical()) {
+        return None;
+    }
+    // What was sent twice was not set by the terminator alone.
+    let one = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next()?.to_str().ok()?.trim();
+        (values.next().is_none() && !value.is_empty()).then(|| value.to_owned())
+    };
+    let certificate = one(COMMON_NAME).map(|common_name| ClientCertificate { common_name, organization: one(ORGANIZATION) });
+    let transport = if one(OVER_TLS).as_deref() == Some("1") { Transport::Tls(certificate) } else { Transport::Plain };
+    let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
+    // The last address is the one that the terminator saw itself.
+    let from = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    Some((transport, from.map_or(peer, |ip| SocketAddr::new(ip, 0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn came(peer: &str, pairs: &[(&'static str, &str)]) -> Option<(Transport, String)> {
+        let terminators = ["10.0.0.1".parse().unwrap()];
+        told(&terminators, &headers(pairs), peer.parse().unwrap()).map(|(transport, from)| (transport, from.ip().to_string()))
+    }
+
+    #[test]
+    fn a_terminator_is_believed_and_nobody_else() {
+        let told = [(OVER_TLS, "1"), (COMMON_NAME, "CP1"), (ORGANIZATION, "CPO"), (FORWARDED_FOR, "6.6.6.6, 192.0.2.7")];
+        let certificate = ClientCertificate { common_name: "CP1".into(), organization: Some("CPO".into()) };
+        assert_eq!(came("10.0.0.1:5", &told), Some((Transport::Tls(Some(certificate)), "192.0.2.7".into())));
+        assert_eq!(came("[::ffff:10.0.0.1]:5", &[]), Some((Transport::Plain, "::ffff:10.0.0.1".into())));
+        assert_eq!(came("10.0.0.2:5", &told), None);
+    }
+
+    #[test]
+    fn a_station_without_a_certificate_shows_none_and_what_is_told_twice_is_not_told() {
+        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "")]).unwrap().0, Transport::Tls(None));
+        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "CP1"), (COMMON_NAME, "CP2")]).unwrap().0, Transport::Tls(None));
+        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "0"), (COMMON_NAME, "CP1")]).unwrap().0, Transport::Plain);
+    }
+}
