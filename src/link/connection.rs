@@ -7,16 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, debug, info, info_span, warn};
@@ -24,6 +19,7 @@ use tracing::{Instrument, Span, debug, info, info_span, warn};
 use super::Link;
 use super::handshake::Entering;
 use super::outgoing::Outgoing;
+use super::socket::Socket;
 use crate::app::App;
 use crate::app::events::Incoming;
 use crate::cluster::{Fence, OutgoingCall, Seat};
@@ -40,9 +36,6 @@ use crate::telemetry::spans::TARGET;
 /// Calls of a station that wait to be handled; beyond it, nothing more is read from it.
 const CALLS_WAITING_MAX: usize = 64;
 
-/// The read buffer of a connection: small, because most connections are idle.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-
 /// How long a new connection waits to be known to all nodes before the station is heard.
 const OPENING_WAIT: Duration = Duration::from_secs(1);
 
@@ -53,7 +46,6 @@ const LAST_CALL: Duration = Duration::from_secs(8);
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
 type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
 /// A call's answer, and that it is on its way until it is sent.
@@ -116,15 +108,13 @@ struct Connection {
 
 /// Runs a connection to its end.
 pub async fn run(link: Arc<Link>, entering: Entering) {
-    let Ok((admitted, upgraded)) = entering.stream().await else {
+    let Ok((admitted, deflated, upgraded)) = entering.stream().await else {
         return;
     };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(link.settings.max_message_bytes))
-        .max_frame_size(Some(link.settings.max_message_bytes));
-    let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+    let pool = deflated.then_some(&link.deflate);
+    let Some(mut socket) = Socket::new(upgraded, pool, link.settings.max_message_bytes).await else {
+        return;
+    };
     let now = link.app.now();
     let station = admitted.station.id.clone();
     let fence = Fence::default();
@@ -354,8 +344,9 @@ impl Connection {
                 let _ = self.send(&mut socket, Message::text(answer.text.as_str())).await;
             }
             let closing = CloseFrame { code, reason: why.into() };
-            if let Ok(Ok(())) = timeout(DRAIN_FOR, socket.close(Some(closing))).await {
-                drain(&mut socket).await;
+            if let Ok(Ok(())) = timeout(DRAIN_FOR, socket.close(closing)).await {
+                // A peer that is still sending sees the close before the reset.
+                let _ = timeout(DRAIN_FOR, socket.drain(DRAIN_BYTES)).await;
             }
             info!(station_id = %self.station, why, "a station's connection was closed");
         } else {
@@ -435,20 +426,4 @@ fn note_session(number: Option<i64>) {
     if let Some(number) = number.filter(|number| (1..=SessionId::MAX).contains(number)) {
         Span::current().record("session_id", display(SessionId(number)));
     }
-}
-
-/// Reads on for a moment after a close: a peer that is still sending sees the close before the reset.
-async fn drain(socket: &mut Socket) {
-    let stream = socket.get_mut();
-    let mut buffer = vec![0; READ_BUFFER_BYTES];
-    let mut left = DRAIN_BYTES;
-    let _ = timeout(DRAIN_FOR, async {
-        while left > 0 {
-            match stream.read(&mut buffer).await {
-                Ok(0) | Err(_) => break,
-                Ok(read) => left = left.saturating_sub(read),
-            }
-        }
-    })
-    .await;
 }

@@ -17,7 +17,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Link, terminator};
+use super::{Link, deflate, terminator};
 use crate::app::access::{Admitted, Credentials, Denied, Transport};
 use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Cluster;
@@ -35,14 +35,16 @@ const FAILURES_COUNTED: u64 = 100_000;
 pub struct Entering {
     /// Who, and in which protocol.
     pub admitted: Admitted,
+    /// Whether messages may come compressed.
+    pub deflated: bool,
     /// The stream.
     pub upgrade: OnUpgrade,
 }
 
 impl Entering {
     /// The upgraded stream.
-    pub async fn stream(self) -> Result<(Admitted, Upgraded), hyper::Error> {
-        Ok((self.admitted, self.upgrade.await?))
+    pub async fn stream(self) -> Result<(Admitted, bool, Upgraded), hyper::Error> {
+        Ok((self.admitted, self.deflated, self.upgrade.await?))
     }
 }
 
@@ -115,8 +117,9 @@ pub async fn answer(
             deny(link, identity.unwrap_or_default(), peer, denied)
         }
         Ok(Ok(admitted)) => {
-            let response = switch(&key, &admitted);
-            let entering = Entering { admitted, upgrade: hyper::upgrade::on(&mut request) };
+            let deflated = deflate::is_agreed(request.headers());
+            let response = switch(&key, &admitted, deflated);
+            let entering = Entering { admitted, deflated, upgrade: hyper::upgrade::on(&mut request) };
             match upgraded.try_send(entering) {
                 Ok(()) => response,
                 Err(_) => refusal(StatusCode::BAD_REQUEST, "one handshake a connection"),
@@ -148,7 +151,7 @@ fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     response
 }
 
-fn switch(key: &str, admitted: &Admitted) -> Response<Full<Bytes>> {
+fn switch(key: &str, admitted: &Admitted, deflated: bool) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -156,6 +159,9 @@ fn switch(key: &str, admitted: &Admitted) -> Response<Full<Bytes>> {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if deflated {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::AGREED));
     }
     if admitted.named {
         headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(admitted.protocol.subprotocol()));

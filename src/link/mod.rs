@@ -1,8 +1,10 @@
 //! Stations' connections: the listener, the handshake, one task per station.
 
 mod connection;
+mod deflate;
 mod handshake;
 mod outgoing;
+mod socket;
 mod terminator;
 pub mod tls;
 
@@ -19,6 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tracing::{info, warn};
+use yawc::DeflatePool;
 
 use self::tls::Tls;
 use crate::app::App;
@@ -36,6 +39,9 @@ const HANDSHAKE_MAX_BYTES: usize = 16 * 1024;
 /// Handshakes under way at once; more wait.
 const HANDSHAKES_AT_ONCE: usize = 512;
 
+/// Compressors that are kept between messages: as many as work at the same time.
+const COMPRESSORS_KEPT: usize = 16;
+
 /// Wait after a failed accept: the process is out of file handles.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
@@ -49,6 +55,8 @@ pub struct Link {
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
     handshakes: Semaphore,
+    /// Compressors, for a message at a time.
+    deflate: DeflatePool,
     places: Arc<Semaphore>,
 }
 
@@ -57,7 +65,7 @@ impl Link {
     pub fn new(app: Arc<App>, seats: Arc<Seats>, settings: LinkSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
-        Self { app, seats, settings, throttle, handshakes, places }
+        Self { app, seats, settings, throttle, handshakes, deflate: DeflatePool::new(COMPRESSORS_KEPT), places }
     }
 }
 
