@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use tracing::info;
 use uuid::Uuid;
 
+use super::telling::station_settings;
 use super::{App, AppError, Done};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
 use crate::domain::ids::StationId;
@@ -18,6 +19,8 @@ use crate::store::KeptCommand;
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandResult {
+    /// The number under which it is kept; `None`: it never was.
+    pub number: Option<i64>,
     /// `accepted`, `rejected` or another word of the station; `unknown` where it did not answer;
     /// `error` where it answered with an error.
     pub outcome: String,
@@ -29,7 +32,9 @@ impl App {
     /// Sends a version-free command.
     pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
         let protocol = self.protocol_of(id).await?;
-        let (action, payload) = protocol.encode_command(command);
+        let worded = protocol.encode_command(command);
+        let not_in_version = || AppError::conflict("not_in_version", format!("{} has no such command", protocol.subprotocol()));
+        let (action, payload) = worded.ok_or_else(not_in_version)?;
         let payload = payload.as_object().cloned().unwrap_or_default();
         self.send_call(id, action, &payload, sent_by).await
     }
@@ -49,6 +54,11 @@ impl App {
             }
             Some(Ok(())) => {}
         }
+        if let Some(settings) = station_settings(&station)
+            && let Err(violation) = protocol.check_limits(action, payload, &settings)
+        {
+            return Err(AppError::invalid(violation.field, violation.allowed));
+        }
         if station.registration != Registration::Accepted && protocol::starts_or_stops(action) {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
@@ -66,7 +76,7 @@ impl App {
         };
         let result = self.exchange(id, protocol, action, payload, sent_by).await;
         if let Some(set) = &set {
-            let nothing_sent = CommandResult { outcome: "not_sent".into(), answer: Value::Null };
+            let nothing_sent = CommandResult { number: None, outcome: "not_sent".into(), answer: Value::Null };
             self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
         }
         result
@@ -106,7 +116,7 @@ impl App {
                 return Err(AppError::Busy("the node that holds the station cannot be reached"));
             }
         };
-        let result = result(outcome);
+        let result = CommandResult { number: Some(number), ..result(outcome) };
         if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
         {
@@ -135,18 +145,24 @@ impl App {
 fn result(outcome: CallOutcome) -> CommandResult {
     match outcome {
         CallOutcome::Answered(Reply::Result(payload)) => match serde_json::from_str::<Value>(&payload) {
-            Ok(answer @ Value::Object(_)) => CommandResult { outcome: protocol::outcome(&answer), answer },
-            Ok(_) | Err(_) => CommandResult { outcome: "error".into(), answer: json!({"error": "the answer is no JSON object"}) },
+            Ok(answer @ Value::Object(_)) => CommandResult { number: None, outcome: protocol::outcome(&answer), answer },
+            Ok(_) | Err(_) => {
+                CommandResult { number: None, outcome: "error".into(), answer: json!({"error": "the answer is no JSON object"}) }
+            }
         },
         CallOutcome::Answered(Reply::Error { code, description, details }) => {
             let details: Value = serde_json::from_str(&details).unwrap_or_default();
-            CommandResult { outcome: "error".into(), answer: json!({"error": code, "description": description, "details": details}) }
+            CommandResult {
+                number: None,
+                outcome: "error".into(),
+                answer: json!({"error": code, "description": description, "details": details}),
+            }
         }
         CallOutcome::TimedOut => {
-            CommandResult { outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) }
+            CommandResult { number: None, outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) }
         }
         CallOutcome::Disconnected => {
-            CommandResult { outcome: "unknown".into(), answer: json!({"error": "the connection ended before an answer"}) }
+            CommandResult { number: None, outcome: "unknown".into(), answer: json!({"error": "the connection ended before an answer"}) }
         }
     }
 }

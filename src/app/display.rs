@@ -33,6 +33,10 @@ impl App {
 
     /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
     pub(super) async fn display_for_session(&self, incoming: &Incoming<'_>, session: SessionId, message: bool) -> Option<DriverDisplay> {
+        // A charger that told its settings and shows no costs is not told them with each reading.
+        if !message && station_settings(incoming.station).is_some_and(|settings| !settings.shows_cost()) {
+            return None;
+        }
         let shown = self.in_time(incoming.protocol, async {
             let Some(session) = self.store.session(session).await? else { return Ok(None) };
             self.display_of(&session).await

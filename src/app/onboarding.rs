@@ -18,6 +18,9 @@ pub(super) const SENT_BY: &str = "juden";
 /// The largest number of a request: a signed 32-bit integer.
 const REQUEST_MAX: u32 = 2_147_483_647;
 
+/// Settings that are asked for at once: a station tells how many it takes in the first answer at the earliest.
+const SETTINGS_AT_ONCE: usize = 9;
+
 /// How long a station has to tell its connectors' states before it is asked.
 const STATUS_WAIT: Duration = Duration::from_secs(60);
 
@@ -76,13 +79,24 @@ impl App {
 
     pub(super) async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
         let Ok(protocol) = self.protocol_of(id).await else { return };
-        let keys = protocol.settings_asked().iter().map(|key| (*key).to_owned()).collect();
-        let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys }, SENT_BY).await else {
-            return;
-        };
-        let Some(told) = protocol.settings_told(&result.answer) else {
-            return;
-        };
+        let asked = protocol.settings_asked();
+        let mut parts: Vec<Vec<String>> =
+            asked.chunks(SETTINGS_AT_ONCE).map(|part| part.iter().map(|key| (*key).to_owned()).collect()).collect();
+        if parts.is_empty() {
+            parts.push(Vec::new());
+        }
+        let mut told = Vec::new();
+        for keys in parts {
+            let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys }, SENT_BY).await else {
+                return;
+            };
+            match protocol.settings_told(&result.answer) {
+                Some(part) => told.extend(part),
+                // What was told before is kept all the same.
+                None if !told.is_empty() => break,
+                None => return,
+            }
+        }
         let count = told.len();
         let is_secret = |key: &str| key.eq_ignore_ascii_case("AuthorizationKey");
         let settings: serde_json::Map<String, Value> =

@@ -244,7 +244,7 @@ impl App {
             return Outcome::Delivered(CLEAR_CACHE);
         }
         match self.send_command(id, &StationCommand::ClearCache, SENT_BY).await {
-            Ok(CommandResult { outcome, answer }) => match outcome.as_str() {
+            Ok(CommandResult { outcome, answer, .. }) => match outcome.as_str() {
                 "accepted" => Outcome::Delivered(CLEAR_CACHE),
                 "rejected" if has_cache(settings) => Outcome::Later,
                 "rejected" => Outcome::NoMeans,

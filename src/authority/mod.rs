@@ -100,13 +100,21 @@ impl Authority {
     }
 
     /// Signs a station's request: the chain (PEM), the station's certificate first.
-    pub async fn sign(&self, request: &SigningRequest, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, AuthorityFault> {
+    pub async fn sign(
+        &self,
+        request: &SigningRequest,
+        station: &str,
+        kind: CertificateKind,
+        now: DateTime<Utc>,
+    ) -> Result<String, AuthorityFault> {
         let chain = match self {
             Self::Files { certificates, key, days } => sign_by_file(request, (certificates, key), *days, now)?,
             Self::Command(command) => sign_by_command(request, command, station, kind).await?,
         };
-        let first = CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| AuthorityFault::Chain("it begins with no certificate (PEM)"))?;
-        let (_, certificate) = X509Certificate::from_der(&first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
+        let first =
+            CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| AuthorityFault::Chain("it begins with no certificate (PEM)"))?;
+        let (_, certificate) =
+            X509Certificate::from_der(&first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
         if certificate.public_key().raw != request.public_key() {
             return Err(AuthorityFault::Chain("its first certificate is of another key than the request's"));
         }
@@ -125,7 +133,8 @@ fn issuer(certificates: &PathBuf, key: &PathBuf) -> Result<(Issuer<'static, KeyP
     let own = chain.first().ok_or_else(|| at(certificates, "no certificate in it: it must be PEM".to_owned()))?;
     let text = std::fs::read_to_string(key).map_err(|cause| at(key, cause.to_string()))?;
     let pair = KeyPair::from_pem(&text).map_err(|cause| at(key, format!("it must be a PKCS#8 key (PEM): {cause}")))?;
-    let is_its_key = X509Certificate::from_der(own).is_ok_and(|(_, parsed)| parsed.public_key().raw == rcgen::PublicKeyData::subject_public_key_info(&pair));
+    let is_its_key = X509Certificate::from_der(own)
+        .is_ok_and(|(_, parsed)| parsed.public_key().raw == rcgen::PublicKeyData::subject_public_key_info(&pair));
     if !is_its_key {
         return Err(at(key, "it is not the key of the first certificate".to_owned()));
     }
@@ -144,7 +153,8 @@ fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32
     }
     let day = |instant: DateTime<Utc>| {
         use chrono::{Datelike, Timelike};
-        let midnight = rcgen::date_time_ymd(instant.year(), u8::try_from(instant.month()).unwrap_or(1), u8::try_from(instant.day()).unwrap_or(1));
+        let midnight =
+            rcgen::date_time_ymd(instant.year(), u8::try_from(instant.month()).unwrap_or(1), u8::try_from(instant.day()).unwrap_or(1));
         midnight + Duration::from_secs(u64::from(instant.num_seconds_from_midnight()))
     };
     (params.not_before, params.not_after) = (day(now - BACKDATED), day(now + TimeDelta::days(i64::from(days))));
@@ -153,13 +163,20 @@ fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     let certificate = params.signed_by(&key, &issuer).map_err(key_fault)?;
-    let is_root = |certificate: &CertificateDer<'_>| X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer());
+    let is_root = |certificate: &CertificateDer<'_>| {
+        X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer())
+    };
     // A root is known to whoever checks the chain.
     let above = above.iter().filter(|certificate| !is_root(certificate)).map(|certificate| request::pem("CERTIFICATE", certificate));
     Ok(std::iter::once(certificate.pem()).chain(above).collect())
 }
 
-async fn sign_by_command(request: &SigningRequest, command: &PathBuf, station: &str, kind: CertificateKind) -> Result<String, AuthorityFault> {
+async fn sign_by_command(
+    request: &SigningRequest,
+    command: &PathBuf,
+    station: &str,
+    kind: CertificateKind,
+) -> Result<String, AuthorityFault> {
     let fault = |why: String| AuthorityFault::Command(shown(command), why);
     let run = async {
         let mut child = Command::new(command)
@@ -180,5 +197,7 @@ async fn sign_by_command(request: &SigningRequest, command: &PathBuf, station: &
         let ended = child.wait().await.map_err(|cause| fault(cause.to_string()))?;
         if ended.success() { Ok(chain) } else { Err(fault(format!("ended with {ended}"))) }
     };
-    tokio::time::timeout(COMMAND_WITHIN, run).await.unwrap_or_else(|_| Err(fault(format!("took longer than {} s", COMMAND_WITHIN.as_secs()))))
+    tokio::time::timeout(COMMAND_WITHIN, run)
+        .await
+        .unwrap_or_else(|_| Err(fault(format!("took longer than {} s", COMMAND_WITHIN.as_secs()))))
 }

@@ -25,7 +25,7 @@ impl StationSettings {
     }
 
     /// The value of a setting, whichever version names it.
-    fn text(&self, names: &[&str]) -> Option<&str> {
+    pub fn text(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.0.get(&name.to_lowercase())).map(String::as_str)
     }
 

@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderName;
+use axum::http::header::LOCATION;
+use axum::response::AppendHeaders;
+use chrono::{DateTime, Utc};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,8 +17,8 @@ use super::Api;
 use super::bodies::{Body, Segment, session_name, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::commands::CommandResult;
-use crate::domain::ids::SessionId;
-use crate::ocpp::event::StationCommand;
+use crate::domain::ids::{SessionId, StationId};
+use crate::ocpp::event::{Further, StationCommand};
 
 /// Who the API's commands are kept as sent by.
 const SENT_BY: &str = "operator";
@@ -42,6 +47,22 @@ pub enum CommandName {
     ChangeConfiguration,
     /// A vendor's message: `vendor_id`, `message_id?`, `data?`.
     DataTransfer,
+    /// Keep a connector for a card: `id_tag`, `expires_at`, `connector_id?`, `reservation_id?`.
+    ReserveNow,
+    /// Give it free: `reservation_id`.
+    CancelReservation,
+    /// Fetch and install firmware: `location`, `retrieve_at?`, `signing_certificate?` with `signature`.
+    UpdateFirmware,
+    /// Send a log: `location`, `log_type?` diagnostics or security, `from?`, `until?`.
+    GetLog,
+    /// Ask to have a new key signed.
+    RenewCertificate,
+    /// Show a message (2.0.1): `text`, `language?`, `display_id?`, `from?`, `until?`.
+    ShowMessage,
+    /// Show it no longer (2.0.1): `display_id`.
+    ClearMessage,
+    /// Tell whether a transaction runs, and messages wait (2.0.1): `session_id?` or `transaction_id?`.
+    TransactionStatus,
 }
 
 /// A command with what it needs.
@@ -77,6 +98,35 @@ pub struct CommandBody {
     message_id: Option<String>,
     /// What it carries.
     data: Option<String>,
+    /// The reservation; a new number where none is named.
+    #[schema(minimum = 1, maximum = 2147483647)]
+    reservation_id: Option<i64>,
+    /// Until when a connector is kept.
+    expires_at: Option<DateTime<Utc>>,
+    /// Where firmware is fetched, or a log sent.
+    #[schema(max_length = 512)]
+    location: Option<String>,
+    /// Not before then; now where it is left out.
+    retrieve_at: Option<DateTime<Utc>>,
+    /// By which the station checks the firmware (PEM).
+    signing_certificate: Option<String>,
+    /// The firmware's signature (base64).
+    signature: Option<String>,
+    /// `diagnostics` or `security`.
+    log_type: Option<String>,
+    /// From when.
+    from: Option<DateTime<Utc>>,
+    /// Until when.
+    until: Option<DateTime<Utc>>,
+    /// What is shown.
+    #[schema(max_length = 512)]
+    text: Option<String>,
+    /// Its language.
+    #[schema(max_length = 8)]
+    language: Option<String>,
+    /// The message's number; a new one where none is named.
+    #[schema(minimum = 1, maximum = 2147483647)]
+    display_id: Option<i64>,
 }
 
 /// What came of a command.
@@ -87,6 +137,11 @@ pub struct CommandAnswer {
     /// The station's answer.
     #[schema(value_type = Object)]
     answer: Value,
+}
+
+/// A number of ours that a station tells back: any that is not soon used again.
+fn new_number() -> i64 {
+    i64::from(rand::random_range(1..=i32::MAX))
 }
 
 fn needed<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
@@ -130,6 +185,66 @@ impl CommandBody {
                 message_id: self.message_id,
                 data: self.data,
             },
+            CommandName::ReserveNow
+            | CommandName::CancelReservation
+            | CommandName::UpdateFirmware
+            | CommandName::GetLog
+            | CommandName::RenewCertificate
+            | CommandName::ShowMessage
+            | CommandName::ClearMessage
+            | CommandName::TransactionStatus => StationCommand::Further(self.further(api).await?),
+        })
+    }
+
+    async fn further(self, api: &Api) -> Result<Further, Problem> {
+        Ok(match self.command {
+            CommandName::ReserveNow => {
+                let expires_at = needed(self.expires_at, "expires_at")?;
+                if expires_at <= api.app.now() {
+                    return Err(Problem::malformed("expires_at", "expires_at must lie ahead"));
+                }
+                let reservation_id = self.reservation_id.unwrap_or_else(new_number);
+                Further::Reserve { reservation_id, id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id, expires_at }
+            }
+            CommandName::CancelReservation => Further::CancelReservation { reservation_id: needed(self.reservation_id, "reservation_id")? },
+            CommandName::UpdateFirmware => Further::UpdateFirmware {
+                request_id: new_number(),
+                location: needed(self.location, "location")?,
+                retrieve_at: self.retrieve_at.unwrap_or_else(|| api.app.now()),
+                signed: match (self.signing_certificate, self.signature) {
+                    (None, None) => None,
+                    (certificate, signature) => Some((needed(certificate, "signing_certificate")?, needed(signature, "signature")?)),
+                },
+            },
+            CommandName::GetLog => Further::UploadLog {
+                request_id: new_number(),
+                security: match self.log_type.as_deref() {
+                    None | Some("diagnostics") => false,
+                    Some("security") => true,
+                    Some(_) => return Err(Problem::malformed("log_type", "log_type must be diagnostics or security")),
+                },
+                location: needed(self.location, "location")?,
+                from: self.from,
+                until: self.until,
+            },
+            CommandName::ShowMessage => Further::ShowMessage {
+                display_id: self.display_id.unwrap_or_else(new_number),
+                text: needed(self.text, "text")?,
+                language: self.language,
+                from: self.from,
+                until: self.until,
+            },
+            CommandName::ClearMessage => Further::ClearMessage { display_id: needed(self.display_id, "display_id")? },
+            CommandName::TransactionStatus if self.session_id.is_none() && self.transaction_id.is_none() => {
+                Further::TransactionStatus { transaction: None }
+            }
+            CommandName::TransactionStatus => match self.remote_stop(api).await? {
+                StationCommand::RemoteStop { session, transaction } => {
+                    Further::TransactionStatus { transaction: Some(transaction.unwrap_or_else(|| session.0.to_string())) }
+                }
+                other => unreachable!("{other:?} is asked for nowhere"),
+            },
+            _ => Further::RenewCertificate,
         })
     }
 
@@ -152,39 +267,42 @@ impl CommandBody {
     }
 }
 
-fn json(result: CommandResult) -> Json<CommandAnswer> {
-    Json(CommandAnswer { outcome: result.outcome, answer: result.answer })
+/// What came of a command, and where it is shown with what it led to.
+type Sent = (AppendHeaders<Option<(HeaderName, String)>>, Json<CommandAnswer>);
+
+fn sent(station: &StationId, result: CommandResult) -> Sent {
+    let place =
+        |number: i64| (LOCATION, format!("/api/v1/stations/{}/commands/{number}", utf8_percent_encode(station.as_str(), NON_ALPHANUMERIC)));
+    (AppendHeaders(result.number.map(place)), Json(CommandAnswer { outcome: result.outcome, answer: result.answer }))
 }
 
 /// Sends a command.
 #[utoipa::path(post, operation_id = "commands_send", path = "/stations/{station_id}/commands", request_body = CommandBody,
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses(
-        (status = 200, description = "done", body = CommandAnswer),
+        (status = 200, description = "done", body = CommandAnswer,
+            headers(("Location" = String, description = "where the command is kept, with what it led to"))),
     Problems,
     ))]
-pub async fn send(
-    State(api): State<Arc<Api>>,
-    Segment(id): Segment<String>,
-    Body(body): Body<CommandBody>,
-) -> Result<Json<CommandAnswer>, Problem> {
+pub async fn send(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<CommandBody>) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
     let command = body.command(&api).await?;
-    Ok(json(api.app.send_command(&id, &command, SENT_BY).await?))
+    Ok(sent(&id, api.app.send_command(&id, &command, SENT_BY).await?))
 }
 
 /// Sends a call of the station's own version.
 #[utoipa::path(post, operation_id = "commands_send_call", path = "/stations/{station_id}/ocpp/{action}", request_body(content = Object),
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("action" = String, Path, max_length = 64)),
     responses(
-        (status = 200, description = "done", body = CommandAnswer),
+        (status = 200, description = "done", body = CommandAnswer,
+            headers(("Location" = String, description = "where the command is kept, with what it led to"))),
     Problems,
     ))]
 pub async fn send_call(
     State(api): State<Arc<Api>>,
     Segment((id, action)): Segment<(String, String)>,
     Body(payload): Body<Map<String, Value>>,
-) -> Result<Json<CommandAnswer>, Problem> {
+) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
-    Ok(json(api.app.send_call(&id, &action, &payload, SENT_BY).await?))
+    Ok(sent(&id, api.app.send_call(&id, &action, &payload, SENT_BY).await?))
 }

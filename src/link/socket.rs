@@ -148,7 +148,9 @@ fn error(cause: WebSocketError, doing: &str) -> Option<Error> {
         WebSocketError::InvalidUTF8 => Some(Error::Utf8(doing.to_owned())),
         WebSocketError::FrameTooLarge => Some(Error::Capacity(CapacityError::MessageTooLong { size: 0, max_size: 0 })),
         // What cannot be decompressed comes as an input that is not valid.
-        WebSocketError::IoError(cause) if !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => Some(Error::Io(cause)),
+        WebSocketError::IoError(cause) if !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+            Some(Error::Io(cause))
+        }
         _ => Some(Error::Protocol(ProtocolError::NonZeroReservedBits)),
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+pub use super::further::Further;
 use crate::authority::CertificateKind;
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, SessionId};
@@ -383,6 +384,8 @@ pub enum StationCommand {
         /// To what.
         value: String,
     },
+    /// What a charger does not do every day.
+    Further(Further),
     /// A vendor's own message.
     DataTransfer {
         /// Whose.

@@ -8,6 +8,8 @@ mod charging_profile;
 pub mod event;
 pub mod fields;
 pub mod frame;
+pub mod further;
+mod limits;
 pub mod protocol;
 mod readings;
 mod reports;

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::event::{Answer, DriverDisplay, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
-use super::{charging_profile, v16, v201};
+use super::{charging_profile, limits, v16, v201};
+use crate::domain::blocking::StationSettings;
 use crate::domain::units::Yen;
 
 /// A version of OCPP.
@@ -106,10 +107,10 @@ impl Protocol {
     }
 
     /// The settings that are asked of a station by name; all, where none is named.
-    pub const fn settings_asked(self) -> &'static [&'static str] {
+    pub fn settings_asked(self) -> Vec<&'static str> {
         match self {
-            Self::V16 => &[],
-            Self::V201 => v201::commands::SETTINGS_ASKED,
+            Self::V16 => Vec::new(),
+            Self::V201 => v201::commands::SETTINGS_ASKED.iter().copied().chain(limits::settings()).collect(),
         }
     }
 
@@ -188,12 +189,18 @@ impl Protocol {
         }
     }
 
-    /// Words a command: its action and payload.
-    pub fn encode_command(self, command: &StationCommand) -> (&'static str, Value) {
-        match self {
-            Self::V16 => v16::commands::encode(command),
-            Self::V201 => v201::commands::encode(command),
+    /// Words a command: its action and payload. `None`: the version has no such command.
+    pub fn encode_command(self, command: &StationCommand) -> Option<(&'static str, Value)> {
+        match (self, command) {
+            (_, StationCommand::Further(command)) => command.encode(self),
+            (Self::V16, command) => Some(v16::commands::encode(command)),
+            (Self::V201, command) => Some(v201::commands::encode(command)),
         }
+    }
+
+    /// Checks a command against what its station says that it takes at once.
+    pub fn check_limits(self, action: &str, payload: &Map<String, Value>, settings: &StationSettings) -> Result<(), Violation> {
+        limits::check(action, payload, settings)
     }
 
     /// Checks a command against the standard. `None`: no command of that name is in it.

@@ -38,6 +38,7 @@ pub struct Answered {
     pub status: u16,
     pub content_type: String,
     pub retry_after: Option<String>,
+    pub location: Option<String>,
     pub text: String,
 }
 
@@ -136,8 +137,8 @@ impl TestServer {
         }
         let response = request.send().await.unwrap();
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
-        Answered { status: response.status().as_u16(), content_type, retry_after, text: response.text().await.unwrap() }
+        let (content_type, retry_after, location) = (header("content-type").unwrap_or_default(), header("retry-after"), header("location"));
+        Answered { status: response.status().as_u16(), content_type, retry_after, location, text: response.text().await.unwrap() }
     }
 
     pub async fn get(&self, path: &str) -> Value {

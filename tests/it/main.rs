@@ -18,6 +18,7 @@ mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
 mod fill;
+mod further_commands;
 mod fuzzed;
 mod handshakes;
 mod harness;

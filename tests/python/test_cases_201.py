@@ -132,6 +132,22 @@ def test_a_command_and_what_the_station_says_then_come_and_go_as_they_are(server
         assert sorted(one["variable"] for one in model) == sorted(names)
 
 
+@pytest.mark.parametrize("case", ["TC_D_01_CSMS", "TC_D_04_CSMS"])
+def test_a_list_has_a_version_above_nought(server, case):
+    with Station(server, "v201", f"{case}-NOUGHT") as station:
+        action, payload, _ = sent_list(0, "Full", *([listed("A")] if case == "TC_D_01_CSMS" else []))
+        assert server.send("POST", f"/stations/{station.id}/ocpp/{action}", payload, 422)["field"] == "versionNumber"
+        assert station.get("/commands")["items"] == []
+
+
+@pytest.mark.parametrize("case, status", [("TC_F_23_CSMS", "Available"), ("TC_F_24_CSMS", "Occupied")], ids=["TC_F_23_CSMS", "TC_F_24_CSMS"])
+def test_a_state_is_asked_for_by_evse_and_connector(server, case, status):
+    with Station(server, "v201", f"{case}-ASKED") as station:
+        body = {"command": "trigger_message", "requested_message": "StatusNotification", "connector_id": 2}
+        station.asked(body, *trigger("StatusNotification", 2, 1))
+        station.status(2, status)
+
+
 @pytest.mark.parametrize("case", ["TC_F_20_CSMS"])
 def test_a_heartbeat_that_was_asked_for_is_told_the_time(server, case):
     with Station(server, "v201", case) as station:
@@ -184,8 +200,10 @@ def test_a_station_that_is_not_accepted_has_other_calls_refused(server, case, re
         assert station.is_refused("Heartbeat") == "SecurityError"
         assert station.says("BootNotification", BOOT["v201"])["status"] == registration.capitalize()
         told = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
-        for action, payload in (("StatusNotification", told), ("Authorize", {"idToken": CARD}), ("Heartbeat", {})):
-            assert station.is_refused(action, payload) == "SecurityError"
+        event = {"type": "StartupOfTheDevice", "timestamp": AT}
+        for action, payload in (("StatusNotification", told), ("Authorize", {"idToken": CARD}), ("Heartbeat", {}), ("SecurityEventNotification", event)):
+            assert station.is_refused(action, payload) == "SecurityError", action
+        assert station.get("/reports")["items"] == []
         assert station.get()["connectors"][0]["status"] is None
 
 

@@ -1,6 +1,7 @@
 """The OCA's test cases for central systems of OCPP 2.0.1: charging profiles, firmware, certificates (K, L, M)."""
 
 import pytest
+from ocpp.exceptions import NotSupportedError
 from test_cases_station import Station, play
 
 AT = "2026-11-21T00:00:00Z"
@@ -30,7 +31,8 @@ def wanted(answer=ACCEPTED, evse=None, **criteria):
 
 def reported(evse, *purposes, source="CSO", request=21):
     parts = [profile(purpose, number) for number, purpose in enumerate(purposes, 1)]
-    return [("ReportChargingProfiles", {"requestId": request, "chargingLimitSource": source, "evseId": evse, "chargingProfile": [part], "tbc": part is not parts[-1]}) for part in parts]
+    place = {"requestId": request, "chargingLimitSource": source, "evseId": evse}
+    return [("ReportChargingProfiles", {**place, "chargingProfile": [part], "tbc": part is not parts[-1]}) for part in parts]
 
 
 def composite(evse):
@@ -98,6 +100,18 @@ def test_a_profile_that_the_standard_does_not_allow_is_not_sent(server, case, ev
         assert station.get("/commands")["items"] == [] and station.recorder.came == []
 
 
+@pytest.mark.parametrize("case", ["TC_K_15_CSMS"])
+def test_a_station_that_knows_no_profiles_says_so_by_an_error_that_the_operator_is_shown(server, case):
+    with Station(server, "v201", f"{case}-ERROR") as station:
+        station.boots()
+        action, payload, _ = put(1, "TxDefaultProfile")
+        station.point.answers[action] = NotSupportedError("no smart charging")
+        answered = server.send("POST", f"/stations/{station.id}/ocpp/{action}", payload)
+        assert (answered["outcome"], answered["answer"]["error"]) == ("error", "NotSupported")
+        kept = station.get("/commands?limit=1")["items"][0]
+        assert (kept["payload"], kept["outcome"]) == (payload, "error") and "currentTime" in station.says("Heartbeat")
+
+
 FIRMWARE = {"location": "https://example.jp/fw.bin", "retrieveDateTime": AT, "signingCertificate": "PEM", "signature": "c2ln"}
 
 
@@ -118,7 +132,8 @@ PUBLISH = ("PublishFirmware", {"requestId": 31, "location": "https://example.jp/
 
 
 def published(*names):
-    return [("PublishFirmwareStatusNotification", {"status": name, "requestId": 31, **({"location": ["http://local/fw.bin"]} if name == "Published" else {})}) for name in names]
+    place = {"Published": {"location": ["http://local/fw.bin"]}}
+    return [("PublishFirmwareStatusNotification", {"status": name, "requestId": 31, **place.get(name, {})}) for name in names]
 
 
 def unpublish(status):

@@ -36,8 +36,8 @@ def event(kind="CustomMonitor", value="51000", trigger="Alerting", number=1, **m
 
 
 def log(kind, request=42, answer=None):
-    wanted = {"requestId": request, "logType": kind, "retries": 1, "log": {"remoteLocation": "https://example.jp/log", "oldestTimestamp": "2026-11-20T00:00:00Z", "latestTimestamp": AT}}
-    return ("GetLog", wanted, answer or {"status": "Accepted", "filename": "log.txt"})
+    place = {"remoteLocation": "https://example.jp/log", "oldestTimestamp": "2026-11-20T00:00:00Z", "latestTimestamp": AT}
+    return ("GetLog", {"requestId": request, "logType": kind, "retries": 1, "log": place}, answer or {"status": "Accepted", "filename": "log.txt"})
 
 
 def uploads(*states, request=42):
@@ -103,6 +103,9 @@ def test_a_severity_out_of_range_that_the_station_refuses_is_shown_and_one_beyon
     with Station(server, "v201", case) as station:
         station.boots()
         station.told("SetMonitoringLevel", {"severity": 9}, {"status": "Rejected", "statusInfo": {"reasonCode": "OutOfRange"}})
+        for severity in (-1, 10):
+            assert server.send("POST", f"/stations/{case}/ocpp/SetMonitoringLevel", {"severity": severity}, 422)["field"] == "severity"
+        assert len(station.get("/commands")["items"]) == 1
 
 
 def message(number=5, **more):

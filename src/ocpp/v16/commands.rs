@@ -72,6 +72,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
         StationCommand::ChangeConfiguration { key, value } => {
             written("ChangeConfiguration", &ChangeConfigurationRequest { key: key.clone(), value: value.clone() })
         }
+        StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
         StationCommand::DataTransfer { vendor_id, message_id, data } => written(
             "DataTransfer",
             &DataTransferRequest { vendor_string: vendor_id.clone(), message_id: message_id.clone(), data: data.clone() },

@@ -138,6 +138,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             let data = json!({"component": component, "variable": variable, "attributeValue": value});
             ("SetVariables", json!({"setVariableData": [data]}))
         }
+        StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
         StationCommand::DataTransfer { vendor_id, message_id, data } => {
             let mut payload = json!({"vendorId": vendor_id});
             for (name, value) in [("messageId", message_id), ("data", data)] {

@@ -157,7 +157,7 @@ fn every_command_is_written_as_the_schema_allows() {
         StationCommand::ChangeConfiguration { key: "AuthCtrlr.LocalPreAuthorize".into(), value: "true".into() },
         StationCommand::DataTransfer { vendor_id: "v".into(), message_id: None, data: Some("d".into()) },
     ] {
-        let (action, payload) = Protocol::V201.encode_command(&command);
+        let (action, payload) = Protocol::V201.encode_command(&command).unwrap();
         assert_eq!(Protocol::V201.check_command(action, payload.as_object().unwrap()), Some(Ok(())), "{command:?}");
     }
 }

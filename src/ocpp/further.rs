@@ -1,0 +1,225 @@
+//! Version-free commands beyond a charger's daily work: reservations, firmware, logs, messages on its display. A version
+//! that has no such command says so by `None`.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+
+use super::protocol::Protocol;
+use super::v201::id_token::READER_TYPES;
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Further {
+    /// Keep a connector for a card until then (1.6 section 5.13, 2.0.1 H01). The same number replaces an earlier one.
+    Reserve {
+        /// Its number.
+        reservation_id: i64,
+        /// For whom.
+        id_tag: String,
+        /// Which; any where none is named.
+        connector_id: Option<i64>,
+        /// Until when.
+        expires_at: DateTime<Utc>,
+    },
+    /// Give a reserved connector free (H02).
+    CancelReservation {
+        /// Which reservation.
+        reservation_id: i64,
+    },
+    /// Fetch and install firmware (1.6 section 5.19 and the security whitepaper L01; 2.0.1 L01).
+    UpdateFirmware {
+        /// The number under which the station tells how it goes.
+        request_id: i64,
+        /// Where it is fetched.
+        location: String,
+        /// Not before then.
+        retrieve_at: DateTime<Utc>,
+        /// The certificate (PEM) and signature (base64) by which the station checks it.
+        signed: Option<(String, String)>,
+    },
+    /// Send a log to an address (1.6 section 5.9 and the security whitepaper N01; 2.0.1 N01).
+    UploadLog {
+        /// The number under which the station tells how it goes.
+        request_id: i64,
+        /// The log of security events; else diagnostics.
+        security: bool,
+        /// Where it is sent.
+        location: String,
+        /// From when.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Ask for a new certificate of the station's own (A02).
+    RenewCertificate,
+    /// Show a message (2.0.1 O01).
+    ShowMessage {
+        /// Its number; the same replaces an earlier one.
+        display_id: i64,
+        /// What is shown.
+        text: String,
+        /// Its language (RFC 5646).
+        language: Option<String>,
+        /// From when.
+        from: Option<DateTime<Utc>>,
+        /// Until when.
+        until: Option<DateTime<Utc>>,
+    },
+    /// Show a message no longer (2.0.1 O05).
+    ClearMessage {
+        /// Which.
+        display_id: i64,
+    },
+    /// Tell whether a transaction runs and messages wait (2.0.1 E14).
+    TransactionStatus {
+        /// Which; else only whether messages wait.
+        transaction: Option<String>,
+    },
+}
+
+fn instant(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// An object of what is there.
+fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
+    Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>())
+}
+
+impl Further {
+    /// The action and payload of a version; `None`: it has no such command.
+    pub fn encode(&self, protocol: Protocol) -> Option<(&'static str, Value)> {
+        match protocol {
+            Protocol::V16 => self.older(),
+            Protocol::V201 => Some(self.newer()),
+        }
+    }
+
+    fn older(&self) -> Option<(&'static str, Value)> {
+        Some(match self {
+            Self::Reserve { reservation_id, id_tag, connector_id, expires_at } => {
+                // Connector 0 is any (section 5.13).
+                let connector_id = connector_id.unwrap_or(0);
+                let expiry = instant(expires_at);
+                ("ReserveNow", json!({"reservationId": reservation_id, "idTag": id_tag, "connectorId": connector_id, "expiryDate": expiry}))
+            }
+            Self::CancelReservation { reservation_id } => ("CancelReservation", json!({"reservationId": reservation_id})),
+            Self::UpdateFirmware { location, retrieve_at, signed: None, .. } => {
+                ("UpdateFirmware", json!({"location": location, "retrieveDate": instant(retrieve_at)}))
+            }
+            Self::UpdateFirmware { request_id, location, retrieve_at, signed: Some((certificate, signature)) } => {
+                let firmware = json!({"location": location, "retrieveDateTime": instant(retrieve_at), "signingCertificate": certificate, "signature": signature});
+                ("SignedUpdateFirmware", json!({"requestId": request_id, "firmware": firmware}))
+            }
+            Self::UploadLog { security: false, location, from, until, .. } => {
+                let fields = [
+                    ("location", Some(json!(location))),
+                    ("startTime", from.as_ref().map(|at| json!(instant(at)))),
+                    ("stopTime", until.as_ref().map(|at| json!(instant(at)))),
+                ];
+                ("GetDiagnostics", object(fields))
+            }
+            Self::UploadLog { .. } => self.log(),
+            Self::RenewCertificate => ("ExtendedTriggerMessage", json!({"requestedMessage": "SignChargePointCertificate"})),
+            Self::ShowMessage { .. } | Self::ClearMessage { .. } | Self::TransactionStatus { .. } => return None,
+        })
+    }
+
+    fn newer(&self) -> (&'static str, Value) {
+        match self {
+            Self::Reserve { reservation_id, id_tag, connector_id, expires_at } => {
+                let token = json!({"idToken": id_tag, "type": READER_TYPES[0]});
+                let fields = [
+                    ("id", Some(json!(reservation_id))),
+                    ("idToken", Some(token)),
+                    ("expiryDateTime", Some(json!(instant(expires_at)))),
+                    ("evseId", connector_id.map(|evse| json!(evse))),
+                ];
+                ("ReserveNow", object(fields))
+            }
+            Self::CancelReservation { reservation_id } => ("CancelReservation", json!({"reservationId": reservation_id})),
+            Self::UpdateFirmware { request_id, location, retrieve_at, signed } => {
+                let (certificate, signature) =
+                    signed.as_ref().map_or((None, None), |(certificate, signature)| (Some(json!(certificate)), Some(json!(signature))));
+                let firmware = object([
+                    ("location", Some(json!(location))),
+                    ("retrieveDateTime", Some(json!(instant(retrieve_at)))),
+                    ("signingCertificate", certificate),
+                    ("signature", signature),
+                ]);
+                ("UpdateFirmware", json!({"requestId": request_id, "firmware": firmware}))
+            }
+            Self::UploadLog { .. } => self.log(),
+            Self::RenewCertificate => ("TriggerMessage", json!({"requestedMessage": "SignChargingStationCertificate"})),
+            Self::ShowMessage { display_id, text, language, from, until } => {
+                let content = object([
+                    ("format", Some(json!("UTF8"))),
+                    ("language", language.as_ref().map(|language| json!(language))),
+                    ("content", Some(json!(text))),
+                ]);
+                let message = object([
+                    ("id", Some(json!(display_id))),
+                    ("priority", Some(json!("NormalCycle"))),
+                    ("message", Some(content)),
+                    ("startDateTime", from.as_ref().map(|at| json!(instant(at)))),
+                    ("endDateTime", until.as_ref().map(|at| json!(instant(at)))),
+                ]);
+                ("SetDisplayMessage", json!({"message": message}))
+            }
+            Self::ClearMessage { display_id } => ("ClearDisplayMessage", json!({"id": display_id})),
+            Self::TransactionStatus { transaction } => {
+                ("GetTransactionStatus", object([("transactionId", transaction.as_ref().map(|transaction| json!(transaction)))]))
+            }
+        }
+    }
+
+    /// GetLog, which both versions word alike.
+    fn log(&self) -> (&'static str, Value) {
+        let Self::UploadLog { request_id, security, location, from, until } = self else { unreachable!("{self:?} is no log") };
+        let log = object([
+            ("remoteLocation", Some(json!(location))),
+            ("oldestTimestamp", from.as_ref().map(|at| json!(instant(at)))),
+            ("latestTimestamp", until.as_ref().map(|at| json!(instant(at)))),
+        ]);
+        let kind = if *security { "SecurityLog" } else { "DiagnosticsLog" };
+        ("GetLog", json!({"requestId": request_id, "logType": kind, "log": log}))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_worded_as_its_version_wants_or_is_not_in_it() {
+        let at: DateTime<Utc> = "2026-11-21T00:00:00Z".parse().unwrap();
+        let signed = Some(("-----BEGIN CERTIFICATE-----".to_owned(), "c2ln".to_owned()));
+        let firmware = |signed| Further::UpdateFirmware { request_id: 1, location: "https://x/f.bin".into(), retrieve_at: at, signed };
+        let log = |security| Further::UploadLog { request_id: 2, security, location: "https://x/up".into(), from: Some(at), until: None };
+        let reserve = |connector_id| Further::Reserve { reservation_id: 3, id_tag: "TAG".into(), connector_id, expires_at: at };
+        let message =
+            Further::ShowMessage { display_id: 4, text: "休止中".into(), language: Some("ja".into()), from: None, until: Some(at) };
+        for (command, actions) in [
+            (reserve(Some(1)), [Some("ReserveNow"); 2]),
+            (reserve(None), [Some("ReserveNow"); 2]),
+            (Further::CancelReservation { reservation_id: 3 }, [Some("CancelReservation"); 2]),
+            (firmware(None), [Some("UpdateFirmware"); 2]),
+            (firmware(signed), [Some("SignedUpdateFirmware"), Some("UpdateFirmware")]),
+            (log(false), [Some("GetDiagnostics"), Some("GetLog")]),
+            (log(true), [Some("GetLog"); 2]),
+            (Further::RenewCertificate, [Some("ExtendedTriggerMessage"), Some("TriggerMessage")]),
+            (message, [None, Some("SetDisplayMessage")]),
+            (Further::ClearMessage { display_id: 4 }, [None, Some("ClearDisplayMessage")]),
+            (Further::TransactionStatus { transaction: Some("T".into()) }, [None, Some("GetTransactionStatus")]),
+            (Further::TransactionStatus { transaction: None }, [None, Some("GetTransactionStatus")]),
+        ] {
+            for (protocol, expected) in Protocol::ALL.into_iter().zip(actions) {
+                let worded = command.encode(protocol);
+                assert_eq!(worded.as_ref().map(|(action, _)| *action), expected, "{command:?}");
+                if let Some((action, payload)) = worded {
+                    assert_eq!(protocol.check_command(action, payload.as_object().unwrap()), Some(Ok(())), "{command:?}");
+                }
+            }
+        }
+    }
+}
