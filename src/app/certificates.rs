@@ -80,7 +80,7 @@ impl SigningTurn {
         match app.send_call(id, action, &payload, SENT_BY).await {
             Ok(result) if result.outcome == "accepted" => {
                 count("taken");
-                info!(station_id = %id, kind = kind.name(), "a station has taken its new certificate");
+                info!(station_id = %id, "a station has taken its new certificate");
             }
             Ok(result) => {
                 count("failed");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use moka::sync::Cache;
 use tracing::{info, warn};
 
 use super::events::Incoming;
@@ -21,6 +22,15 @@ use crate::store::StationRecord;
 
 /// An answer waits this long for what the driver is shown, and then goes without.
 const DISPLAY_WITHIN: Duration = Duration::from_millis(200);
+
+/// Answers to steps that are remembered, and for how long: a station repeats what it saw no answer to within minutes.
+const ANSWERS_REMEMBERED: u64 = 10_000;
+const ANSWERS_REMEMBERED_FOR: Duration = Duration::from_secs(600);
+
+/// An empty memory of answers.
+pub fn remembered() -> Cache<(StationId, String), String> {
+    Cache::builder().max_capacity(ANSWERS_REMEMBERED).time_to_live(ANSWERS_REMEMBERED_FOR).build()
+}
 
 impl App {
     /// What the driver of an accepted card is shown; `None`: nothing.

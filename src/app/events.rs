@@ -12,6 +12,7 @@ use crate::domain::authorization::{cache_for, judge};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
+use crate::hex;
 use crate::ledger::{Acceptance, Submission};
 use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
@@ -64,8 +65,17 @@ impl App {
             }
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
-                self.keep(&incoming, StationNote::Boot(report)).await?;
                 let registration = incoming.station.registration;
+                // A try of a station that is not accepted is kept for the operator, and is no boot: it was never accepted.
+                let row = ReportRow {
+                    action: incoming.action.to_owned(),
+                    request_id: None,
+                    seq_no: None,
+                    more: false,
+                    payload: incoming.payload.to_owned(),
+                };
+                let note = if registration == Registration::Accepted { StationNote::Boot(report) } else { StationNote::Report(row) };
+                self.keep(&incoming, note).await?;
                 let interval_s = match registration {
                     Registration::Accepted => self.settings.heartbeat_interval_s,
                     Registration::Pending | Registration::Rejected => REGISTRATION_RETRY_S,
@@ -167,15 +177,20 @@ impl App {
         };
         self.ledger.submit(submission).await.map_err(|_| busy())?;
         let told = durable.await.map_err(|_| busy())?;
-        let display = match told.session {
-            Some(session) => self.display_for_session(&incoming, session, with_message).await,
-            None => None,
-        };
         let payload = match told.acceptance {
             None => told.payload,
             Some(acceptance) => self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer)),
         };
-        Ok(displayed(&incoming, payload, display))
+        let Some(session) = told.session.filter(|_| incoming.protocol.displays()) else { return Ok(payload) };
+        // A step that comes again soon is shown what it was shown first.
+        let step = (incoming.station.id.clone(), hex::sha256(incoming.payload.as_bytes()));
+        if let Some(shown) = self.displayed.get(&step) {
+            return Ok(shown);
+        }
+        let display = self.display_for_session(&incoming, session, with_message).await;
+        let shown = displayed(&incoming, payload, display);
+        self.displayed.insert(step, shown.clone());
+        Ok(shown)
     }
 
     /// Judges an accepted card once more, after its message was kept: no card is accepted once its suspension was

@@ -12,7 +12,7 @@ pub mod changes;
 pub mod commands;
 mod credentials;
 pub mod details;
-mod display;
+pub mod display;
 pub mod endings;
 mod error;
 pub mod events;
@@ -94,6 +94,10 @@ pub struct App {
     pub stations: Arc<StationDirectory>,
     /// Held while a station is told what to come with, by station.
     pub telling_credentials: dashmap::DashMap<StationId, Arc<tokio::sync::Mutex<()>>>,
+    /// What steps of transactions were answered with what their drivers are shown, by station and a hash of their payload.
+    pub displayed: moka::sync::Cache<(StationId, String), String>,
+    /// Stations that were asked for their boot message by this node.
+    pub asked_to_boot: dashmap::DashSet<StationId>,
     /// Stations whose certificate is being signed.
     pub signing: dashmap::DashSet<StationId>,
     /// The durable ledger.

@@ -37,7 +37,10 @@ impl App {
             return;
         };
         let Some(boot) = &station.boot else {
-            self.trigger(id, "BootNotification").await;
+            // Once: some stations connect anew whenever they are asked.
+            if self.asked_to_boot.insert(id.clone()) {
+                self.trigger(id, "BootNotification").await;
+            }
             return self.tell_soon(id);
         };
         if station.configuration.is_none() || station.configuration_firmware != boot.firmware {

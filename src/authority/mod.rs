@@ -37,7 +37,7 @@ pub enum Authority {
         /// How long what it signs holds, in days.
         days: u32,
     },
-    /// A command: it is called with the station's identity and the certificate's type, reads the request (PEM) and prints
+    /// A command: it is called with the station's identity and the certificate's type where the station named one, reads the request (PEM) and prints
     /// the chain (PEM), the station's certificate first.
     Command(PathBuf),
 }
@@ -66,20 +66,23 @@ pub enum CertificateKind {
     Station,
     /// By which it shows who it is to vehicles (ISO 15118).
     Vehicles,
+    /// For whatever the station uses it: it named none.
+    Unnamed,
 }
 
 impl CertificateKind {
     /// Its name in OCPP 2.0.1.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(self) -> Option<&'static str> {
         match self {
-            Self::Station => "ChargingStationCertificate",
-            Self::Vehicles => "V2GCertificate",
+            Self::Station => Some("ChargingStationCertificate"),
+            Self::Vehicles => Some("V2GCertificate"),
+            Self::Unnamed => None,
         }
     }
 
-    /// Reads what [`Self::name`] prints; a station that names none means its own.
+    /// Reads what [`Self::name`] prints.
     pub fn parse(text: Option<&str>) -> Option<Self> {
-        text.map_or(Some(Self::Station), |text| [Self::Station, Self::Vehicles].into_iter().find(|kind| kind.name() == text))
+        [Self::Station, Self::Vehicles, Self::Unnamed].into_iter().find(|kind| kind.name() == text)
     }
 }
 
@@ -87,7 +90,7 @@ impl Authority {
     /// Whether it signs certificates of a kind: those for vehicles come from a chain of their own, which a key in a file
     /// is not.
     pub fn signs(&self, kind: CertificateKind) -> bool {
-        matches!((self, kind), (_, CertificateKind::Station) | (Self::Command(_), CertificateKind::Vehicles))
+        kind != CertificateKind::Vehicles || matches!(self, Self::Command(_))
     }
 
     /// Whether it can sign at all; else why not.
@@ -180,7 +183,7 @@ async fn sign_by_command(
     let fault = |why: String| AuthorityFault::Command(shown(command), why);
     let run = async {
         let mut child = Command::new(command)
-            .args([station, kind.name()])
+            .args(std::iter::once(station).chain(kind.name()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
 
 use super::book::Book;
+use super::registers::registers;
 use super::{Acceptance, Submission, Told, keys, steps};
 use crate::domain::authorization::{CardFile, Place, cache_for, judge};
 use crate::domain::flag::Flag;
@@ -27,9 +27,6 @@ pub const REPEATS_KEPT: i64 = 100;
 
 /// A stop's minus one means that the meter is unknown.
 const METER_UNKNOWN: WattHours = WattHours(-1);
-
-/// The register that energy is counted by.
-const ENERGY_REGISTER: &str = "Energy.Active.Import.Register";
 
 /// What the decisions know beside the book.
 pub struct Known<'a> {
@@ -377,7 +374,7 @@ fn build_from_stop(
         file: known.file(&id_tag),
         reported: first.map_or(&report.timestamp, |reading| &reading.sampled_at),
         heard: submission.heard,
-        meter: report.readings.iter().find(|reading| reading.context == "Transaction.Begin").and_then(register),
+        meter: registers(&report.readings).into_iter().find(|(reading, _)| reading.context == "Transaction.Begin").map(|(_, value)| value),
         malformed: false,
     });
     session.flags.insert(Flag::StartMissing);
@@ -450,12 +447,10 @@ pub(super) fn add_readings(
     connector_id: i64,
     readings: &[Reading],
 ) {
+    if let Some(session) = session.as_mut().filter(|session| session.phase() == Phase::Running) {
+        session.last_reading = session.last_reading.max(registers(readings).into_iter().map(|(_, value)| value).max());
+    }
     for reading in readings {
-        if let Some(session) = &mut session
-            && session.phase() == Phase::Running
-        {
-            session.last_reading = session.last_reading.max(register(reading));
-        }
         book.reading(ReadingRow {
             station_id: submission.station.id.clone(),
             connector_id,
@@ -469,17 +464,4 @@ pub(super) fn add_readings(
             value: reading.value.clone(),
         });
     }
-}
-
-/// A reading's register in watt-hours, cut to whole ones, where it is the energy register of all
-/// phases at the outlet.
-pub(super) fn register(reading: &Reading) -> Option<WattHours> {
-    let wanted = reading.measurand == ENERGY_REGISTER && reading.phase.is_empty() && reading.location == "Outlet";
-    let factor = match reading.unit.as_str() {
-        "Wh" => Decimal::ONE,
-        "kWh" => Decimal::ONE_THOUSAND,
-        _ => return None,
-    };
-    let value: Decimal = reading.value.parse().ok().filter(|_| wanted)?;
-    i64::try_from(value.checked_mul(factor)?.trunc()).ok().map(WattHours)
 }

@@ -3,8 +3,9 @@
 
 use super::book::Book;
 use super::decide::{
-    Known, add_readings, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, register, sampled_at, supersede,
+    Known, add_readings, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, sampled_at, supersede,
 };
+use super::registers::registers as of_readings;
 use super::{Acceptance, Submission, Told, keys};
 use crate::domain::assembling::{Assembling, assemble};
 use crate::domain::authorization::{Place, judge};
@@ -211,10 +212,8 @@ fn as_step(known: &Known<'_>, submission: &Submission, report: &StepReport, orde
     let tag = report.shown.as_ref().map(|shown| &shown.id_tag).filter(is_card);
     let accepted = tag.is_some_and(|tag| judge(known.file(tag), heard.received_at, Place::Open, false, known.programme).refusal.is_none());
     let mut registers = Registers::default();
-    for reading in &report.readings {
-        if let Some(value) = register(reading) {
-            registers.take(&reading.context, Register { at: sampled_at(submission, Some(&reading.sampled_at)), value });
-        }
+    for (reading, value) in of_readings(&report.readings) {
+        registers.take(&reading.context, Register { at: sampled_at(submission, Some(&reading.sampled_at)), value });
     }
     Step {
         order,

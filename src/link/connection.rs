@@ -19,6 +19,7 @@ use tracing::{Instrument, Span, debug, info, info_span, warn};
 use super::Link;
 use super::handshake::Entering;
 use super::outgoing::Outgoing;
+use super::refused::{Content, Refused};
 use super::socket::Socket;
 use crate::app::App;
 use crate::app::events::Incoming;
@@ -51,6 +52,8 @@ type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 /// A call's answer, and that it is on its way until it is sent.
 struct Handled {
     text: String,
+    content: Content,
+    is_refused: bool,
     /// Dropped with the rest once the answer is written: what is to follow it may.
     _written: oneshot::Sender<()>,
     _under_way: Answering,
@@ -101,6 +104,7 @@ struct Connection {
     waiting: VecDeque<Waiting>,
     handling: Option<(MessageId, Handling)>,
     outgoing: Outgoing,
+    refused: Refused,
     last_heard: Instant,
     onboarding: Option<tokio::task::AbortHandle>,
     noise: u64,
@@ -131,6 +135,7 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         waiting: VecDeque::new(),
         handling: None,
         outgoing: Outgoing::default(),
+        refused: Refused::default(),
         last_heard: Instant::now(),
         onboarding: None,
         noise: 0,
@@ -168,6 +173,7 @@ impl Connection {
                 Wake::Read(Some(Err(cause))) => Err(self.broken(cause)),
                 Wake::Answer(answer) => {
                     self.handling = None;
+                    self.refused.answered(answer.content, answer.is_refused);
                     self.onboard_once();
                     self.send(socket, Message::text(answer.text.as_str())).await
                 }
@@ -218,9 +224,8 @@ impl Connection {
             Message::Close(_) => return Ok(()),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
-        // A NUL is no JSON and no text that a store keeps whole.
-        let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
-        match frame::parse(cleaned.as_deref().unwrap_or(text.as_str())) {
+        let mended = frame::mended(text.as_str());
+        match frame::parse(mended.as_deref().unwrap_or(text.as_str())) {
             Frame::Ignored(why) => self.note_noise(why),
             Frame::Unreadable(why) => {
                 self.note_noise(why);
@@ -284,7 +289,9 @@ impl Connection {
                 target: TARGET, parent: None, "ocpp.call", station_id = %self.station, action = Empty, session_id = Empty, outcome = Empty
             );
             let (app, station) = (self.link.app.clone(), self.station.clone());
-            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard);
+            let content = Content::of(&call.action, &call.payload);
+            let plainly = self.refused.is_looping(content) && self.protocol.has_empty_answer(&call.action);
+            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, plainly);
             self.handling = Some((id, Box::pin(handling.instrument(span))));
         }
     }
@@ -368,17 +375,32 @@ async fn handled(handling: &mut Option<(MessageId, Handling)>) -> Handled {
     }
 }
 
-/// Handles one call: its answer's frame.
-async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fence, call: Waiting, heard: Heard) -> Handled {
+/// Handles one call: its answer's frame. `plainly`: what was refused again and again is only told to be heard.
+async fn handle(
+    app: Arc<App>,
+    station: StationId,
+    protocol: Protocol,
+    fence: Fence,
+    call: Waiting,
+    heard: Heard,
+    plainly: bool,
+) -> Handled {
     let under_way = Answering::begin(&app.cards);
+    let content = Content::of(&call.action, &call.payload);
     let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
     let began = Instant::now();
     // A station may name whatever action it likes: only those that are known are told by name.
     let known = protocol.served(&call.action);
     let known_as = known.unwrap_or("other");
     let mut starts = false;
+    let mut is_refused = false;
     let (written, is_written) = oneshot::channel();
     let answered = async {
+        if plainly {
+            metrics::counter!("juden_frames_ignored_total", "why" => "a call that is refused again and again").increment(1);
+            is_refused = true;
+            return Ok("{}".to_owned());
+        }
         let decoded = protocol.decode(&call.action, payload)?;
         note_session(decoded.event.session_number());
         starts = decoded.event.is_start();
@@ -413,12 +435,16 @@ async fn handle(app: Arc<App>, station: StationId, protocol: Protocol, fence: Fe
             Span::current().record("outcome", error.code.wire(protocol));
             // What a station invents as an action may be anything, also a card.
             let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
+            if let Some(other) = protocol.other_version_of(&call.action) {
+                warn!(station_id = %station, action = call.action, speaks = other.subprotocol(), "a station sends messages of another version than it connected for: set it to that");
+            }
             debug!(station_id = %station, action = known_as, code = ?error.code, why, "a call was refused");
+            is_refused = error.is_of_content();
             metrics::counter!("juden_call_errors_total", "code" => error.code.wire(protocol)).increment(1);
             frame::error_text(&call.id, &error, protocol)
         }
     };
-    Handled { text, _written: written, _under_way: under_way }
+    Handled { text, content, is_refused, _written: written, _under_way: under_way }
 }
 
 /// Names the session in the span of the call that is being handled.

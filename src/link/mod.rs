@@ -4,6 +4,7 @@ mod connection;
 mod deflate;
 mod handshake;
 mod outgoing;
+mod refused;
 mod socket;
 mod terminator;
 pub mod tls;

@@ -183,6 +183,15 @@ impl<'a> Fields<'a> {
         if self.raw(name).is_none() { self.missing(name) } else { self.integer(name) }
     }
 
+    /// A meter's register: a whole number, with decimals cut. One that is missing or unreadable is no fault: a session is
+    /// measured in minutes without it, and flagged.
+    pub fn register(&mut self, name: &str) -> Option<i64> {
+        let raw = self.raw(name)?;
+        let text = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
+        let text = text.trim();
+        whole_number(text).or_else(|| i64::try_from(text.parse::<Decimal>().ok().filter(|_| text.len() <= 40)?.trunc()).ok())
+    }
+
     /// A list of objects; a single object is taken for a list of one. An entry that is no object
     /// is passed over and noted.
     pub fn objects(&mut self, name: &str) -> Vec<Fields<'a>> {
@@ -259,6 +268,17 @@ mod tests {
         ] {
             let mut read = fields(text);
             assert_eq!(read.integer("n"), number, "{text}");
+            assert!(read.check().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_register_is_cut_to_whole_numbers_and_never_a_fault() {
+        for (text, register) in
+            [(r#"{"n":1000.9}"#, Some(1000)), (r#"{"n":"7.5"}"#, Some(7)), (r#"{"n":-1}"#, Some(-1)), (r#"{"n":{}}"#, None), ("{}", None)]
+        {
+            let mut read = fields(text);
+            assert_eq!(read.register("n"), register, "{text}");
             assert!(read.check().is_ok(), "{text}");
         }
     }

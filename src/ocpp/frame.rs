@@ -74,6 +74,18 @@ impl CallError {
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
         Self { code, description: description.into() }
     }
+
+    /// Whether the call itself is at fault, so that it is refused however often it comes.
+    pub const fn is_of_content(&self) -> bool {
+        matches!(
+            self.code,
+            ErrorCode::FormationViolation
+                | ErrorCode::PropertyConstraintViolation
+                | ErrorCode::OccurenceConstraintViolation
+                | ErrorCode::TypeConstraintViolation
+                | ErrorCode::NotSupported
+        )
+    }
 }
 
 /// A message's id. The standard wants a string; a number is tolerated and echoed as one.
@@ -162,6 +174,22 @@ pub enum Frame<'a> {
     Unreadable(&'static str),
     /// Nothing to answer in either version; why.
     Ignored(&'static str),
+}
+
+/// A field without a value, as some firmware writes it: `"transactionId":,`.
+static NO_VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r":(\s*)([,}\]])").expect("the pattern is fixed and valid"));
+
+/// A text that can be read, made of one that cannot: a NUL is no JSON and no text that a store keeps whole, and a field
+/// without a value has none. `None`: it is to be read as it came.
+pub fn mended(text: &str) -> Option<String> {
+    let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
+    let clean = cleaned.as_deref().unwrap_or(text);
+    // Only what cannot be read at all is changed: the same letters may stand in a string.
+    if !NO_VALUE.is_match(clean) || serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
+        return cleaned;
+    }
+    let filled = NO_VALUE.replace_all(clean, ":null$1$2").into_owned();
+    if serde_json::from_str::<&RawValue>(filled.trim()).is_ok() { Some(filled) } else { cleaned }
 }
 
 /// Takes a text apart.
@@ -299,6 +327,15 @@ mod tests {
         assert_eq!((call.action.as_str(), call.payload), ("MeterValues", Payload::Broken(text)));
         assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Unreadable(_)));
         assert!(matches!(parse(r#"[2,007,"MeterValues",{"a":}"#), Frame::Unreadable(_)), "an id that cannot be echoed");
+    }
+
+    #[test]
+    fn a_field_without_a_value_has_none_and_the_rest_is_read() {
+        let sent = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"a": }]"#;
+        assert_eq!(mended(sent).unwrap(), r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":null,"a":null }]"#);
+        assert_eq!(mended(r#"[2,"m1","DataTransfer",{"data":":,"}]"#), None, "a string may say so");
+        assert_eq!(mended(r#"[2,"m1","X",{"a":,"b"#), None, "it cannot be read either way");
+        assert_eq!(mended("[2,\0]").unwrap(), "[2, ]");
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl Protocol {
     pub fn settings_asked(self) -> Vec<&'static str> {
         match self {
             Self::V16 => Vec::new(),
-            Self::V201 => v201::commands::SETTINGS_ASKED.iter().copied().chain(limits::settings()).collect(),
+            Self::V201 => v201::commands::SETTINGS_ASKED
+                .iter()
+                .copied()
+                .chain(limits::settings().filter(|name| !v201::commands::SETTINGS_ASKED.contains(name)))
+                .collect(),
         }
     }
 
@@ -147,10 +151,11 @@ impl Protocol {
     }
 
     /// The command that takes a signed chain (PEM) to a station.
-    pub fn certificate_command(self, chain: &str, kind: &str) -> (&'static str, Value) {
-        let payload = match self {
-            Self::V16 => json!({"certificateChain": chain}),
-            Self::V201 => json!({"certificateChain": chain, "certificateType": kind}),
+    /// A request that named no type is answered without one.
+    pub fn certificate_command(self, chain: &str, kind: Option<&str>) -> (&'static str, Value) {
+        let payload = match (self, kind) {
+            (Self::V16, _) | (Self::V201, None) => json!({"certificateChain": chain}),
+            (Self::V201, Some(kind)) => json!({"certificateChain": chain, "certificateType": kind}),
         };
         ("CertificateSigned", payload)
     }
@@ -177,8 +182,19 @@ impl Protocol {
             let why = format!("{action} is sent by the central system only");
             return Err(CallError::new(ErrorCode::NotSupported, why));
         }
+        if let Some(other) = self.other_version_of(action) {
+            let (mine, other) = (self.subprotocol(), other.subprotocol());
+            let why = format!("{action} is a message of {other} on a connection for {mine}: set the station to {other}");
+            return Err(CallError::new(ErrorCode::NotSupported, why));
+        }
         let why = format!("{:.64} is not an action of {}", action, self.subprotocol());
         Err(CallError::new(ErrorCode::NotImplemented, why))
+    }
+
+    /// The other version, where an action of stations is that one's alone.
+    pub fn other_version_of(self, action: &str) -> Option<Self> {
+        let is_of = |protocol: Self| protocol.decoder(action).is_some();
+        Self::ALL.into_iter().find(|other| *other != self && is_of(*other) && !is_of(self))
     }
 
     /// The number that an answer gave to a session that started.
@@ -212,6 +228,11 @@ impl Protocol {
     /// Whether a station's answer to a command is what the standard wants.
     pub fn answer_fits(self, action: &str, answer: &Map<String, Value>) -> Result<(), Violation> {
         self.schema().message(action).map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
+    }
+
+    /// Whether an empty answer to a station's message says that it was heard.
+    pub fn has_empty_answer(self, action: &str) -> bool {
+        self.served(action).is_some() && self.answer_fits(action, &Map::new()).is_ok()
     }
 
     /// The names of the commands that there are.
@@ -313,7 +334,10 @@ mod tests {
         let code = |protocol: Protocol, action| protocol.decode(action, Payload::Json("{}")).unwrap_err().code;
         assert_eq!(code(Protocol::V16, "Reset"), ErrorCode::NotSupported);
         assert_eq!(code(Protocol::V201, "GetBaseReport"), ErrorCode::NotSupported);
-        assert_eq!(code(Protocol::V201, "StartTransaction"), ErrorCode::NotImplemented);
-        assert_eq!(code(Protocol::V16, "TransactionEvent"), ErrorCode::NotImplemented);
+        assert_eq!(code(Protocol::V201, "Nonsense"), ErrorCode::NotImplemented);
+        assert_eq!(code(Protocol::V16, "authorize"), ErrorCode::NotImplemented);
+        // What is of the other version is lost unless somebody sets the station right.
+        assert_eq!(code(Protocol::V201, "StartTransaction"), ErrorCode::NotSupported);
+        assert_eq!(code(Protocol::V16, "TransactionEvent"), ErrorCode::NotSupported);
     }
 }

@@ -153,6 +153,8 @@ pub async fn assemble(
         programme,
         exposures,
         telling: Telling::default(),
+        displayed: crate::app::display::remembered(),
+        asked_to_boot: dashmap::DashSet::new(),
         signing: dashmap::DashSet::new(),
         telling_credentials: dashmap::DashMap::new(),
         passwords: Passwords::new(&secret),

@@ -80,6 +80,8 @@ async fn calls_that_cannot_be_done_are_answered_by_the_standards_codes() {
     socket.send(r#"[2,"broken","Heartbeat",{"a":}]"#).await;
     assert_eq!(socket.next().await.unwrap()[0], 3, "a heartbeat needs nothing of its payload");
     socket.send(r#"[2,"broken","Authorize",{"idTag":}]"#).await;
+    assert_eq!(error_code(&socket.next().await.unwrap()), "OccurenceConstraintViolation", "a field without a value has none");
+    socket.send(r#"[2,"broken","Authorize",{"id"#).await;
     assert_eq!(error_code(&socket.next().await.unwrap()), "FormationViolation");
     socket.send(r#"[2,"noaction",7,{}]"#).await;
     assert_eq!(error_code(&socket.next().await.unwrap()), "FormationViolation");
@@ -141,7 +143,7 @@ async fn transaction_messages_are_confirmed_and_kept_whatever_they_lack() {
         let stopped = socket.call("StopTransaction", stop(transaction(&answer), "2024-06-09T23:30:00Z", -9)).await;
         assert_eq!(stopped[0], 3, "{payload}");
     }
-    socket.send(r#"[2,"cut","StartTransaction",{"connectorId":1,"idTag":"CUT","meterStart":,"timestamp":"2024-06-09T23:00:00Z"}]"#).await;
+    socket.send(r#"[2,"cut","StartTransaction",{"timestamp":"2024-06-09T23:00:00Z","idTag":"CUT","meterStart":7,"conn"#).await;
     let cut = socket.next().await.unwrap();
     let session = server.session(transaction(&cut)).await;
     assert!(has_flag(&session, "malformed_start"), "{session}");

@@ -56,9 +56,11 @@ async fn a_driver_is_shown_the_free_minutes_left_and_what_the_session_costs() {
     let updated = step("Updated", "2024-06-10T01:01:00Z", 1, &json!({"meterValue": register("2024-06-10T01:01:00Z", 20_000)}));
     assert_eq!(told(&mut socket, updated.clone()).await, json!({"totalCost": 0}), "60 of 100 free minutes");
     server.clock("2024-06-10T02:00:30Z").await;
-    assert_eq!(told(&mut socket, updated).await, json!({"totalCost": 20 * 44}), "a repeat is told what is known by now");
+    assert_eq!(told(&mut socket, updated).await, json!({"totalCost": 0}), "a repeat has the first answer");
+    let next = step("Updated", "2024-06-10T02:00:30Z", 2, &json!({"meterValue": register("2024-06-10T02:00:30Z", 29_000)}));
+    assert_eq!(told(&mut socket, next).await, json!({"totalCost": 20 * 44}));
     let more = json!({"idToken": token(), "triggerReason": "StopAuthorized", "meterValue": register("2024-06-10T02:01:00Z", 30_000)});
-    let ended = told(&mut socket, step("Ended", "2024-06-10T02:01:00Z", 2, &more)).await;
+    let ended = told(&mut socket, step("Ended", "2024-06-10T02:01:00Z", 3, &more)).await;
     assert_eq!(ended["totalCost"], 20 * 44, "{ended}");
     assert!(ended["idTokenInfo"]["personalMessage"]["content"].as_str().unwrap().contains("Quick charging: 44 yen per 1 min"), "{ended}");
     let member = server.sessions_at("CP1").await[0]["member_id"].as_str().unwrap().to_owned();

@@ -109,7 +109,7 @@ async fn firmware_and_logs_carry_a_number_under_which_the_station_tells_how_they
         assert_eq!(socket.call(news, json!({"status": "Downloading", "requestId": number})).await[2], json!({}));
         let place = answered.location.expect("where it is kept").replace("/api/v1", "");
         let kept = server.get(&place).await;
-        assert_eq!((&kept["action"], &kept["reports"][0]["action"]), (&json!(action), &json!(news)), "{kept}");
+        assert_eq!((&kept["command"]["action"], &kept["reports"][0]["action"]), (&json!(action), &json!(news)), "{kept}");
     }
 }
 

@@ -41,11 +41,12 @@ class NewerStation(Newer):
         return newer_result.CertificateSigned(status="Accepted")
 
     @after("CertificateSigned")
-    def after_signed(self, certificate_chain, certificate_type, **_):
-        assert certificate_type in ["ChargingStationCertificate", "V2GCertificate"]
+    def after_signed(self, certificate_chain, certificate_type=None, **_):
+        assert certificate_type == self.asked_for, "the type is the one that was asked for"
         self.signed.set_result(certificate_chain)
 
     def sign(self, csr, kind=None):
+        self.asked_for = kind
         return self.call(newer_call.SignCertificate(csr=csr, certificate_type=kind))
 
 

@@ -13,12 +13,17 @@ use crate::ocpp::timestamp;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
+    let (connector_id, id_tag, timestamp) =
+        (fields.required_integer("connectorId"), fields.required_text("idTag"), fields.required_text("timestamp"));
+    let meter_start = fields.register("meterStart").map(WattHours);
+    // Of a message that was cut off behind what a session rests on, nothing is doubtful.
+    let is_whole = connector_id.is_some() && id_tag.is_some() && timestamp.is_some();
     let report = StartReport {
-        connector_id: fields.required_integer("connectorId"),
-        id_tag: fields.required_text("idTag").unwrap_or_default(),
-        timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
-        meter_start: fields.required_integer("meterStart").map(WattHours),
-        faults: fields.faults(),
+        connector_id,
+        id_tag: id_tag.unwrap_or_default(),
+        timestamp: timestamp.map_or(Reported::missing(), |text| timestamp::read(&text)),
+        meter_start,
+        faults: if is_whole { Vec::new() } else { fields.faults() },
     };
     Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Start(report)), encode })
 }

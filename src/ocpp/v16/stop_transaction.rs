@@ -22,7 +22,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         transaction_id: fields.required_integer("transactionId"),
         id_tag: fields.text("idTag").map(|text| IdTag::new(&text)),
         timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
-        meter_stop: fields.required_integer("meterStop").map(WattHours),
+        meter_stop: fields.register("meterStop").map(WattHours),
         reason: fields.text("reason").unwrap_or_else(|| DEFAULT_REASON.to_owned()),
         readings: readings(&mut fields, "transactionData"),
         faults: fields.faults(),

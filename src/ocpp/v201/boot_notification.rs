@@ -5,14 +5,13 @@ use serde_json::json;
 use super::{Decoded, instant};
 use crate::ocpp::event::{Answer, BootReport, Registration, StationEvent};
 use crate::ocpp::fields::Fields;
-use crate::ocpp::frame::{CallError, ErrorCode, Payload};
+use crate::ocpp::frame::{CallError, Payload};
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     // Some firmware speaks 1.6 over a connection that it opened for 2.0.1.
     if fields.has("chargePointVendor") && !fields.has("chargingStation") {
-        let why = "this is the BootNotification of OCPP 1.6 on a connection for 2.0.1: set the station to OCPP 1.6";
-        return Err(CallError::new(ErrorCode::NotSupported, why));
+        return Err(super::of_older_version("BootNotification"));
     }
     let mut station = fields.required_object("chargingStation");
     let report = BootReport {

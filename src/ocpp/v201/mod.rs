@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::event::{Answer, StationEvent};
 use super::fields::Fields;
-use super::frame::{CallError, Payload};
+use super::frame::{CallError, ErrorCode, Payload};
 use super::protocol::{Decode, Decoded};
 use super::reports::{self, Needs};
 
@@ -65,6 +65,14 @@ pub const ACTIONS: [(&str, Decode); 25] = [
     ("StatusNotification", status_notification::decode),
     ("TransactionEvent", transaction_event::decode),
 ];
+
+/// What a station is told that speaks 1.6 over a connection which it opened for 2.0.1.
+fn of_older_version(action: &str) -> CallError {
+    CallError::new(
+        ErrorCode::NotSupported,
+        format!("this is the {action} of OCPP 1.6 on a connection for 2.0.1: set the station to OCPP 1.6"),
+    )
+}
 
 /// An instant as it is sent: UTC, to the millisecond (OCPP 2.0.1 part 2 section 2.1.4).
 fn instant(at: DateTime<Utc>) -> String {

@@ -9,6 +9,9 @@ use crate::ocpp::reports::NO_ERROR;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
+    if fields.has("errorCode") && !fields.has("connectorStatus") {
+        return Err(super::of_older_version("StatusNotification"));
+    }
     let report = StatusReport {
         connector_id: fields.required_integer("evseId").unwrap_or_default(),
         status: fields.required_text("connectorStatus").unwrap_or_default(),
