@@ -48,7 +48,7 @@ pub struct Incoming<'a> {
 impl App {
     /// Does what a message asks for; the answer's payload.
     pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
-        if incoming.station.registration != Registration::Accepted && !may_speak_unregistered(incoming.station, &event) {
+        if incoming.station.registration != Registration::Accepted && !self.may_speak_unregistered(incoming.station, &event).await? {
             let why = "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
         }
@@ -66,16 +66,7 @@ impl App {
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
                 let registration = incoming.station.registration;
-                // A try of a station that is not accepted is kept for the operator, and is no boot: it was never accepted.
-                let row = ReportRow {
-                    action: incoming.action.to_owned(),
-                    request_id: None,
-                    seq_no: None,
-                    more: false,
-                    payload: incoming.payload.to_owned(),
-                };
-                let note = if registration == Registration::Accepted { StationNote::Boot(report) } else { StationNote::Report(row) };
-                self.keep(&incoming, note).await?;
+                self.keep(&incoming, StationNote::Boot(report)).await?;
                 let interval_s = match registration {
                     Registration::Accepted => self.settings.heartbeat_interval_s,
                     Registration::Pending | Registration::Rejected => REGISTRATION_RETRY_S,
@@ -91,6 +82,17 @@ impl App {
             }
         };
         Ok(encode(&answer))
+    }
+
+    /// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money
+    /// hangs on is kept all the same where it was accepted in the past.
+    async fn may_speak_unregistered(&self, station: &StationRecord, event: &StationEvent) -> Result<bool, CallError> {
+        let is_asked_for =
+            station.registration == Registration::Pending && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
+        if matches!(event, StationEvent::Boot(_)) || is_asked_for {
+            return Ok(true);
+        }
+        Ok(event.is_transaction() && self.was_accepted(&station.id).await.map_err(|_| busy())?)
     }
 
     /// Keeps a note; states changed, so the station's record is read again.
@@ -211,14 +213,6 @@ fn displayed(incoming: &Incoming<'_>, answer: String, display: Option<DriverDisp
         Some(display) => incoming.protocol.with_display(incoming.action, answer, &display),
         None => answer,
     }
-}
-
-/// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money hangs on is kept all the same where
-/// it was accepted in the past.
-fn may_speak_unregistered(station: &StationRecord, event: &StationEvent) -> bool {
-    let is_asked_for =
-        station.registration == Registration::Pending && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
-    matches!(event, StationEvent::Boot(_)) || is_asked_for || (event.is_transaction() && station.boot.is_some())
 }
 
 /// The security events that want a person at once (OCPP 1.6 security whitepaper section 8, OCPP 2.0.1 appendix 1). The

@@ -104,9 +104,18 @@ impl App {
             may_configure: draft.may_configure,
             connected: None,
         };
+        if known.as_ref().is_some_and(|known| known.registration == Registration::Accepted) && record.registration != Registration::Accepted
+        {
+            self.store.set_meta(&accepted_once(id), "true").await?;
+        }
         let new = self.store.put_station(&record).await?;
         self.station_changed(id).await?;
         Ok((self.station(id).await?, new))
+    }
+
+    /// Whether a station that is not accepted now was so once: it may have sessions to tell.
+    pub(super) async fn was_accepted(&self, id: &StationId) -> Done<bool> {
+        Ok(self.store.meta(&accepted_once(id)).await?.is_some())
     }
 
     /// A station.
@@ -185,4 +194,9 @@ fn check(draft: &StationDraft) -> Done<()> {
 /// registered; its handshake is refused.
 fn is_protocol_name(name: &str) -> bool {
     Protocol::from_subprotocol(name).is_some() || name == "ocpp2.0.1"
+}
+
+/// Under which name it is kept that a station was accepted once.
+fn accepted_once(id: &StationId) -> String {
+    format!("accepted-once:{id}")
 }

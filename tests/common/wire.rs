@@ -184,7 +184,7 @@ impl<'a> Maker<'a> {
     fn object(&mut self, fields: &[Field], depth: usize) -> Value {
         let mut object = Map::new();
         for field in fields {
-            let left_out = if field.required { self.spoils_here() } else { depth > 4 || self.byte() % 2 == 0 };
+            let left_out = if field.required { self.spoils_here() } else { depth > 4 || self.byte().is_multiple_of(2) };
             if !left_out {
                 object.insert(field.name.clone(), self.value(&field.kind, depth));
             }
@@ -226,7 +226,7 @@ impl<'a> Maker<'a> {
                 ];
                 json!(texts[self.below(texts.len())])
             }
-            Kind::Flag => json!(self.byte() % 2 == 0),
+            Kind::Flag => json!(self.byte().is_multiple_of(2)),
             Kind::Any => serde_json::from_str(ODD[self.below(ODD.len())]).unwrap_or(Value::Null),
             Kind::OneOf(words) => json!(words[self.below(words.len())]),
             Kind::List(least, most, of) => {

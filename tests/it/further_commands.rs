@@ -23,7 +23,11 @@ async fn told(server: &Arc<TestServer>, socket: &mut Socket, body: Value) -> (Va
     (frame, asking.await.unwrap())
 }
 
-fn commands() -> Vec<(Value, [Option<(&'static str, Value)>; 2])> {
+/// A call as a station gets it: action and payload.
+type Call = (&'static str, Value);
+
+/// Commands, and how each version words them.
+fn commands() -> Vec<(Value, [Option<Call>; 2])> {
     let at = "2024-06-11T00:00:00.000Z";
     let token = json!({"idToken": "TAG", "type": "ISO14443"});
     vec![
@@ -160,4 +164,40 @@ async fn a_station_is_sent_no_more_than_it_says_it_takes() {
         "chargingProfilePurpose": "TxDefaultProfile", "chargingSchedule": schedule}});
     let refused = server.post("/stations/CP1/ocpp/SetChargingProfile", &profile).await;
     assert_eq!(refused.json()["field"], "csChargingProfiles.stackLevel", "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_newer_station_is_sent_no_more_than_it_says_it_takes() {
+    let server = Arc::new(TestServer::with(NOW, &[("onboarding-delay-s", "0")]).await);
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    let boot = json!({"reason": "PowerUp", "chargingStation": {"model": "M", "vendorName": "V"}});
+    socket.send(&json!([2, "b", "BootNotification", boot]).to_string()).await;
+    let mut inventory = false;
+    while !inventory {
+        let frame = socket.next().await.unwrap();
+        if frame[2] == "GetVariables" {
+            let told = |data: &Value| json!({"component": data["component"], "variable": data["variable"], "attributeStatus": "Accepted", "attributeValue": "2"});
+            let results: Vec<Value> = frame[3]["getVariableData"].as_array().unwrap().iter().map(told).collect();
+            socket.send(&json!([3, frame[1], {"getVariableResult": results}]).to_string()).await;
+        }
+        // Its settings are kept before it is asked for its device model.
+        inventory = frame[2] == "GetBaseReport";
+    }
+    let variable = json!({"component": {"name": "C"}, "variable": {"name": "V"}});
+    let list = [1, 2, 3].map(|number| json!({"idToken": {"idToken": number.to_string(), "type": "Local"}}));
+    let many = |count: usize| json!({"getVariableData": vec![variable.clone(); count]});
+    for (action, payload, field) in [
+        ("GetVariables", many(3), "getVariableData"),
+        ("ClearVariableMonitoring", json!({"id": [1, 2, 3]}), "id"),
+        (
+            "SendLocalList",
+            json!({"versionNumber": 1, "updateType": "Differential", "localAuthorizationList": list}),
+            "localAuthorizationList",
+        ),
+    ] {
+        let refused = server.post(&format!("/stations/CP1/ocpp/{action}"), &payload).await;
+        assert_eq!((refused.status, refused.json()["field"].as_str()), (422, Some(field)), "{action}: {refused:?}");
+        assert!(refused.text.contains("at most 2"), "{refused:?}");
+    }
 }

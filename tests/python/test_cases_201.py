@@ -201,9 +201,15 @@ def test_a_station_that_is_not_accepted_has_other_calls_refused(server, case, re
         assert station.says("BootNotification", BOOT["v201"])["status"] == registration.capitalize()
         told = {"timestamp": AT, "connectorStatus": "Available", "evseId": 1, "connectorId": 1}
         event = {"type": "StartupOfTheDevice", "timestamp": AT}
-        for action, payload in (("StatusNotification", told), ("Authorize", {"idToken": CARD}), ("Heartbeat", {}), ("SecurityEventNotification", event)):
+        step = {"eventType": "Started", "timestamp": AT, "triggerReason": "CablePluggedIn", "seqNo": 0, "transactionInfo": {"transactionId": "T-1"}}
+        readings = {"evseId": 1, "meterValue": [{"timestamp": AT, "sampledValue": [{"value": 1.0}]}]}
+        for action, payload in (
+            ("StatusNotification", told), ("Authorize", {"idToken": CARD}), ("Heartbeat", {}), ("SecurityEventNotification", event),
+            ("TransactionEvent", step), ("MeterValues", readings),
+        ):
             assert station.is_refused(action, payload) == "SecurityError", action
         assert station.get("/reports")["items"] == []
+        assert server.send("GET", f"/sessions?station_id={station.id}")["items"] == []
         assert station.get()["connectors"][0]["status"] is None
 
 

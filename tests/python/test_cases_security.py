@@ -157,7 +157,7 @@ def test_a_station_that_is_asked_to_has_its_new_key_signed(place, case, version,
         openssl("verify", "-CAfile", place.authority.file, chain)
         outcome = answer["status"].lower()
         until("its outcome must be kept", lambda: station.get("/commands?limit=1")["items"][0]["outcome"] == outcome)
-        assert (place.folder / "asked").read_text().splitlines()[-1] == f"{case} {kind or 'ChargingStationCertificate'}"
+        assert (place.folder / "asked").read_text().splitlines()[-1] == f"{case} {kind or ''}"
         if answer == REJECTED:
             event = "InvalidChargePointCertificate" if version == "v16" else "InvalidChargingStationCertificate"
             told = {"type": event, "timestamp": AT, "techInfo": "the chain"}

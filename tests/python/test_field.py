@@ -395,6 +395,6 @@ def test_a_station_that_repeats_its_stop_for_good_is_answered_each_time_and_bill
         answers.append(wire.receive())
     assert answers == [[3, str(number), {}] for number in range(150)]
     (session,) = server.send("GET", "/sessions?station_id=LOOP")["items"]
-    assert session["stopped_at"] and "malformed_stop" in session["flags"] and "stop_differs" not in session["flags"]
+    assert session["stopped_at"] and "meter_unknown" in session["flags"] and "stop_differs" not in session["flags"]
     detail = server.send("GET", f"/sessions/{session['session_id']}")
     assert len(detail["messages"]) == 102, "start, stop, and a hundred repeats"
