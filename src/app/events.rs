@@ -165,6 +165,9 @@ impl App {
     async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
         let encode = incoming.encode;
         let with_message = event.has_card_or_ends();
+        if event.lacks_something() {
+            self.oddities.note(&incoming.station.id, "a transaction's message that lacks something");
+        }
         let (reply, durable) = oneshot::channel();
         let submission = Submission {
             fence: incoming.fence.clone(),

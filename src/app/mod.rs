@@ -22,6 +22,7 @@ pub mod invoices;
 mod listing;
 pub mod members;
 pub mod months;
+pub mod oddities;
 pub mod onboarding;
 pub mod passwords;
 pub mod plans;
@@ -94,6 +95,8 @@ pub struct App {
     pub stations: Arc<StationDirectory>,
     /// Held while a station is told what to come with, by station.
     pub telling_credentials: dashmap::DashMap<StationId, Arc<tokio::sync::Mutex<()>>>,
+    /// What stations sent beside the standard.
+    pub oddities: oddities::Oddities,
     /// What steps of transactions were answered with what their drivers are shown, by station and a hash of their payload.
     pub displayed: moka::sync::Cache<(StationId, String), String>,
     /// Stations that were asked for their boot message by this node.

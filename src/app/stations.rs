@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
+use super::oddities::Counts;
 use super::{App, AppError, Done};
 use crate::cluster::Connection;
 use crate::domain::ids::{SessionRef, StationId};
@@ -57,6 +58,8 @@ pub struct StationView {
     pub last_seen_at: Option<DateTime<Utc>>,
     /// The running session at each connector.
     pub active: Vec<(i64, SessionRef)>,
+    /// What it sent to this node beside the standard.
+    pub oddities: Counts,
 }
 
 impl App {
@@ -140,7 +143,8 @@ impl App {
         let view = |record: StationRecord| {
             let connection = self.connection_of(&record);
             let last_seen_at = connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
-            StationView { connection, last_seen_at, active: active.remove(&record.id).unwrap_or_default(), record }
+            let oddities = self.oddities.of(&record.id);
+            StationView { connection, last_seen_at, oddities, active: active.remove(&record.id).unwrap_or_default(), record }
         };
         Ok(records.into_iter().map(view).collect())
     }

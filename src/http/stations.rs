@@ -1,5 +1,6 @@
 //! Stations.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -157,6 +158,8 @@ pub struct StationJson {
     time_zone: Option<String>,
     /// Its settings as it last told them.
     configuration: Option<Value>,
+    /// What it sent beside the standard and was taken all the same, by kind, since the node that answers started.
+    oddities: BTreeMap<String, u64>,
     connectors: Vec<ConnectorJson>,
 }
 
@@ -266,6 +269,7 @@ fn json(view: StationView) -> StationJson {
         security_profile: record.security_profile,
         default_protocol: record.default_protocol,
         time_zone: record.time_zone,
+        oddities: view.oddities.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         configuration: record.configuration.and_then(|text| serde_json::from_str(&text).ok()),
         connectors: record
             .connectors

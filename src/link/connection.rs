@@ -224,8 +224,19 @@ impl Connection {
             Message::Close(_) => return Ok(()),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
-        let mended = frame::mended(text.as_str());
-        match frame::parse(mended.as_deref().unwrap_or(text.as_str())) {
+        let frame = frame::parse(text.as_str());
+        if frame.is_broken()
+            && let Some(mended) = frame::mended(text.as_str())
+        {
+            self.link.app.oddities.note(&self.station, "broken JSON that could be read");
+            return self.took(socket, frame::parse(&mended), received_at).await;
+        }
+        self.took(socket, frame, received_at).await
+    }
+
+    /// Does what a frame asks for.
+    async fn took(&mut self, socket: &mut Socket, frame: Frame<'_>, received_at: DateTime<Utc>) -> Result<(), End> {
+        match frame {
             Frame::Ignored(why) => self.note_noise(why),
             Frame::Unreadable(why) => {
                 self.note_noise(why);
@@ -310,6 +321,7 @@ impl Connection {
     /// Something that is no frame. The connection lives on; the first of a connection is told.
     fn note_noise(&mut self, what: &'static str) {
         metrics::counter!("juden_frames_ignored_total", "why" => what).increment(1);
+        self.link.app.oddities.note(&self.station, what);
         if self.noise == 0 {
             warn!(station_id = %self.station, what, "a station sent what is no OCPP frame; further ones are counted only");
         }
@@ -398,6 +410,7 @@ async fn handle(
     let answered = async {
         if plainly {
             metrics::counter!("juden_frames_ignored_total", "why" => "a call that is refused again and again").increment(1);
+            app.oddities.note(&station, "a call that is refused again and again");
             is_refused = true;
             return Ok("{}".to_owned());
         }
@@ -435,6 +448,7 @@ async fn handle(
             Span::current().record("outcome", error.code.wire(protocol));
             // What a station invents as an action may be anything, also a card.
             let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
+            app.oddities.note(&station, error.code.wire(protocol));
             if let Some(other) = protocol.other_version_of(&call.action) {
                 warn!(station_id = %station, action = call.action, speaks = other.subprotocol(), "a station sends messages of another version than it connected for: set it to that");
             }

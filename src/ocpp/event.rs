@@ -171,6 +171,17 @@ pub struct StopReport {
 }
 
 impl TransactionEvent {
+    /// Whether something in it was missing or of the wrong kind.
+    pub fn lacks_something(&self) -> bool {
+        let faults = match self {
+            Self::Start(report) => &report.faults,
+            Self::Stop(report) => &report.faults,
+            Self::Meter(report) => &report.faults,
+            Self::Step(report) => &report.faults,
+        };
+        !faults.is_empty()
+    }
+
     /// Whether a card was shown with it, or the transaction ends: then the driver stands there and reads.
     pub fn has_card_or_ends(&self) -> bool {
         match self {

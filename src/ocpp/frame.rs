@@ -176,16 +176,23 @@ pub enum Frame<'a> {
     Ignored(&'static str),
 }
 
+impl Frame<'_> {
+    /// Whether the text is not JSON as it stands.
+    pub const fn is_broken(&self) -> bool {
+        matches!(self, Self::Unreadable(_) | Self::Call(Call { payload: Payload::Broken(_), .. }))
+    }
+}
+
 /// A field without a value, as some firmware writes it: `"transactionId":,`.
 static NO_VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r":(\s*)([,}\]])").expect("the pattern is fixed and valid"));
 
-/// A text that can be read, made of one that cannot: a NUL is no JSON and no text that a store keeps whole, and a field
+/// A text that can be read, made of a broken one: a NUL is no JSON and no text that a store keeps whole, and a field
 /// without a value has none. `None`: it is to be read as it came.
 pub fn mended(text: &str) -> Option<String> {
     let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
     let clean = cleaned.as_deref().unwrap_or(text);
-    // Only what cannot be read at all is changed: the same letters may stand in a string.
-    if !NO_VALUE.is_match(clean) || serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
+    // What can be read is left alone: the same letters may stand in a string.
+    if serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
         return cleaned;
     }
     let filled = NO_VALUE.replace_all(clean, ":null$1$2").into_owned();

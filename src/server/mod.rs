@@ -153,6 +153,7 @@ pub async fn assemble(
         programme,
         exposures,
         telling: Telling::default(),
+        oddities: Default::default(),
         displayed: crate::app::display::remembered(),
         asked_to_boot: dashmap::DashSet::new(),
         signing: dashmap::DashSet::new(),

@@ -374,3 +374,31 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     assert_eq!(socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 7)).await[0], 3);
     assert_eq!(server.sessions_at("CP1").await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_a_station_sends_beside_the_standard_is_counted_and_shown() {
+    let (server, mut socket) = station().await;
+    assert_eq!(server.get("/stations/CP1").await["oddities"], json!({}));
+    for text in
+        ["hello", "", r#"[2,"a","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#, r#"[2,"b","StartTransaction",{}]"#]
+    {
+        socket.send(text).await;
+    }
+    let refused = json!({"connectorId": "A", "status": "Available", "errorCode": "NoError"});
+    for number in 0..6 {
+        socket.send(&json!([2, format!("c{number}"), "StatusNotification", refused]).to_string()).await;
+    }
+    socket.send(r#"[2,"d","TransactionEvent",{}]"#).await;
+    let mut answers = Vec::new();
+    while answers.len() < 9 {
+        answers.push(socket.next().await.unwrap());
+    }
+    assert_eq!((&answers[6][0], &answers[7][0]), (&json!(4), &json!(3)), "what is refused for ever is confirmed: {answers:?}");
+    assert_eq!(answers[8][2], "NotSupported", "it is of the other version");
+    let expected = json!({
+        "text that is no JSON array": 1, "an empty text": 1, "broken JSON that could be read": 1,
+        "a transaction's message that lacks something": 1, "TypeConstraintViolation": 5, "a call that is refused again and again": 1,
+        "NotSupported": 1,
+    });
+    assert_eq!(server.get("/stations/CP1").await["oddities"], expected);
+}
