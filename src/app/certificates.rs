@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tracing::{info, warn};
 
 use super::App;
 use super::onboarding::SENT_BY;
 use crate::authority::{Authority, CertificateKind, SigningRequest};
 use crate::domain::ids::StationId;
+
+/// Requests signed at the same time; more wait: a whole fleet may renew at once.
+static PLACES: Semaphore = Semaphore::const_new(4);
 
 impl App {
     /// Whether a station's request is signed; where it is, the chain follows once the answer is written.
@@ -44,6 +47,7 @@ impl App {
         };
         tokio::spawn(async move {
             let _ = written.await;
+            let Ok(_place) = PLACES.acquire().await else { return };
             turn.sign_and_send(&authority, &request, kind).await;
         });
         true

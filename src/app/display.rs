@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
-use tracing::{info, warn};
+use tokio::sync::oneshot;
+use tracing::warn;
+use uuid::Uuid;
 
 use super::events::Incoming;
-use super::onboarding::SENT_BY;
 use super::telling::station_settings;
 use super::{App, Done};
+use crate::cluster::{CallOutcome, OutgoingCall};
 use crate::domain::display::{self, Display};
 use crate::domain::ids::{MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
@@ -38,7 +40,7 @@ impl App {
         let member = tag.verdict.group.as_ref().filter(|_| tag.verdict.refusal.is_none())?;
         let classes = classes(incoming.station);
         let shown = self.in_time(incoming.protocol, self.display(member, None, &classes)).await?;
-        Some(DriverDisplay { cost: None, message: self.message(&shown) })
+        Some(DriverDisplay { member: Some(member.clone()), cost: None, message: self.message(&shown) })
     }
 
     /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
@@ -49,10 +51,10 @@ impl App {
         }
         let shown = self.in_time(incoming.protocol, async {
             let Some(session) = self.store.session(session).await? else { return Ok(None) };
-            self.display_of(&session).await
+            Ok(self.display_of(&session).await?.map(|shown| (session.member, shown)))
         });
-        let shown = shown.await??;
-        Some(DriverDisplay { cost: shown.cost, message: self.message(&shown).filter(|_| message) })
+        let (member, shown) = shown.await??;
+        Some(DriverDisplay { member, cost: shown.cost, message: self.message(&shown).filter(|_| message) })
     }
 
     async fn in_time<T>(&self, protocol: Protocol, display: impl Future<Output = Done<T>>) -> Option<T> {
@@ -115,10 +117,20 @@ impl App {
             }
         }
         for (station, _, reference) in self.store.open_sessions_of(&shows.iter().collect::<Vec<_>>()).await? {
-            let Some((transaction, cost)) = self.cost_so_far(&reference).await? else { continue };
+            let place = (station, reference);
+            // One that is still being told, or did not answer lately, is left alone.
+            if self.costs_told.contains_key(&place) {
+                continue;
+            }
+            let Some((transaction, cost)) = self.cost_so_far(&place.1).await? else { continue };
+            self.costs_told.insert(place.clone(), ());
             let app = self.clone();
             // One charger that does not answer holds up no other.
-            tokio::spawn(async move { app.tell_cost(&station, &transaction, cost).await });
+            tokio::spawn(async move {
+                if app.tell_cost(&place.0, &transaction, cost).await {
+                    app.costs_told.invalidate(&place);
+                }
+            });
         }
         Ok(())
     }
@@ -132,14 +144,23 @@ impl App {
         Ok(session.transaction.zip(cost))
     }
 
-    async fn tell_cost(&self, station: &StationId, transaction: &str, cost: Yen) {
-        let Ok(protocol) = self.protocol_of(station).await else { return };
-        let Some((action, payload)) = protocol.cost_command(transaction, cost) else { return };
-        let payload = payload.as_object().cloned().unwrap_or_default();
-        if let Err(cause) = self.send_call(station, action, &payload, SENT_BY).await {
-            info!(station_id = %station, %cause, "a running session's cost was not told");
-        }
+    /// Whether the station answered. What drivers are shown is no command of anybody's: it is not kept.
+    async fn tell_cost(&self, station: &StationId, transaction: &str, cost: Yen) -> bool {
+        let Ok(protocol) = self.protocol_of(station).await else { return false };
+        let Some((action, payload)) = protocol.cost_command(transaction, cost) else { return false };
+        let (reply, answered) = oneshot::channel();
+        let (message_id, action) = (Uuid::new_v4().to_string(), action.to_owned());
+        let call = OutgoingCall { message_id, action, payload: payload.to_string(), reply };
+        self.cluster.route(station, call).await.is_ok() && matches!(answered.await, Ok(CallOutcome::Answered(_)))
     }
+}
+
+/// For how long a charger that does not answer is told no costs.
+const UNANSWERED_FOR: Duration = Duration::from_secs(3_600);
+
+/// Sessions whose costs are being told, or were not answered: none.
+pub fn costs_told() -> Cache<(StationId, SessionRef), ()> {
+    Cache::builder().max_capacity(ANSWERS_REMEMBERED).time_to_live(UNANSWERED_FOR).build()
 }
 
 /// The classes of a station's connectors, each once.

@@ -47,7 +47,7 @@ use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
-use crate::domain::ids::StationId;
+use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
 use crate::ledger::Ledger;
@@ -99,6 +99,8 @@ pub struct App {
     pub oddities: oddities::Oddities,
     /// What steps of transactions were answered with what their drivers are shown, by station and a hash of their payload.
     pub displayed: moka::sync::Cache<(StationId, String), String>,
+    /// Sessions whose costs are being told to their chargers, or were not answered lately.
+    pub costs_told: moka::sync::Cache<(StationId, SessionRef), ()>,
     /// Stations that were asked for their boot message by this node.
     pub asked_to_boot: dashmap::DashSet<StationId>,
     /// Stations whose certificate is being signed.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::App;
+use super::telling::station_settings;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
 
@@ -83,8 +84,10 @@ impl App {
     pub(super) async fn ask_configuration(&self, id: &StationId, firmware: Option<&str>) {
         let Ok(protocol) = self.protocol_of(id).await else { return };
         let asked = protocol.settings_asked();
-        let mut parts: Vec<Vec<String>> =
-            asked.chunks(SETTINGS_AT_ONCE).map(|part| part.iter().map(|key| (*key).to_owned()).collect()).collect();
+        // A station that told its limit before is held to it: a longer question would not be sent.
+        let told = self.stations.find(id).await.ok().flatten().and_then(|station| station_settings(&station));
+        let at_once = told.and_then(|told| told.variables_at_once()).map_or(SETTINGS_AT_ONCE, |most| most.min(SETTINGS_AT_ONCE));
+        let mut parts: Vec<Vec<String>> = asked.chunks(at_once).map(|part| part.iter().map(|key| (*key).to_owned()).collect()).collect();
         if parts.is_empty() {
             parts.push(Vec::new());
         }

@@ -22,6 +22,9 @@ const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 /// The most that is read of what it prints.
 const CHAIN_MAX_BYTES: u64 = 64 * 1024;
 
+/// The longest chain that the standard lets be sent, in characters.
+const CHAIN_MAX: usize = 10_000;
+
 /// A certificate begins to hold this long before it is signed: stations' clocks differ.
 const BACKDATED: TimeDelta = TimeDelta::minutes(10);
 
@@ -114,12 +117,19 @@ impl Authority {
             Self::Files { certificates, key, days } => sign_by_file(request, (certificates, key), *days, now)?,
             Self::Command(command) => sign_by_command(request, command, station, kind).await?,
         };
-        let first =
-            CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| AuthorityFault::Chain("it begins with no certificate (PEM)"))?;
+        let unreadable = || AuthorityFault::Chain("it must be certificates (PEM)");
+        let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let chain = chain.map_err(|_| unreadable())?;
+        let first = chain.first().ok_or_else(unreadable)?;
         let (_, certificate) =
-            X509Certificate::from_der(&first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
+            X509Certificate::from_der(first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
         if certificate.public_key().raw != request.public_key() {
             return Err(AuthorityFault::Chain("its first certificate is of another key than the request's"));
+        }
+        // Written anew: whatever else was printed beside the certificates goes to no station.
+        let chain: String = chain.iter().map(|certificate| request::pem("CERTIFICATE", certificate)).collect();
+        if chain.len() > CHAIN_MAX {
+            return Err(AuthorityFault::Chain("it is longer than the 10,000 characters that a station takes: leave out the root"));
         }
         Ok(chain)
     }
@@ -184,6 +194,8 @@ async fn sign_by_command(
     let run = async {
         let mut child = Command::new(command)
             .args(std::iter::once(station).chain(kind.name()))
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -37,6 +37,11 @@ impl StationSettings {
         self.text(names).and_then(|text| text.trim().parse().ok())
     }
 
+    /// Variables that it tells in one answer, where it says so.
+    pub fn variables_at_once(&self) -> Option<usize> {
+        self.number(&["DeviceDataCtrlr.ItemsPerMessage(GetVariables)"]).filter(|most| *most > 0)
+    }
+
     /// Whether the station shows drivers what a session costs while it runs (OCPP 2.0.1 `TariffCostCtrlr`).
     pub fn shows_cost(&self) -> bool {
         self.flag(&["TariffCostCtrlr.Enabled(Cost)"]) == Some(true)

@@ -159,12 +159,12 @@ fn either(kind: Option<String>, yes: &str, no: &str) -> Result<bool, Problem> {
 }
 
 impl CommandBody {
-    async fn command(self, api: &Api) -> Result<StationCommand, Problem> {
+    async fn command(self, api: &Api, station: &StationId) -> Result<StationCommand, Problem> {
         Ok(match self.command {
             CommandName::RemoteStart => {
                 StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id }
             }
-            CommandName::RemoteStop => self.remote_stop(api).await?,
+            CommandName::RemoteStop => self.remote_stop(api, station).await?,
             CommandName::Reset => StationCommand::Reset { hard: either(self.kind, "hard", "soft")? },
             CommandName::UnlockConnector => StationCommand::UnlockConnector { connector_id: needed(self.connector_id, "connector_id")? },
             CommandName::ClearCache => StationCommand::ClearCache,
@@ -192,11 +192,11 @@ impl CommandBody {
             | CommandName::RenewCertificate
             | CommandName::ShowMessage
             | CommandName::ClearMessage
-            | CommandName::TransactionStatus => StationCommand::Further(self.further(api).await?),
+            | CommandName::TransactionStatus => StationCommand::Further(self.further(api, station).await?),
         })
     }
 
-    async fn further(self, api: &Api) -> Result<Further, Problem> {
+    async fn further(self, api: &Api, station: &StationId) -> Result<Further, Problem> {
         Ok(match self.command {
             CommandName::ReserveNow => {
                 let expires_at = needed(self.expires_at, "expires_at")?;
@@ -238,7 +238,7 @@ impl CommandBody {
             CommandName::TransactionStatus if self.session_id.is_none() && self.transaction_id.is_none() => {
                 Further::TransactionStatus { transaction: None }
             }
-            CommandName::TransactionStatus => match self.remote_stop(api).await? {
+            CommandName::TransactionStatus => match self.remote_stop(api, station).await? {
                 StationCommand::RemoteStop { session, transaction } => {
                     Further::TransactionStatus { transaction: Some(transaction.unwrap_or_else(|| session.0.to_string())) }
                 }
@@ -249,9 +249,12 @@ impl CommandBody {
     }
 
     /// The session to be stopped: by its name, by its number, or by the name that the station gave its transaction.
-    async fn remote_stop(&self, api: &Api) -> Result<StationCommand, Problem> {
+    async fn remote_stop(&self, api: &Api, station: &StationId) -> Result<StationCommand, Problem> {
         if let Some(text) = &self.session_id {
             let session = api.app.find_session(session_name(text)?).await?;
+            if session.station_id != *station {
+                return Err(Problem::malformed("session_id", "session_id must be of a session at this station"));
+            }
             return Ok(StationCommand::RemoteStop { session: session.id, transaction: session.transaction });
         }
         match self.transaction_id.as_ref().map(|id| (id.as_i64(), id.as_str())) {
@@ -286,7 +289,7 @@ fn sent(station: &StationId, result: CommandResult) -> Sent {
     ))]
 pub async fn send(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<CommandBody>) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
-    let command = body.command(&api).await?;
+    let command = body.command(&api, &id).await?;
     Ok(sent(&id, api.app.send_command(&id, &command, SENT_BY).await?))
 }
 

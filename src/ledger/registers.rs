@@ -23,7 +23,7 @@ pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
         if found.iter().any(|(other, _)| beside(other)) {
             continue;
         }
-        let of_phase = |phase: &str| readings.iter().filter(beside).find(|other| other.phase == phase).and_then(energy);
+        let of_phase = |phase: &str| readings.iter().filter(beside).filter(|other| other.phase == phase).find_map(energy);
         let sum = PHASES.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add(of_phase(phase)?));
         found.extend(sum.and_then(whole).map(|sum| (first, sum)));
     }
@@ -68,6 +68,9 @@ mod tests {
     fn the_register_of_all_phases_counts_and_phases_are_summed_only_without_it() {
         let phases = [reading("L1", "100.4", "Wh"), reading("L2", "200.4", "Wh"), reading("L3", "0.3", "kWh")];
         assert_eq!(values(&phases), [600], "100.4 + 200.4 + 300");
+        let voltages =
+            ["L1", "L2", "L3"].map(|phase| Reading { measurand: "Voltage".into(), unit: "V".into(), ..reading(phase, "230", "V") });
+        assert_eq!(values(&[&voltages[..], &phases[..]].concat()), [600], "beside others of each phase");
         assert_eq!(values(&phases[..2]), Vec::<i64>::new(), "a phase that is not told may be anything");
         let mut with_total = phases.to_vec();
         with_total.push(reading("", "601.9", "Wh"));

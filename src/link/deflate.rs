@@ -6,9 +6,6 @@ use hyper::header::{self, HeaderMap};
 /// What is answered where it is agreed on.
 pub const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// The one window that we compress with, in bits.
-const WINDOW_BITS: &str = "15";
-
 /// Whether one of a station's offers can be taken.
 pub fn is_agreed(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).into_iter().filter_map(|value| value.to_str().ok());
@@ -28,8 +25,8 @@ fn can_be_taken(offer: &str) -> bool {
         let fits = match name {
             "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
             "client_max_window_bits" => value.is_none() || bits(),
-            // A smaller window than ours is one that we do not have.
-            "server_max_window_bits" => value == Some(WINDOW_BITS),
+            // It would have to be answered, and our window has one size: a station that can do without offers that, too.
+            "server_max_window_bits" => false,
             _ => false,
         };
         if !fits || known.contains(&name) {
@@ -50,7 +47,7 @@ mod tests {
             ("permessage-deflate", true),
             ("permessage-deflate; client_max_window_bits", true),
             ("permessage-deflate; client_max_window_bits=10; server_no_context_takeover", true),
-            ("permessage-deflate;server_max_window_bits=\"15\"", true),
+            ("permessage-deflate;server_max_window_bits=\"15\"", false),
             ("permessage-deflate; server_max_window_bits=10", false),
             ("permessage-deflate; server_max_window_bits=10, permessage-deflate", true),
             ("permessage-deflate; client_max_window_bits=7", false),

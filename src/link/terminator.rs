@@ -34,8 +34,13 @@ pub fn told(terminators: &[IpAddr], headers: &HeaderMap, peer: SocketAddr) -> Op
     let transport = if one(OVER_TLS).as_deref() == Some("1") { Transport::Tls(certificate) } else { Transport::Plain };
     let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
     // The last address is the one that the terminator saw itself.
-    let from = forwarded.and_then(|list| list.rsplit(',').next()?.trim().parse::<IpAddr>().ok());
+    let from = forwarded.and_then(|list| address(list.rsplit(',').next()?.trim()));
     Some((transport, from.map_or(peer, |ip| SocketAddr::new(ip, 0))))
+}
+
+/// An address, also one with a port behind it.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 #[cfg(test)]
@@ -62,6 +67,7 @@ mod tests {
         assert_eq!(came("10.0.0.1:5", &told), Some((Transport::Tls(Some(certificate)), "192.0.2.7".into())));
         assert_eq!(came("[::ffff:10.0.0.1]:5", &[]), Some((Transport::Plain, "::ffff:10.0.0.1".into())));
         assert_eq!(came("10.0.0.2:5", &told), None);
+        assert_eq!(came("10.0.0.1:5", &[(FORWARDED_FOR, "192.0.2.7:567")]).unwrap().1, "192.0.2.7");
     }
 
     #[test]

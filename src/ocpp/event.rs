@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 pub use super::further::Further;
 use crate::authority::CertificateKind;
 use crate::domain::authorization::Verdict;
-use crate::domain::ids::{IdTag, SessionId};
+use crate::domain::ids::{IdTag, MemberId, SessionId};
 use crate::domain::instant::Reported;
 pub use crate::domain::station::{BootReport, Registration, StatusReport, VariableReport};
 pub use crate::domain::step::StepKind;
@@ -312,6 +312,8 @@ impl TagAnswer {
 /// What a driver is shown beside an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DriverDisplay {
+    /// Whom it is about: nobody else's card is shown it.
+    pub member: Option<MemberId>,
     /// What the session costs so far, in whole yen with tax.
     pub cost: Option<Yen>,
     /// A text for the driver and its language (RFC 5646).

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex_lite::Regex;
+use regex_lite::{Captures, Regex};
 use serde_json::value::RawValue;
 
 use super::protocol::Protocol;
@@ -184,7 +184,8 @@ impl Frame<'_> {
 }
 
 /// A field without a value, as some firmware writes it: `"transactionId":,`.
-static NO_VALUE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r":(\s*)([,}\]])").expect("the pattern is fixed and valid"));
+static NO_VALUE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#""(?:[^"\\]|\\.)*"|:(\s*)([,}\]])"#).expect("the pattern is fixed and valid"));
 
 /// A text that can be read, made of a broken one: a NUL is no JSON and no text that a store keeps whole, and a field
 /// without a value has none. `None`: it is to be read as it came.
@@ -195,7 +196,12 @@ pub fn mended(text: &str) -> Option<String> {
     if serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
         return cleaned;
     }
-    let filled = NO_VALUE.replace_all(clean, ":null$1$2").into_owned();
+    // Strings are found first, and stay.
+    let filled = NO_VALUE.replace_all(clean, |found: &Captures<'_>| match (found.get(1), found.get(2)) {
+        (Some(gap), Some(end)) => format!(":null{}{}", gap.as_str(), end.as_str()),
+        _ => found[0].to_owned(),
+    });
+    let filled = filled.into_owned();
     if serde_json::from_str::<&RawValue>(filled.trim()).is_ok() { Some(filled) } else { cleaned }
 }
 
@@ -341,6 +347,7 @@ mod tests {
         let sent = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"a": }]"#;
         assert_eq!(mended(sent).unwrap(), r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":null,"a":null }]"#);
         assert_eq!(mended(r#"[2,"m1","DataTransfer",{"data":":,"}]"#), None, "a string may say so");
+        assert_eq!(mended(r#"[2,"m1","X",{"tag":"Z\":,x","b":}]"#).unwrap(), r#"[2,"m1","X",{"tag":"Z\":,x","b":null}]"#, "strings stay");
         assert_eq!(mended(r#"[2,"m1","X",{"a":,"b"#), None, "it cannot be read either way");
         assert_eq!(mended("[2,\0]").unwrap(), "[2, ]");
     }

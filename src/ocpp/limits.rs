@@ -89,12 +89,17 @@ impl Of {
     fn broken(self, value: &Value, told: &str) -> Option<String> {
         let most = || told.trim().parse::<i64>().ok().filter(|most| *most >= 0);
         match self {
+            // None at all is no limit that a station can mean.
             Self::Count => most()
+                .filter(|most| *most > 0)
                 .filter(|most| value.as_array().is_some_and(|items| i64::try_from(items.len()).is_ok_and(|count| count > *most)))
                 .map(|most| format!("at most {most}")),
             Self::Number => most().filter(|most| value.as_i64().is_some_and(|number| number > *most)).map(|most| format!("{most} at most")),
             Self::Word => {
-                let words: Vec<&str> = told.split(',').map(str::trim).collect();
+                let words: Vec<&str> = told.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+                if words.is_empty() {
+                    return None;
+                }
                 // 1.6 tells the words Current and Power, the payload the units.
                 let is_word = |unit: &str| {
                     let long = match unit {

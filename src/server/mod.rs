@@ -155,6 +155,7 @@ pub async fn assemble(
         telling: Telling::default(),
         oddities: Default::default(),
         displayed: crate::app::display::remembered(),
+        costs_told: crate::app::display::costs_told(),
         asked_to_boot: dashmap::DashSet::new(),
         signing: dashmap::DashSet::new(),
         telling_credentials: dashmap::DashMap::new(),

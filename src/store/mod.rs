@@ -160,7 +160,7 @@ impl StationRecord {
     /// charger can be used (rows 6 and 7 of the ladder).
     pub fn place(&self, programme: &Programme, at: DateTime<Utc>) -> Place {
         match programme.place(&self.site, at) {
-            Place::Open if self.availability != Availability::Open => Place::Unavailable,
+            Place::Open if self.availability != Availability::Open || self.registration != Registration::Accepted => Place::Unavailable,
             place => place,
         }
     }
