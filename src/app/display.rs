@@ -57,8 +57,13 @@ impl App {
         Some(DriverDisplay { member, cost: shown.cost, message: self.message(&shown).filter(|_| message) })
     }
 
+    /// Whether drivers at stations of a version are shown anything.
+    pub(super) const fn shows_drivers(&self, protocol: Protocol) -> bool {
+        protocol.displays() && !self.settings.display_languages.is_empty()
+    }
+
     async fn in_time<T>(&self, protocol: Protocol, display: impl Future<Output = Done<T>>) -> Option<T> {
-        if !protocol.displays() || self.settings.display_languages.is_empty() {
+        if !self.shows_drivers(protocol) {
             return None;
         }
         match tokio::time::timeout(DISPLAY_WITHIN, display).await {

@@ -186,7 +186,7 @@ impl App {
             None => told.payload,
             Some(acceptance) => self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer)),
         };
-        let Some(session) = told.session.filter(|_| incoming.protocol.displays()) else { return Ok(payload) };
+        let Some(session) = told.session.filter(|_| self.shows_drivers(incoming.protocol)) else { return Ok(payload) };
         // A step that comes again soon is shown what it was shown first.
         let step = (incoming.station.id.clone(), hex::sha256(incoming.payload.as_bytes()));
         if let Some(shown) = self.displayed.get(&step) {
