@@ -11,7 +11,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::app::AppSettings;
 use crate::app::months::CLOSE_DAY_MAX;
-use crate::authority::Authority;
+use crate::authority::{Authority, VehiclePki};
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
 use crate::domain::invoice::Issuer;
@@ -36,7 +36,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 44] = [
+pub const KEYS: [Key; 45] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
@@ -49,6 +49,7 @@ pub const KEYS: [Key; 44] = [
     key("ca-key", "", "file of its key (PEM, PKCS#8)"),
     key("ca-days", "365", "days that a certificate holds which it signs"),
     key("ca-command", "", "a command that signs stations' certificates, in place of ca-cert: request on stdin, chain on stdout"),
+    key("vehicle-pki-command", "", "a command that answers for vehicles' certificates (ISO 15118): message on stdin, answer on stdout"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
     key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
@@ -275,6 +276,7 @@ impl Texts {
                 payment_due_days: self.number("payment-due-days", 0, 365),
                 remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
                 authority: self.authority(),
+                vehicle_pki: self.vehicle_pki(),
                 display_languages: self.display_languages(),
                 cost_update: Some(self.number("cost-update-s", 0, 3_600)).filter(|seconds| *seconds > 0).map(Duration::from_secs),
                 email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
@@ -364,6 +366,15 @@ impl Texts {
             self.faults.push(format!("ca-cert, ca-key, ca-command: {fault}"));
         }
         Some(Arc::new(authority))
+    }
+
+    /// Who answers for vehicles' certificates.
+    fn vehicle_pki(&mut self) -> Option<VehiclePki> {
+        let command = VehiclePki(PathBuf::from(self.optional("vehicle-pki-command")?));
+        if let Err(fault) = command.check() {
+            self.faults.push(format!("vehicle-pki-command: {fault}"));
+        }
+        Some(command)
     }
 
     fn registration_number(&mut self) -> String {

@@ -1,6 +1,7 @@
 //! The demo: a simulated clock shortly before a month's end, members, cards and stations, a fleet
 //! over real WebSockets, the month's close, and the bills.
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,6 +127,7 @@ impl Demo {
 
     async fn register(&self, id: &str, charger_class: ChargerClass, power_w: i64) -> anyhow::Result<()> {
         let draft = StationDraft {
+            quirks: BTreeSet::new(),
             site: "Yokohama".to_owned(),
             may_configure: false,
             password: Some(PASSWORD.as_bytes().to_vec()),

@@ -73,6 +73,22 @@ pub struct Credentials {
     pub offered: Vec<String>,
 }
 
+impl Credentials {
+    /// The first of the station's versions that we speak.
+    fn speaks(&self) -> Option<Protocol> {
+        self.offered.iter().find_map(|name| Protocol::from_subprotocol(name))
+    }
+
+    /// The same, by another name where the user is the one told.
+    fn with_user(&self, told: &str, name: &str) -> Self {
+        let mut renamed = self.clone();
+        if let Some((user, _)) = renamed.basic.as_mut().filter(|(user, _)| user == told.as_bytes()) {
+            *user = name.as_bytes().to_vec();
+        }
+        renamed
+    }
+}
+
 /// A station that may enter.
 #[derive(Debug, Clone)]
 pub struct Admitted {
@@ -91,12 +107,14 @@ impl App {
         let Ok(id) = StationId::parse(id) else {
             return Ok(Err(Denied::BadIdentity));
         };
-        let Some(station) = self.stations.find(&id).await? else {
+        let Some(station) = self.station_called(&id, shown).await? else {
             return Ok(Err(Denied::UnknownStation));
         };
         if station.security_profile < self.settings.min_security_profile {
             return Ok(Err(Denied::SecurityProfile));
         }
+        // A station that writes its identity in another case does so as the user too.
+        let shown = &shown.with_user(id.as_str(), station.id.as_str());
         let came = match self.comes_at_all(&station, shown, transport).await {
             Ok(came) => came,
             Err(denied) => return Ok(Err(denied)),
@@ -109,6 +127,19 @@ impl App {
             self.came_with(&station, came.0, came.1).await?;
         }
         Ok(Ok(Admitted { station, protocol, named }))
+    }
+
+    /// A station by its identity. One that nobody has is, over OCPP 2.0.1, that of the only station that has it in another
+    /// case: that version compares identities without case (part 2 section 2.1), and firmware changes it.
+    async fn station_called(&self, id: &StationId, shown: &Credentials) -> Done<Option<Arc<StationRecord>>> {
+        let found = self.stations.find(id).await?;
+        if found.is_some() || shown.speaks() != Some(Protocol::V201) {
+            return Ok(found);
+        }
+        match self.store.stations_named(id).await?.as_slice() {
+            [only] => Ok(self.stations.find(only).await?),
+            _ => Ok(None),
+        }
     }
 
     /// How a station comes: as the profile wants that it was told to come with, or as its own does.
@@ -188,7 +219,7 @@ fn protocol(station: &StationRecord, shown: &Credentials) -> Option<(Protocol, b
         let assumed = station.default_protocol.as_deref().and_then(Protocol::from_subprotocol)?;
         return Some((assumed, false));
     }
-    shown.offered.iter().find_map(|name| Protocol::from_subprotocol(name)).map(|protocol| (protocol, true))
+    shown.speaks().map(|protocol| (protocol, true))
 }
 
 /// The meta values that hold the operator's key and the installation's secret.

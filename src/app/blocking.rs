@@ -96,12 +96,15 @@ impl App {
     /// Looks at a card's standing: what stations are to learn of it is noted. Those that are still to learn.
     pub(super) async fn look_at_card(&self, number: &CardNumber) -> Done<Vec<StationId>> {
         for _ in 0..TRIES {
-            let file = self.card(number).await?;
-            let (now, programme) = (self.now(), self.programme());
+            let now = self.now();
+            let (file, programme) = (self.card(number).await?, self.programme());
             let reach = match state_of(&file, now, &programme) {
                 CardState::Active => Reach::Allow,
                 CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
-                CardState::Stock | CardState::Mailed => return Ok(Vec::new()),
+                CardState::Stock | CardState::Mailed => {
+                    self.store.looked(number, now).await?;
+                    return Ok(Vec::new());
+                }
             };
             let end = file.member.as_ref().and_then(|member| member.end(&programme));
             if let Some(end) = end.filter(|end| end.at > now) {
@@ -150,9 +153,9 @@ impl App {
                     Err(cause) => {
                         warn!(card_number = %card, %cause, "a card could not be looked at; it is looked at again");
                         self.store.add_look(&card, now + TimeDelta::seconds(LOOK_AFTER_FAULT_S)).await?;
+                        self.store.looked(&card, now).await?;
                     }
                 }
-                self.store.looked(&card, now).await?;
             }
         }
     }

@@ -1,14 +1,16 @@
 //! Stations' own certificates: a station asks to have its key signed, the operator's authority signs it, and the chain
-//! goes to the station by a command of its own (OCPP A02, A03).
+//! goes to the station by a command of its own (OCPP A02, A03). Vehicles': the operator's command is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{info, warn};
 
 use super::App;
+use super::events::Incoming;
 use super::onboarding::SENT_BY;
-use crate::authority::{Authority, CertificateKind, SigningRequest};
+use crate::authority::{Authority, CertificateKind, SigningRequest, VehicleAsk};
 use crate::domain::ids::StationId;
 
 /// Requests signed at the same time; more wait: a whole fleet may renew at once.
@@ -51,6 +53,39 @@ impl App {
             turn.sign_and_send(&authority, &request, kind).await;
         });
         true
+    }
+}
+
+/// Questions about vehicles' certificates asked at the same time, and for how long one waits for its place: stations wait.
+static VEHICLE_PLACES: Semaphore = Semaphore::const_new(8);
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
+
+/// The standard's word where nothing is known of a contract certificate.
+const UNKNOWN_CONTRACT: &str = "NoCertificateAvailable";
+
+impl App {
+    /// What the operator's command answers about a vehicle's certificate; `None`: there is none, or it failed.
+    pub(super) async fn vehicle_answer(&self, incoming: &Incoming<'_>, ask: VehicleAsk) -> Option<String> {
+        let command = self.settings.vehicle_pki.as_ref()?;
+        let id = &incoming.station.id;
+        let Ok(Ok(_place)) = tokio::time::timeout(PLACE_WITHIN, VEHICLE_PLACES.acquire()).await else {
+            warn!(station_id = %id, ask = ask.name(), "too many questions about vehicles' certificates wait for an answer");
+            return None;
+        };
+        let answer = command.answer(ask, id.as_str(), incoming.payload).await;
+        answer
+            .inspect_err(
+                |cause| warn!(station_id = %id, %cause, ask = ask.name(), "a question about a vehicle's certificate has no answer"),
+            )
+            .ok()
+    }
+
+    /// The standard's word for a contract certificate that a vehicle shows; `None`: nobody judges any here. One that could
+    /// not be judged is not good.
+    pub(super) async fn contract_word(&self, incoming: &Incoming<'_>) -> Option<String> {
+        self.settings.vehicle_pki.as_ref()?;
+        let answer = self.vehicle_answer(incoming, VehicleAsk::Contract).await;
+        Some(answer.unwrap_or_else(|| UNKNOWN_CONTRACT.to_owned()))
     }
 }
 

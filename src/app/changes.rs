@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::blocking::Reached;
 use super::{App, AppError, Done};
 use crate::domain::authorization::CardFile;
+use crate::domain::card::CardEvent;
 use crate::domain::ids::{CardNumber, MemberId};
 use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
@@ -109,7 +110,9 @@ impl App {
             let touched: Vec<CardNumber> = events.iter().filter_map(card_touched).collect();
             // Where nothing is to change, an earlier try may have been kept although its answer was lost.
             if !events.is_empty() {
-                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&touched) };
+                // A card that is activated may stand in a site's list.
+                let looked_at: Vec<CardNumber> = events.iter().filter_map(card_activated).chain(touched.iter().cloned()).collect();
+                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&looked_at) };
                 match self.store.append(&change).await {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(cause) => {
@@ -146,6 +149,14 @@ fn numbers(member: &Member) -> Vec<CardNumber> {
 fn card_touched(append: &Append) -> Option<CardNumber> {
     match append {
         Append::Card(number, event) if event.may_change_validity() => Some(number.clone()),
+        Append::Card(..) | Append::Member(..) => None,
+    }
+}
+
+/// The card that an event activates.
+fn card_activated(append: &Append) -> Option<CardNumber> {
+    match append {
+        Append::Card(number, CardEvent::Activated { .. }) => Some(number.clone()),
         Append::Card(..) | Append::Member(..) => None,
     }
 }

@@ -3,11 +3,12 @@
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::telling::station_settings;
-use super::{App, AppError, Done};
+use super::capabilities::known_refusal;
+use super::onboarding::SENT_BY;
+use super::{App, AppError, Done, quirks};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
 use crate::domain::ids::StationId;
 use crate::domain::station::Registration;
@@ -32,7 +33,8 @@ impl App {
     /// Sends a version-free command.
     pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
         let protocol = self.protocol_of(id).await?;
-        let worded = protocol.encode_command(command);
+        let station = self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let worded = protocol.encode_command(&quirks::understood(&station, command.clone()));
         let not_in_version = || AppError::conflict("not_in_version", format!("{} has no such command", protocol.subprotocol()));
         let (action, payload) = worded.ok_or_else(not_in_version)?;
         let payload = payload.as_object().cloned().unwrap_or_default();
@@ -41,7 +43,8 @@ impl App {
 
     /// Sends a call of the station's own version.
     pub async fn send_call(&self, id: &StationId, action: &str, payload: &Map<String, Value>, sent_by: &str) -> Done<CommandResult> {
-        let station = self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        // As it is kept, not as it is remembered: what is shown of a station holds for what it is sent.
+        let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         // A station that is away is taken to speak the first version, so that mistakes are told first.
         let protocol = self.protocol_of(id).await.unwrap_or(Protocol::V16);
         match protocol.check_command(action, payload) {
@@ -54,7 +57,7 @@ impl App {
             }
             Some(Ok(())) => {}
         }
-        if let Some(settings) = station_settings(&station)
+        if let Some(settings) = station.settings()
             && let Err(violation) = protocol.check_limits(action, payload, &settings)
         {
             return Err(AppError::invalid(violation.field, violation.allowed));
@@ -74,7 +77,11 @@ impl App {
             Some(set) => Some(self.expect_credentials(id, set).await?),
             None => None,
         };
-        let result = self.exchange(id, protocol, action, payload, sent_by).await;
+        let known = (sent_by == SENT_BY).then(|| known_refusal(&station, action)).flatten();
+        let result = match known {
+            Some(known) => Ok(known),
+            None => self.exchange(id, protocol, action, payload, sent_by).await,
+        };
         if let Some(set) = &set {
             let nothing_sent = CommandResult { number: None, outcome: "not_sent".into(), answer: Value::Null };
             self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
@@ -124,7 +131,36 @@ impl App {
             metrics::counter!("juden_answers_off_standard_total").increment(1);
         }
         self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
+        self.remember_capability(id, action, &result).await;
+        if sent_by != SENT_BY
+            && result.outcome == "accepted"
+            && let Err(cause) = self.follow(id, action, payload).await
+        {
+            warn!(station_id = %id, action, %cause, "what an accepted command means for the station's list could not be kept");
+        }
         Ok(result)
+    }
+
+    /// What a command of an operator means, once a station took it, for what Juden keeps of the station.
+    async fn follow(&self, id: &StationId, action: &str, payload: &Map<String, Value>) -> Done<()> {
+        match action {
+            // The list is now the operator's: what Juden holds in it goes on top, blocked cards first of all.
+            "SendLocalList" => {
+                if let Some(version) = payload.get("listVersion").or(payload.get("versionNumber")).and_then(Value::as_i64) {
+                    self.store.save_list_version(id, version).await?;
+                    self.store.relist(id, self.now()).await?;
+                    self.cards.changed.notify_one();
+                }
+                Ok(())
+            }
+            "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => {
+                match payload.get("idToken").and_then(|token| token.get("idToken")).and_then(Value::as_str) {
+                    Some(id_tag) => self.forget_customer_at(id, id_tag).await,
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The version that a station speaks now.

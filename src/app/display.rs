@@ -9,7 +9,6 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::events::Incoming;
-use super::telling::station_settings;
 use super::{App, Done};
 use crate::cluster::{CallOutcome, OutgoingCall};
 use crate::domain::display::{self, Display};
@@ -46,7 +45,7 @@ impl App {
     /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
     pub(super) async fn display_for_session(&self, incoming: &Incoming<'_>, session: SessionId, message: bool) -> Option<DriverDisplay> {
         // A charger that told its settings and shows no costs is not told them with each reading.
-        if !message && station_settings(incoming.station).is_some_and(|settings| !settings.shows_cost()) {
+        if !message && incoming.station.settings().is_some_and(|settings| !settings.shows_cost()) {
             return None;
         }
         let shown = self.in_time(incoming.protocol, async {
@@ -117,7 +116,7 @@ impl App {
         for id in self.cluster.stations() {
             let displays = self.protocol_of(&id).await.is_ok_and(Protocol::displays);
             let record = if displays { self.stations.find(&id).await? } else { None };
-            if record.is_some_and(|record| station_settings(&record).is_some_and(|settings| settings.shows_cost())) {
+            if record.is_some_and(|record| record.settings().is_some_and(|settings| settings.shows_cost())) {
                 shows.push(id);
             }
         }

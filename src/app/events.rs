@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::App;
+use super::{App, Done, quirks};
 use crate::cluster::Fence;
 use crate::domain::authorization::{cache_for, judge};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
@@ -22,6 +22,9 @@ use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 
 /// Seconds that a station waits before it tries to register again.
 const REGISTRATION_RETRY_S: u32 = 60;
+
+/// The error by which a station tells that its local list contradicts our answers (OCPP 1.6 section 3.5.2).
+const LIST_CONFLICT: &str = "LocalListConflict";
 
 /// A message from a station, with how it was heard.
 pub struct Incoming<'a> {
@@ -53,8 +56,9 @@ impl App {
             return Err(CallError::new(ErrorCode::SecurityError, why));
         }
         let encode = incoming.encode;
+        let (event, sent) = self.meant(&incoming, event).await.map_err(|_| busy())?;
         let answer = match event {
-            StationEvent::Transaction(event) => return self.transaction(incoming, event).await,
+            StationEvent::Transaction(event) => return self.transaction(incoming, event, sent).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.now() },
             StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
             StationEvent::Authorize(Shown { id_tag, .. }) => {
@@ -73,15 +77,49 @@ impl App {
                 };
                 Answer::Boot { registration, now: self.now(), interval_s }
             }
-            StationEvent::Status(report) => self.keep(&incoming, StationNote::Status(report)).await?,
+            StationEvent::Status(report) => {
+                if report.error_code == LIST_CONFLICT {
+                    self.resend_list(&incoming.station.id).await;
+                }
+                self.keep(&incoming, StationNote::Status(report)).await?
+            }
             StationEvent::Report(report) => self.report(&incoming, report).await?,
+            StationEvent::Contract(Shown { id_tag, nobody }) => {
+                let certificate = self.contract_word(&incoming).await;
+                let tag = if nobody { TagAnswer::nobodys() } else { self.authorize(incoming.station, &id_tag).await? };
+                Answer::Contract { tag, certificate }
+            }
+            StationEvent::EvNeeds(needs) => {
+                self.report(&incoming, Report::plain()).await?;
+                Answer::Accepted(self.accept_needs(incoming.station, needs, incoming.written).await.map_err(|_| busy())?)
+            }
+            StationEvent::EvSchedule(schedule) => {
+                self.report(&incoming, Report::plain()).await?;
+                Answer::Accepted(self.accept_schedule(incoming.station, schedule, incoming.written).await.map_err(|_| busy())?)
+            }
+            StationEvent::Vehicle(ask) => {
+                self.report(&incoming, Report::plain()).await?;
+                Answer::Vehicle(self.vehicle_answer(&incoming, ask).await)
+            }
             StationEvent::Sign(SignReport { csr, kind }) => {
-                let report = Report { request_id: None, seq_no: None, more: false, news: News::None };
-                self.report(&incoming, report).await?;
+                self.report(&incoming, Report::plain()).await?;
                 Answer::Accepted(self.accept_request(&incoming.station.id, &csr, kind, incoming.written))
             }
         };
         Ok(encode(&answer))
+    }
+
+    /// An event as the station means it, and as it was sent where that is another transaction message.
+    async fn meant(&self, incoming: &Incoming<'_>, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
+        let station = incoming.station;
+        let may_differ = !station.quirks.is_empty() || matches!(event, StationEvent::Transaction(TransactionEvent::Stop(_)));
+        let sent = may_differ.then(|| event.clone());
+        let event = self.with_card_meant(station, quirks::meant(station, event)).await?;
+        let sent = sent.filter(|sent| *sent != event).and_then(|sent| match sent {
+            StationEvent::Transaction(sent) => Some(Box::new(sent)),
+            _ => None,
+        });
+        Ok((event, sent))
     }
 
     /// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money
@@ -162,7 +200,12 @@ impl App {
     }
 
     /// Hands a transaction message to the ledger and waits until it is durable.
-    async fn transaction(&self, incoming: Incoming<'_>, event: TransactionEvent) -> Result<String, CallError> {
+    async fn transaction(
+        &self,
+        incoming: Incoming<'_>,
+        event: TransactionEvent,
+        sent: Option<Box<TransactionEvent>>,
+    ) -> Result<String, CallError> {
         let encode = incoming.encode;
         let with_message = event.has_card_or_ends();
         if event.lacks_something() {
@@ -177,6 +220,7 @@ impl App {
             action: incoming.action.to_owned(),
             payload: incoming.payload.to_owned(),
             event,
+            sent,
             encode,
             reply,
         };

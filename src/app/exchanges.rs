@@ -1,5 +1,6 @@
 //! What was said between Juden and a station beside its transactions, for the operator.
 
+use super::effects::Effect;
 use super::{App, AppError, Done};
 use crate::domain::ids::StationId;
 use crate::store::Page;
@@ -26,24 +27,29 @@ impl App {
     }
 
     /// The commands that a station was sent, the newest first.
-    pub async fn commands(&self, id: &StationId, page: &Page) -> Done<Vec<SentCommand>> {
-        self.known(id).await?;
-        Ok(self.store.commands(id, page).await?)
+    pub async fn commands(&self, id: &StationId, page: &Page) -> Done<Vec<(SentCommand, Option<Effect>)>> {
+        let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let mut commands = Vec::new();
+        for command in self.store.commands(id, page).await? {
+            let effect = self.effect_of(&station, &command).await?;
+            commands.push((command, effect));
+        }
+        Ok(commands)
     }
 
     /// One of them, with the messages of the station that belong to its request, in the order of their parts.
-    pub async fn command(&self, id: &StationId, number: i64) -> Done<(SentCommand, Vec<KeptReport>)> {
+    pub async fn command(&self, id: &StationId, number: i64) -> Done<(SentCommand, Option<Effect>, Vec<KeptReport>)> {
         let behind = Page { after: Some(number.saturating_add(1).to_string()), limit: 1 };
-        let found = self.commands(id, &behind).await?.pop().filter(|command| command.number == number);
-        let command = found.ok_or_else(|| AppError::not_found("command", number))?;
+        let found = self.commands(id, &behind).await?.pop().filter(|(command, _)| command.number == number);
+        let (command, effect) = found.ok_or_else(|| AppError::not_found("command", number))?;
         let payload: serde_json::Value = serde_json::from_str(&command.command.payload).unwrap_or_default();
         let Some(request_id) = payload.get("requestId").and_then(serde_json::Value::as_i64) else {
-            return Ok((command, Vec::new()));
+            return Ok((command, effect, Vec::new()));
         };
         let filter = ReportFilter { action: None, request_id: Some(request_id) };
         let mut reports = self.store.reports(id, &filter, &Page { after: None, limit: REPORTS_OF_COMMAND }).await?;
         reports.retain(|report| report.at >= command.command.sent_at);
         reports.sort_by_key(|report| (report.row.seq_no, report.number));
-        Ok((command, reports))
+        Ok((command, effect, reports))
     }
 }

@@ -1,23 +1,37 @@
 //! How a station's local authorization list is brought up to date: the difference first, the whole list where
 //! that is refused, versions that only rise.
 
-use serde_json::Value;
+use std::sync::Arc;
 
+use serde_json::Value;
+use tracing::{info, warn};
+
+use super::capabilities::is_refused_for_good;
 use super::onboarding::SENT_BY;
-use super::{App, AppError};
+use super::{App, AppError, Done};
+use crate::domain::authorization::{Place, judge};
 use crate::domain::blocking::StationSettings;
 use crate::domain::ids::{IdTag, StationId};
-use crate::ocpp::event::{ListEntry, StationCommand};
+use crate::ocpp::event::{ListEntry, ListStanding, StationCommand, TagAnswer};
 use crate::ocpp::protocol::Protocol;
-use crate::store::blocks::{Delivery, Reach};
+use crate::store::blocks::{Delivery, DeliveryState, Reach};
 
-/// Blocked cards that a whole list holds at most; a station that is to know more of them forgets its cache.
+/// Entries of a whole list at most; of more blocked cards than that a station is to forget its cache.
 const WHOLE_LIST_MAX: usize = 10_000;
 
 /// What became of telling by the list.
 pub(super) enum Listed {
     /// The station's list says so much.
-    Told(Vec<Delivery>),
+    Told {
+        /// What it says now.
+        told: Vec<Delivery>,
+        /// Accepted cards that it has no room for.
+        left_out: Vec<Delivery>,
+        /// Blocked cards that it has no room for: it does not hold them as accepted either.
+        unlisted: Vec<Delivery>,
+        /// Whether that is all that it says.
+        whole: bool,
+    },
     /// The station has no list.
     NoList,
     /// It takes no list that it was sent; what it holds now is not known.
@@ -34,8 +48,26 @@ enum Answer<T> {
     Nothing,
 }
 
+/// What a station's list is to hold, by what it has room for. A card that it cannot hold at all is in neither.
+#[derive(Default)]
+struct Split {
+    fits: Vec<Delivery>,
+    left_out: Vec<Delivery>,
+    unlisted: Vec<Delivery>,
+}
+
+/// What is sent to a station's list.
+struct Sent {
+    full: bool,
+    entries: Vec<ListEntry>,
+    told: Vec<Delivery>,
+    left_out: Vec<Delivery>,
+    unlisted: Vec<Delivery>,
+}
+
 impl App {
-    /// Enters blocked cards into the station's list, and takes out those that are valid again.
+    /// Enters blocked cards into the station's list, takes out those that are valid again, and holds those of its
+    /// site's list as accepted.
     pub(super) async fn tell_by_list(
         &self,
         id: &StationId,
@@ -53,23 +85,21 @@ impl App {
                 Answer::Nothing => return Listed::Later,
             };
             let Ok(kept) = self.store.list_version(id).await else { return Listed::Later };
-            version = version.max(told).max(kept);
-            // A station that fell behind lost its list, or did not get all of it.
-            let full = full || told < kept;
-            let Ok(told_of) = self.store.begin_listing(pending).await else { return Listed::Later };
-            let entries = match full {
-                false => entries(&told_of, protocol),
-                true => match self.whole_list(id, settings, protocol).await {
-                    Some(Ok(entries)) => entries,
-                    Some(Err(TooLong)) => return Listed::Refused,
-                    None => return Listed::Later,
-                },
-            };
+            version = version.max(next_base(told, kept));
+            // A list that is not the one that was sent: the station lost it, did not get all of it, or has another's.
+            let full = full || told != kept || self.telling.is_doubted(id);
+            let Ok(sent) = self.list_to_send(id, settings, pending, protocol, full).await else { return Listed::Later };
+            let Sent { full, entries, told, left_out, unlisted } = sent;
             if entries.is_empty() && !full {
-                return Listed::Told(told_of);
+                return Listed::Told { told, left_out, unlisted, whole: full };
             }
             match self.send_list(id, &mut version, full, &entries, settings.entries_at_once()).await {
-                Answer::Fine(()) => return Listed::Told(told_of),
+                Answer::Fine(()) => {
+                    if full {
+                        self.telling.no_longer_doubted(id);
+                    }
+                    return Listed::Told { told, left_out, unlisted, whole: full };
+                }
                 Answer::Refused => {}
                 Answer::NoList => return Listed::NoList,
                 Answer::Nothing => return Listed::Later,
@@ -78,13 +108,100 @@ impl App {
         Listed::Refused
     }
 
-    /// Everything that a station's list is to hold. `None`: it could not be read.
-    async fn whole_list(&self, id: &StationId, settings: &StationSettings, protocol: Protocol) -> Option<Result<Vec<ListEntry>, TooLong>> {
-        let most = settings.entries_in_all().unwrap_or(WHOLE_LIST_MAX).min(WHOLE_LIST_MAX);
-        let blocked = self.store.blocked_at(id, i64::try_from(most).unwrap_or(i64::MAX) + 1).await.ok()?;
-        let blocked = self.store.begin_listing(&blocked).await.ok()?;
-        let entries = entries(&blocked, protocol);
-        Some(if entries.len() > most { Err(TooLong) } else { Ok(entries) })
+    /// What a station's list is to be sent: what is pending, or the whole where that is wanted, where the station says how
+    /// much it holds and that is less, or where it has room again.
+    async fn list_to_send(
+        &self,
+        id: &StationId,
+        settings: &StationSettings,
+        pending: &[Delivery],
+        protocol: Protocol,
+        full: bool,
+    ) -> Done<Sent> {
+        let may_be_too_much = settings.entries_in_all().is_some() && self.store.has_listed(id).await?;
+        if full || may_be_too_much {
+            let most = settings.entries_in_all().unwrap_or(WHOLE_LIST_MAX).min(WHOLE_LIST_MAX);
+            let all = self.store.list_at(id, i64::try_from(WHOLE_LIST_MAX).unwrap_or(i64::MAX)).await?;
+            let Split { fits, left_out, unlisted } = split(all, most, protocol);
+            let has_room_again = fits.iter().any(|one| one.state == DeliveryState::Unsupported);
+            if full || !left_out.is_empty() || !unlisted.is_empty() || has_room_again {
+                // What is to be taken out is not in the whole list.
+                let gone = pending.iter().filter(|one| one.reach == Reach::Allow && !one.listed).cloned();
+                let told = self.store.begin_listing(&fits.into_iter().chain(gone).collect::<Vec<_>>()).await?;
+                let stays: Vec<Delivery> = told.iter().filter(|one| one.reach == Reach::Block || one.listed).cloned().collect();
+                let entries = self.entries_of(&stays, protocol).await?;
+                return Ok(Sent { full: true, entries, told, left_out, unlisted });
+            }
+        }
+        let told = self.store.begin_listing(pending).await?;
+        let entries = self.entries_of(&told, protocol).await?;
+        Ok(Sent { full: false, entries, told, left_out: Vec::new(), unlisted: Vec::new() })
+    }
+
+    async fn entries_of(&self, deliveries: &[Delivery], protocol: Protocol) -> Done<Vec<ListEntry>> {
+        let mut entries = Vec::new();
+        for one in deliveries {
+            entries.extend(self.entries(one, protocol).await?);
+        }
+        Ok(entries)
+    }
+
+    /// The entries of one card, one for each spelling and type.
+    async fn entries(&self, one: &Delivery, protocol: Protocol) -> Done<Vec<ListEntry>> {
+        let standing = match (one.reach, one.listed) {
+            (Reach::Block, _) => ListStanding::Blocked,
+            (Reach::Allow, false) => ListStanding::Absent,
+            (Reach::Allow, true) => self.listed_as(&one.id_tag).await?,
+        };
+        let mut entries = Vec::new();
+        for text in spellings(&one.id_tag, protocol.list_tag_max()) {
+            let entry = |kind: &Option<&'static str>| ListEntry { id_tag: text.to_owned(), kind: *kind, standing: standing.clone() };
+            entries.extend(protocol.list_types().iter().map(entry));
+        }
+        Ok(entries)
+    }
+
+    /// How a card of the site's list stands there: as it is judged now, until its membership ends.
+    async fn listed_as(&self, id_tag: &IdTag) -> Done<ListStanding> {
+        let (file, programme) = (self.cards.find(id_tag).await?, self.programme());
+        let verdict = judge(file.as_deref(), self.now(), Place::Open, false, &programme);
+        if verdict.refusal.is_some() {
+            return Ok(ListStanding::Blocked);
+        }
+        let end = file.as_ref().and_then(|file| file.member.as_ref()).and_then(|member| member.end(&programme));
+        Ok(ListStanding::Accepted(TagAnswer { verdict, cache_until: end.map(|end| end.at) }))
+    }
+
+    /// Looks whether a station that returned still has the list that it was sent. Where not, it is sent all of it again.
+    pub(super) async fn reconcile_list(&self, id: &StationId) -> Done<()> {
+        let kept = self.store.list_version(id).await?;
+        if kept > 0 {
+            match self.list_version_of(id).await {
+                Answer::Fine(told) if told == kept => {}
+                Answer::Nothing => return Ok(()),
+                Answer::Fine(_) | Answer::Refused | Answer::NoList => {
+                    info!(station_id = %id, sent = kept, "a station no longer has the list that it was sent: it is sent all of it again");
+                    return Ok(self.store.relist(id, self.now()).await?);
+                }
+            }
+        }
+        // What it had no list for before, it may have one for now.
+        if self.store.has_listed(id).await? {
+            self.store.relist_unsupported(id, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// A station tells that its list and our answers contradict each other (1.6 section 3.5.2): it is sent the whole list,
+    /// once in a while.
+    pub(super) async fn resend_list(self: &Arc<Self>, id: &StationId) {
+        if !self.telling.doubt(id) {
+            return;
+        }
+        match self.store.relist(id, self.now()).await {
+            Ok(()) => self.tell_soon(id),
+            Err(cause) => warn!(station_id = %id, %cause, "a station's list could not be sent again"),
+        }
     }
 
     /// The version of a station's list as it tells it; below 0: it has none.
@@ -93,7 +210,11 @@ impl App {
         match result.outcome.as_str() {
             "unknown" => Answer::Nothing,
             "error" if is_refused_for_good(&result.answer) => Answer::NoList,
-            _ => list_version(&result.answer).and_then(Value::as_i64).map_or(Answer::Refused, Answer::Fine),
+            // Below 0: it has none. What is no number that the standard has is no version.
+            _ => list_version(&result.answer)
+                .and_then(Value::as_i64)
+                .filter(|version| *version <= VERSION_MAX)
+                .map_or(Answer::Refused, Answer::Fine),
         }
     }
 
@@ -108,6 +229,10 @@ impl App {
             }
         }
         for (place, piece) in pieces.into_iter().enumerate() {
+            // A station that went to another node is told by that.
+            if self.cluster.connection(id).is_none() {
+                return Answer::Nothing;
+            }
             *version += 1;
             let command = StationCommand::UpdateList { version: *version, full: full && place == 0, entries: piece.to_vec() };
             let result = match self.send_command(id, &command, SENT_BY).await {
@@ -130,17 +255,37 @@ impl App {
     }
 }
 
-/// A list has more entries than it may hold.
-struct TooLong;
+/// Divides what a list is to hold, the most important first, by the entries that it has room for.
+fn split(all: Vec<Delivery>, most: usize, protocol: Protocol) -> Split {
+    let (mut split, mut entries) = (Split::default(), 0);
+    for one in all {
+        let count = spellings(&one.id_tag, protocol.list_tag_max()).len() * protocol.list_types().len();
+        match one.reach {
+            _ if count == 0 => {}
+            _ if entries + count <= most => {
+                entries += count;
+                split.fits.push(one);
+            }
+            Reach::Allow => split.left_out.push(one),
+            Reach::Block => split.unlisted.push(one),
+        }
+    }
+    split
+}
+
+/// The highest version of a list that can be sent, and from where on a list begins anew: what is left would soon be used up.
+const VERSION_MAX: i64 = 2_147_483_647;
+const VERSION_HIGH: i64 = 2_000_000_000;
+
+/// The version above which the next one is to be: of what a station tells and what it was sent the higher, as long as that
+/// leaves room.
+fn next_base(told: i64, kept: i64) -> i64 {
+    [told.max(kept), told].into_iter().find(|version| *version < VERSION_HIGH).unwrap_or(0)
+}
 
 /// The version of a list that an answer tells, in either version's word.
 fn list_version(answer: &Value) -> Option<&Value> {
     answer.get("listVersion").or_else(|| answer.get("versionNumber"))
-}
-
-/// Whether a station's error says that it never does what it was asked.
-pub(super) fn is_refused_for_good(answer: &Value) -> bool {
-    matches!(answer.get("error").and_then(Value::as_str), Some("NotSupported" | "NotImplemented"))
 }
 
 /// The spellings of a card under which a list is to hold it: as it was registered, and without separators, as
@@ -154,17 +299,6 @@ pub(super) fn spellings(id_tag: &IdTag, tag_max: usize) -> Vec<&str> {
     }
     all.retain(|text| text.chars().count() <= tag_max);
     all
-}
-
-fn entries(deliveries: &[Delivery], protocol: Protocol) -> Vec<ListEntry> {
-    let mut entries = Vec::new();
-    for one in deliveries {
-        for text in spellings(&one.id_tag, protocol.list_tag_max()) {
-            let blocked = one.reach == Reach::Block;
-            entries.extend(protocol.list_types().iter().map(|kind| ListEntry { id_tag: text.to_owned(), kind: *kind, blocked }));
-        }
-    }
-    entries
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod activation;
 pub mod benefits;
 pub mod bills;
 pub mod blocking;
+pub mod capabilities;
 pub mod cards;
 mod certificates;
 pub mod changes;
@@ -13,8 +14,10 @@ pub mod commands;
 mod credentials;
 pub mod details;
 pub mod display;
+pub mod effects;
 pub mod endings;
 mod error;
+mod ev_charging;
 pub mod events;
 mod exchanges;
 pub mod exports;
@@ -28,8 +31,11 @@ pub mod passwords;
 pub mod plans;
 pub mod programme;
 pub mod provision;
+mod quirks;
 pub mod refusals;
+mod remote_starts;
 pub mod sessions;
+mod sites;
 pub mod stations;
 pub mod telling;
 pub mod verification;
@@ -41,7 +47,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use error::{AppError, Done};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, VehiclePki};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
@@ -71,6 +77,8 @@ pub struct AppSettings {
     pub payment_due_days: u64,
     /// Who signs stations' certificates, where anybody does.
     pub authority: Option<Arc<Authority>>,
+    /// Who answers for vehicles' certificates, where anybody does.
+    pub vehicle_pki: Option<VehiclePki>,
     /// The languages of what drivers are shown, in order; empty: nothing is shown.
     pub display_languages: Vec<Language>,
     /// Between messages that tell a running session's cost; `None`: none are sent.

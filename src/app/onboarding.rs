@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::App;
-use super::telling::station_settings;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
+use crate::store::StationRecord;
 
 /// The name under which Juden's own commands are kept.
 pub(super) const SENT_BY: &str = "juden";
 
 /// The largest number of a request: a signed 32-bit integer.
-const REQUEST_MAX: u32 = 2_147_483_647;
+pub(super) const REQUEST_MAX: u32 = 2_147_483_647;
 
 /// Settings that are asked for at once: a station tells how many it takes in the first answer at the earliest.
 const SETTINGS_AT_ONCE: usize = 9;
@@ -27,13 +27,8 @@ const STATUS_WAIT: Duration = Duration::from_secs(60);
 
 impl App {
     /// Asks a station that was just accepted, or heard without a boot message, what is missing.
-    /// `None`: nothing is asked. Either way it is told of the cards that it is still to learn of. Ends quietly where
-    /// the station leaves.
-    pub async fn onboard(self: &Arc<Self>, id: &StationId, after: Option<Duration>) {
-        let Some(after) = after else {
-            return self.tell_soon(id);
-        };
-        tokio::time::sleep(after).await;
+    /// Then it is told of the cards that it is still to learn of. Ends quietly where the station leaves.
+    pub async fn onboard(self: &Arc<Self>, id: &StationId) {
         let Ok(Some(station)) = self.stations.find(id).await else {
             return;
         };
@@ -48,9 +43,21 @@ impl App {
             self.ask_configuration(id, boot.firmware.as_deref()).await;
             self.ask_inventory(id).await;
         }
+        if let Err(cause) = self.reconcile_list(id).await {
+            info!(station_id = %id, %cause, "it could not be looked whether a station still has its list");
+        }
         self.tell_soon(id);
+    }
+
+    /// Waits for as long as a station has to tell its connectors' states by itself.
+    pub async fn wait_for_states(&self) {
         tokio::time::sleep(STATUS_WAIT).await;
-        let silent = matches!(self.store.station(id).await, Ok(Some(now)) if now.connectors.iter().all(|one| one.status.is_none()));
+    }
+
+    /// Asks a station for its connectors' states, where it has told none by itself.
+    pub async fn ask_silent_for_states(&self, id: &StationId) {
+        let is_silent = |now: &StationRecord| now.boot.is_some() && now.connectors.iter().all(|one| one.status.is_none());
+        let silent = matches!(self.store.station(id).await, Ok(Some(now)) if is_silent(&now));
         if silent {
             self.trigger(id, "StatusNotification").await;
         }
@@ -85,7 +92,7 @@ impl App {
         let Ok(protocol) = self.protocol_of(id).await else { return };
         let asked = protocol.settings_asked();
         // A station that told its limit before is held to it: a longer question would not be sent.
-        let told = self.stations.find(id).await.ok().flatten().and_then(|station| station_settings(&station));
+        let told = self.stations.find(id).await.ok().flatten().and_then(|station| station.settings());
         let at_once = told.and_then(|told| told.variables_at_once()).map_or(SETTINGS_AT_ONCE, |most| most.min(SETTINGS_AT_ONCE));
         let mut parts: Vec<Vec<String>> = asked.chunks(at_once).map(|part| part.iter().map(|key| (*key).to_owned()).collect()).collect();
         if parts.is_empty() {

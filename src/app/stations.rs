@@ -1,6 +1,6 @@
 //! Registering stations, and showing them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
@@ -9,7 +9,7 @@ use super::{App, AppError, Done};
 use crate::cluster::Connection;
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::instant::Zone;
-use crate::domain::station::{Availability, ConnectorSite, Registration};
+use crate::domain::station::{Availability, ConnectorSite, Quirk, Registration};
 use crate::ocpp::protocol::Protocol;
 use crate::store::{ConnectorRecord, NextCredentials, Page, StationRecord};
 
@@ -45,6 +45,8 @@ pub struct StationDraft {
     pub connectors: Vec<(i64, ConnectorSite)>,
     /// Whether Juden may switch on what its local authorization list needs.
     pub may_configure: bool,
+    /// What is otherwise there than the standard wants.
+    pub quirks: BTreeSet<Quirk>,
 }
 
 /// A station with what is going on there.
@@ -99,20 +101,31 @@ impl App {
                 .map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None })
                 .collect(),
             boot: None,
+            booted_at: None,
             status: None,
             error_code: None,
             last_seen_at: None,
             configuration: None,
             configuration_firmware: None,
             may_configure: draft.may_configure,
+            quirks: draft.quirks,
+            not_done: None,
             connected: None,
         };
         if known.as_ref().is_some_and(|known| known.registration == Registration::Accepted) && record.registration != Registration::Accepted
         {
             self.store.set_meta(&accepted_once(id), "true").await?;
         }
-        let new = self.store.put_station(&record).await?;
+        let new = self.store.put_station(&record, self.now()).await?;
+        let turned = |record: &StationRecord| record.quirks.contains(&Quirk::ReversedIdTags);
+        if known.as_ref().is_some_and(|known| turned(known) != turned(&record)) {
+            // Its list holds cards as it was told them before.
+            self.store.save_list_version(id, self.store.list_version(id).await?.saturating_add(1)).await?;
+            self.store.relist(id, self.now()).await?;
+        }
         self.station_changed(id).await?;
+        // Its site's list may concern it.
+        self.cards.changed.notify_one();
         Ok((self.station(id).await?, new))
     }
 

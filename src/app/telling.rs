@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::Value;
+use moka::sync::Cache;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::App;
+use super::capabilities::is_refused_for_good;
 use super::commands::CommandResult;
-use super::listing::{Listed, is_refused_for_good, spellings};
+use super::listing::{Listed, spellings};
 use super::onboarding::SENT_BY;
 use crate::domain::blocking::{Means, StationSettings, has_cache, means};
 use crate::domain::ids::StationId;
@@ -34,6 +35,10 @@ const CARDS_AT_ONCE: i64 = 500;
 const RETRY_FIRST_S: i64 = 30;
 const RETRY_LAST_S: i64 = 3_600;
 
+/// A station that tells that its list contradicts our answers is sent all of it once within this time; how many are known.
+const DOUBTED_FOR: Duration = Duration::from_secs(600);
+const DOUBTED_MAX: u64 = 100_000;
+
 /// The means, as they are kept.
 const LOCAL_LIST: &str = "local_list";
 const CLEAR_CACHE: &str = "clear_cache";
@@ -44,11 +49,14 @@ pub struct Telling {
     /// Stations whose telling waits or is under way, and whether it is to begin again once it is done.
     under_way: Mutex<BTreeMap<StationId, bool>>,
     places: Semaphore,
+    /// Stations whose list contradicts our answers: whether they are still to be sent all of it.
+    doubted: Cache<StationId, bool>,
 }
 
 impl Default for Telling {
     fn default() -> Self {
-        Self { under_way: Mutex::default(), places: Semaphore::new(AT_ONCE) }
+        let doubted = Cache::builder().max_capacity(DOUBTED_MAX).time_to_live(DOUBTED_FOR).build();
+        Self { under_way: Mutex::default(), places: Semaphore::new(AT_ONCE), doubted }
     }
 }
 
@@ -75,6 +83,23 @@ impl Telling {
         }
         !again
     }
+
+    /// Notes that a station's list contradicts our answers; `false`: it did so lately.
+    pub(super) fn doubt(&self, station: &StationId) -> bool {
+        self.doubted.entry(station.clone()).or_insert(true).is_fresh()
+    }
+
+    /// Whether a station's list contradicts our answers, and it was not sent all of it since.
+    pub(super) fn is_doubted(&self, station: &StationId) -> bool {
+        self.doubted.get(station) == Some(true)
+    }
+
+    /// Notes that it was.
+    pub(super) fn no_longer_doubted(&self, station: &StationId) {
+        if self.is_doubted(station) {
+            self.doubted.insert(station.clone(), false);
+        }
+    }
 }
 
 /// A station's turn; whatever becomes of it, the station can be told again.
@@ -96,8 +121,12 @@ impl Drop for Turn {
 #[derive(Clone, Copy)]
 enum Outcome {
     Delivered(&'static str),
+    /// Its list holds this, and nothing else, whatever was known of it before.
+    HoldsWhole,
     /// The station has no such means.
     NoMeans,
+    /// Its list has no room for it, whatever was known of it before.
+    NoRoom,
     /// It may work another time.
     Later,
 }
@@ -136,9 +165,16 @@ impl App {
     }
 
     async fn tell(&self, id: &StationId) {
+        let mut before = Vec::new();
         loop {
             let Ok(pending) = self.store.pending_at(id, CARDS_AT_ONCE).await else { return };
-            if pending.is_empty() {
+            // What telling does not change is not told again in the same breath.
+            if pending.is_empty() || pending == before {
+                return;
+            }
+            before.clone_from(&pending);
+            // A station that went to another node is told by that.
+            if self.cluster.connection(id).is_none() {
                 return;
             }
             let Ok(Some(station)) = self.store.station(id).await else { return };
@@ -155,24 +191,31 @@ impl App {
     /// Keeps what a station was told. Whether it is to be told more at once.
     async fn keep_told(&self, id: &StationId, part: &[Delivery], outcome: Outcome) -> bool {
         let at = self.now();
-        let tries = part.iter().map(|one| one.tries).max().unwrap_or_default();
+        let waits = part.iter().filter(|one| one.state == DeliveryState::Pending);
+        let tries = waits.map(|one| one.tries).max().unwrap_or_default();
         let wait_s = (RETRY_FIRST_S << tries.clamp(0, 10)).min(RETRY_LAST_S);
         let (state, by) = match outcome {
+            // What a list may hold counts as listed until it was told otherwise.
+            Outcome::Delivered(CLEAR_CACHE) if part.iter().all(may_be_listed) => (DeliveryState::Delivered, None),
             Outcome::Delivered(by) => (DeliveryState::Delivered, Some(by)),
-            Outcome::NoMeans => (DeliveryState::Unsupported, None),
+            Outcome::HoldsWhole => (DeliveryState::Delivered, Some(LOCAL_LIST)),
+            Outcome::NoMeans | Outcome::NoRoom => (DeliveryState::Unsupported, None),
             Outcome::Later => (DeliveryState::Pending, None),
         };
-        let told = Told { state, means: by, at, next_try_at: at + TimeDelta::seconds(wait_s) };
+        let whole = matches!(outcome, Outcome::HoldsWhole | Outcome::NoRoom);
+        let told = Told { state, means: by, at, next_try_at: at + TimeDelta::seconds(wait_s), whole };
+        // Of a whole list, most was known before.
+        let news: Vec<&Delivery> = part.iter().filter(|one| one.state == DeliveryState::Pending).collect();
         if let Err(cause) = self.store.save_told(part, &told).await {
             warn!(station_id = %id, %cause, "what a station was told could not be kept; it is told again");
             return false;
         }
-        info!(station_id = %id, cards = part.len(), state = state.code(), means = by.unwrap_or("none"), "a station was told of cards");
+        info!(station_id = %id, cards = news.len(), state = state.code(), means = by.unwrap_or("none"), "a station was told of cards");
         metrics::counter!("juden_block_deliveries_total", "state" => state.code()).increment(1);
         if state == DeliveryState::Pending {
             return false;
         }
-        for one in part {
+        for one in news.into_iter().filter(|one| one.reach == Reach::Block) {
             let took = (at - one.since).to_std().unwrap_or_default();
             metrics::histogram!("juden_block_delivery_seconds").record(took.as_secs_f64());
         }
@@ -182,45 +225,81 @@ impl App {
     /// Tells a station of cards by the best means that it has for each.
     async fn tell_station(&self, station: &StationRecord, pending: Vec<Delivery>) -> Vec<(Vec<Delivery>, Outcome)> {
         let firmware = station.boot.as_ref().and_then(|boot| boot.firmware.as_deref());
-        let settings = match station_settings(station) {
+        let settings = match station.settings() {
             Some(known) => known,
             None => {
                 self.ask_configuration(&station.id, firmware).await;
                 let told = self.store.station(&station.id).await.ok().flatten();
-                told.as_ref().and_then(station_settings).unwrap_or_default()
+                told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
             }
         };
         let protocol = self.protocol_of(&station.id).await.unwrap_or(Protocol::V16);
         let by_list = match means(&settings, station.may_configure) {
             Means::List => true,
             Means::SwitchOnList => self.switch_on_list(&station.id, protocol, firmware).await,
-            Means::ClearCache => false,
+            Means::ClearCache => {
+                // A list that is off may come on again, with what it held.
+                if pending.iter().any(may_be_listed) {
+                    self.list_is_behind(&station.id).await;
+                }
+                false
+            }
         };
         let (listed, mut others): (Vec<_>, Vec<_>) =
             pending.into_iter().partition(|one| by_list && !spellings(&one.id_tag, protocol.list_tag_max()).is_empty());
         let mut told = Vec::new();
         if !listed.is_empty() {
             match self.tell_by_list(&station.id, &settings, &listed, protocol).await {
-                Listed::Told(part) => told.push((part, Outcome::Delivered(LOCAL_LIST))),
+                Listed::Told { told: part, left_out, unlisted, whole } => {
+                    // What is in none of them was not sent: there was no room for a look at it.
+                    let known = |one: &Delivery| part.iter().chain(&left_out).chain(&unlisted).any(|other| other.card == one.card);
+                    let rest = listed.into_iter().filter(|one| whole && !known(one)).collect();
+                    let outcome = if whole { Outcome::HoldsWhole } else { Outcome::Delivered(LOCAL_LIST) };
+                    told.extend([(part, outcome), (left_out, Outcome::NoRoom), (rest, Outcome::Later)]);
+                    others.extend(unlisted.into_iter().filter(|one| one.state == DeliveryState::Pending));
+                }
                 Listed::Later => told.push((listed, Outcome::Later)),
-                Listed::NoList => others.extend(listed),
+                Listed::NoList => {
+                    // What it held comes back with its list: it is sent all of it then.
+                    if listed.iter().any(may_be_listed) {
+                        self.list_is_behind(&station.id).await;
+                    }
+                    others.extend(listed);
+                }
                 Listed::Refused => {
                     // Whatever the list holds of it must be taken out again one day: it counts as listed.
                     let (blocked, allowed): (Vec<_>, Vec<_>) = listed.into_iter().partition(|one| one.reach == Reach::Block);
                     let outcome = match self.tell_by_cache(&station.id, &settings, &blocked).await {
                         Outcome::Delivered(_) => Outcome::Delivered(LOCAL_LIST),
-                        Outcome::NoMeans | Outcome::Later => Outcome::Later,
+                        _ => Outcome::Later,
                     };
-                    told.extend([(blocked, outcome), (allowed, Outcome::Later)]);
+                    // Whatever it held as accepted it holds still: that is tried again.
+                    let (held, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
+                    told.extend([(blocked, outcome), (held, Outcome::Later), (allowed, Outcome::Later)]);
                 }
             }
         }
+        // Only a list can hold a card as accepted.
+        let (only_listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.listed && one.reach == Reach::Allow);
+        told.push((only_listed, Outcome::NoMeans));
         if !others.is_empty() {
             let outcome = self.tell_by_cache(&station.id, &settings, &others).await;
-            told.push((others, outcome));
+            let (listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(may_be_listed);
+            told.extend([(others, outcome), (listed, outcome)]);
         }
         told.retain(|(part, _)| !part.is_empty());
         told
+    }
+
+    /// Notes that a station's list does not hold what it is to hold: it is sent all of it once it can be.
+    async fn list_is_behind(&self, id: &StationId) {
+        let behind = async {
+            let kept = self.store.list_version(id).await?;
+            self.store.save_list_version(id, kept.saturating_add(1)).await
+        };
+        if let Err(cause) = behind.await {
+            warn!(station_id = %id, %cause, "it could not be kept that a station's list is behind");
+        }
     }
 
     async fn switch_on_list(&self, id: &StationId, protocol: Protocol, firmware: Option<&str>) -> bool {
@@ -256,10 +335,9 @@ impl App {
     }
 }
 
-/// The settings that a station told, where it did.
-pub(super) fn station_settings(station: &StationRecord) -> Option<StationSettings> {
-    let told: serde_json::Map<String, Value> = serde_json::from_str(station.configuration.as_deref()?).ok()?;
-    Some(StationSettings::of(told.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))))
+/// Whether a station's list may hold something of a card, as far as is known.
+fn may_be_listed(one: &Delivery) -> bool {
+    one.means.as_deref() == Some(LOCAL_LIST)
 }
 
 #[cfg(test)]

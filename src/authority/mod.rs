@@ -1,26 +1,24 @@
-//! The operator's certificate authority for stations: a key in a file, or a command of the operator's.
+//! Certificates: the operator's authority for stations (a key in a file, or a command of the operator's), and who is asked
+//! about those of vehicles.
 
+mod command;
 mod request;
+mod vehicles;
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use request::{Refused, SigningRequest};
+pub use vehicles::{VehicleAsk, VehiclePki};
 
 /// A command of the operator's has this long to sign.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
-
-/// The most that is read of what it prints.
-const CHAIN_MAX_BYTES: u64 = 64 * 1024;
 
 /// The longest chain that the standard lets be sent, in characters.
 const CHAIN_MAX: usize = 10_000;
@@ -115,7 +113,10 @@ impl Authority {
     ) -> Result<String, AuthorityFault> {
         let chain = match self {
             Self::Files { certificates, key, days } => sign_by_file(request, (certificates, key), *days, now)?,
-            Self::Command(command) => sign_by_command(request, command, station, kind).await?,
+            Self::Command(command) => {
+                let arguments: Vec<&str> = std::iter::once(station).chain(kind.name()).collect();
+                command::printed(command, &arguments, &request.pem(), COMMAND_WITHIN).await?
+            }
         };
         let unreadable = || AuthorityFault::Chain("it must be certificates (PEM)");
         let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
@@ -182,37 +183,4 @@ fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32
     // A root is known to whoever checks the chain.
     let above = above.iter().filter(|certificate| !is_root(certificate)).map(|certificate| request::pem("CERTIFICATE", certificate));
     Ok(std::iter::once(certificate.pem()).chain(above).collect())
-}
-
-async fn sign_by_command(
-    request: &SigningRequest,
-    command: &PathBuf,
-    station: &str,
-    kind: CertificateKind,
-) -> Result<String, AuthorityFault> {
-    let fault = |why: String| AuthorityFault::Command(shown(command), why);
-    let run = async {
-        let mut child = Command::new(command)
-            .args(std::iter::once(station).chain(kind.name()))
-            .env_clear()
-            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|cause| fault(format!("cannot be run: {cause}")))?;
-        if let Some(mut input) = child.stdin.take() {
-            // One that does not read its request may still know the station.
-            let _ = input.write_all(request.pem().as_bytes()).await;
-        }
-        let mut chain = String::new();
-        if let Some(output) = child.stdout.take() {
-            output.take(CHAIN_MAX_BYTES).read_to_string(&mut chain).await.map_err(|cause| fault(format!("printed no text: {cause}")))?;
-        }
-        let ended = child.wait().await.map_err(|cause| fault(cause.to_string()))?;
-        if ended.success() { Ok(chain) } else { Err(fault(format!("ended with {ended}"))) }
-    };
-    tokio::time::timeout(COMMAND_WITHIN, run)
-        .await
-        .unwrap_or_else(|_| Err(fault(format!("took longer than {} s", COMMAND_WITHIN.as_secs()))))
 }

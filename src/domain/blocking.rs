@@ -18,6 +18,9 @@ const LIST_MESSAGE_DEFAULT: usize = 20;
 /// The longest list message that is sent, whatever a station says it takes.
 const LIST_MESSAGE_MAX: usize = 200;
 
+/// The longest time to plug in that is believed, in seconds.
+const PLUG_IN_MAX_S: usize = 3_600;
+
 impl StationSettings {
     /// Settings of names and values.
     pub fn of(pairs: impl Iterator<Item = (String, String)>) -> Self {
@@ -45,6 +48,12 @@ impl StationSettings {
     /// Whether the station shows drivers what a session costs while it runs (OCPP 2.0.1 `TariffCostCtrlr`).
     pub fn shows_cost(&self) -> bool {
         self.flag(&["TariffCostCtrlr.Enabled(Cost)"]) == Some(true)
+    }
+
+    /// Seconds that a driver has to plug in after a start was asked for, where the station says so; an hour at most.
+    pub fn plug_in_s(&self) -> Option<i64> {
+        let most = self.number(&["ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"])?.min(PLUG_IN_MAX_S);
+        i64::try_from(most).ok()
     }
 
     fn has_list(&self) -> bool {

@@ -6,16 +6,13 @@ use chrono::TimeDelta;
 use super::flag::Flag;
 use super::units::WattHours;
 
-/// A meter stop of -1 means "unknown" on the wire.
-const METER_UNKNOWN: WattHours = WattHours(-1);
-
 /// Energy that is believed beyond rated power times duration: short sessions round badly.
 const ENERGY_SLACK_WH: i64 = 1_000;
 
 /// The energy between two registers, and the doubt about it. Where the final register is missing,
 /// the last reading stands in for it.
 pub fn energy(start: Option<WattHours>, stop: Option<WattHours>, last_reading: Option<WattHours>) -> (Option<WattHours>, Option<Flag>) {
-    let known_stop = stop.filter(|register| *register != METER_UNKNOWN);
+    let known_stop = stop.filter(|register| *register != WattHours::UNKNOWN);
     let (Some(start), Some(end)) = (start, known_stop.or(last_reading)) else {
         return (None, Some(Flag::MeterUnknown));
     };

@@ -81,6 +81,19 @@ pub enum Availability {
 
 named!(Availability, Open = "open", Closed = "closed", Maintenance = "maintenance");
 
+/// What is otherwise at one station than the standard wants, where guessing would be wrong: an operator says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quirk {
+    /// Pings disturb it: it is sent none.
+    NoPings,
+    /// Its readers tell, and are told, a card's bytes in reverse order.
+    ReversedIdTags,
+    /// What it calls watt-hours, or gives without a unit, is kilowatt-hours.
+    EnergyInKwh,
+}
+
+named!(Quirk, NoPings = "no_pings", ReversedIdTags = "reversed_id_tags", EnergyInKwh = "energy_in_kwh");
+
 /// What a station says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BootReport {

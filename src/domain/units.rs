@@ -137,6 +137,11 @@ impl fmt::Display for TaxRate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WattHours(pub i64);
 
+impl WattHours {
+    /// A register of minus one: the station does not know its meter.
+    pub const UNKNOWN: Self = Self(-1);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bodies::{Asked, PageQuery, Segment, page, station_id};
 use super::problem::{Problem, Problems};
+use crate::app::effects::Effect;
 use crate::store::Page;
 use crate::store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
@@ -73,6 +74,19 @@ pub struct SentCommandJson {
     /// The station's answer.
     answer: Option<Value>,
     answered_at: Option<DateTime<Utc>>,
+    /// What it led to, where that shows; `null`: it was not accepted, or shows in the reports alone.
+    effect: Option<CommandEffectJson>,
+}
+
+/// What a command led to.
+#[derive(Serialize, ToSchema)]
+pub struct CommandEffectJson {
+    /// `awaited`; `started` or `not_started`; `stopped` or `not_stopped`; `booted` or `not_booted`.
+    state: String,
+    /// The session that it is about.
+    session_id: Option<String>,
+    /// When it came about.
+    at: Option<DateTime<Utc>>,
 }
 
 /// Commands, the newest first.
@@ -127,7 +141,7 @@ fn report(kept: &KeptReport) -> ReportJson {
     }
 }
 
-fn sent(kept: &SentCommand) -> SentCommandJson {
+fn sent((kept, effect): &(SentCommand, Option<Effect>)) -> SentCommandJson {
     SentCommandJson {
         command_id: kept.number,
         sent_at: kept.command.sent_at,
@@ -137,6 +151,11 @@ fn sent(kept: &SentCommand) -> SentCommandJson {
         outcome: kept.outcome.clone(),
         answer: kept.answer.as_deref().map(value),
         answered_at: kept.answered_at,
+        effect: effect.as_ref().map(|effect| CommandEffectJson {
+            state: effect.state.to_owned(),
+            session_id: effect.session.as_ref().map(ToString::to_string),
+            at: effect.at,
+        }),
     }
 }
 
@@ -184,7 +203,7 @@ pub async fn commands(
 ) -> Result<Json<SentCommandPage>, Problem> {
     let page = numbered(query.page()?)?;
     let found = api.app.commands(&station_id(&id)?, &page).await?;
-    let next_cursor = next(&found, &page, |kept| kept.number.to_string());
+    let next_cursor = next(&found, &page, |(kept, _)| kept.number.to_string());
     Ok(Json(SentCommandPage { items: found.iter().map(sent).collect(), next_cursor }))
 }
 
@@ -193,9 +212,9 @@ pub async fn commands(
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("command_id" = i64, Path)),
     responses((status = 200, description = "done", body = CommandDetail), Problems))]
 pub async fn command(State(api): State<Arc<Api>>, Segment((id, number)): Segment<(String, i64)>) -> Result<Json<CommandDetail>, Problem> {
-    let (command, reports) = api.app.command(&station_id(&id)?, number).await?;
+    let (command, effect, reports) = api.app.command(&station_id(&id)?, number).await?;
     let complete = reports.last().is_some_and(|report| !report.row.more);
-    Ok(Json(CommandDetail { command: sent(&command), reports: reports.iter().map(report).collect(), complete }))
+    Ok(Json(CommandDetail { command: sent(&(command, effect)), reports: reports.iter().map(report).collect(), complete }))
 }
 
 /// A station's device model, as it told it.

@@ -19,6 +19,7 @@ mod observed;
 pub mod problem;
 mod programme;
 mod sessions;
+mod sites;
 mod stations;
 mod usage;
 
@@ -109,6 +110,9 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(exchanges::reports))
         .routes(routes!(exchanges::command))
         .routes(routes!(exchanges::device_model))
+        .routes(routes!(sites::get, sites::replace))
+        .routes(routes!(sites::stations))
+        .routes(routes!(sites::add, sites::remove))
         .routes(routes!(members::apply, members::list))
         .routes(routes!(members::get))
         .routes(routes!(members::admit))

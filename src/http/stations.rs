@@ -1,6 +1,6 @@
 //! Stations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
 use super::problem::{Problem, Problems};
+use crate::app::capabilities::not_done;
 use crate::app::stations::{StationDraft, StationView};
-use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Registration};
+use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Quirk, Registration};
 use crate::hex;
 
 /// The class of a charger.
@@ -45,6 +46,28 @@ impl From<ChargerClass> for ClassName {
         match class {
             ChargerClass::Quick => Self::Quick,
             ChargerClass::Normal => Self::Normal,
+        }
+    }
+}
+
+/// What is otherwise at a station than the standard wants.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum QuirkName {
+    /// Pings disturb it: it is sent none.
+    NoPings,
+    /// Its readers tell a card's bytes in reverse order.
+    ReversedIdTags,
+    /// What it calls watt-hours is kilowatt-hours.
+    EnergyInKwh,
+}
+
+impl From<QuirkName> for Quirk {
+    fn from(name: QuirkName) -> Self {
+        match name {
+            QuirkName::NoPings => Self::NoPings,
+            QuirkName::ReversedIdTags => Self::ReversedIdTags,
+            QuirkName::EnergyInKwh => Self::EnergyInKwh,
         }
     }
 }
@@ -94,6 +117,11 @@ pub struct StationBody {
     /// Whether Juden may switch on what its local authorization list needs, so that a blocked card is blocked there.
     #[serde(default)]
     may_configure: bool,
+    /// What is otherwise there than the standard wants: `no_pings` (pings disturb it), `reversed_id_tags` (a card's bytes are
+    /// told in reverse), `energy_in_kwh` (what it calls watt-hours is kilowatt-hours).
+    #[serde(default)]
+    #[schema(max_items = 3)]
+    quirks: BTreeSet<QuirkName>,
     /// The one security profile that it may use; 1 where there is a password and none is named, else 0.
     #[schema(minimum = 0, maximum = 3)]
     security_profile: Option<u8>,
@@ -158,6 +186,10 @@ pub struct StationJson {
     time_zone: Option<String>,
     /// Its settings as it last told them.
     configuration: Option<Value>,
+    /// What is otherwise there than the standard wants, as registered.
+    quirks: Vec<String>,
+    /// Calls that it said it does not do; asked again by nobody but an operator until its firmware changes.
+    not_supported: Vec<String>,
     /// What it sent beside the standard and was taken all the same, by kind, since the node that answers started.
     oddities: BTreeMap<String, u64>,
     connectors: Vec<ConnectorJson>,
@@ -209,6 +241,7 @@ impl StationBody {
         }
         Ok(StationDraft {
             may_configure: self.may_configure,
+            quirks: self.quirks.into_iter().map(Quirk::from).collect(),
             site: self.site,
             password,
             accept_hex_password: self.accept_hex_password,
@@ -248,6 +281,7 @@ fn kilowatts(watts: i64) -> Option<Number> {
 
 fn json(view: StationView) -> StationJson {
     let record = view.record;
+    let not_supported = not_done(&record);
     let connection = view.connection.as_ref();
     let active = |connector_id: i64| view.active.iter().find(|(at, _)| *at == connector_id).map(|(_, session)| session.to_string());
     StationJson {
@@ -269,6 +303,8 @@ fn json(view: StationView) -> StationJson {
         security_profile: record.security_profile,
         default_protocol: record.default_protocol,
         time_zone: record.time_zone,
+        quirks: record.quirks.iter().map(|quirk| quirk.name().to_owned()).collect(),
+        not_supported: not_supported.into_iter().collect(),
         oddities: view.oddities.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         configuration: record.configuration.and_then(|text| serde_json::from_str(&text).ok()),
         connectors: record

@@ -16,7 +16,7 @@ use crate::domain::instant::{CLOCK_TOLERANCE_S, Reported};
 use crate::domain::programme::Programme;
 use crate::domain::recording::{self, Closing, Opening};
 use crate::domain::refusal::Reason;
-use crate::domain::session::{Message, Phase, Reaction, Session, react};
+use crate::domain::session::{Message, Phase, Reaction, Session, Stop, react};
 use crate::domain::station::ConnectorSite;
 use crate::domain::units::WattHours;
 use crate::ocpp::event::{Answer, MeterReport, Reading, StartReport, StopReport, TagAnswer, TransactionEvent};
@@ -24,9 +24,6 @@ use crate::store::ledger::{JournalRow, LedgerRow, ReadingRow};
 
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
-
-/// A stop's minus one means that the meter is unknown.
-const METER_UNKNOWN: WattHours = WattHours(-1);
 
 /// What the decisions know beside the book.
 pub struct Known<'a> {
@@ -103,7 +100,7 @@ pub(super) fn keep_repeat(book: &mut Book, submission: &Submission, mut row: Led
 
 fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> Told {
     let station = &submission.station;
-    let start_key = keys::start(report, &submission.payload);
+    let start_key = keys::content_of(submission);
     let earlier = book.by_start(&station.id, &start_key).cloned();
     if let Some(row) = &earlier
         && !is_new_start_of_a_clockless_station(&row.session)
@@ -114,7 +111,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         return Told { payload: answer, session: None, acceptance: None };
     }
     let connector_id = report.connector_id.unwrap_or_default();
-    let id_tag = IdTag::new(&report.id_tag);
+    let id_tag = IdTag::new(report.card());
     let site = station.connector_site(connector_id);
     let start_ordinal = earlier.map_or(0, |row| row.start_ordinal + 1);
     let mut session = recording::open(&Opening {
@@ -125,7 +122,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         zone: station.zone(),
         connector_id,
         site,
-        id_tag_text: &report.id_tag,
+        id_tag_text: report.card(),
         shown_at: None,
         file: known.file(&id_tag),
         reported: &report.timestamp,
@@ -137,7 +134,11 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let busy = flag_concurrency(book, known, submission, &mut session);
     supersede(book, &session);
     let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
-    let tag = known.tag_answer(submission, &id_tag, place, busy);
+    let mut tag = known.tag_answer(submission, &id_tag, place, busy);
+    // Under a card that is told otherwise than it is, a station is to remember nothing: no block would find it there.
+    if report.meant.is_some() {
+        tag.cache_until = Some(submission.heard.received_at);
+    }
     flag_refusal(submission, &mut session, &tag, place);
     let accepts = tag.verdict.refusal.is_none();
     let told = Answer::Started { session: session.id, tag };
@@ -238,7 +239,7 @@ fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report:
 /// What a stop does; the answer's payload: `answer`, or that of an earlier one.
 fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport, answer: String) -> String {
     let station = &submission.station.id;
-    let stop_key = keys::stop(report, &submission.payload);
+    let stop_key = keys::content_of(submission);
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     if let Some(row) = book.by_stop(station, &stop_key).cloned() {
         return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
@@ -287,11 +288,21 @@ fn stop_of_known(
         }
         Reaction::KeepAsEvidence => {
             let first = row.stop_answer.clone().unwrap_or(answer);
+            if is_cut_off_stop_again(&row.session, submission, report) {
+                keep_repeat(book, submission, row, "repeated_stop", &first);
+                return first;
+            }
             row.session.flags.insert(Flag::StopDiffers);
             keep_repeat(book, submission, row, "differing_stop", &first);
             first
         }
     }
+}
+
+/// Whether a stop says what one said that came cut off: all that a bill rests on.
+fn is_cut_off_stop_again(session: &Session, submission: &Submission, report: &StopReport) -> bool {
+    let same = |stop: &Stop| stop.edge.said == report.timestamp.instant(submission.station.zone()) && stop.edge.meter == report.meter_stop;
+    session.flags.contains(&Flag::MalformedStop) && session.stop.as_ref().is_some_and(same)
 }
 
 /// A stop's report with how it was heard.
@@ -325,7 +336,7 @@ fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, rep
         Some(_) => is_card(session) || (member.is_some() && member == session.member.as_ref()),
     };
     let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop) {
-        (Some(start), Some(stop)) => stop == METER_UNKNOWN || start <= stop,
+        (Some(start), Some(stop)) => stop == WattHours::UNKNOWN || start <= stop,
         _ => true,
     };
     let candidates: Vec<&LedgerRow> = book

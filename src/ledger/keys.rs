@@ -1,9 +1,10 @@
 //! What makes a message the same message: its content, never its id. Stations repeat under new ids
 //! and restart their counters.
 
+use super::Submission;
 use crate::domain::ids::{IdTag, SessionRef, StationId};
 use crate::hex;
-use crate::ocpp::event::{StartReport, StepReport, StopReport};
+use crate::ocpp::event::{StartReport, StepReport, StopReport, TransactionEvent};
 
 /// Hex digits of a content's hash that are kept: 128 bits.
 const KEY_DIGITS: usize = 32;
@@ -41,9 +42,20 @@ fn content(payload: &str) -> &str {
     payload.find('{').map_or(payload, |place| &payload[place..])
 }
 
+/// A message's content, as the station sent it: what is registered of the station, and so what is made of its words, may
+/// change before it repeats them.
+pub fn content_of(submission: &Submission) -> String {
+    match submission.as_sent() {
+        TransactionEvent::Start(report) => start(report, &submission.payload),
+        TransactionEvent::Stop(report) => stop(report, &submission.payload),
+        TransactionEvent::Step(report) => step(report),
+        TransactionEvent::Meter(_) => hash(content(&submission.payload)),
+    }
+}
+
 /// A start's content: connector, card, station's time, meter. What could not be read is told apart by
 /// the payload itself.
-pub fn start(report: &StartReport, payload: &str) -> String {
+fn start(report: &StartReport, payload: &str) -> String {
     if !report.faults.is_empty() {
         return hash(&format!("malformed|{}", content(payload)));
     }
@@ -54,7 +66,7 @@ pub fn start(report: &StartReport, payload: &str) -> String {
 }
 
 /// A stop's content: transaction, station's time, meter, reason, card.
-pub fn stop(report: &StopReport, payload: &str) -> String {
+fn stop(report: &StopReport, payload: &str) -> String {
     if !report.faults.is_empty() {
         return hash(&format!("malformed|{}", content(payload)));
     }
@@ -78,8 +90,8 @@ pub fn order(step: &StepReport, payload: &str) -> i64 {
 }
 
 /// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
-pub fn second_order(step: &StepReport) -> i64 {
-    place(&self::step(step))
+pub fn second_order(submission: &Submission) -> i64 {
+    place(&content_of(submission))
 }
 
 fn place(content: &str) -> i64 {
@@ -88,7 +100,7 @@ fn place(content: &str) -> i64 {
 }
 
 /// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
-pub fn step(step: &StepReport) -> String {
+fn step(step: &StepReport) -> String {
     let instant = step.timestamp.instant(None).map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     let shown = step.shown.as_ref().map(|shown| shown.id_tag.matched());
     let words = (&step.charging_state, &step.stopped_reason, step.evse_id);

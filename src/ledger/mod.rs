@@ -60,10 +60,19 @@ pub struct Submission {
     pub payload: String,
     /// What it says.
     pub event: TransactionEvent,
+    /// The same as the station sent it, where what it means is something else.
+    pub sent: Option<Box<TransactionEvent>>,
     /// Writes the answer's payload.
     pub encode: fn(&Answer) -> String,
     /// Where the answer's payload goes once it is durable.
     pub reply: oneshot::Sender<Told>,
+}
+
+impl Submission {
+    /// What it says, as the station sent it.
+    pub fn as_sent(&self) -> &TransactionEvent {
+        self.sent.as_deref().unwrap_or(&self.event)
+    }
 }
 
 /// What a transaction message is answered once it is durable.

@@ -28,9 +28,9 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
         return of_no_transaction(book, known, submission, report);
     }
     let start_key = keys::transaction(&report.transaction);
-    let (order, second) = (keys::order(report, &submission.payload), keys::second_order(report));
+    let (order, second) = (keys::order(report, &submission.payload), keys::second_order(submission));
     // A name may be used again: what was answered before is looked for in all of its transactions.
-    let content = keys::step(report);
+    let content = keys::content_of(submission);
     let rows = book.all_by_start(station, &start_key);
     let known_step = |row: &&LedgerRow| {
         [order, second].iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == content).cloned()
@@ -80,7 +80,7 @@ fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport)
 fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
     let (told, acceptance) = told(known, submission, report, Place::Open, false);
     let payload = (submission.encode)(&told);
-    if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, keys::step(report))) {
+    if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, keys::content_of(submission))) {
         keep(book, submission, None, "step_of_no_transaction", &payload);
     }
     Told { payload, session: None, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
@@ -140,7 +140,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
         book.left(member, month);
     }
-    book.put_step(StepRow { session_id: session.id, order, key: keys::step(report), answer: payload.clone() });
+    book.put_step(StepRow { session_id: session.id, order, key: keys::content_of(submission), answer: payload.clone() });
     let number = session.id;
     let row = LedgerRow {
         session,

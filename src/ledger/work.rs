@@ -93,18 +93,18 @@ impl Work {
             }
             let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
             match &submission.event {
-                TransactionEvent::Start(report) => {
-                    wanted.start_keys.push((station.clone(), keys::start(report, &submission.payload)));
+                TransactionEvent::Start(_) => {
+                    wanted.start_keys.push((station.clone(), keys::content_of(submission)));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
                 TransactionEvent::Stop(report) => {
-                    wanted.stop_keys.push((station.clone(), keys::stop(report, &submission.payload)));
+                    wanted.stop_keys.push((station.clone(), keys::content_of(submission)));
                     wanted.sessions.extend(named(report.transaction_id));
                 }
                 TransactionEvent::Step(report) => {
                     let key = keys::transaction(&report.transaction);
                     wanted.steps.push((station.clone(), key.clone(), keys::order(report, &submission.payload)));
-                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(report)));
+                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(submission)));
                     wanted.start_keys.push((station.clone(), key));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
@@ -125,7 +125,7 @@ impl Work {
 /// The card that a message names.
 pub fn tag(submission: &Submission) -> Option<IdTag> {
     match &submission.event {
-        TransactionEvent::Start(report) => Some(IdTag::new(&report.id_tag)),
+        TransactionEvent::Start(report) => Some(IdTag::new(report.card())),
         TransactionEvent::Stop(report) => report.id_tag.clone(),
         TransactionEvent::Step(report) => report.shown.as_ref().map(|shown| shown.id_tag.clone()),
         TransactionEvent::Meter(_) => None,

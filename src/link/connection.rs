@@ -18,6 +18,7 @@ use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use super::Link;
 use super::handshake::Entering;
+use super::onboarding::Onboarding;
 use super::outgoing::Outgoing;
 use super::refused::{Content, Refused};
 use super::socket::Socket;
@@ -27,6 +28,7 @@ use crate::cluster::{Fence, OutgoingCall, Seat};
 use crate::directory::Answering;
 use crate::domain::ids::{SessionId, StationId};
 use crate::domain::instant::Heard;
+use crate::domain::station::Quirk;
 use crate::ledger::Opening;
 use crate::ocpp::event::StationEvent;
 use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
@@ -54,6 +56,8 @@ struct Handled {
     text: String,
     content: Content,
     is_refused: bool,
+    /// Whether it answers a boot message.
+    is_boot: bool,
     /// Dropped with the rest once the answer is written: what is to follow it may.
     _written: oneshot::Sender<()>,
     _under_way: Answering,
@@ -99,6 +103,8 @@ struct Connection {
     station: StationId,
     protocol: Protocol,
     connected_since: DateTime<Utc>,
+    /// Between pings; `None`: none are sent.
+    ping_interval: Option<Duration>,
     seat: Seat,
     fence: Fence,
     waiting: VecDeque<Waiting>,
@@ -106,7 +112,7 @@ struct Connection {
     outgoing: Outgoing,
     refused: Refused,
     last_heard: Instant,
-    onboarding: Option<tokio::task::AbortHandle>,
+    onboarding: Option<Onboarding>,
     noise: u64,
 }
 
@@ -125,7 +131,9 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
     let seat = link.seats.seat(&station, admitted.protocol.subprotocol(), fence.clone(), now);
     info!(station_id = %station, protocol = admitted.protocol.subprotocol(), "a station connected");
     metrics::gauge!("juden_connections").increment(1);
+    let may_ping = !admitted.station.quirks.contains(&Quirk::NoPings);
     let mut connection = Connection {
+        ping_interval: link.settings.ping_interval.filter(|_| may_ping),
         link,
         station,
         protocol: admitted.protocol,
@@ -162,7 +170,7 @@ impl Connection {
     }
 
     async fn serve(&mut self, socket: &mut Socket) -> End {
-        let mut ping = interval(self.link.settings.ping_interval.unwrap_or(Duration::from_secs(86_400)));
+        let mut ping = interval(self.ping_interval.unwrap_or(Duration::from_secs(86_400)));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
         loop {
@@ -174,7 +182,7 @@ impl Connection {
                 Wake::Answer(answer) => {
                     self.handling = None;
                     self.refused.answered(answer.content, answer.is_refused);
-                    self.onboard_once();
+                    self.onboard_once(answer.is_boot);
                     self.send(socket, Message::text(answer.text.as_str())).await
                 }
                 Wake::Command(call) => {
@@ -204,7 +212,7 @@ impl Connection {
             answer = handled(&mut self.handling) => Wake::Answer(answer),
             Some(call) = self.seat.calls.recv(), if self.outgoing.is_free() => Wake::Command(call),
             () = sleep_until(deadline), if !self.outgoing.is_free() => Wake::CommandTimeout,
-            _ = ping.tick(), if settings.ping_interval.is_some() => Wake::Ping,
+            _ = ping.tick(), if self.ping_interval.is_some() => Wake::Ping,
             () = sleep_until(self.last_heard + settings.idle_timeout) => Wake::Idle,
             _ = self.seat.replaced.wait_for(|replaced| *replaced) => Wake::Replaced,
         }
@@ -302,7 +310,7 @@ impl Connection {
             let (app, station) = (self.link.app.clone(), self.station.clone());
             let content = Content::of(&call.action, &call.payload);
             let plainly = self.refused.is_looping(content) && self.protocol.has_empty_answer(&call.action);
-            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, plainly);
+            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, Judged { content, plainly });
             self.handling = Some((id, Box::pin(handling.instrument(span))));
         }
     }
@@ -341,21 +349,19 @@ impl Connection {
         }
     }
 
-    /// After the first answer, what Juden wants to know of the station is asked, some time later.
-    fn onboard_once(&mut self) {
+    /// After the first answer, what Juden wants to know of the station is asked, some time later. A boot message begins
+    /// that time anew: some stations tell states first, and leave when they are asked anything before they have booted.
+    fn onboard_once(&mut self, has_booted: bool) {
+        self.onboarding.take_if(|onboarding| has_booted && onboarding.begins_anew());
         if self.onboarding.is_none() {
-            let delay = self.link.settings.onboarding_delay;
-            let (app, station) = (self.link.app.clone(), self.station.clone());
-            self.onboarding = Some(tokio::spawn(async move { app.onboard(&station, delay).await }).abort_handle());
+            self.onboarding = Some(Onboarding::begin(&self.link.app, &self.station, self.link.settings.onboarding_delay));
         }
     }
 
     /// Ends the connection: what is being handled is answered still, the rest the station keeps.
     async fn end(mut self, mut socket: Socket, end: End) {
         self.outgoing.disconnected();
-        if let Some(onboarding) = self.onboarding.take() {
-            onboarding.abort();
-        }
+        self.onboarding = None;
         if let End::Close(code, why) = end {
             if self.handling.is_some()
                 && let Ok(answer) = timeout(LAST_CALL, handled(&mut self.handling)).await
@@ -387,7 +393,13 @@ async fn handled(handling: &mut Option<(MessageId, Handling)>) -> Handled {
     }
 }
 
-/// Handles one call: its answer's frame. `plainly`: what was refused again and again is only told to be heard.
+/// What a call is, and whether it is one that was refused again and again: it is only told that it was heard.
+struct Judged {
+    content: Content,
+    plainly: bool,
+}
+
+/// Handles one call: its answer's frame.
 async fn handle(
     app: Arc<App>,
     station: StationId,
@@ -395,20 +407,18 @@ async fn handle(
     fence: Fence,
     call: Waiting,
     heard: Heard,
-    plainly: bool,
+    judged: Judged,
 ) -> Handled {
     let under_way = Answering::begin(&app.cards);
-    let content = Content::of(&call.action, &call.payload);
     let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
     let began = Instant::now();
     // A station may name whatever action it likes: only those that are known are told by name.
     let known = protocol.served(&call.action);
     let known_as = known.unwrap_or("other");
-    let mut starts = false;
-    let mut is_refused = false;
+    let (mut starts, mut is_boot, mut is_refused) = (false, false, false);
     let (written, is_written) = oneshot::channel();
     let answered = async {
-        if plainly {
+        if judged.plainly {
             metrics::counter!("juden_frames_ignored_total", "why" => "a call that is refused again and again").increment(1);
             app.oddities.note(&station, "a call that is refused again and again");
             is_refused = true;
@@ -417,6 +427,7 @@ async fn handle(
         let decoded = protocol.decode(&call.action, payload)?;
         note_session(decoded.event.session_number());
         starts = decoded.event.is_start();
+        is_boot = matches!(decoded.event, StationEvent::Boot(_));
         let record = app.stations.find(&station).await.ok().flatten();
         let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
         let incoming = Incoming {
@@ -458,7 +469,7 @@ async fn handle(
             frame::error_text(&call.id, &error, protocol)
         }
     };
-    Handled { text, content, is_refused, _written: written, _under_way: under_way }
+    Handled { text, content: judged.content, is_refused, is_boot, _written: written, _under_way: under_way }
 }
 
 /// Names the session in the span of the call that is being handled.

@@ -95,9 +95,9 @@ pub async fn answer(
     };
     let believed = terminator::told(&link.settings.terminators, request.headers(), peer);
     let (transport, peer) = believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
-    let identity = identity(request.uri().path());
+    let identity = identity(request.uri().path(), request.uri().query());
     let credentials = credentials(request.headers());
-    let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default());
+    let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default().to_lowercase());
     link.throttle.wait(&throttle_key).await;
     let admitted = match &identity {
         None => Ok(Err(Denied::BadIdentity)),
@@ -184,11 +184,30 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     (upgrades && version).then(|| key.to_owned())
 }
 
-/// The last segment of the path that is not empty, percent-decoded.
-fn identity(path: &str) -> Option<String> {
-    let segment = path.split('/').rfind(|segment| !segment.is_empty())?;
+/// Names under which a query tells an identity.
+const QUERY_NAMES: [&str; 4] = ["id", "identity", "chargePointId", "chargingStationId"];
+
+/// The last segment of the path that is not empty, percent-decoded; that of the query, where the path is the endpoint alone.
+fn identity(path: &str, query: Option<&str>) -> Option<String> {
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (first, last) = (segments.next(), segments.next_back());
+    let told = || {
+        let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
+        let mut told = pairs.filter(|(name, value)| QUERY_NAMES.contains(name) && !value.is_empty());
+        told.next().map(|(_, value)| value)
+    };
+    let segment = match (first, last) {
+        (_, Some(last)) => last,
+        // The endpoint's own name is a station's too, where the query tells none.
+        (Some(ENDPOINT), None) => told().unwrap_or(ENDPOINT),
+        (Some(only), None) => only,
+        (None, None) => told()?,
+    };
     percent_decode_str(segment).decode_utf8().ok().map(|identity| identity.into_owned())
 }
+
+/// The path of the endpoint.
+const ENDPOINT: &str = "ocpp";
 
 fn credentials(headers: &HeaderMap) -> Credentials {
     let basic = headers.get(header::AUTHORIZATION).and_then(|value| {
@@ -216,8 +235,24 @@ mod tests {
             ("/ocpp/%E5%85%85", Some("充")),
             ("/ocpp/%FF", None),
             ("/", None),
+            ("/ocpp", Some("ocpp")),
         ] {
-            assert_eq!(identity(path).as_deref(), expected, "{path}");
+            assert_eq!(identity(path, None).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_query_names_the_identity_only_where_the_path_does_not() {
+        for (path, query, expected) in [
+            ("/ocpp", "id=CP1", Some("CP1")),
+            ("/ocpp/", "token=x&chargePointId=RDAM%20123", Some("RDAM 123")),
+            ("/", "identity=CP1", Some("CP1")),
+            ("/ocpp/CP1", "id=CP2", Some("CP1")),
+            ("/CP1", "id=CP2", Some("CP1")),
+            ("/ocpp", "id=", Some("ocpp")),
+            ("/", "name=CP1", None),
+        ] {
+            assert_eq!(identity(path, Some(query)).as_deref(), expected, "{path}?{query}");
         }
     }
 

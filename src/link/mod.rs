@@ -3,6 +3,7 @@
 mod connection;
 mod deflate;
 mod handshake;
+mod onboarding;
 mod outgoing;
 mod refused;
 mod socket;

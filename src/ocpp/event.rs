@@ -1,9 +1,11 @@
 //! What stations say and are told, free of OCPP's versions.
 
 use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 
+pub use super::command::{ListEntry, ListStanding, StationCommand};
 pub use super::further::Further;
-use crate::authority::CertificateKind;
+use crate::authority::{CertificateKind, VehicleAsk};
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{IdTag, MemberId, SessionId};
 use crate::domain::instant::Reported;
@@ -31,8 +33,38 @@ pub enum StationEvent {
     Report(Report),
     /// A request to have a key signed; it is kept as a report, too.
     Sign(SignReport),
+    /// A question about a vehicle's certificate; it is kept as a report, too.
+    Vehicle(VehicleAsk),
+    /// A card that a vehicle shows with its contract certificate.
+    Contract(Shown),
+    /// What a vehicle needs; it is kept as a report, too.
+    EvNeeds(EvNeeds),
+    /// How a vehicle means to charge; it is kept as a report, too.
+    EvSchedule(EvSchedule),
     /// A message of a transaction: answered only once it is durable.
     Transaction(TransactionEvent),
+}
+
+/// What a vehicle needs (OCPP 2.0.1 K15).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvNeeds {
+    /// At which EVSE.
+    pub evse_id: i64,
+    /// The power that it takes at most, in watts, where it says so.
+    pub most_w: Option<i64>,
+    /// When it departs, where it says so.
+    pub departs_at: Option<DateTime<Utc>>,
+}
+
+/// How a vehicle means to charge (OCPP 2.0.1 K15, K16).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvSchedule {
+    /// At which EVSE.
+    pub evse_id: i64,
+    /// The unit of its limits: `W` or `A`.
+    pub unit: String,
+    /// The most of them.
+    pub most: Option<Decimal>,
 }
 
 /// What was shown to a station's reader.
@@ -62,6 +94,13 @@ pub struct Report {
     pub more: bool,
     /// What it says besides.
     pub news: News,
+}
+
+impl Report {
+    /// One that says nothing but itself.
+    pub const fn plain() -> Self {
+        Self { request_id: None, seq_no: None, more: false, news: News::None }
+    }
 }
 
 /// A request to have a station's key signed.
@@ -143,6 +182,8 @@ pub struct StartReport {
     pub connector_id: Option<i64>,
     /// The card as sent; empty when none was.
     pub id_tag: String,
+    /// The card that we had it start with, where it tells that one cut short or made longer.
+    pub meant: Option<String>,
     /// The station's time.
     pub timestamp: Reported,
     /// The meter's register.
@@ -189,6 +230,13 @@ impl TransactionEvent {
             Self::Start(_) | Self::Stop(_) => true,
             Self::Meter(_) => false,
         }
+    }
+}
+
+impl StartReport {
+    /// The card that it starts with.
+    pub fn card(&self) -> &str {
+        self.meant.as_deref().unwrap_or(&self.id_tag)
     }
 }
 
@@ -274,6 +322,15 @@ pub enum Answer {
     },
     /// To a request that is done or not.
     Accepted(bool),
+    /// To a question about a vehicle's certificate; `None`: nobody answers it.
+    Vehicle(Option<String>),
+    /// To a card that a vehicle shows with its certificate.
+    Contract {
+        /// About the card.
+        tag: TagAnswer,
+        /// About the certificate, in the standard's word; `None`: nobody knows.
+        certificate: Option<String>,
+    },
     /// To a vendor's message: no vendor is known.
     UnknownVendor,
     /// To everything else.
@@ -318,96 +375,6 @@ pub struct DriverDisplay {
     pub cost: Option<Yen>,
     /// A text for the driver and its language (RFC 5646).
     pub message: Option<(&'static str, String)>,
-}
-
-/// A card in a local authorization list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListEntry {
-    /// What readers read from it.
-    pub id_tag: String,
-    /// The type that readers tell it under, in versions that have one.
-    pub kind: Option<&'static str>,
-    /// Whether it stands there as blocked; else it is taken out.
-    pub blocked: bool,
-}
-
-/// What a station is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StationCommand {
-    /// Start a transaction.
-    RemoteStart {
-        /// With this card.
-        id_tag: String,
-        /// At this connector.
-        connector_id: Option<i64>,
-    },
-    /// Stop a transaction.
-    RemoteStop {
-        /// This one.
-        session: SessionId,
-        /// The name that the station gave it, where it did.
-        transaction: Option<String>,
-    },
-    /// Restart.
-    Reset {
-        /// At once, without stopping transactions gracefully.
-        hard: bool,
-    },
-    /// Release a plug.
-    UnlockConnector {
-        /// Of this connector.
-        connector_id: i64,
-    },
-    /// Forget which cards were accepted.
-    ClearCache,
-    /// Tell the version of the local authorization list.
-    GetListVersion,
-    /// Change the local authorization list, or replace it.
-    UpdateList {
-        /// The version that the list has then.
-        version: i64,
-        /// Whether it replaces the list.
-        full: bool,
-        /// What is to be in it, or no longer.
-        entries: Vec<ListEntry>,
-    },
-    /// Send a message.
-    TriggerMessage {
-        /// Which, as the station's version names it.
-        requested_message: String,
-        /// For this connector.
-        connector_id: Option<i64>,
-    },
-    /// Serve or close.
-    ChangeAvailability {
-        /// This connector; 0 is the whole station.
-        connector_id: i64,
-        /// Serve.
-        operative: bool,
-    },
-    /// Tell settings.
-    GetConfiguration {
-        /// These; all when empty.
-        keys: Vec<String>,
-    },
-    /// Change a setting.
-    ChangeConfiguration {
-        /// Which.
-        key: String,
-        /// To what.
-        value: String,
-    },
-    /// What a charger does not do every day.
-    Further(Further),
-    /// A vendor's own message.
-    DataTransfer {
-        /// Whose.
-        vendor_id: String,
-        /// Which.
-        message_id: Option<String>,
-        /// What.
-        data: Option<String>,
-    },
 }
 
 impl StationEvent {

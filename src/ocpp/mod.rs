@@ -5,6 +5,7 @@
 //! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
 mod charging_profile;
+pub mod command;
 pub mod event;
 pub mod fields;
 pub mod frame;

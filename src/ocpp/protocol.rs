@@ -1,8 +1,10 @@
 //! The versions of OCPP that are spoken, behind one face.
 
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::event::{Answer, DriverDisplay, StationCommand, StationEvent};
+use super::event::{Answer, DriverDisplay, EvNeeds, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
 use super::{charging_profile, limits, v16, v201};
@@ -147,6 +149,22 @@ impl Protocol {
         match self {
             Self::V16 => None,
             Self::V201 => Some(v201::display::cost_command(transaction, cost)),
+        }
+    }
+
+    /// The profile that lets a transaction's vehicle have so much, in versions that hear of vehicles' needs.
+    pub fn ev_profile(self, number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Option<Value> {
+        match self {
+            Self::V16 => None,
+            Self::V201 => Some(v201::ev_charging::profile(number, transaction, needs, limit_w, now)),
+        }
+    }
+
+    /// What a command that was sent lets an EVSE's vehicle have at most: the unit, and how much of it.
+    pub fn ev_allowed(self, action: &str, payload: &Value, evse_id: i64) -> Option<(String, Decimal)> {
+        match self {
+            Self::V201 if action == "SetChargingProfile" => v201::ev_charging::allowed(payload, evse_id),
+            Self::V16 | Self::V201 => None,
         }
     }
 

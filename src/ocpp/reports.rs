@@ -5,7 +5,7 @@ use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport,
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
-use crate::authority::CertificateKind;
+use crate::authority::{CertificateKind, VehicleAsk};
 
 /// What a report must have.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,11 @@ pub fn read(
     };
     fields.check()?;
     Ok(Decoded { event: StationEvent::Report(report), encode })
+}
+
+/// Reads a question about a vehicle's certificate.
+pub fn asked(payload: Payload<'_>, needs: &[Needs], ask: VehicleAsk, encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
+    kept(payload, needs, encode).map(|decoded| Decoded { event: StationEvent::Vehicle(ask), ..decoded })
 }
 
 /// Reads a request to have a key signed.

@@ -72,6 +72,8 @@ pub struct Delivery {
     pub state: DeliveryState,
     /// By which means it was told last: `local_list`, `clear_cache`.
     pub means: Option<String>,
+    /// Whether its list is to hold the card as accepted while it is not blocked.
+    pub listed: bool,
     /// How often it was tried.
     pub tries: i64,
     /// Since when it is to learn it; never the same twice for a card and station.
@@ -91,27 +93,36 @@ pub struct Told {
     pub at: DateTime<Utc>,
     /// Not to be tried again before.
     pub next_try_at: DateTime<Utc>,
+    /// Whether it is of a whole list: it holds whatever was known before.
+    pub whole: bool,
 }
 
 /// Exposures and deliveries.
 #[async_trait]
 pub trait BlockStore: Send + Sync {
-    /// Every station where a card was accepted is to learn this of it from now on, unless what that rests on
-    /// was changed since. What a station already learnt, or never needs to, stays. The stations that are still
+    /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has
+    /// the card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never needs to, stays. The stations that are still
     /// to learn it.
     async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
     /// What stations are to learn, or learnt, of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
-    /// What a station is still to learn, the oldest first.
+    /// What a station is still to learn: blocks before all else, the oldest first.
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
-    /// Cards that a station's list is to hold as blocked, known to it or not, the newest first.
-    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
+    /// Cards that a station's list is to hold, known to it or not: first those that are blocked, then those that it is to
+    /// hold as accepted; the newest first.
+    async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
     /// Of these stations, those that are to be told something now.
     async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>>;
     /// From now on the stations' lists may hold what these deliveries say, whatever is heard of it. Those that
     /// still hold; what something else took the place of is not to be sent.
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>>;
-    /// Keeps what became of deliveries, unless something else is to be learnt since.
+    /// Everything that a station's list was sent, and is to hold, is to be told again.
+    async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;
+    /// What a station had no list for is to be told again: it may have one now.
+    async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;
+    /// Whether a station's list is to hold cards as accepted.
+    async fn has_listed(&self, station: &StationId) -> Stored<bool>;
+    /// Keeps what became of deliveries that wait, or of all of them, unless something else is to be learnt since.
     async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()>;
     /// Cards to be looked at again by now, at most `limit`.
     async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>>;

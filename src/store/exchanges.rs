@@ -15,6 +15,9 @@ pub const REPORTS_KEPT: i64 = 5_000;
 /// Variables of one station's device model that are kept; further ones are passed over.
 pub const VARIABLES_KEPT: i64 = 20_000;
 
+/// Commands of one station among which those of an action are looked for.
+pub const COMMANDS_SEARCHED: i64 = 2_000;
+
 /// A variable of a station's device model, and when it was told.
 #[derive(Debug, Clone)]
 pub struct KeptVariable {
@@ -78,6 +81,8 @@ pub trait ExchangeStore: Send + Sync {
     async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>>;
     /// The variables of a station's device model, in the order of their names. The page goes on behind `component|variable`.
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>>;
+    /// The newest commands with these actions among the last [`COMMANDS_SEARCHED`] that a station was sent.
+    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>>;
     /// The commands that a station was sent.
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>>;
 }

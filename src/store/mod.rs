@@ -11,22 +11,21 @@ pub mod open;
 pub mod postgres;
 pub mod records;
 mod schema;
+pub mod sites;
 pub mod sqlite;
+mod stations;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgDatabaseError;
 
-use crate::domain::authorization::{CardFile, Place};
+use crate::domain::authorization::CardFile;
 use crate::domain::card::CardEvent;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use crate::domain::instant::Zone;
 use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
-use crate::domain::programme::Programme;
 use crate::domain::provision::Consent;
 use crate::domain::session::{Decision, Session};
-use crate::domain::station::{Availability, BootReport, ConnectorSite, Registration};
 
 pub use billing::BillingStore;
 pub use blocks::BlockStore;
@@ -34,6 +33,8 @@ pub use exchanges::ExchangeStore;
 pub use ledger::LedgerStore;
 pub use nodes::NodeRun;
 pub use records::RecordStore;
+pub use sites::SiteStore;
+pub use stations::{Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -82,126 +83,6 @@ pub struct Page {
     pub after: Option<String>,
     /// How many at most.
     pub limit: i64,
-}
-
-/// A station as registered, and what it last said of itself.
-#[derive(Debug, Clone)]
-pub struct StationRecord {
-    /// Its identity.
-    pub id: StationId,
-    /// The site it stands at.
-    pub site: String,
-    /// Its password's hash; `None`: it has none.
-    pub password_hash: Option<String>,
-    /// Whether the password may also come as the hex text of its bytes.
-    pub accept_hex_password: bool,
-    /// The one security profile that it may use, 0 to 3.
-    pub security_profile: u8,
-    /// What it was told to come with, and has not come with yet.
-    pub next: NextCredentials,
-    /// The protocol assumed where it names none in its handshake.
-    pub default_protocol: Option<String>,
-    /// Its zone, for times without one, as the operator wrote it.
-    pub time_zone: Option<String>,
-    /// What its boot message is answered.
-    pub registration: Registration,
-    /// Whether it can be used.
-    pub availability: Availability,
-    /// Its connectors.
-    pub connectors: Vec<ConnectorRecord>,
-    /// Its last boot message.
-    pub boot: Option<BootReport>,
-    /// The station's word for its own state, told for connector 0.
-    pub status: Option<String>,
-    /// The station's word for its own error.
-    pub error_code: Option<String>,
-    /// When it was last heard over an earlier connection.
-    pub last_seen_at: Option<DateTime<Utc>>,
-    /// Its settings as it last told them, a JSON object; empty before it did.
-    pub configuration: Option<String>,
-    /// The firmware that told them.
-    pub configuration_firmware: Option<String>,
-    /// Whether Juden may switch on what its local authorization list needs.
-    pub may_configure: bool,
-    /// The connection that was last opened, unless it ended.
-    pub connected: Option<Connected>,
-}
-
-/// What a station was told to come with from its next connection on. Until it has, what it came with before is right
-/// too: it may not have taken it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct NextCredentials {
-    /// The hash of its next password.
-    pub password_hash: Option<String>,
-    /// Its next security profile.
-    pub security_profile: Option<u8>,
-    /// Whether it takes the password with its next start only: until then it comes with the old one.
-    pub after_reboot: bool,
-}
-
-/// A station's connection, as the node that holds it kept it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connected {
-    /// The run of that node.
-    pub node: NodeRun,
-    /// The protocol that is spoken.
-    pub protocol: String,
-    /// Since when.
-    pub since: DateTime<Utc>,
-}
-
-impl StationRecord {
-    /// Its zone.
-    pub fn zone(&self) -> Option<Zone> {
-        self.time_zone.as_deref().and_then(Zone::parse)
-    }
-
-    /// What an authorization there finds: the site's standing with the programme, then whether the
-    /// charger can be used (rows 6 and 7 of the ladder).
-    pub fn place(&self, programme: &Programme, at: DateTime<Utc>) -> Place {
-        match programme.place(&self.site, at) {
-            Place::Open if self.availability != Availability::Open || self.registration != Registration::Accepted => Place::Unavailable,
-            place => place,
-        }
-    }
-
-    /// A listed connector's site data.
-    pub fn connector_site(&self, connector_id: i64) -> Option<ConnectorSite> {
-        self.connectors.iter().find(|connector| connector.connector_id == connector_id).map(|connector| connector.site)
-    }
-}
-
-/// A connector as registered, and its last state.
-#[derive(Debug, Clone)]
-pub struct ConnectorRecord {
-    /// Its number at the station.
-    pub connector_id: i64,
-    /// Class, power, limit.
-    pub site: ConnectorSite,
-    /// The station's word for its state.
-    pub status: Option<String>,
-    /// The station's word for its error.
-    pub error_code: Option<String>,
-}
-
-/// Stations.
-#[async_trait]
-pub trait StationStore: Send + Sync {
-    /// Registers a station, or changes what is registered. `true`: it is new. States, boot and
-    /// configuration are kept.
-    async fn put_station(&self, station: &StationRecord) -> Stored<bool>;
-    /// A station.
-    async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>>;
-    /// Stations in order of their identity.
-    async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>>;
-    /// Keeps the settings that a station told, with the firmware that told them.
-    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()>;
-    /// Keeps what a station is told to come with.
-    async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()>;
-    /// Keeps what a station came with, and what it is still to come with.
-    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()>;
-    /// The open session at each connector of stations.
-    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>>;
 }
 
 /// A card to put in stock.
@@ -375,6 +256,10 @@ pub trait SessionStore: Send + Sync {
     async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>>;
     /// The ended sessions of a card that touch a span of time.
     async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>>;
+    /// A station's sessions that started within a span of time, the earliest first, at most `limit`.
+    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>>;
+    /// A station's newest session with a start's content.
+    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>>;
     /// The messages that a session came from, at most `limit`.
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// The whole journal after an entry, in order.
@@ -454,11 +339,29 @@ pub trait OperationStore: Send + Sync {
 
 /// Everything that an engine offers.
 pub trait Store:
-    StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + ExchangeStore + LedgerStore + BlockStore
+    StationStore
+    + MemberStore
+    + SessionStore
+    + BillingStore
+    + RecordStore
+    + OperationStore
+    + ExchangeStore
+    + LedgerStore
+    + BlockStore
+    + SiteStore
 {
 }
 
 impl<T> Store for T where
-    T: StationStore + MemberStore + SessionStore + BillingStore + RecordStore + OperationStore + ExchangeStore + LedgerStore + BlockStore
+    T: StationStore
+        + MemberStore
+        + SessionStore
+        + BillingStore
+        + RecordStore
+        + OperationStore
+        + ExchangeStore
+        + LedgerStore
+        + BlockStore
+        + SiteStore
 {
 }

@@ -318,7 +318,7 @@ async fn what_was_seen_of_a_card_before_it_changed_recalls_nothing() {
     for reach in [Reach::Allow, Reach::Block] {
         store.recall(&card, reach, first[0].since, &seen).await.unwrap();
     }
-    let told = Told { state: DeliveryState::Delivered, means: Some("clear_cache"), at: now, next_try_at: now };
+    let told = Told { state: DeliveryState::Delivered, means: Some("clear_cache"), at: now, next_try_at: now, whole: false };
     store.save_told(&first, &told).await.unwrap();
     assert!(store.begin_listing(&first).await.unwrap().is_empty());
     assert_eq!(delivery(&server, &number, "CP1").await, "block pending -");

@@ -14,6 +14,7 @@ mod commands;
 mod deliveries;
 mod deploy;
 mod displays;
+mod effects;
 mod engine;
 mod examples;
 #[path = "../../benches/common/fill.rs"]
@@ -33,12 +34,14 @@ mod mistakes;
 mod months;
 mod newer;
 mod newer_station;
+mod onboarding;
 #[path = "../common/ports.rs"]
 mod ports;
 mod rebuild;
 mod refusals;
 mod repeats;
 mod sharing;
+mod site_lists;
 mod spans;
 mod stops;
 mod stores;

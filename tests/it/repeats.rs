@@ -34,6 +34,27 @@ async fn a_start_repeated_before_and_after_stop_and_restart_and_weeks_later_is_o
 }
 
 #[tokio::test]
+async fn a_repeat_is_the_same_message_whatever_is_registered_of_the_station_meanwhile() {
+    let server = TestServer::at("2024-06-10T00:00:00Z").await;
+    server.station("CP1").await;
+    server.member_with_card("simple", "04A2B3C4").await;
+    let mut socket = server.socket("CP1").await;
+    let message = start("C4B3A204", "2024-06-10T00:00:00Z", 5);
+    let first = socket.call("StartTransaction", message.clone()).await;
+    assert_eq!(status(&first), "Invalid", "read as it is told, it is nobody's");
+    server.station_as("CP1", &json!({"quirks": ["reversed_id_tags", "energy_in_kwh"]})).await;
+    assert_eq!(socket.call("StartTransaction", message.clone()).await[2], first[2]);
+    let mut ended = stop(transaction(&first), "2024-06-10T00:00:01Z", 50);
+    ended["idTag"] = json!("C4B3A204");
+    let told = socket.call("StopTransaction", ended.clone()).await;
+    server.station_as("CP1", &json!({"quirks": []})).await;
+    assert_eq!(socket.call("StopTransaction", ended).await[2], told[2]);
+    assert_eq!(socket.call("StartTransaction", message).await[2], first[2]);
+    let sessions = server.sessions_at("CP1").await;
+    assert!(sessions.len() == 1 && !has_flag(&sessions[0], "stop_differs"), "{sessions:?}");
+}
+
+#[tokio::test]
 async fn another_connector_card_time_or_meter_is_another_session() {
     let server = TestServer::at("2024-06-10T00:00:00Z").await;
     server.station("CP1").await;

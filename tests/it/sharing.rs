@@ -146,7 +146,7 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     expected.sort();
     sorted.sort();
     assert_eq!(sorted, expected);
-    store.put_station(&station("S1")).await.unwrap();
+    store.put_station(&station("S1"), now()).await.unwrap();
     let pulse = one.pulse(&me, applied, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
     assert_eq!(pulse.changes, [Changed::Station(station_id("S1"))]);
     let again = one.pulse(&me, 0, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();

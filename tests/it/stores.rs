@@ -59,12 +59,15 @@ pub fn station(text: &str) -> StationRecord {
         availability: Availability::default(),
         connectors: Vec::new(),
         boot: None,
+        booted_at: None,
         status: None,
         error_code: None,
         last_seen_at: None,
         configuration: None,
         configuration_firmware: None,
         may_configure: false,
+        quirks: std::collections::BTreeSet::new(),
+        not_done: None,
         connected: None,
     }
 }
@@ -171,7 +174,7 @@ async fn of_changes_that_rest_on_the_same_state_one_is_made() {
 async fn facts_find_sessions_by_every_key() {
     let database = Database::new().await;
     let store = database.store().await;
-    store.put_station(&station("S1")).await.unwrap();
+    store.put_station(&station("S1"), now()).await.unwrap();
     let rows = vec![session(1, "S1", "T1", None), session(2, "S2", "T2", None), session(3, "S3", "T3", None), session(4, "S4", "T4", None)];
     commit(store.as_ref(), "run", 1, Batch { sessions: rows.clone(), ..Batch::default() }).await;
     let wanted = Wanted {
@@ -192,7 +195,7 @@ async fn facts_find_sessions_by_every_key() {
 async fn notes_of_one_batch_leave_the_last_word() {
     let database = Database::new().await;
     let store = database.store().await;
-    store.put_station(&station("S1")).await.unwrap();
+    store.put_station(&station("S1"), now()).await.unwrap();
     let open =
         |fence, node: &str| OpenRow { station_id: station_id("S1"), node: NodeRun(node.into()), protocol: "ocpp1.6", since: now(), fence };
     let note = |seconds, note| NoteRow { station_id: station_id("S1"), at: now() + TimeDelta::seconds(seconds), note };
@@ -253,7 +256,7 @@ async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
 async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
     let database = Database::new().await;
     let store = database.store().await;
-    store.put_station(&station("S1")).await.unwrap();
+    store.put_station(&station("S1"), now()).await.unwrap();
     let mut row = session(1, "S1", "A\0B", None);
     row.session.start.reported = "20\0".into();
     let journal = JournalRow {
@@ -337,7 +340,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     database
         .run(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (90, 'wider', true, '', 0);
-             INSERT INTO schema_readable (version, readable_from) VALUES (90, 5)",
+             INSERT INTO schema_readable (version, readable_from) VALUES (90, 6)",
         )
         .await;
     database.opened().await.check_schema(&database.url()).await.unwrap();
@@ -345,7 +348,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     let opened = juden::store::open::open(&database.url()).await.unwrap();
     for refused in [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await] {
         let told = refused.unwrap_err().to_string();
-        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 5"), "{told}");
+        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 6"), "{told}");
     }
 }
 

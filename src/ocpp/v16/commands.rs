@@ -9,7 +9,8 @@ use rust_ocpp::v1_6::messages::{
 use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
 use serde_json::{Map, Value, json};
 
-use crate::ocpp::event::{ListEntry, StationCommand};
+use super::tag_info;
+use crate::ocpp::event::{ListEntry, ListStanding, StationCommand};
 use crate::ocpp::protocol::CredentialsSet;
 
 /// The longest id tag (OCPP 1.6 section 7.28).
@@ -42,9 +43,10 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
         StationCommand::ClearCache => written("ClearCache", &ClearCacheRequest {}),
         StationCommand::GetListVersion => ("GetLocalListVersion", json!({})),
         StationCommand::UpdateList { version, full, entries } => {
-            let entry = |one: &ListEntry| match one.blocked {
-                true => json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}}),
-                false => json!({"idTag": one.id_tag}),
+            let entry = |one: &ListEntry| match &one.standing {
+                ListStanding::Accepted(answer) => json!({"idTag": one.id_tag, "idTagInfo": tag_info::encode(answer)}),
+                ListStanding::Blocked => json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}}),
+                ListStanding::Absent => json!({"idTag": one.id_tag}),
             };
             let list: Vec<Value> = entries.iter().map(entry).collect();
             let update = if *full { "Full" } else { "Differential" };
@@ -132,8 +134,8 @@ mod tests {
                 version: 1,
                 full: false,
                 entries: vec![
-                    ListEntry { id_tag: "A".into(), kind: None, blocked: true },
-                    ListEntry { id_tag: "B".into(), kind: None, blocked: false },
+                    ListEntry { id_tag: "A".into(), kind: None, standing: ListStanding::Blocked },
+                    ListEntry { id_tag: "B".into(), kind: None, standing: ListStanding::Absent },
                 ],
             },
             StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },

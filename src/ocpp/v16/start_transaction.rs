@@ -21,6 +21,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let report = StartReport {
         connector_id,
         id_tag: id_tag.unwrap_or_default(),
+        meant: None,
         timestamp: timestamp.map_or(Reported::missing(), |text| timestamp::read(&text)),
         meter_start,
         faults: if is_whole { Vec::new() } else { fields.faults() },

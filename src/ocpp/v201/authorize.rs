@@ -1,5 +1,5 @@
-//! Authorize: a token was shown (OCPP 2.0.1 C01). No contract certificates are known: whoever shows one is told so, and
-//! judged by the token.
+//! Authorize: a token was shown (OCPP 2.0.1 C01). A vehicle shows its contract certificate beside it (C07); where nobody
+//! judges that, it is told so, and judged by the token alone.
 
 use serde_json::json;
 
@@ -8,6 +8,13 @@ use crate::ocpp::event::{Answer, StationEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
 
+/// The word for a certificate, and a token, that is good.
+const GOOD: &str = "Accepted";
+
+/// The standard's words for a contract certificate.
+const WORDS: [&str; 7] =
+    [GOOD, "SignatureError", "CertificateExpired", "CertificateRevoked", "NoCertificateAvailable", "CertChainError", "ContractCancelled"];
+
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let mut token = fields.required_object("idToken");
@@ -15,8 +22,10 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let has_certificate = fields.has("certificate") || fields.has("iso15118CertificateHashData");
     fields.check()?;
     token.check()?;
-    let encode = if has_certificate { with_certificate } else { encode };
-    Ok(Decoded { event: StationEvent::Authorize(shown), encode })
+    Ok(match has_certificate {
+        true => Decoded { event: StationEvent::Contract(shown), encode: with_certificate },
+        false => Decoded { event: StationEvent::Authorize(shown), encode },
+    })
 }
 
 fn encode(answer: &Answer) -> String {
@@ -28,7 +37,15 @@ fn encode(answer: &Answer) -> String {
 
 fn with_certificate(answer: &Answer) -> String {
     match answer {
-        Answer::Authorize(tag) => json!({"idTokenInfo": id_token::info(tag), "certificateStatus": "NoCertificateAvailable"}).to_string(),
+        Answer::Contract { tag, certificate } => {
+            let mut info = id_token::info(tag);
+            // Who shows a certificate that is not good is not let in by the number in it (C07.FR.16).
+            if certificate.as_deref().is_some_and(|word| word != GOOD) && info["status"] == GOOD {
+                info = json!({"status": "Invalid"});
+            }
+            let status = certificate.as_deref().filter(|word| WORDS.contains(word)).unwrap_or("NoCertificateAvailable");
+            json!({"idTokenInfo": info, "certificateStatus": status}).to_string()
+        }
         other => unreachable!("Authorize is not answered by {other:?}"),
     }
 }

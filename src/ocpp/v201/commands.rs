@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::id_token::READER_TYPES;
-use crate::ocpp::event::{ListEntry, StationCommand};
+use super::id_token::{self, READER_TYPES};
+use crate::ocpp::event::{ListEntry, ListStanding, StationCommand};
 use crate::ocpp::protocol::CredentialsSet;
 
 /// The connector of an EVSE that a command means where it can name one EVSE alone.
@@ -154,8 +154,9 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
 /// A card in the list.
 fn entry(one: &ListEntry) -> Value {
     let token = json!({"idToken": one.id_tag, "type": one.kind.unwrap_or(READER_TYPES[0])});
-    match one.blocked {
-        true => json!({"idToken": token, "idTokenInfo": {"status": "Blocked"}}),
-        false => json!({"idToken": token}),
+    match &one.standing {
+        ListStanding::Accepted(answer) => json!({"idToken": token, "idTokenInfo": id_token::info(answer)}),
+        ListStanding::Blocked => json!({"idToken": token, "idTokenInfo": {"status": "Blocked"}}),
+        ListStanding::Absent => json!({"idToken": token}),
     }
 }

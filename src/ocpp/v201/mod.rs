@@ -6,6 +6,7 @@ mod authorize;
 mod boot_notification;
 pub mod commands;
 pub mod display;
+pub mod ev_charging;
 pub mod id_token;
 mod meter_values;
 mod status_notification;
@@ -19,6 +20,7 @@ use super::fields::Fields;
 use super::frame::{CallError, ErrorCode, Payload};
 use super::protocol::{Decode, Decoded};
 use super::reports::{self, Needs};
+use crate::authority::VehicleAsk;
 
 const REQUEST: &[Needs] = &[Needs::Number("requestId")];
 const PART: &[Needs] = &[Needs::Number("requestId"), Needs::Number("seqNo")];
@@ -32,14 +34,12 @@ pub const ACTIONS: [(&str, Decode); 25] = [
     ("ClearedChargingLimit", |payload| reports::kept(payload, &[Needs::Text("chargingLimitSource")], empty)),
     ("DataTransfer", data_transfer),
     ("FirmwareStatusNotification", |payload| reports::read(payload, STATUS, reports::firmware, empty)),
-    // No pool of contract certificates is connected: the answer says that it failed (M01, M02).
     ("Get15118EVCertificate", |payload| {
         let needs = &[Needs::Text("iso15118SchemaVersion"), Needs::Text("action"), Needs::Text("exiRequest")];
-        reports::kept(payload, needs, |_| r#"{"status":"Failed","exiResponse":""}"#.to_owned())
+        reports::asked(payload, needs, VehicleAsk::Certificate, ev_certificate)
     }),
-    // Nobody is asked about certificates of others (M06.FR.09).
     ("GetCertificateStatus", |payload| {
-        reports::kept(payload, &[Needs::Object("ocspRequestData")], |_| r#"{"status":"Failed"}"#.to_owned())
+        reports::asked(payload, &[Needs::Object("ocspRequestData")], VehicleAsk::Status, certificate_status)
     }),
     ("Heartbeat", heartbeat),
     ("LogStatusNotification", |payload| reports::read(payload, STATUS, reports::upload, empty)),
@@ -47,11 +47,8 @@ pub const ACTIONS: [(&str, Decode); 25] = [
     ("NotifyChargingLimit", |payload| reports::kept(payload, &[Needs::Object("chargingLimit")], empty)),
     ("NotifyCustomerInformation", |payload| reports::kept(payload, PART, empty)),
     ("NotifyDisplayMessages", |payload| reports::kept(payload, REQUEST, empty)),
-    // Juden plans no charging of its own by an EV's needs (K15.FR.05).
-    ("NotifyEVChargingNeeds", |payload| reports::kept(payload, &[EVSE, Needs::Object("chargingNeeds")], rejected)),
-    ("NotifyEVChargingSchedule", |payload| {
-        reports::kept(payload, &[EVSE, Needs::Object("chargingSchedule")], |_| r#"{"status":"Accepted"}"#.to_owned())
-    }),
+    ("NotifyEVChargingNeeds", ev_charging::needs),
+    ("NotifyEVChargingSchedule", ev_charging::schedule),
     ("NotifyEvent", |payload| reports::read(payload, &[Needs::Number("seqNo")], reports::states, empty)),
     ("NotifyMonitoringReport", |payload| reports::kept(payload, PART, empty)),
     ("NotifyReport", |payload| reports::read(payload, PART, reports::variables, empty)),
@@ -84,9 +81,20 @@ fn empty(_: &Answer) -> String {
     "{}".to_owned()
 }
 
-/// That it is not done.
-fn rejected(_: &Answer) -> String {
-    r#"{"status":"Rejected"}"#.to_owned()
+/// A vehicle's certificate (M01, M02), or that there is none.
+fn ev_certificate(answer: &Answer) -> String {
+    match answer {
+        Answer::Vehicle(Some(response)) => json!({"status": "Accepted", "exiResponse": response}).to_string(),
+        _ => r#"{"status":"Failed","exiResponse":""}"#.to_owned(),
+    }
+}
+
+/// What is known of a certificate (M06), or that nobody could be asked (M06.FR.09).
+fn certificate_status(answer: &Answer) -> String {
+    match answer {
+        Answer::Vehicle(Some(result)) => json!({"status": "Accepted", "ocspResult": result}).to_string(),
+        _ => r#"{"status":"Failed"}"#.to_owned(),
+    }
 }
 
 fn heartbeat(_: Payload<'_>) -> Result<Decoded, CallError> {

@@ -5,7 +5,7 @@ use super::*;
 use crate::domain::authorization::Verdict;
 use crate::domain::ids::{MemberId, SessionId};
 use crate::domain::refusal::Reason;
-use crate::ocpp::event::{ListEntry, Registration, Shown, StationCommand, StepKind, StepReport, TagAnswer, TransactionEvent};
+use crate::ocpp::event::{ListEntry, ListStanding, Registration, Shown, StationCommand, StepKind, StepReport, TagAnswer, TransactionEvent};
 use crate::ocpp::protocol::Protocol;
 
 fn at() -> DateTime<Utc> {
@@ -38,6 +38,11 @@ fn fits(action: &str, answer: &str) {
 fn every_answer_is_one_that_the_schema_allows() {
     for refusal in Reason::ALL.iter().copied().map(Some).chain([None]) {
         let authorize = decoded("Authorize", r#"{"idToken":{"idToken":"A","type":"ISO14443"},"certificate":"x"}"#);
+        for word in [None, Some("Accepted"), Some("CertificateRevoked"), Some("no such word")] {
+            let certificate = word.map(str::to_owned);
+            fits("Authorize", &(authorize.encode)(&Answer::Contract { tag: told(refusal), certificate }));
+        }
+        let authorize = decoded("Authorize", r#"{"idToken":{"idToken":"A","type":"ISO14443"}}"#);
         fits("Authorize", &(authorize.encode)(&Answer::Authorize(told(refusal))));
         let event = decoded("TransactionEvent", "{}");
         fits("TransactionEvent", &(event.encode)(&Answer::Step { tag: Some(told(refusal)) }));
@@ -71,8 +76,12 @@ fn every_answer_is_one_that_the_schema_allows() {
         ("StatusNotification", r#"{"evseId":1,"connectorStatus":"Available","connectorId":1}"#),
     ];
     for (action, payload) in rest {
-        let answer = if action == "SignCertificate" { Answer::Accepted(true) } else { Answer::Done };
-        fits(action, &(decoded(action, payload).encode)(&answer));
+        let answers = match action {
+            "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" => [Answer::Accepted(true), Answer::Accepted(false)],
+            "GetCertificateStatus" | "Get15118EVCertificate" => [Answer::Vehicle(Some("AAAA".into())), Answer::Vehicle(None)],
+            _ => [Answer::Done, Answer::Done],
+        };
+        answers.iter().for_each(|answer| fits(action, &(decoded(action, payload).encode)(answer)));
     }
     assert_eq!(rest.len() + 4, ACTIONS.len());
 }
@@ -136,8 +145,8 @@ fn a_boot_message_of_the_older_version_is_told_so() {
 #[test]
 fn every_command_is_written_as_the_schema_allows() {
     let entries = vec![
-        ListEntry { id_tag: "A".into(), kind: Some("Local"), blocked: true },
-        ListEntry { id_tag: "B".into(), kind: None, blocked: false },
+        ListEntry { id_tag: "A".into(), kind: Some("Local"), standing: ListStanding::Blocked },
+        ListEntry { id_tag: "B".into(), kind: None, standing: ListStanding::Absent },
     ];
     for command in [
         StationCommand::RemoteStart { id_tag: "TAG".into(), connector_id: Some(1) },

@@ -22,20 +22,54 @@ const RECALL_BLOCK: &str = "
         since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
         WHERE card_deliveries.reach = 'allow'";
 
-/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
+/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back. A
+/// list that is to hold the card learns that it is accepted again.
 const RECALL_ALLOW: &str = "
     UPDATE card_deliveries SET reach = 'allow', tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
-        state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+        state = CASE WHEN means = 'local_list' OR listed THEN 'pending' ELSE 'delivered' END
     WHERE card_number = $1 AND reach = 'block'";
 
+/// What was due is looked at now. First of all: what comes due meanwhile, of changes that are not seen here, stays.
+const LOOKED: &str = "DELETE FROM card_looks WHERE card_number = $1 AND due_at <= $2";
+
+/// Where a card is listed as accepted, it is kept before that the station may accept it by itself.
+const EXPOSE_LISTED: &str = "
+    INSERT INTO card_exposures (card_number, station_id, at)
+    SELECT $1, s.station_id, $2 FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1
+    ON CONFLICT DO NOTHING";
+
+/// Lists at the card's sites that are to hold it, and were not.
+const ENTER: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at, listed)
+    SELECT $1, s.station_id, 'allow', 'pending', NULL, 0, $2, $2, $2, true
+        FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1
+    ON CONFLICT (card_number, station_id) DO UPDATE SET listed = true, state = 'pending', tries = 0,
+        since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
+        WHERE NOT card_deliveries.listed";
+
+/// Lists that are to hold the card no longer. One that was never sent it need not be told.
+const LEAVE: &str = "
+    UPDATE card_deliveries SET listed = false, tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
+        state = CASE WHEN reach = 'block' THEN state WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = $1 AND listed AND station_id NOT IN
+        (SELECT s.station_id FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1)";
+
+/// Everything that a station's list is to hold, and was sent, once more.
+const RELIST: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = $2
+    WHERE station_id = $1 AND means = 'local_list' AND (reach = 'block' OR listed)";
+
+const RELIST_UNSUPPORTED: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = $2 WHERE station_id = $1 AND listed AND state = 'unsupported'";
+
 const DELIVERIES: &str = "
-    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, c.id_tag
+    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, d.listed, c.id_tag
     FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
 
 const TOLD: &str = "
     UPDATE card_deliveries d SET state = $4, means = coalesce($5, d.means), at = $6, next_try_at = $7, tries = d.tries + 1
     FROM unnest($1::text[], $2::text[], $3::timestamptz[]) r (card_number, station_id, since)
-    WHERE d.state = 'pending' AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since";
+    WHERE (d.state = 'pending' OR ($8 AND d.state <> $4)) AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since";
 
 const LISTED: &str = "
     UPDATE card_deliveries d SET means = 'local_list'
@@ -56,13 +90,19 @@ impl BlockStore for PostgresStore {
     }
 
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
-        let list = format!("{DELIVERIES} WHERE d.station_id = $1 AND d.state = 'pending' ORDER BY d.since, d.card_number LIMIT $2");
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = $1 AND d.state = 'pending'
+            ORDER BY d.reach = 'block' DESC, d.since, d.card_number LIMIT $2"
+        );
         let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
         rows.iter().map(delivery).collect()
     }
 
-    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
-        let list = format!("{DELIVERIES} WHERE d.station_id = $1 AND d.reach = 'block' ORDER BY d.since DESC, d.card_number LIMIT $2");
+    async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = $1 AND (d.reach = 'block' OR d.listed)
+            ORDER BY d.reach = 'block' DESC, d.since DESC, d.card_number LIMIT $2"
+        );
         let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
         rows.iter().map(delivery).collect()
     }
@@ -122,6 +162,21 @@ impl BlockStore for PostgresStore {
         Ok(())
     }
 
+    async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST).bind(station.as_str()).bind(ms(at)).execute(&self.api).await?;
+        Ok(())
+    }
+
+    async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST_UNSUPPORTED).bind(station.as_str()).bind(ms(at)).execute(&self.api).await?;
+        Ok(())
+    }
+
+    async fn has_listed(&self, station: &StationId) -> Stored<bool> {
+        let look = "SELECT EXISTS (SELECT 1 FROM card_deliveries WHERE station_id = $1 AND reach = 'allow' AND listed)";
+        Ok(sqlx::query_scalar(look).bind(station.as_str()).fetch_one(&self.api).await?)
+    }
+
     async fn list_version(&self, station: &StationId) -> Stored<i64> {
         let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = $1").bind(station.as_str());
         Ok(version.fetch_optional(&self.api).await?.unwrap_or(0))
@@ -144,11 +199,13 @@ impl PostgresStore {
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
-        let statement = match reach {
-            Reach::Block => RECALL_BLOCK,
-            Reach::Allow => RECALL_ALLOW,
+        let statements = match reach {
+            Reach::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
+            Reach::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
         };
-        sqlx::query(statement).bind(card.as_str()).bind(ms(at)).execute(&mut *write).await?;
+        for statement in statements.iter().copied() {
+            sqlx::query(statement).bind(card.as_str()).bind(ms(at)).execute(&mut *write).await?;
+        }
         let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = $1 AND state = 'pending' ORDER BY station_id")
             .bind(card.as_str())
             .fetch_all(&mut *write)
@@ -181,6 +238,7 @@ impl PostgresStore {
             .bind(told.means)
             .bind(ms(told.at))
             .bind(ms(told.next_try_at))
+            .bind(told.whole)
             .execute(&self.api)
             .await?;
         Ok(())
@@ -208,6 +266,7 @@ fn delivery(row: &PgRow) -> Stored<Delivery> {
         reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
+        listed: row.try_get("listed")?,
         tries: row.try_get("tries")?,
         since: row.try_get("since")?,
         at: row.try_get("at")?,

@@ -21,6 +21,7 @@ mod reports;
 mod room;
 mod rows;
 mod sessions;
+mod sites;
 mod stations;
 mod steps;
 mod write;

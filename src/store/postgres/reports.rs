@@ -11,7 +11,7 @@ use super::rows::{column, ms, optional, station_id, text};
 use crate::domain::ids::StationId;
 use crate::domain::station::VariableReport;
 use crate::store::exchanges::{
-    ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 use crate::store::{KeptCommand, Page, Stored};
@@ -32,6 +32,10 @@ const READ: &str = "
     SELECT * FROM station_reports
     WHERE station_id = $1 AND report_no < $2 AND ($4::text IS NULL OR action = $4) AND ($5::bigint IS NULL OR request_id = $5)
     ORDER BY report_no DESC LIMIT $3";
+
+const COMMANDS_OF: &str = "
+    SELECT * FROM (SELECT * FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT $3) newest
+    WHERE action = ANY($2) ORDER BY command_no DESC LIMIT $4";
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = $1 AND command_no < $2 ORDER BY command_no DESC LIMIT $3";
 
@@ -138,20 +142,26 @@ impl ExchangeStore for PostgresStore {
         rows.iter().map(kept).collect()
     }
 
-    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
-        let rows = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit).fetch_all(&self.api).await?;
-        let sent = |row: &PgRow| {
-            let command = KeptCommand {
-                station_id: station_id(row)?,
-                sent_by: row.try_get("sent_by")?,
-                message_id: row.try_get("message_id")?,
-                action: row.try_get("action")?,
-                payload: row.try_get("payload")?,
-                sent_at: row.try_get("sent_at")?,
-            };
-            let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-            Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional(row, "answered_at")? })
-        };
-        rows.iter().map(sent).collect()
+    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>> {
+        let find = sqlx::query(COMMANDS_OF).bind(station.as_str()).bind(actions).bind(COMMANDS_SEARCHED).bind(limit);
+        find.fetch_all(&self.api).await?.iter().map(sent).collect()
     }
+
+    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
+        let list = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit);
+        list.fetch_all(&self.api).await?.iter().map(sent).collect()
+    }
+}
+
+fn sent(row: &PgRow) -> Stored<SentCommand> {
+    let command = KeptCommand {
+        station_id: station_id(row)?,
+        sent_by: row.try_get("sent_by")?,
+        message_id: row.try_get("message_id")?,
+        action: row.try_get("action")?,
+        payload: row.try_get("payload")?,
+        sent_at: row.try_get("sent_at")?,
+    };
+    let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
+    Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional(row, "answered_at")? })
 }

@@ -110,6 +110,22 @@ impl SessionStore for PostgresStore {
         sessions(&sqlx::query(AssertSqlSafe(find)).bind(card.as_str()).bind(ms(from)).bind(ms(to)).fetch_all(&self.api).await?)
     }
 
+    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>> {
+        let find = format!(
+            "SELECT {SESSION} FROM sessions s WHERE s.station_id = $1 AND s.started_at >= $2 AND s.started_at <= $3
+             ORDER BY s.started_at, s.session_id LIMIT $4"
+        );
+        let find = sqlx::query(AssertSqlSafe(find)).bind(station.as_str()).bind(ms(from)).bind(ms(to)).bind(limit);
+        sessions(&find.fetch_all(&self.api).await?)
+    }
+
+    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>> {
+        let find =
+            format!("SELECT {SESSION} FROM sessions s WHERE s.station_id = $1 AND s.start_key = $2 ORDER BY s.start_ordinal DESC LIMIT 1");
+        let rows = sqlx::query(AssertSqlSafe(find)).bind(station.as_str()).bind(start_key).fetch_all(&self.api).await?;
+        Ok(sessions(&rows)?.pop())
+    }
+
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>> {
         let find = format!("SELECT {ENTRY} FROM journal WHERE session_id = $1 ORDER BY seq LIMIT $2");
         sqlx::query(AssertSqlSafe(find)).bind(id.0).bind(limit).fetch_all(&self.api).await?.iter().map(entry).collect()

@@ -3,30 +3,39 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::rows::{column, optional, reference, site, station_id, text};
+use super::rows::{column, ms, optional, reference, site, station_id, text};
 use super::{PostgresStore, locks, nodes, retried};
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::{Availability, BootReport, Registration};
+use crate::store::stations::{names_of, quirks_named};
 use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
-    may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile, next_after_reboot";
+    may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile, next_after_reboot, quirks,
+    not_done";
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
         default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
-        next_after_reboot)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        next_after_reboot, quirks)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     ON CONFLICT (station_id) DO UPDATE SET site = excluded.site, password_hash = excluded.password_hash,
         accept_hex_password = excluded.accept_hex_password, security_profile = excluded.security_profile,
         default_protocol = excluded.default_protocol, time_zone = excluded.time_zone, registration = excluded.registration,
         availability = excluded.availability, may_configure = excluded.may_configure,
         next_password_hash = excluded.next_password_hash, next_security_profile = excluded.next_security_profile,
-        next_after_reboot = excluded.next_after_reboot";
+        next_after_reboot = excluded.next_after_reboot, quirks = excluded.quirks";
+
+/// The cards of the lists that a station comes to, or leaves, with another site.
+const LOOK_AT_LISTS: &str = "
+    INSERT INTO card_looks (card_number, due_at)
+    SELECT DISTINCT card_number, $3::timestamptz FROM site_lists WHERE site IN ($1, $2) ORDER BY card_number
+    ON CONFLICT DO NOTHING";
 
 const SETTLE: &str = "
     UPDATE stations SET password_hash = $2, security_profile = $3, next_password_hash = $4, next_security_profile = $5, next_after_reboot = $6
@@ -40,8 +49,8 @@ const PUT_CONNECTORS: &str = "
 
 #[async_trait]
 impl StationStore for PostgresStore {
-    async fn put_station(&self, station: &StationRecord) -> Stored<bool> {
-        retried!(self.try_put_station(station))
+    async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
+        retried!(self.try_put_station(station, at))
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
@@ -57,6 +66,16 @@ impl StationStore for PostgresStore {
         let rows =
             sqlx::query(AssertSqlSafe(list)).bind(text(page.after.as_deref().unwrap_or(""))).bind(page.limit).fetch_all(&mut *look).await?;
         with_connectors(&mut look, &rows).await
+    }
+
+    async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>> {
+        let look = "SELECT station_id FROM stations WHERE lower(station_id) = lower($1) ORDER BY station_id LIMIT 2";
+        let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.api).await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
+        retried!(self.try_save_not_done(id, not_done))
     }
 
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
@@ -118,12 +137,12 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn try_put_station(&self, station: &StationRecord) -> Stored<bool> {
+    async fn try_put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
         let mut write = self.api.begin().await?;
         locks::change(&mut write).await?;
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stations WHERE station_id = $1)")
+        let known: Option<String> = sqlx::query_scalar("SELECT site FROM stations WHERE station_id = $1")
             .bind(station.id.as_str())
-            .fetch_one(&mut *write)
+            .fetch_optional(&mut *write)
             .await?;
         sqlx::query(PUT_STATION)
             .bind(station.id.as_str())
@@ -139,8 +158,13 @@ impl PostgresStore {
             .bind(&station.next.password_hash)
             .bind(station.next.security_profile.map(i64::from))
             .bind(station.next.after_reboot)
+            .bind(names_of(&station.quirks))
             .execute(&mut *write)
             .await?;
+        if known.as_deref() != Some(text(&station.site).as_ref()) {
+            let looks = sqlx::query(LOOK_AT_LISTS).bind(text(&station.site)).bind(&known).bind(ms(at));
+            looks.execute(&mut *write).await?;
+        }
         let listed = column(&station.connectors, |connector| connector.connector_id);
         sqlx::query("DELETE FROM connectors WHERE station_id = $1 AND connector_id <> ALL($2)")
             .bind(station.id.as_str())
@@ -157,7 +181,17 @@ impl PostgresStore {
             .await?;
         nodes::station_changed(&mut write, &station.id).await?;
         write.commit().await?;
-        Ok(!known)
+        Ok(known.is_none())
+    }
+
+    async fn try_save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
+        let mut write = self.api.begin().await?;
+        locks::change(&mut write).await?;
+        let save = sqlx::query("UPDATE stations SET not_done = $2 WHERE station_id = $1").bind(id.as_str()).bind(text(not_done));
+        save.execute(&mut *write).await?;
+        nodes::station_changed(&mut write, id).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     async fn try_save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
@@ -228,12 +262,15 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
         connectors: Vec::new(),
         boot,
+        booted_at: optional(row, "booted_at")?,
         status: optional(row, "status")?,
         error_code: optional(row, "error_code")?,
         last_seen_at: optional(row, "last_seen_at")?,
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
         may_configure: row.try_get("may_configure")?,
+        quirks: quirks_named(optional::<String>(row, "quirks")?.as_deref()),
+        not_done: optional(row, "not_done")?,
         connected: match (optional(row, "connected_node")?, optional(row, "connected_since")?) {
             (Some(node), Some(since)) => {
                 Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })

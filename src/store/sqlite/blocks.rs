@@ -23,11 +23,45 @@ const RECALL_BLOCK: &str = "
         since = max(?2, card_deliveries.since + 1), at = ?2, next_try_at = ?2
         WHERE card_deliveries.reach = 'allow'";
 
-/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back.
+/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back. A
+/// list that is to hold the card learns that it is accepted again.
 const RECALL_ALLOW: &str = "
     UPDATE card_deliveries SET reach = 'allow', tries = 0, since = max(?2, since + 1), at = ?2, next_try_at = ?2,
-        state = CASE WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+        state = CASE WHEN means = 'local_list' OR listed = 1 THEN 'pending' ELSE 'delivered' END
     WHERE card_number = ?1 AND reach = 'block'";
+
+/// What was due is looked at now. First of all: what comes due meanwhile, of changes that are not seen here, stays.
+const LOOKED: &str = "DELETE FROM card_looks WHERE card_number = ?1 AND due_at <= ?2";
+
+/// Where a card is listed as accepted, it is kept before that the station may accept it by itself.
+const EXPOSE_LISTED: &str = "
+    INSERT INTO card_exposures (card_number, station_id, at)
+    SELECT ?1, s.station_id, ?2 FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = ?1
+    ON CONFLICT DO NOTHING";
+
+/// Lists at the card's sites that are to hold it, and were not.
+const ENTER: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at, listed)
+    SELECT ?1, s.station_id, 'allow', 'pending', NULL, 0, ?2, ?2, ?2, 1
+        FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = ?1
+    ON CONFLICT (card_number, station_id) DO UPDATE SET listed = 1, state = 'pending', tries = 0,
+        since = max(?2, card_deliveries.since + 1), at = ?2, next_try_at = ?2
+        WHERE card_deliveries.listed = 0";
+
+/// Lists that are to hold the card no longer. One that was never sent it need not be told.
+const LEAVE: &str = "
+    UPDATE card_deliveries SET listed = 0, tries = 0, since = max(?2, since + 1), at = ?2, next_try_at = ?2,
+        state = CASE WHEN reach = 'block' THEN state WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = ?1 AND listed = 1 AND station_id NOT IN
+        (SELECT s.station_id FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = ?1)";
+
+/// Everything that a station's list is to hold, and was sent, once more.
+const RELIST: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = ?2
+    WHERE station_id = ?1 AND means = 'local_list' AND (reach = 'block' OR listed = 1)";
+
+const RELIST_UNSUPPORTED: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = ?2 WHERE station_id = ?1 AND listed = 1 AND state = 'unsupported'";
 
 const DELIVERIES: &str = "
     SELECT d.*, c.id_tag FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
@@ -39,11 +73,13 @@ impl BlockStore for SqliteStore {
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
-        let statement = match reach {
-            Reach::Block => RECALL_BLOCK,
-            Reach::Allow => RECALL_ALLOW,
+        let statements = match reach {
+            Reach::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
+            Reach::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
         };
-        sqlx::query(statement).bind(card.as_str()).bind(at.timestamp_millis()).execute(&mut *write).await?;
+        for statement in statements.iter().copied() {
+            sqlx::query(statement).bind(card.as_str()).bind(at.timestamp_millis()).execute(&mut *write).await?;
+        }
         let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = ?1 AND state = 'pending' ORDER BY station_id")
             .bind(card.as_str())
             .fetch_all(&mut *write)
@@ -59,13 +95,19 @@ impl BlockStore for SqliteStore {
     }
 
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
-        let list = format!("{DELIVERIES} WHERE d.station_id = ?1 AND d.state = 'pending' ORDER BY d.since, d.card_number LIMIT ?2");
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = ?1 AND d.state = 'pending'
+            ORDER BY d.reach = 'block' DESC, d.since, d.card_number LIMIT ?2"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
         rows.iter().map(delivery).collect()
     }
 
-    async fn blocked_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
-        let list = format!("{DELIVERIES} WHERE d.station_id = ?1 AND d.reach = 'block' ORDER BY d.since DESC, d.card_number LIMIT ?2");
+    async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = ?1 AND (d.reach = 'block' OR d.listed = 1)
+            ORDER BY d.reach = 'block' DESC, d.since DESC, d.card_number LIMIT ?2"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
         rows.iter().map(delivery).collect()
     }
@@ -103,7 +145,7 @@ impl BlockStore for SqliteStore {
     async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
         sqlx::query(
             "UPDATE card_deliveries SET state = ?2, means = coalesce(?3, means), at = ?4, next_try_at = ?5, tries = tries + 1
-             WHERE state = 'pending' AND (card_number, station_id, since) IN
+             WHERE (state = 'pending' OR (?6 AND state <> ?2)) AND (card_number, station_id, since) IN
                 (SELECT r.value->>0, r.value->>1, r.value->>2 FROM json_each(?1) r)",
         )
         .bind(keys(deliveries))
@@ -111,6 +153,7 @@ impl BlockStore for SqliteStore {
         .bind(told.means)
         .bind(told.at.timestamp_millis())
         .bind(told.next_try_at.timestamp_millis())
+        .bind(told.whole)
         .execute(&self.write)
         .await?;
         Ok(())
@@ -149,6 +192,21 @@ impl BlockStore for SqliteStore {
             .execute(&self.write)
             .await?;
         Ok(())
+    }
+
+    async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST).bind(station.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST_UNSUPPORTED).bind(station.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        Ok(())
+    }
+
+    async fn has_listed(&self, station: &StationId) -> Stored<bool> {
+        let look = "SELECT EXISTS (SELECT 1 FROM card_deliveries WHERE station_id = ?1 AND reach = 'allow' AND listed = 1)";
+        Ok(sqlx::query_scalar(look).bind(station.as_str()).fetch_one(&self.read).await?)
     }
 
     async fn list_version(&self, station: &StationId) -> Stored<i64> {
@@ -197,6 +255,7 @@ fn delivery(row: &SqliteRow) -> Stored<Delivery> {
         reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
+        listed: row.try_get("listed")?,
         tries: row.try_get("tries")?,
         since: instant(row.try_get("since")?),
         at: instant(row.try_get("at")?),

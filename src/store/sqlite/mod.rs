@@ -11,6 +11,7 @@ mod records;
 mod reports;
 mod rows;
 mod sessions;
+mod sites;
 mod stations;
 mod steps;
 

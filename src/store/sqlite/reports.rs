@@ -10,7 +10,7 @@ use super::rows::{instant, optional, optional_instant};
 use crate::domain::ids::StationId;
 use crate::domain::station::VariableReport;
 use crate::store::exchanges::{
-    ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::store::ledger::{NoteRow, ReportRow};
 use crate::store::{KeptCommand, Page, StoreError, Stored};
@@ -26,6 +26,10 @@ const READ: &str = "
     SELECT * FROM station_reports
     WHERE station_id = ?1 AND report_no < ?2 AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR request_id = ?5)
     ORDER BY report_no DESC LIMIT ?3";
+
+const COMMANDS_OF: &str = "
+    SELECT * FROM (SELECT * FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT ?3) newest
+    WHERE action IN (SELECT value FROM json_each(?2)) ORDER BY command_no DESC LIMIT ?4";
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = ?1 AND command_no < ?2 ORDER BY command_no DESC LIMIT ?3";
 
@@ -106,26 +110,30 @@ impl ExchangeStore for SqliteStore {
         rows.iter().map(kept).collect()
     }
 
-    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
-        let rows = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit).fetch_all(&self.read).await?;
-        let sent = |row: &SqliteRow| {
-            let command = KeptCommand {
-                station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
-                sent_by: row.try_get("sent_by")?,
-                message_id: row.try_get("message_id")?,
-                action: row.try_get("action")?,
-                payload: row.try_get("payload")?,
-                sent_at: instant(row.try_get("sent_at")?),
-            };
-            let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-            Ok(SentCommand {
-                number: row.try_get("command_no")?,
-                command,
-                outcome,
-                answer,
-                answered_at: optional_instant(row, "answered_at")?,
-            })
-        };
-        rows.iter().map(sent).collect()
+    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>> {
+        let find = sqlx::query(COMMANDS_OF)
+            .bind(station.as_str())
+            .bind(serde_json::json!(actions).to_string())
+            .bind(COMMANDS_SEARCHED)
+            .bind(limit);
+        find.fetch_all(&self.read).await?.iter().map(sent).collect()
     }
+
+    async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
+        let list = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit);
+        list.fetch_all(&self.read).await?.iter().map(sent).collect()
+    }
+}
+
+fn sent(row: &SqliteRow) -> Stored<SentCommand> {
+    let command = KeptCommand {
+        station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+        sent_by: row.try_get("sent_by")?,
+        message_id: row.try_get("message_id")?,
+        action: row.try_get("action")?,
+        payload: row.try_get("payload")?,
+        sent_at: instant(row.try_get("sent_at")?),
+    };
+    let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
+    Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional_instant(row, "answered_at")? })
 }

@@ -107,6 +107,24 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
+    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>> {
+        let find = "SELECT * FROM sessions WHERE station_id = ?1 AND started_at >= ?2 AND started_at <= ?3 ORDER BY started_at, session_id LIMIT ?4";
+        let rows = sqlx::query(find)
+            .bind(station.as_str())
+            .bind(from.timestamp_millis())
+            .bind(to.timestamp_millis())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
+        sessions(&rows)
+    }
+
+    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>> {
+        let find = "SELECT * FROM sessions WHERE station_id = ?1 AND start_key = ?2 ORDER BY start_ordinal DESC LIMIT 1";
+        let rows = sqlx::query(find).bind(station.as_str()).bind(start_key).fetch_all(&self.read).await?;
+        Ok(sessions(&rows)?.pop())
+    }
+
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>> {
         let rows = sqlx::query("SELECT * FROM journal WHERE session_id = ?1 ORDER BY seq LIMIT ?2")
             .bind(id.0)

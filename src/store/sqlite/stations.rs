@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -10,16 +11,22 @@ use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::{Availability, BootReport, Registration};
+use crate::store::stations::{names_of, quirks_named};
 use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
         default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
-        next_after_reboot)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+        next_after_reboot, quirks)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
         security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10,
-        next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13";
+        next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13, quirks = ?14";
+
+/// The cards of the lists that a station comes to, or leaves, with another site.
+const LOOK_AT_LISTS: &str = "
+    INSERT OR IGNORE INTO card_looks (card_number, due_at)
+    SELECT DISTINCT card_number, ?3 FROM site_lists WHERE site IN (?1, ?2)";
 
 const SETTLE: &str = "
     UPDATE stations SET password_hash = ?2, security_profile = ?3, next_password_hash = ?4, next_security_profile = ?5, next_after_reboot = ?6
@@ -32,11 +39,11 @@ const PUT_CONNECTOR: &str = "
 
 #[async_trait]
 impl StationStore for SqliteStore {
-    async fn put_station(&self, station: &StationRecord) -> Stored<bool> {
+    async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM stations WHERE station_id = ?1)")
+        let known: Option<String> = sqlx::query_scalar("SELECT site FROM stations WHERE station_id = ?1")
             .bind(station.id.as_str())
-            .fetch_one(&mut *write)
+            .fetch_optional(&mut *write)
             .await?;
         sqlx::query(PUT_STATION)
             .bind(station.id.as_str())
@@ -52,8 +59,13 @@ impl StationStore for SqliteStore {
             .bind(&station.next.password_hash)
             .bind(station.next.security_profile)
             .bind(station.next.after_reboot)
+            .bind(names_of(&station.quirks))
             .execute(&mut *write)
             .await?;
+        if known.as_ref() != Some(&station.site) {
+            let looks = sqlx::query(LOOK_AT_LISTS).bind(&station.site).bind(&known).bind(at.timestamp_millis());
+            looks.execute(&mut *write).await?;
+        }
         let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
         sqlx::query("DELETE FROM connectors WHERE station_id = ?1 AND connector_id NOT IN (SELECT value FROM json_each(?2))")
             .bind(station.id.as_str())
@@ -71,7 +83,7 @@ impl StationStore for SqliteStore {
                 .await?;
         }
         write.commit().await?;
-        Ok(!known)
+        Ok(known.is_none())
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
@@ -86,6 +98,18 @@ impl StationStore for SqliteStore {
             .fetch_all(&self.read)
             .await?;
         self.with_connectors(&rows).await
+    }
+
+    async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>> {
+        let look = "SELECT station_id FROM stations WHERE lower(station_id) = lower(?1) ORDER BY station_id LIMIT 2";
+        let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.read).await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
+        let save = sqlx::query("UPDATE stations SET not_done = ?2 WHERE station_id = ?1").bind(id.as_str()).bind(not_done);
+        save.execute(&self.write).await?;
+        Ok(())
     }
 
     async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
@@ -196,12 +220,15 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
         connectors: Vec::new(),
         boot,
+        booted_at: optional_instant(row, "booted_at")?,
         status: optional(row, "status")?,
         error_code: optional(row, "error_code")?,
         last_seen_at: optional_instant(row, "last_seen_at")?,
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
         may_configure: row.try_get("may_configure")?,
+        quirks: quirks_named(optional::<String>(row, "quirks")?.as_deref()),
+        not_done: optional(row, "not_done")?,
         connected: match (optional(row, "connected_node")?, optional_instant(row, "connected_since")?) {
             (Some(node), Some(since)) => {
                 Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })

@@ -1,0 +1,155 @@
+//! Local authorization lists of sites.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::bodies::{Asked, Body, PageQuery, Segment, card_number};
+use super::problem::{Problem, Problems};
+use crate::app::stations::SITE_MAX;
+use crate::domain::ids::CardNumber;
+use crate::store::sites::{ListChange, ListChanged, ListedStation};
+
+/// The cards that a site's chargers are to hold in their local lists.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteListBody {
+    /// Their numbers.
+    #[schema(max_items = 3000)]
+    card_numbers: Vec<String>,
+}
+
+/// What a change of a list came to.
+#[derive(Serialize, ToSchema)]
+pub struct SiteListChange {
+    /// Cards that were not in it before.
+    added: i64,
+    /// Cards that are in it no longer.
+    removed: i64,
+}
+
+/// A card of a list.
+#[derive(Serialize, ToSchema)]
+pub struct ListedCardJson {
+    card_number: String,
+}
+
+/// Cards of a list, in order of their numbers.
+#[derive(Serialize, ToSchema)]
+pub struct SiteListPage {
+    items: Vec<ListedCardJson>,
+    next_cursor: Option<String>,
+}
+
+/// How far a charger is with its site's list.
+#[derive(Serialize, ToSchema)]
+pub struct ListedStationJson {
+    station_id: String,
+    /// The version of its list that it was last sent; 0: none.
+    list_version: i64,
+    /// Cards that its list holds as accepted.
+    held: i64,
+    /// Cards that it is still to learn of, also that they are blocked or taken out.
+    pending: i64,
+    /// Cards that it has no list, or no room, for.
+    unsupported: i64,
+}
+
+/// Chargers of a site, in order of their identity.
+#[derive(Serialize, ToSchema)]
+pub struct ListedStationPage {
+    items: Vec<ListedStationJson>,
+    next_cursor: Option<String>,
+}
+
+fn changed(change: ListChanged) -> Json<SiteListChange> {
+    Json(SiteListChange { added: change.added, removed: change.removed })
+}
+
+fn site_name(text: String) -> Result<String, Problem> {
+    match text.chars().count() {
+        1..=SITE_MAX => Ok(text),
+        _ => Err(Problem::malformed("site", format!("site must be 1 to {SITE_MAX} characters"))),
+    }
+}
+
+/// The cards of a site's list.
+#[utoipa::path(get, operation_id = "sites_local_list", path = "/sites/{site}/local-list",
+    params(("site" = String, Path, min_length = 1, max_length = 200), PageQuery),
+    responses((status = 200, description = "done", body = SiteListPage), Problems))]
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(site): Segment<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<SiteListPage>, Problem> {
+    let page = query.page()?;
+    let cards = api.app.site_list(&site_name(site)?, &page).await?;
+    let is_full = i64::try_from(cards.len()).unwrap_or(i64::MAX) == page.limit;
+    let next_cursor = cards.last().filter(|_| is_full).map(CardNumber::to_string);
+    let items = cards.iter().map(|card| ListedCardJson { card_number: card.to_string() }).collect();
+    Ok(Json(SiteListPage { items, next_cursor }))
+}
+
+/// Replaces a site's list: these cards, and no others, are held as accepted by its chargers' local lists.
+#[utoipa::path(put, operation_id = "sites_replace_local_list", path = "/sites/{site}/local-list", request_body = SiteListBody,
+    params(("site" = String, Path, min_length = 1, max_length = 200)),
+    responses((status = 200, description = "done", body = SiteListChange), Problems))]
+pub async fn replace(
+    State(api): State<Arc<Api>>,
+    Segment(site): Segment<String>,
+    Body(body): Body<SiteListBody>,
+) -> Result<Json<SiteListChange>, Problem> {
+    let cards = body.card_numbers.iter().enumerate().map(|(place, text)| {
+        CardNumber::parse(text).map_err(|fault| Problem::malformed(format!("card_numbers[{place}]"), fault.to_string()))
+    });
+    let change = ListChange::Replace(cards.collect::<Result<_, _>>()?);
+    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+}
+
+/// Puts a card into a site's list.
+#[utoipa::path(put, operation_id = "sites_list_card", path = "/sites/{site}/local-list/{card_number}",
+    params(("site" = String, Path, min_length = 1, max_length = 200), ("card_number" = String, Path)),
+    responses((status = 200, description = "done", body = SiteListChange), Problems))]
+pub async fn add(State(api): State<Arc<Api>>, Segment((site, card)): Segment<(String, String)>) -> Result<Json<SiteListChange>, Problem> {
+    let change = ListChange::Add(card_number(&card)?);
+    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+}
+
+/// Takes a card out of a site's list.
+#[utoipa::path(delete, operation_id = "sites_unlist_card", path = "/sites/{site}/local-list/{card_number}",
+    params(("site" = String, Path, min_length = 1, max_length = 200), ("card_number" = String, Path)),
+    responses((status = 200, description = "done", body = SiteListChange), Problems))]
+pub async fn remove(
+    State(api): State<Arc<Api>>,
+    Segment((site, card)): Segment<(String, String)>,
+) -> Result<Json<SiteListChange>, Problem> {
+    let change = ListChange::Remove(card_number(&card)?);
+    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+}
+
+/// How far a site's chargers are with its list.
+#[utoipa::path(get, operation_id = "sites_listed_stations", path = "/sites/{site}/local-list/stations",
+    params(("site" = String, Path, min_length = 1, max_length = 200), PageQuery),
+    responses((status = 200, description = "done", body = ListedStationPage), Problems))]
+pub async fn stations(
+    State(api): State<Arc<Api>>,
+    Segment(site): Segment<String>,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<ListedStationPage>, Problem> {
+    let page = query.page()?;
+    let found = api.app.listed_stations(&site_name(site)?, &page).await?;
+    let is_full = i64::try_from(found.len()).unwrap_or(i64::MAX) == page.limit;
+    let next_cursor = found.last().filter(|_| is_full).map(|one| one.station_id.to_string());
+    let json = |one: &ListedStation| ListedStationJson {
+        station_id: one.station_id.to_string(),
+        list_version: one.version,
+        held: one.held,
+        pending: one.pending,
+        unsupported: one.unsupported,
+    };
+    Ok(Json(ListedStationPage { items: found.iter().map(json).collect(), next_cursor }))
+}
