@@ -13,7 +13,7 @@ use tracing::warn;
 pub enum Clock {
     /// The system's clock, as far as it agrees with those of the other nodes.
     System(Adjustment),
-    /// A clock that was set at start, ticks on, and can be moved forward.
+    /// A clock that was set at start, ticks on or stands, and can be moved forward.
     Simulated(Mutex<SimulatedTime>),
 }
 
@@ -31,16 +31,16 @@ const OFFSET_IGNORED_MS: i64 = 250;
 /// A clock that is further ahead than this is not followed: something else is wrong with it.
 const AHEAD_MAX_MS: i64 = 10_000;
 
-/// The simulated clock's reading at an instant of the machine's own monotonic clock.
+/// The simulated clock's reading at an instant of the machine's own monotonic clock; with none, it stands.
 #[derive(Debug)]
 pub struct SimulatedTime {
     set_to: DateTime<Utc>,
-    set_when: Instant,
+    set_when: Option<Instant>,
 }
 
 impl SimulatedTime {
     fn now(&self) -> DateTime<Utc> {
-        let ticked = TimeDelta::from_std(self.set_when.elapsed()).unwrap_or_default();
+        let ticked = self.set_when.and_then(|when| TimeDelta::from_std(when.elapsed()).ok()).unwrap_or_default();
         (self.set_to + ticked).trunc_subsecs(3)
     }
 }
@@ -67,7 +67,13 @@ impl Clock {
 
     /// A simulated clock that begins to tick at an instant.
     pub fn simulated(start: DateTime<Utc>) -> Self {
-        Self::Simulated(Mutex::new(SimulatedTime { set_to: start, set_when: Instant::now() }))
+        Self::Simulated(Mutex::new(SimulatedTime { set_to: start, set_when: Some(Instant::now()) }))
+    }
+
+    /// A simulated clock that stands at an instant until it is moved: what is done in a day's last second is done
+    /// in it, however slow the machine.
+    pub fn standing(start: DateTime<Utc>) -> Self {
+        Self::Simulated(Mutex::new(SimulatedTime { set_to: start, set_when: None }))
     }
 
     /// The instant that it is now.
@@ -119,7 +125,7 @@ impl Clock {
         if target < now {
             return Err(ClockFault::Backwards { now });
         }
-        *time = SimulatedTime { set_to: target, set_when: Instant::now() };
+        *time = SimulatedTime { set_to: target, set_when: time.set_when.map(|_| Instant::now()) };
         Ok(())
     }
 
@@ -155,6 +161,18 @@ mod tests {
         assert!(clock.now() >= start + TimeDelta::days(1));
         assert!(matches!(clock.advance_to(start), Err(ClockFault::Backwards { .. })));
         assert_eq!(Clock::system().advance_to(start), Err(ClockFault::NotSimulated));
+    }
+
+    #[test]
+    fn a_standing_clock_moves_only_when_it_is_moved() {
+        let start: DateTime<Utc> = "2024-02-29T14:59:59Z".parse().unwrap();
+        let clock = Clock::standing(start);
+        std::thread::yield_now();
+        assert_eq!(clock.now(), start);
+        let midnight = start + TimeDelta::seconds(1);
+        clock.advance_to(midnight).unwrap();
+        assert_eq!(clock.now(), midnight);
+        assert_eq!(clock.advance_to(start), Err(ClockFault::Backwards { now: midnight }));
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl App {
         if let Some(until) = until.filter(|until| now < *until) {
             return Err(AppError::TooMany {
                 sentence: format!("too many wrong codes: activation is locked until {}", until.to_rfc3339()),
-                retry_after_s: u64::try_from((until - now).num_seconds() + 1).unwrap_or_default(),
+                retry_after_s: u64::try_from(((until - now).num_milliseconds() + 999) / 1000).unwrap_or_default(),
             });
         }
         let Some(kept) = self.store.card(number).await? else {

@@ -169,9 +169,11 @@ async fn five_wrong_codes_lock_a_card_for_a_day() {
     }
     let locked = server.activate(&member, &card, "primary").await;
     assert_problem(&locked, 429, "too_many_tries");
-    assert!(locked.retry_after.is_some());
+    assert_eq!(locked.retry_after.as_deref(), Some("86400"));
     assert_eq!(server.get(&format!("/cards/{}", card.0)).await["state"], "stock");
-    server.clock("2024-06-11T00:00:01Z").await;
+    server.clock("2024-06-10T23:59:59.999Z").await;
+    assert_problem(&server.activate(&member, &card, "primary").await, 429, "too_many_tries");
+    server.clock("2024-06-11T00:00:00Z").await;
     assert_eq!(server.activate(&member, &card, "primary").await.status, 200);
 }
 

@@ -1,4 +1,4 @@
-//! A server of a test's own: its own database, free ports, a simulated clock.
+//! A server of a test's own: its own database, free ports, a clock that stands until the test moves it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl TestServer {
             flags.retain(|(known, _)| known != key);
             flags.push((key, (*value).to_owned()));
         }
-        let clock = Arc::new(Clock::simulated(start.parse().unwrap()));
+        let clock = Arc::new(Clock::standing(start.parse().unwrap()));
         Self { server: None, clock, database, flags, client: reqwest::Client::new() }
     }
 

@@ -251,6 +251,7 @@ async fn activations_are_refused() {
     let mine = story.server.stock("CARD4").await;
     story.post(&format!("/cards/{}/mail", mine.0), &json!({"member_id": fresh})).await;
     assert_refused(&activate(&member, &mine, "additional").await, "bad_code", "3.1");
+    story.clock("2024-04-10 09:01").await;
     assert_eq!(post(&story, &format!("/members/{member}/cards/request")).await.status, 200);
     assert_refused(&post(&story, &format!("/members/{member}/cards/request")).await, "additional_limit", "9.1");
 }
