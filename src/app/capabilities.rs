@@ -10,22 +10,11 @@ use tracing::{info, warn};
 use super::commands::CommandResult;
 use super::{App, Done};
 use crate::domain::ids::StationId;
+use crate::ocpp::asked;
 use crate::store::StationRecord;
 
 /// The errors by which a station says that it never does what it was asked (OCPP-J 1.6 section 4.2.3).
 const NEVER: [&str; 2] = ["NotImplemented", "NotSupported"];
-
-/// Calls that a blocked card reaches a station by: those it is always asked, for it may have said so when its list was
-/// off, or it was starting.
-const ASKED_ALWAYS: [&str; 7] = [
-    "GetLocalListVersion",
-    "SendLocalList",
-    "ClearCache",
-    "ChangeConfiguration",
-    "SetVariables",
-    "RemoteStopTransaction",
-    "RequestStopTransaction",
-];
 
 /// What is kept of it.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +37,8 @@ pub(super) fn is_refused_for_good(answer: &Value) -> bool {
 /// What Juden's own call comes to that is not sent, because the station said before that it does not do it.
 pub(super) fn known_refusal(station: &StationRecord, action: &str) -> Option<CommandResult> {
     let answer = json!({"error": NEVER[0], "description": "the station said so before, and its firmware is the same"});
-    let is_known = !ASKED_ALWAYS.contains(&action) && not_done(station).contains(action);
+    // What a blocked card reaches it by it is always asked: it may have said so when its list was off, or it was starting.
+    let is_known = !asked::tells_of_blocks(action) && not_done(station).contains(action);
     is_known.then(|| CommandResult { number: None, outcome: "error".into(), answer })
 }
 

@@ -12,9 +12,11 @@ use super::{App, AppError, Done, quirks};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
 use crate::domain::ids::StationId;
 use crate::domain::station::Registration;
+use crate::ocpp::asked::{self, Asked};
 use crate::ocpp::event::StationCommand;
 use crate::ocpp::frame::Reply;
 use crate::ocpp::protocol::{self, Protocol};
+use crate::ocpp::secrets;
 use crate::store::KeptCommand;
 
 /// What came of a command.
@@ -62,7 +64,7 @@ impl App {
         {
             return Err(AppError::invalid(violation.field, violation.allowed));
         }
-        if station.registration != Registration::Accepted && protocol::starts_or_stops(action) {
+        if station.registration != Registration::Accepted && asked::starts_or_stops(action) {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
         self.protocol_of(id).await?;
@@ -105,7 +107,7 @@ impl App {
             sent_by: sent_by.to_owned(),
             message_id: message_id.clone(),
             action: action.to_owned(),
-            payload: redacted(action, payload),
+            payload: secrets::redacted(action, payload),
             sent_at: self.now(),
         };
         let number = self.store.save_command(&kept).await?;
@@ -123,7 +125,8 @@ impl App {
                 return Err(AppError::Busy("the node that holds the station cannot be reached"));
             }
         };
-        let result = CommandResult { number: Some(number), ..result(outcome) };
+        let (outcome, answer) = told(outcome);
+        let result = CommandResult { number: Some(number), outcome, answer };
         if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
         {
@@ -143,23 +146,16 @@ impl App {
 
     /// What a command of an operator means, once a station took it, for what Juden keeps of the station.
     async fn follow(&self, id: &StationId, action: &str, payload: &Map<String, Value>) -> Done<()> {
-        match action {
+        match asked::asked(action, &Value::Object(payload.clone())) {
             // The list is now the operator's: what Juden holds in it goes on top, blocked cards first of all.
-            "SendLocalList" => {
-                if let Some(version) = payload.get("listVersion").or(payload.get("versionNumber")).and_then(Value::as_i64) {
-                    self.store.save_list_version(id, version).await?;
-                    self.store.relist(id, self.now()).await?;
-                    self.cards.changed.notify_one();
-                }
+            Some(Asked::List(version)) => {
+                self.store.save_list_version(id, version).await?;
+                self.store.relist(id, self.now()).await?;
+                self.cards.changed.notify_one();
                 Ok(())
             }
-            "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => {
-                match payload.get("idToken").and_then(|token| token.get("idToken")).and_then(Value::as_str) {
-                    Some(id_tag) => self.forget_customer_at(id, id_tag).await,
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
+            Some(Asked::Forget(id_tag)) => self.forget_customer_at(id, &id_tag).await,
+            Some(Asked::Start(_) | Asked::Stop(_) | Asked::Boot) | None => Ok(()),
         }
     }
 
@@ -178,75 +174,31 @@ impl App {
     }
 }
 
-fn result(outcome: CallOutcome) -> CommandResult {
-    match outcome {
+/// What became of a call, in the API's words, and the answer.
+fn told(outcome: CallOutcome) -> (String, Value) {
+    let (word, answer) = match outcome {
         CallOutcome::Answered(Reply::Result(payload)) => match serde_json::from_str::<Value>(&payload) {
-            Ok(answer @ Value::Object(_)) => CommandResult { number: None, outcome: protocol::outcome(&answer), answer },
-            Ok(_) | Err(_) => {
-                CommandResult { number: None, outcome: "error".into(), answer: json!({"error": "the answer is no JSON object"}) }
-            }
+            Ok(answer @ Value::Object(_)) => return (protocol::outcome(&answer), answer),
+            Ok(_) | Err(_) => ("error", json!({"error": "the answer is no JSON object"})),
         },
         CallOutcome::Answered(Reply::Error { code, description, details }) => {
             let details: Value = serde_json::from_str(&details).unwrap_or_default();
-            CommandResult {
-                number: None,
-                outcome: "error".into(),
-                answer: json!({"error": code, "description": description, "details": details}),
-            }
+            ("error", json!({"error": code, "description": description, "details": details}))
         }
-        CallOutcome::TimedOut => {
-            CommandResult { number: None, outcome: "unknown".into(), answer: json!({"error": "the station did not answer in time"}) }
-        }
-        CallOutcome::Disconnected => {
-            CommandResult { number: None, outcome: "unknown".into(), answer: json!({"error": "the connection ended before an answer"}) }
-        }
-    }
+        CallOutcome::TimedOut => ("unknown", json!({"error": "the station did not answer in time"})),
+        CallOutcome::Disconnected => ("unknown", json!({"error": "the connection ended before an answer"})),
+    };
+    (word.to_owned(), answer)
 }
-
-/// The payload as it is kept: a password is sent, never kept.
-fn redacted(action: &str, payload: &Map<String, Value>) -> String {
-    let mut payload = payload.clone();
-    let is_named =
-        |name: Option<&Value>, secret: &str| name.and_then(Value::as_str).is_some_and(|name| name.trim().eq_ignore_ascii_case(secret));
-    if action == "ChangeConfiguration" && is_named(payload.get("key"), "AuthorizationKey") {
-        payload.insert("value".into(), json!(REDACTED));
-    }
-    for data in payload.get_mut("setVariableData").and_then(Value::as_array_mut).into_iter().flatten() {
-        if is_named(data["variable"].get("name"), "BasicAuthPassword") {
-            data["attributeValue"] = json!(REDACTED);
-        }
-    }
-    for (part, secret) in [("apn", "apnPassword"), ("vpn", "password"), ("vpn", "key")] {
-        if let Some(value) = payload.get_mut("connectionData").and_then(|data| data.get_mut(part)).and_then(|part| part.get_mut(secret)) {
-            *value = json!(REDACTED);
-        }
-    }
-    Value::Object(payload).to_string()
-}
-
-/// What stands in the place of a secret.
-const REDACTED: &str = "(redacted)";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_password_that_is_sent_is_not_kept() {
-        let payload = json!({"key": "authorizationkey", "value": "00112233"});
-        assert!(!redacted("ChangeConfiguration", payload.as_object().unwrap()).contains("00112233"));
-        let variable = json!({"setVariableData": [{"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": "00112233"}]});
-        assert!(!redacted("SetVariables", variable.as_object().unwrap()).contains("00112233"));
-        let profile = json!({"connectionData": {"vpn": {"password": "00112233", "key": "00112233"}, "apn": {"apnPassword": "00112233"}}});
-        assert!(!redacted("SetNetworkProfile", profile.as_object().unwrap()).contains("00112233"));
-        let other = json!({"key": "HeartbeatInterval", "value": "300"});
-        assert!(redacted("ChangeConfiguration", other.as_object().unwrap()).contains("300"));
-    }
-
-    #[test]
     fn what_a_station_did_not_answer_is_unknown_and_not_rejected() {
-        assert_eq!(result(CallOutcome::TimedOut).outcome, "unknown");
-        assert_eq!(result(CallOutcome::Disconnected).outcome, "unknown");
-        assert_eq!(result(CallOutcome::Answered(Reply::Result("[]".into()))).outcome, "error");
+        assert_eq!(told(CallOutcome::TimedOut).0, "unknown");
+        assert_eq!(told(CallOutcome::Disconnected).0, "unknown");
+        assert_eq!(told(CallOutcome::Answered(Reply::Result("[]".into()))).0, "error");
     }
 }

@@ -3,11 +3,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::remote_starts::{SLACK, asked};
+use super::remote_starts::{SLACK, as_meant};
 use super::{App, Done};
-use crate::domain::ids::{SessionId, SessionRef};
+use crate::domain::ids::SessionRef;
 use crate::domain::session::Session;
 use crate::ledger::keys;
+use crate::ocpp::asked::{self, Asked, StartAsked, TransactionAsked};
 use crate::store::StationRecord;
 use crate::store::exchanges::SentCommand;
 
@@ -50,16 +51,20 @@ impl App {
         if command.outcome.as_deref() != Some("accepted") {
             return Ok(None);
         }
-        Ok(match command.command.action.as_str() {
-            "RemoteStartTransaction" | "RequestStartTransaction" => {
+        let Some(asked) = payload(Some(&command.command.payload)).and_then(|payload| asked::asked(&command.command.action, &payload))
+        else {
+            return Ok(None);
+        };
+        Ok(match asked {
+            Asked::Start(start) => {
                 let until = taken_at + station.plug_in_time() + SLACK;
-                Some(match self.started_by(station, command, until).await? {
+                Some(match self.started_by(station, command, &as_meant(station, start), until).await? {
                     Some(session) => Effect::of_session("started", &session, session.start.at),
                     None => Effect::none_by(until, self.now(), "not_started"),
                 })
             }
-            "RemoteStopTransaction" | "RequestStopTransaction" => {
-                let Some(session) = self.named_by(station, command).await? else { return Ok(None) };
+            Asked::Stop(transaction) => {
+                let Some(session) = self.named(station, transaction).await? else { return Ok(None) };
                 Some(match &session.stop {
                     Some(stop) => Effect::of_session("stopped", &session, stop.edge.at),
                     None => Effect {
@@ -68,60 +73,59 @@ impl App {
                     },
                 })
             }
-            // What starts one EVSE again is no boot.
-            "Reset" if field(Some(&command.command.payload), "evseId").is_some() => None,
-            "Reset" => Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
+            Asked::Boot => Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
                 Some(at) => Effect { state: "booted", session: None, at: Some(at) },
                 None => Effect::none_by(taken_at + TO_BOOT, self.now(), "not_booted"),
             }),
-            _ => None,
+            Asked::List(_) | Asked::Forget(_) => None,
         })
     }
 
     /// The session that a remote start led to: the one that names its number, or that the answer named; else the first one
     /// with its card, where it was asked for.
-    async fn started_by(&self, station: &StationRecord, command: &SentCommand, until: DateTime<Utc>) -> Done<Option<Session>> {
-        let Some(asked) = asked(station, command) else { return Ok(None) };
-        if let Some(name) = field(command.answer.as_deref(), "transactionId").and_then(|id| id.as_str().map(str::to_owned)) {
-            return Ok(self.store.session_by_start(&station.id, &keys::transaction(&name)).await?);
+    async fn started_by(
+        &self,
+        station: &StationRecord,
+        command: &SentCommand,
+        start: &StartAsked,
+        until: DateTime<Utc>,
+    ) -> Done<Option<Session>> {
+        let answer = payload(command.answer.as_deref()).unwrap_or_default();
+        if let Some(name) = asked::transaction_told(&answer) {
+            return Ok(self.store.session_by_start(&station.id, &keys::transaction(name)).await?);
         }
         let since = command.command.sent_at;
         let mut sessions = self.store.sessions_started_at(&station.id, since - SLACK, until, LOOKED_THROUGH).await?;
         sessions.retain(|session| session.start.received_at >= since);
-        if let Some(number) = field(Some(&command.command.payload), "remoteStartId").and_then(|number| number.as_i64()) {
+        if let Some(number) = start.number {
             for session in &sessions {
                 let messages = self.store.messages(session.id, MESSAGES).await?;
-                if messages.iter().any(|message| names_remote_start(&message.payload, number)) {
+                if messages.iter().any(|message| tells_remote_start(&message.payload, number)) {
                     return Ok(Some(session.clone()));
                 }
             }
         }
         let fits = |session: &Session| {
-            session.id_tag == asked.id_tag && asked.connector_id.is_none_or(|connector_id| connector_id == session.connector_id)
+            session.id_tag == start.id_tag && start.connector_id.is_none_or(|connector_id| connector_id == session.connector_id)
         };
         Ok(sessions.into_iter().find(fits))
     }
 
-    /// The session that a remote stop names.
-    async fn named_by(&self, station: &StationRecord, command: &SentCommand) -> Done<Option<Session>> {
-        let found = match field(Some(&command.command.payload), "transactionId") {
-            Some(Value::String(name)) => self.store.session_by_start(&station.id, &keys::transaction(&name)).await?,
-            Some(Value::Number(number)) => match number.as_i64().filter(|id| (1..=SessionId::MAX).contains(id)) {
-                Some(id) => self.store.session(SessionId(id)).await?,
-                None => None,
-            },
-            _ => None,
+    /// A station's session that a command names.
+    async fn named(&self, station: &StationRecord, transaction: TransactionAsked) -> Done<Option<Session>> {
+        let found = match transaction {
+            TransactionAsked::Named(name) => self.store.session_by_start(&station.id, &keys::transaction(&name)).await?,
+            TransactionAsked::Numbered(id) => self.store.session(id).await?,
         };
         Ok(found.filter(|session| session.station_id == station.id))
     }
 }
 
-fn field(payload: Option<&str>, name: &str) -> Option<Value> {
-    let payload: Value = serde_json::from_str(payload?).ok()?;
-    payload.get(name).cloned()
+fn payload(text: Option<&str>) -> Option<Value> {
+    serde_json::from_str(text?).ok()
 }
 
-/// Whether a step of a transaction names the number of a remote start.
-fn names_remote_start(payload: &str, number: i64) -> bool {
-    field(Some(payload), "transactionInfo").is_some_and(|info| info.get("remoteStartId").and_then(Value::as_i64) == Some(number))
+/// Whether a step of a transaction tells the number of a remote start.
+fn tells_remote_start(step: &str, number: i64) -> bool {
+    payload(Some(step)).and_then(|step| asked::remote_start_told(&step)) == Some(number)
 }

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -12,6 +11,7 @@ use tracing::{info, warn};
 use super::onboarding::{REQUEST_MAX, SENT_BY};
 use super::{App, Done};
 use crate::domain::ids::StationId;
+use crate::ocpp::asked::{EvAllowed, SET_PROFILE};
 use crate::ocpp::event::{EvNeeds, EvSchedule};
 use crate::ocpp::protocol::Protocol;
 use crate::store::StationRecord;
@@ -23,14 +23,10 @@ const LOOKED_THROUGH: i64 = 50;
 /// How often a vehicle is told again what it may have: one that never heeds it is left to the charger.
 const TOLD_AGAIN_MAX: usize = 5;
 
-/// The call that takes a profile to a station.
-const SET_PROFILE: &str = "SetChargingProfile";
-
 /// A profile that binds a vehicle.
 struct Binding {
     is_ours: bool,
-    unit: String,
-    most: Decimal,
+    allowed: EvAllowed,
     payload: Value,
 }
 
@@ -46,7 +42,7 @@ impl App {
         let Ok(protocol) = self.protocol_of(&station.id).await else { return Ok(false) };
         let Some(transaction) = self.transaction_at(&station.id, needs.evse_id).await? else { return Ok(false) };
         let bound = self.bindings(&station.id, protocol, needs.evse_id).await?;
-        let is_bound = |one: &&Binding| !one.is_ours && one.payload["chargingProfile"]["transactionId"] == transaction.as_str();
+        let is_bound = |one: &&Binding| !one.is_ours && one.allowed.transaction.as_ref() == Some(&transaction);
         let profile = match bound.iter().find(is_bound) {
             // What the operator lets this vehicle have stands.
             Some(binding) => Some(binding.payload.clone()),
@@ -72,7 +68,7 @@ impl App {
         let Ok(protocol) = self.protocol_of(&station.id).await else { return Ok(true) };
         let bound = self.bindings(&station.id, protocol, schedule.evse_id).await?;
         let Some(newest) = bound.first() else { return Ok(true) };
-        if newest.unit != schedule.unit || schedule.most.is_none_or(|most| most <= newest.most) {
+        if newest.allowed.unit != schedule.unit || schedule.most.is_none_or(|most| most <= newest.allowed.most) {
             return Ok(true);
         }
         let again = bound.iter().filter(|one| one.is_ours && one.payload == newest.payload).count();
@@ -89,8 +85,8 @@ impl App {
         let taken = commands.into_iter().filter(|one| one.outcome.as_deref() == Some("accepted"));
         let binding = |one: SentCommand| {
             let payload: Value = serde_json::from_str(&one.command.payload).ok()?;
-            let (unit, most) = protocol.ev_allowed(&one.command.action, &payload, evse_id)?;
-            Some(Binding { is_ours: one.command.sent_by == SENT_BY, unit, most, payload })
+            let allowed = protocol.ev_allowed(&payload, evse_id)?;
+            Some(Binding { is_ours: one.command.sent_by == SENT_BY, allowed, payload })
         };
         Ok(taken.filter_map(binding).collect())
     }

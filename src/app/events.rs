@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::remote_starts::put_card;
 use super::{App, Done, quirks};
 use crate::cluster::Fence;
 use crate::domain::authorization::{cache_for, judge};
@@ -112,9 +113,12 @@ impl App {
     /// An event as the station means it, and as it was sent where that is another transaction message.
     async fn meant(&self, incoming: &Incoming<'_>, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
         let station = incoming.station;
-        let may_differ = !station.quirks.is_empty() || matches!(event, StationEvent::Transaction(TransactionEvent::Stop(_)));
-        let sent = may_differ.then(|| event.clone());
-        let event = self.with_card_meant(station, quirks::meant(station, event)).await?;
+        let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
+        let mut event = quirks::meant(station, event);
+        if let Some(card) = self.card_meant(station, &event).await? {
+            sent.get_or_insert_with(|| event.clone());
+            put_card(&mut event, card);
+        }
         let sent = sent.filter(|sent| *sent != event).and_then(|sent| match sent {
             StationEvent::Transaction(sent) => Some(Box::new(sent)),
             _ => None,

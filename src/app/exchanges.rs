@@ -3,6 +3,7 @@
 use super::effects::Effect;
 use super::{App, AppError, Done};
 use crate::domain::ids::StationId;
+use crate::ocpp::asked;
 use crate::store::Page;
 use crate::store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
@@ -43,7 +44,7 @@ impl App {
         let found = self.commands(id, &behind).await?.pop().filter(|(command, _)| command.number == number);
         let (command, effect) = found.ok_or_else(|| AppError::not_found("command", number))?;
         let payload: serde_json::Value = serde_json::from_str(&command.command.payload).unwrap_or_default();
-        let Some(request_id) = payload.get("requestId").and_then(serde_json::Value::as_i64) else {
+        let Some(request_id) = asked::request_number(&payload) else {
             return Ok((command, effect, Vec::new()));
         };
         let filter = ReportFilter { action: None, request_id: Some(request_id) };

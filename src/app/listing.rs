@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tracing::{info, warn};
 
 use super::capabilities::is_refused_for_good;
@@ -12,6 +11,7 @@ use super::{App, AppError, Done};
 use crate::domain::authorization::{Place, judge};
 use crate::domain::blocking::StationSettings;
 use crate::domain::ids::{IdTag, StationId};
+use crate::ocpp::asked;
 use crate::ocpp::event::{ListEntry, ListStanding, StationCommand, TagAnswer};
 use crate::ocpp::protocol::Protocol;
 use crate::store::blocks::{Delivery, DeliveryState, Reach};
@@ -22,22 +22,26 @@ const WHOLE_LIST_MAX: usize = 10_000;
 /// What became of telling by the list.
 pub(super) enum Listed {
     /// The station's list says so much.
-    Told {
-        /// What it says now.
-        told: Vec<Delivery>,
-        /// Accepted cards that it has no room for.
-        left_out: Vec<Delivery>,
-        /// Blocked cards that it has no room for: it does not hold them as accepted either.
-        unlisted: Vec<Delivery>,
-        /// Whether that is all that it says.
-        whole: bool,
-    },
+    Told(Held),
     /// The station has no list.
     NoList,
     /// It takes no list that it was sent; what it holds now is not known.
     Refused,
     /// It may work another time.
     Later,
+}
+
+/// What a station's list holds once it took what it was sent.
+#[derive(Default)]
+pub(super) struct Held {
+    /// What it says now.
+    pub told: Vec<Delivery>,
+    /// Accepted cards that it has no room for.
+    pub left_out: Vec<Delivery>,
+    /// Blocked cards that it has no room for: it does not hold them as accepted either.
+    pub unlisted: Vec<Delivery>,
+    /// Whether that is all that it says.
+    pub whole: bool,
 }
 
 /// What a station answered to a message about its list.
@@ -52,15 +56,6 @@ enum Answer<T> {
 #[derive(Default)]
 struct Split {
     fits: Vec<Delivery>,
-    left_out: Vec<Delivery>,
-    unlisted: Vec<Delivery>,
-}
-
-/// What is sent to a station's list.
-struct Sent {
-    full: bool,
-    entries: Vec<ListEntry>,
-    told: Vec<Delivery>,
     left_out: Vec<Delivery>,
     unlisted: Vec<Delivery>,
 }
@@ -88,17 +83,16 @@ impl App {
             version = version.max(next_base(told, kept));
             // A list that is not the one that was sent: the station lost it, did not get all of it, or has another's.
             let full = full || told != kept || self.telling.is_doubted(id);
-            let Ok(sent) = self.list_to_send(id, settings, pending, protocol, full).await else { return Listed::Later };
-            let Sent { full, entries, told, left_out, unlisted } = sent;
-            if entries.is_empty() && !full {
-                return Listed::Told { told, left_out, unlisted, whole: full };
+            let Ok((entries, held)) = self.list_to_send(id, settings, pending, protocol, full).await else { return Listed::Later };
+            if entries.is_empty() && !held.whole {
+                return Listed::Told(held);
             }
-            match self.send_list(id, &mut version, full, &entries, settings.entries_at_once()).await {
+            match self.send_list(id, &mut version, held.whole, &entries, settings.entries_at_once()).await {
                 Answer::Fine(()) => {
-                    if full {
+                    if held.whole {
                         self.telling.no_longer_doubted(id);
                     }
-                    return Listed::Told { told, left_out, unlisted, whole: full };
+                    return Listed::Told(held);
                 }
                 Answer::Refused => {}
                 Answer::NoList => return Listed::NoList,
@@ -109,7 +103,7 @@ impl App {
     }
 
     /// What a station's list is to be sent: what is pending, or the whole where that is wanted, where the station says how
-    /// much it holds and that is less, or where it has room again.
+    /// much it holds and that is less, or where it has room again; with what the list holds then.
     async fn list_to_send(
         &self,
         id: &StationId,
@@ -117,7 +111,7 @@ impl App {
         pending: &[Delivery],
         protocol: Protocol,
         full: bool,
-    ) -> Done<Sent> {
+    ) -> Done<(Vec<ListEntry>, Held)> {
         let may_be_too_much = settings.entries_in_all().is_some() && self.store.has_listed(id).await?;
         if full || may_be_too_much {
             let most = settings.entries_in_all().unwrap_or(WHOLE_LIST_MAX).min(WHOLE_LIST_MAX);
@@ -130,12 +124,12 @@ impl App {
                 let told = self.store.begin_listing(&fits.into_iter().chain(gone).collect::<Vec<_>>()).await?;
                 let stays: Vec<Delivery> = told.iter().filter(|one| one.reach == Reach::Block || one.listed).cloned().collect();
                 let entries = self.entries_of(&stays, protocol).await?;
-                return Ok(Sent { full: true, entries, told, left_out, unlisted });
+                return Ok((entries, Held { told, left_out, unlisted, whole: true }));
             }
         }
         let told = self.store.begin_listing(pending).await?;
         let entries = self.entries_of(&told, protocol).await?;
-        Ok(Sent { full: false, entries, told, left_out: Vec::new(), unlisted: Vec::new() })
+        Ok((entries, Held { told, ..Held::default() }))
     }
 
     async fn entries_of(&self, deliveries: &[Delivery], protocol: Protocol) -> Done<Vec<ListEntry>> {
@@ -211,10 +205,7 @@ impl App {
             "unknown" => Answer::Nothing,
             "error" if is_refused_for_good(&result.answer) => Answer::NoList,
             // Below 0: it has none. What is no number that the standard has is no version.
-            _ => list_version(&result.answer)
-                .and_then(Value::as_i64)
-                .filter(|version| *version <= VERSION_MAX)
-                .map_or(Answer::Refused, Answer::Fine),
+            _ => asked::list_version(&result.answer).filter(|version| *version <= VERSION_MAX).map_or(Answer::Refused, Answer::Fine),
         }
     }
 
@@ -281,11 +272,6 @@ const VERSION_HIGH: i64 = 2_000_000_000;
 /// leaves room.
 fn next_base(told: i64, kept: i64) -> i64 {
     [told.max(kept), told].into_iter().find(|version| *version < VERSION_HIGH).unwrap_or(0)
-}
-
-/// The version of a list that an answer tells, in either version's word.
-fn list_version(answer: &Value) -> Option<&Value> {
-    answer.get("listVersion").or_else(|| answer.get("versionNumber"))
 }
 
 /// The spellings of a card under which a list is to hold it: as it was registered, and without separators, as

@@ -3,7 +3,6 @@
 //! where it tells none.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tracing::info;
@@ -11,6 +10,7 @@ use tracing::info;
 use super::App;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
+use crate::ocpp::secrets;
 use crate::store::StationRecord;
 
 /// The name under which Juden's own commands are kept.
@@ -21,9 +21,6 @@ pub(super) const REQUEST_MAX: u32 = 2_147_483_647;
 
 /// Settings that are asked for at once: a station tells how many it takes in the first answer at the earliest.
 const SETTINGS_AT_ONCE: usize = 9;
-
-/// How long a station has to tell its connectors' states before it is asked.
-const STATUS_WAIT: Duration = Duration::from_secs(60);
 
 impl App {
     /// Asks a station that was just accepted, or heard without a boot message, what is missing.
@@ -47,11 +44,6 @@ impl App {
             info!(station_id = %id, %cause, "it could not be looked whether a station still has its list");
         }
         self.tell_soon(id);
-    }
-
-    /// Waits for as long as a station has to tell its connectors' states by itself.
-    pub async fn wait_for_states(&self) {
-        tokio::time::sleep(STATUS_WAIT).await;
     }
 
     /// Asks a station for its connectors' states, where it has told none by itself.
@@ -111,9 +103,8 @@ impl App {
             }
         }
         let count = told.len();
-        let is_secret = |key: &str| key.eq_ignore_ascii_case("AuthorizationKey");
         let settings: serde_json::Map<String, Value> =
-            told.into_iter().filter(|(key, _)| !is_secret(key)).map(|(key, value)| (key, json!(value))).collect();
+            told.into_iter().filter(|(key, _)| !secrets::is_secret(key)).map(|(key, value)| (key, json!(value))).collect();
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
             let _ = self.station_changed(id).await;

@@ -5,15 +5,13 @@ use serde_json::Value;
 
 use super::{App, Done, quirks};
 use crate::domain::ids::IdTag;
+use crate::ocpp::asked::{Asked, STARTS, StartAsked, asked};
 use crate::ocpp::event::{StationEvent, TransactionEvent};
 use crate::store::StationRecord;
 use crate::store::exchanges::SentCommand;
 
 /// A station's newest remote starts among which the one that is meant is looked for.
 const LOOKED_THROUGH: i64 = 50;
-
-/// The calls that start transactions.
-const REMOTE_STARTS: [&str; 2] = ["RemoteStartTransaction", "RequestStartTransaction"];
 
 /// How much of a card a charger must tell at least: the shortest number of a chip, in hex digits.
 const TOLD_AT_LEAST: usize = 8;
@@ -23,14 +21,6 @@ pub(super) const SLACK: TimeDelta = TimeDelta::seconds(120);
 
 /// How long after a remote start a stop may tell its card.
 const STOPPED_WITHIN: TimeDelta = TimeDelta::days(1);
-
-/// A remote start's card and connector.
-pub(super) struct Asked {
-    /// The card.
-    pub id_tag: IdTag,
-    /// The connector, or EVSE, where one was named.
-    pub connector_id: Option<i64>,
-}
 
 /// What a station told that may be a card cut short or made longer.
 struct Told<'a> {
@@ -42,16 +32,17 @@ struct Told<'a> {
 }
 
 /// What a remote start asked for, where a command to a station is one.
-pub(super) fn asked(station: &StationRecord, command: &SentCommand) -> Option<Asked> {
+fn start_asked(station: &StationRecord, command: &SentCommand) -> Option<StartAsked> {
     let payload: Value = serde_json::from_str(&command.command.payload).ok()?;
-    let (tag, place) = match command.command.action.as_str() {
-        "RemoteStartTransaction" => (payload.get("idTag")?, "connectorId"),
-        "RequestStartTransaction" => (payload.get("idToken")?.get("idToken")?, "evseId"),
-        _ => return None,
-    };
-    // The command was worded as the station understands it.
-    let id_tag = quirks::card_told(station, tag.as_str()?);
-    Some(Asked { id_tag, connector_id: payload.get(place).and_then(Value::as_i64) })
+    match asked(&command.command.action, &payload)? {
+        Asked::Start(start) => Some(as_meant(station, start)),
+        _ => None,
+    }
+}
+
+/// A remote start with the card that is meant: the command was worded as the station understands it.
+pub(super) fn as_meant(station: &StationRecord, start: StartAsked) -> StartAsked {
+    StartAsked { id_tag: quirks::card_told(station, start.id_tag.as_sent()), ..start }
 }
 
 /// Whether one of two cards is the other's beginning.
@@ -60,51 +51,52 @@ fn is_cut(told: &IdTag, sent: &IdTag) -> bool {
     told.len().min(sent.len()) >= TOLD_AT_LEAST && (told.starts_with(sent) || sent.starts_with(told))
 }
 
+/// Puts the card that is meant beside, or in the place of, the one that an event tells.
+pub(super) fn put_card(event: &mut StationEvent, meant: IdTag) {
+    match event {
+        StationEvent::Authorize(shown) => shown.id_tag = meant,
+        StationEvent::Transaction(TransactionEvent::Start(report)) => report.meant = Some(meant.as_sent().to_owned()),
+        StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = Some(meant),
+        _ => {}
+    }
+}
+
 impl App {
-    /// An event with the card that is meant, where a card that nobody has is our remote start's, cut short or longer.
-    pub(super) async fn with_card_meant(&self, station: &StationRecord, mut event: StationEvent) -> Done<StationEvent> {
+    /// The card that is meant, where an event tells one that nobody has, and it is our remote start's, cut short or longer.
+    pub(super) async fn card_meant(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
         let within = station.plug_in_time() + SLACK;
         let now = self.now();
-        match &mut event {
+        match event {
             StationEvent::Authorize(shown) => {
-                let told = Told { id_tag: &shown.id_tag, connector_id: None, at: now, within };
-                if let Some(meant) = self.meant_by(station, told).await? {
-                    shown.id_tag = meant;
-                }
+                self.meant_by(station, Told { id_tag: &shown.id_tag, connector_id: None, at: now, within }).await
             }
             StationEvent::Transaction(TransactionEvent::Start(report)) => {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 let id_tag = IdTag::new(&report.id_tag);
-                let told = Told { id_tag: &id_tag, connector_id: report.connector_id, at, within };
-                report.meant = self.meant_by(station, told).await?.map(|meant| meant.as_sent().to_owned());
+                self.meant_by(station, Told { id_tag: &id_tag, connector_id: report.connector_id, at, within }).await
             }
             StationEvent::Transaction(TransactionEvent::Stop(report)) => {
+                let Some(id_tag) = &report.id_tag else { return Ok(None) };
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
-                if let Some(id_tag) = &report.id_tag
-                    && let told = (Told { id_tag, connector_id: None, at, within: STOPPED_WITHIN })
-                    && let Some(meant) = self.meant_by(station, told).await?
-                {
-                    report.id_tag = Some(meant);
-                }
+                self.meant_by(station, Told { id_tag, connector_id: None, at, within: STOPPED_WITHIN }).await
             }
-            _ => {}
+            _ => Ok(None),
         }
-        Ok(event)
     }
 
     async fn meant_by(&self, station: &StationRecord, told: Told<'_>) -> Done<Option<IdTag>> {
         if told.id_tag.matched().len() < TOLD_AT_LEAST || self.cards.find(told.id_tag).await?.is_some() {
             return Ok(None);
         }
-        let commands = self.store.commands_of(&station.id, &REMOTE_STARTS, LOOKED_THROUGH).await?;
+        let commands = self.store.commands_of(&station.id, &STARTS, LOOKED_THROUGH).await?;
         let is_open = |one: &&SentCommand| {
             let sent_at = one.command.sent_at;
             let is_in_time = sent_at - SLACK <= told.at && told.at <= sent_at + told.within;
             is_in_time && one.outcome.as_deref().is_none_or(|word| word == "accepted")
         };
         let mut meant: Option<IdTag> = None;
-        for sent in commands.iter().filter(is_open).filter_map(|one| asked(station, one)) {
+        for sent in commands.iter().filter(is_open).filter_map(|one| start_asked(station, one)) {
             let elsewhere = matches!((told.connector_id, sent.connector_id), (Some(here), Some(there)) if here != there);
             if elsewhere || !is_cut(told.id_tag, &sent.id_tag) || self.cards.find(&sent.id_tag).await?.is_none() {
                 continue;

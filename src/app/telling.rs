@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::App;
 use super::capabilities::is_refused_for_good;
 use super::commands::CommandResult;
-use super::listing::{Listed, spellings};
+use super::listing::{Held, Listed, spellings};
 use super::onboarding::SENT_BY;
 use crate::domain::blocking::{Means, StationSettings, has_cache, means};
 use crate::domain::ids::StationId;
@@ -250,7 +250,7 @@ impl App {
         let mut told = Vec::new();
         if !listed.is_empty() {
             match self.tell_by_list(&station.id, &settings, &listed, protocol).await {
-                Listed::Told { told: part, left_out, unlisted, whole } => {
+                Listed::Told(Held { told: part, left_out, unlisted, whole }) => {
                     // What is in none of them was not sent: there was no room for a look at it.
                     let known = |one: &Delivery| part.iter().chain(&left_out).chain(&unlisted).any(|other| other.card == one.card);
                     let rest = listed.into_iter().filter(|one| whole && !known(one)).collect();

@@ -9,6 +9,9 @@ use tokio::task::AbortHandle;
 use crate::app::App;
 use crate::domain::ids::StationId;
 
+/// How long a station has to tell its connectors' states before it is asked.
+const STATUS_WAIT: Duration = Duration::from_secs(60);
+
 /// The task; it ends when this is dropped.
 pub struct Onboarding {
     task: AbortHandle,
@@ -55,7 +58,7 @@ async fn run(app: Arc<App>, station: StationId, delay: Option<Duration>, marks: 
         if marks.again.load(Ordering::SeqCst) {
             continue;
         }
-        app.wait_for_states().await;
+        tokio::time::sleep(STATUS_WAIT).await;
         asks(true);
         app.ask_silent_for_states(&station).await;
         asks(false);

@@ -4,6 +4,7 @@
 //! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
 //! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
+pub mod asked;
 mod charging_profile;
 pub mod command;
 pub mod event;
@@ -15,6 +16,7 @@ pub mod protocol;
 mod readings;
 mod reports;
 pub mod schema;
+pub mod secrets;
 pub mod timestamp;
 pub mod v16;
 pub mod v201;

@@ -1,9 +1,9 @@
 //! The versions of OCPP that are spoken, behind one face.
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
+use super::asked::EvAllowed;
 use super::event::{Answer, DriverDisplay, EvNeeds, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
@@ -152,7 +152,7 @@ impl Protocol {
         }
     }
 
-    /// The profile that lets a transaction's vehicle have so much, in versions that hear of vehicles' needs.
+    /// The payload of [`SET_PROFILE`](super::asked::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that hear of vehicles' needs.
     pub fn ev_profile(self, number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Option<Value> {
         match self {
             Self::V16 => None,
@@ -160,11 +160,11 @@ impl Protocol {
         }
     }
 
-    /// What a command that was sent lets an EVSE's vehicle have at most: the unit, and how much of it.
-    pub fn ev_allowed(self, action: &str, payload: &Value, evse_id: i64) -> Option<(String, Decimal)> {
+    /// What a payload of [`SET_PROFILE`](super::asked::SET_PROFILE) lets an EVSE's vehicle have.
+    pub fn ev_allowed(self, payload: &Value, evse_id: i64) -> Option<EvAllowed> {
         match self {
-            Self::V201 if action == "SetChargingProfile" => v201::ev_charging::allowed(payload, evse_id),
-            Self::V16 | Self::V201 => None,
+            Self::V16 => None,
+            Self::V201 => v201::ev_charging::allowed(payload, evse_id),
         }
     }
 
@@ -276,12 +276,6 @@ pub fn outcome(answer: &Value) -> String {
         words.push(letter.to_ascii_lowercase());
     }
     words
-}
-
-/// Whether a command starts or stops a transaction: a station that is not accepted is sent none (1.6 section 4.2,
-/// 2.0.1 B02.FR.05).
-pub fn starts_or_stops(action: &str) -> bool {
-    matches!(action, "RemoteStartTransaction" | "RemoteStopTransaction" | "RequestStartTransaction" | "RequestStopTransaction")
 }
 
 /// What an answer comes to for the password or profile that a command told; other variables that were set beside it do

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use juden::ocpp::protocol::Protocol;
+
 /// Files that may be longer than the limit, with the reason.
 const LONG_FILES: &[(&str, &str)] = &[];
 
@@ -134,6 +136,15 @@ fn nothing_outside_ocpp_names_a_version() {
         })
         .map(|(name, _)| name)
         .collect();
+    assert!(leaks.is_empty(), "{leaks:?}");
+}
+
+#[test]
+fn nothing_outside_ocpp_names_a_command_as_the_wire_does() {
+    let commands: Vec<String> = Protocol::ALL.into_iter().flat_map(Protocol::command_names).map(|name| format!("\"{name}\"")).collect();
+    let names_one = |text: &str| commands.iter().find(|name| code(text).contains(name.as_str())).cloned();
+    let outside = rust_files("src").into_iter().filter(|(name, _)| !name.starts_with("src/ocpp/"));
+    let leaks: Vec<(String, String)> = outside.filter_map(|(name, text)| Some((name, names_one(&text)?))).collect();
     assert!(leaks.is_empty(), "{leaks:?}");
 }
 

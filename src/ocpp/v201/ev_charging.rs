@@ -2,10 +2,10 @@
 //! it may have, and the schedule that it makes of that.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::instant;
+use crate::ocpp::asked::EvAllowed;
 use crate::ocpp::event::{Answer, EvNeeds, EvSchedule, StationEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
@@ -88,16 +88,19 @@ pub fn profile(number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, no
     json!({"evseId": needs.evse_id, "chargingProfile": profile})
 }
 
-/// What a profile that was sent lets an EVSE's vehicle have at most: the unit, and how much of it.
-pub fn allowed(payload: &Value, evse_id: i64) -> Option<(String, Decimal)> {
+/// What a profile that was sent lets an EVSE's vehicle have.
+pub fn allowed(payload: &Value, evse_id: i64) -> Option<EvAllowed> {
     let profile = payload.get("chargingProfile").filter(|_| payload["evseId"] == evse_id)?;
     let schedule = profile.get("chargingSchedule")?.get(0).filter(|_| profile["chargingProfilePurpose"] == "TxProfile")?;
     let limits = schedule["chargingSchedulePeriod"].as_array()?.iter().filter_map(|period| period["limit"].to_string().parse().ok());
-    Some((schedule["chargingRateUnit"].as_str()?.to_owned(), limits.max()?))
+    let transaction = profile.get("transactionId").and_then(Value::as_str).map(str::to_owned);
+    Some(EvAllowed { transaction, unit: schedule["chargingRateUnit"].as_str()?.to_owned(), most: limits.max()? })
 }
 
 #[cfg(test)]
 mod tests {
+    use rust_decimal::Decimal;
+
     use super::*;
 
     fn most(needs: &Value) -> Option<i64> {
@@ -124,7 +127,7 @@ mod tests {
     fn what_was_allowed_is_read_back_out_of_the_profile() {
         let needs = EvNeeds { evse_id: 2, most_w: None, departs_at: None };
         let sent = profile(7, "T-1", &needs, 50_000, "2026-11-21T00:00:00Z".parse().unwrap());
-        assert_eq!(allowed(&sent, 2), Some(("W".to_owned(), Decimal::from(50_000))));
+        assert_eq!(allowed(&sent, 2), Some(EvAllowed { transaction: Some("T-1".into()), unit: "W".into(), most: Decimal::from(50_000) }));
         assert_eq!(allowed(&sent, 1), None);
         let mut other = sent;
         other["chargingProfile"]["chargingProfilePurpose"] = json!("TxDefaultProfile");
