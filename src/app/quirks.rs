@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use crate::domain::ids::IdTag;
 use crate::domain::station::Quirk;
-use crate::domain::units::WattHours;
+use crate::domain::units::{Register, WattHours};
 use crate::ocpp::event::{Further, Reading, Shown, StationCommand, StationEvent, TransactionEvent};
 use crate::store::StationRecord;
 
@@ -70,9 +70,9 @@ fn turn(event: &mut StationEvent) {
 }
 
 fn scale(event: &mut TransactionEvent) {
-    let meter = |meter: &mut Option<WattHours>| {
-        if let Some(value) = meter.as_mut().filter(|value| **value != WattHours::UNKNOWN) {
-            value.0 = value.0.saturating_mul(WH_OF_KWH);
+    let meter = |meter: &mut Option<Register>| {
+        if let Some(register) = meter.as_mut().filter(|register| register.watt_hours() != WattHours::UNKNOWN) {
+            register.0 = register.0.saturating_mul(Decimal::from(WH_OF_KWH));
         }
     };
     let readings = match event {

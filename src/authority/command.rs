@@ -5,13 +5,37 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::{AuthorityFault, shown};
 
 /// The most that is read of what a command prints.
 const PRINTED_MAX_BYTES: u64 = 64 * 1024;
+
+/// A command and all that it started, which end with it: killed where it is dropped before the command ended.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    /// The command ended: its number may be another's now.
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // Nobody may be left.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
 
 /// Runs a command with arguments and an input: what it prints. It gets no environment but `PATH`.
 pub async fn printed(command: &Path, arguments: &[&str], input: &str, within: Duration) -> Result<String, AuthorityFault> {
@@ -26,8 +50,10 @@ pub async fn printed(command: &Path, arguments: &[&str], input: &str, within: Du
             // What it complains of is its own to keep: it could be without end.
             .stderr(Stdio::null())
             .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .map_err(|cause| fault(format!("cannot be run: {cause}")))?;
+        let mut group = Group::of(&child);
         if let Some(mut stdin) = child.stdin.take() {
             // One that does not read its input may know the answer all the same.
             let _ = stdin.write_all(input.as_bytes()).await;
@@ -38,7 +64,37 @@ pub async fn printed(command: &Path, arguments: &[&str], input: &str, within: Du
             output.read_to_string(&mut printed).await.map_err(|cause| fault(format!("printed no text: {cause}")))?;
         }
         let ended = child.wait().await.map_err(|cause| fault(cause.to_string()))?;
+        group.ended();
         if ended.success() { Ok(printed) } else { Err(fault(format!("ended with {ended}"))) }
     };
     tokio::time::timeout(within, run).await.unwrap_or_else(|_| Err(fault(format!("took longer than {} s", within.as_secs()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Whether a process still runs; one that nobody asked after yet does not.
+    fn runs(id: &str) -> bool {
+        fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[tokio::test]
+    async fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = folder.path().join("started");
+        let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", started.display());
+        let within = Duration::from_secs(3);
+        let refused = printed(Path::new("/bin/sh"), &["-c", &script], "", within).await.unwrap_err();
+        assert!(refused.to_string().contains("took longer than 3 s"), "{refused}");
+        let id = fs::read_to_string(&started).unwrap().trim().to_owned();
+        let ended = async {
+            while runs(&id) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("what it started runs on");
+    }
 }

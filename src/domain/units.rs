@@ -142,6 +142,18 @@ impl WattHours {
     pub const UNKNOWN: Self = Self(-1);
 }
 
+/// A meter's register in watt-hours as a station tells it, with its decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Register(pub Decimal);
+
+impl Register {
+    /// The whole watt-hours; decimals are cut. What is beyond all numbers of them is the most that there is.
+    pub fn watt_hours(self) -> WattHours {
+        let most = if self.0.is_sign_negative() { i64::MIN } else { i64::MAX };
+        WattHours(i64::try_from(self.0.trunc()).unwrap_or(most))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,6 +162,13 @@ mod tests {
     fn yen_prints_as_short_decimal_strings() {
         for (hundredths, printed) in [(132_000, "1320"), (330, "3.3"), (3850, "38.5"), (165, "1.65"), (0, "0"), (-44_000, "-440")] {
             assert_eq!(Yen::from_hundredths(hundredths).to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn a_register_counts_in_whole_watt_hours() {
+        for (told, whole) in [("12345", 12_345), ("12.9", 12), ("-1", -1), ("-0.5", 0), ("99999999999999999999", i64::MAX)] {
+            assert_eq!(Register(told.parse().unwrap()).watt_hours(), WattHours(whole), "{told}");
         }
     }
 

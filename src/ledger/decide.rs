@@ -18,7 +18,7 @@ use crate::domain::recording::{self, Closing, Opening};
 use crate::domain::refusal::Reason;
 use crate::domain::session::{Message, Phase, Reaction, Session, Stop, react};
 use crate::domain::station::ConnectorSite;
-use crate::domain::units::WattHours;
+use crate::domain::units::{Register, WattHours};
 use crate::ocpp::event::{Answer, MeterReport, Reading, StartReport, StopReport, TagAnswer, TransactionEvent};
 use crate::store::ledger::{JournalRow, LedgerRow, ReadingRow};
 
@@ -127,7 +127,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         file: known.file(&id_tag),
         reported: &report.timestamp,
         heard: submission.heard,
-        meter: report.meter_start,
+        meter: report.meter_start.map(Register::watt_hours),
         malformed: !report.faults.is_empty(),
         programme: known.programme,
     });
@@ -301,7 +301,10 @@ fn stop_of_known(
 
 /// Whether a stop says what one said that came cut off: all that a bill rests on.
 fn is_cut_off_stop_again(session: &Session, submission: &Submission, report: &StopReport) -> bool {
-    let same = |stop: &Stop| stop.edge.said == report.timestamp.instant(submission.station.zone()) && stop.edge.meter == report.meter_stop;
+    let same = |stop: &Stop| {
+        stop.edge.said == report.timestamp.instant(submission.station.zone())
+            && stop.edge.meter == report.meter_stop.map(Register::watt_hours)
+    };
     session.flags.contains(&Flag::MalformedStop) && session.stop.as_ref().is_some_and(same)
 }
 
@@ -311,7 +314,7 @@ fn closing<'a>(submission: &Submission, report: &'a StopReport) -> Closing<'a> {
         zone: submission.station.zone(),
         reported: &report.timestamp,
         heard: submission.heard,
-        meter: report.meter_stop,
+        meter: report.meter_stop.map(Register::watt_hours),
         reason: &report.reason,
         id_tag: report.id_tag.clone(),
         malformed: !report.faults.is_empty(),
@@ -335,7 +338,7 @@ fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, rep
         None => !foreign,
         Some(_) => is_card(session) || (member.is_some() && member == session.member.as_ref()),
     };
-    let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop) {
+    let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop.map(Register::watt_hours)) {
         (Some(start), Some(stop)) => stop == WattHours::UNKNOWN || start <= stop,
         _ => true,
     };

@@ -60,7 +60,7 @@ fn start(report: &StartReport, payload: &str) -> String {
         return hash(&format!("malformed|{}", content(payload)));
     }
     let connector = report.connector_id.unwrap_or_default();
-    let meter = report.meter_start.unwrap_or_default().0;
+    let meter = report.meter_start.map_or(0, |register| register.watt_hours().0);
     let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     hash(&format!("{connector}|{}|{instant}|{meter}", IdTag::new(&report.id_tag).matched()))
 }
@@ -71,7 +71,7 @@ fn stop(report: &StopReport, payload: &str) -> String {
         return hash(&format!("malformed|{}", content(payload)));
     }
     let transaction = report.transaction_id.unwrap_or_default();
-    let meter = report.meter_stop.unwrap_or_default().0;
+    let meter = report.meter_stop.map_or(0, |register| register.watt_hours().0);
     let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     let card = report.id_tag.as_ref().map_or("", IdTag::matched);
     hash(&format!("{transaction}|{instant}|{meter}|{}|{card}", report.reason))

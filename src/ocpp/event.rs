@@ -11,7 +11,7 @@ use crate::domain::ids::{IdTag, MemberId, SessionId};
 use crate::domain::instant::Reported;
 pub use crate::domain::station::{BootReport, Registration, StatusReport, VariableReport};
 pub use crate::domain::step::StepKind;
-use crate::domain::units::{WattHours, Yen};
+use crate::domain::units::{Register, Yen};
 
 /// A message from a station.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,7 +187,7 @@ pub struct StartReport {
     /// The station's time.
     pub timestamp: Reported,
     /// The meter's register.
-    pub meter_start: Option<WattHours>,
+    pub meter_start: Option<Register>,
     /// What was missing or of the wrong kind.
     pub faults: Vec<String>,
 }
@@ -202,7 +202,7 @@ pub struct StopReport {
     /// The station's time.
     pub timestamp: Reported,
     /// The meter's register.
-    pub meter_stop: Option<WattHours>,
+    pub meter_stop: Option<Register>,
     /// Why; `Local` where the station does not say.
     pub reason: String,
     /// Readings sent along.

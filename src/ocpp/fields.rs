@@ -17,6 +17,9 @@ use super::frame::{CallError, ErrorCode, Payload};
 /// The longest text that is kept of one field.
 pub const TEXT_MAX: usize = 4096;
 
+/// The longest text of a number that is not a plain integer.
+const DECIMAL_MAX: usize = 40;
+
 /// An object's fields, and the faults found while reading them.
 pub struct Fields<'a> {
     entries: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -183,13 +186,14 @@ impl<'a> Fields<'a> {
         if self.raw(name).is_none() { self.missing(name) } else { self.integer(name) }
     }
 
-    /// A meter's register: a whole number, with decimals cut. One that is missing or unreadable is no fault: a session is
-    /// measured in minutes without it, and flagged.
-    pub fn register(&mut self, name: &str) -> Option<i64> {
+    /// A meter's register. One that is missing or unreadable is no fault: a session is measured in minutes without it, and
+    /// flagged.
+    pub fn register(&mut self, name: &str) -> Option<Decimal> {
         let raw = self.raw(name)?;
         let text = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
         let text = text.trim();
-        whole_number(text).or_else(|| i64::try_from(text.parse::<Decimal>().ok().filter(|_| text.len() <= 40)?.trunc()).ok())
+        let told = whole_number(text).map(Decimal::from).or_else(|| text.parse().ok().filter(|_| text.len() <= DECIMAL_MAX));
+        told.filter(|value| i64::try_from(value.trunc()).is_ok())
     }
 
     /// A list of objects; a single object is taken for a list of one. An entry that is no object
@@ -239,7 +243,7 @@ fn whole_number(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse() {
         return Some(number);
     }
-    if text.len() > 40 {
+    if text.len() > DECIMAL_MAX {
         return None;
     }
     let decimal = Decimal::from_scientific(text).or_else(|_| text.parse()).ok()?;
@@ -273,12 +277,19 @@ mod tests {
     }
 
     #[test]
-    fn a_register_is_cut_to_whole_numbers_and_never_a_fault() {
-        for (text, register) in
-            [(r#"{"n":1000.9}"#, Some(1000)), (r#"{"n":"7.5"}"#, Some(7)), (r#"{"n":-1}"#, Some(-1)), (r#"{"n":{}}"#, None), ("{}", None)]
-        {
+    fn a_register_has_decimals_and_is_never_a_fault() {
+        for (text, register) in [
+            (r#"{"n":1000.9}"#, Some("1000.9")),
+            (r#"{"n":"7.5"}"#, Some("7.5")),
+            (r#"{"n":7e2}"#, Some("700")),
+            (r#"{"n":-1}"#, Some("-1")),
+            (r#"{"n":9223372036854775807.5}"#, Some("9223372036854775807.5")),
+            (r#"{"n":9223372036854775808}"#, None),
+            (r#"{"n":{}}"#, None),
+            ("{}", None),
+        ] {
             let mut read = fields(text);
-            assert_eq!(read.register("n"), register, "{text}");
+            assert_eq!(read.register("n"), register.map(|text| text.parse().unwrap()), "{text}");
             assert!(read.check().is_ok(), "{text}");
         }
     }

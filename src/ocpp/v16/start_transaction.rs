@@ -5,7 +5,7 @@ use rust_ocpp::v1_6::messages::start_transaction::StartTransactionResponse;
 
 use super::{Decoded, json, tag_info};
 use crate::domain::instant::Reported;
-use crate::domain::units::WattHours;
+use crate::domain::units::Register;
 use crate::ocpp::event::{Answer, StartReport, StationEvent, TransactionEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
@@ -15,7 +15,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let (connector_id, id_tag, timestamp) =
         (fields.required_integer("connectorId"), fields.required_text("idTag"), fields.required_text("timestamp"));
-    let meter_start = fields.register("meterStart").map(WattHours);
+    let meter_start = fields.register("meterStart").map(Register);
     // Of a message that was cut off behind what a session rests on, nothing is doubtful.
     let is_whole = connector_id.is_some() && id_tag.is_some() && timestamp.is_some();
     let report = StartReport {

@@ -6,7 +6,7 @@ use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
 use super::{Decoded, json, tag_info};
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Reported;
-use crate::domain::units::WattHours;
+use crate::domain::units::Register;
 use crate::ocpp::event::{Answer, StationEvent, StopReport, TransactionEvent};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
@@ -22,7 +22,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         transaction_id: fields.required_integer("transactionId"),
         id_tag: fields.text("idTag").map(|text| IdTag::new(&text)),
         timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
-        meter_stop: fields.register("meterStop").map(WattHours),
+        meter_stop: fields.register("meterStop").map(Register),
         reason: fields.text("reason").unwrap_or_else(|| DEFAULT_REASON.to_owned()),
         readings: readings(&mut fields, "transactionData"),
         faults: fields.faults(),
