@@ -65,22 +65,22 @@ fn handled(bencher: Bencher<'_, '_>, message: &Message) {
     let prepared = || {
         number += 1;
         // An end needs a transaction of its own, which is not measured.
-        let begun = message.begun_by(number).map(|(action, payload)| whole.handle(message, action, &payload));
+        let begun = message.begun_by(number).map(|(action, payload)| whole.handle(number, message, action, &payload));
         let transaction = begun.and_then(|answer| serde_json::from_str::<Value>(&answer).unwrap()["transactionId"].as_i64());
-        message.text(number, &transaction.unwrap_or(1).to_string())
+        (number, message.text(number, &transaction.unwrap_or(1).to_string()))
     };
-    bencher.counter(ItemsCount::new(1usize)).with_inputs(prepared).bench_local_values(|text| {
+    bencher.counter(ItemsCount::new(1usize)).with_inputs(prepared).bench_local_values(|(number, text)| {
         let Frame::Call(call) = frame::parse(&text) else { panic!("{text}") };
-        let payload = whole.handle(message, &call.action, call.payload.text());
+        let payload = whole.handle(number, message, &call.action, call.payload.text());
         frame::result_text(&call.id, &payload)
     });
 }
 
-/// A server with a station and a card.
+/// A server with members, each with a station.
 struct Whole {
     runtime: Runtime,
     server: Server,
-    station: Arc<StationRecord>,
+    stations: Vec<Arc<StationRecord>>,
     _folder: tempfile::TempDir,
 }
 
@@ -92,16 +92,24 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     let value = |name: &str| flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| (*value).to_owned());
     let config = Texts::gather(value, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2024-06-10T00:00:00Z".parse().unwrap()));
-    let (server, station) = runtime.block_on(async {
+    let (server, stations) = runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         store.migrate(&url).await.unwrap();
         let server = Server::start(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap();
         fill(&server).await;
-        let station = server.app.stations.find(&StationId::parse("B1").unwrap()).await.unwrap().unwrap();
-        (server, station)
+        let mut stations = Vec::new();
+        for member in 0..messages::MEMBERS {
+            let id = StationId::parse(&station_id(member)).unwrap();
+            stations.push(server.app.stations.find(&id).await.unwrap().unwrap());
+        }
+        (server, stations)
     });
-    Whole { runtime, server, station, _folder: folder }
+    Whole { runtime, server, stations, _folder: folder }
 });
+
+fn station_id(member: usize) -> String {
+    format!("B{member}")
+}
 
 async fn fill(server: &Server) {
     let client = reqwest::Client::new();
@@ -111,22 +119,29 @@ async fn fill(server: &Server) {
         assert!(response.status().is_success(), "{path}: {}", response.status());
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     };
+    let station = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
+    for member in 0..messages::MEMBERS {
+        send(reqwest::Method::PUT, &format!("/stations/{}", station_id(member)), station.clone()).await;
+        join(&send, &messages::tag(member)).await;
+    }
+}
+
+/// A member with a card.
+async fn join(send: &impl AsyncFn(reqwest::Method, &str, Value) -> Value, id_tag: &str) {
     let post = reqwest::Method::POST;
-    let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
-    send(reqwest::Method::PUT, "/stations/B1", body).await;
     let body = json!({"name": "Bench", "kind": "corporation", "email": "bench@example.jp", "plan": "simple", "payment_method": {"kind": "invoice"}});
     let member = send(post.clone(), "/members", body).await["member_id"].as_str().unwrap().to_owned();
-    let card = send(post.clone(), "/cards", json!({"id_tag": messages::TAG, "activation_code": "0123456789abcdef"})).await;
+    let card = send(post.clone(), "/cards", json!({"id_tag": id_tag, "activation_code": "0123456789abcdef"})).await;
     let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": "primary"});
     send(post, &format!("/members/{member}/cards/activate"), body).await;
 }
 
 impl Whole {
-    fn handle(&self, message: &Message, action: &str, payload: &str) -> String {
+    fn handle(&self, number: usize, message: &Message, action: &str, payload: &str) -> String {
         let now = self.server.app.now();
         let decoded = message.protocol.decode(action, frame::Payload::Json(payload)).unwrap();
         let incoming = Incoming {
-            station: &self.station,
+            station: &self.stations[number % messages::MEMBERS],
             fence: &Fence::default(),
             heard: Heard { received_at: now, connected_since: now },
             message_id: "m".to_owned(),

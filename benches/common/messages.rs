@@ -6,8 +6,13 @@ use std::fmt;
 
 use juden::ocpp::protocol::Protocol;
 
-/// A card that is active.
-pub const TAG: &str = "04A1B2C3D4E5F6";
+/// Members who charge, one after the other, each at a station of theirs: with some sessions in the month, as members have.
+pub const MEMBERS: usize = 20;
+
+/// A member's card, which is active.
+pub fn tag(member: usize) -> String {
+    format!("04A1B2C3D4E5{:04X}", member % MEMBERS)
+}
 
 /// A message; `{n}` stands for a number that makes each one new, `{t}` for its transaction.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ impl fmt::Display for Message {
 fn filled(payload: &str, number: usize, transaction: &str) -> String {
     let minutes = number / 60;
     let time = format!("{:02}:{:02}:{:02}", minutes / 60 % 24, minutes % 60, number % 60);
-    payload.replace("{n}", &number.to_string()).replace("{t}", transaction).replace("{time}", &time).replace("{tag}", TAG)
+    payload.replace("{n}", &number.to_string()).replace("{t}", transaction).replace("{time}", &time).replace("{tag}", &tag(number))
 }
 
 impl Message {
