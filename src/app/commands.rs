@@ -10,7 +10,7 @@ use super::capabilities::known_refusal;
 use super::onboarding::SENT_BY;
 use super::{App, AppError, Done, quirks};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
-use crate::domain::ids::StationId;
+use crate::domain::ids::{CardNumber, StationId};
 use crate::domain::station::Registration;
 use crate::ocpp::asked::{self, Asked};
 use crate::ocpp::event::StationCommand;
@@ -79,6 +79,11 @@ impl App {
             Some(set) => Some(self.expect_credentials(id, set).await?),
             None => None,
         };
+        let asked = asked::asked(action, &Value::Object(payload.clone())).filter(|_| sent_by != SENT_BY);
+        let listed = match &asked {
+            Some(Asked::List(_, id_tags)) => self.expect_listed(&station, id_tags).await?,
+            _ => Vec::new(),
+        };
         let known = (sent_by == SENT_BY).then(|| known_refusal(&station, action)).flatten();
         let result = match known {
             Some(known) => Ok(known),
@@ -87,6 +92,11 @@ impl App {
         if let Some(set) = &set {
             let nothing_sent = CommandResult { number: None, outcome: "not_sent".into(), answer: Value::Null };
             self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
+        }
+        if let (Some(asked), Ok(result)) = (&asked, &result)
+            && let Err(cause) = self.follow(id, asked, &listed, &result.outcome).await
+        {
+            warn!(station_id = %id, action, %cause, "what an operator's command means for what is kept of the station could not be kept");
         }
         result
     }
@@ -102,12 +112,13 @@ impl App {
     ) -> Done<CommandResult> {
         let message_id = Uuid::new_v4().to_string();
         let text = Value::Object(payload.clone()).to_string();
+        let (redacted, secret) = secrets::redacted(payload);
         let kept = KeptCommand {
             station_id: id.clone(),
             sent_by: sent_by.to_owned(),
             message_id: message_id.clone(),
             action: action.to_owned(),
-            payload: secrets::redacted(action, payload),
+            payload: redacted,
             sent_at: self.now(),
         };
         let number = self.store.save_command(&kept).await?;
@@ -125,7 +136,9 @@ impl App {
                 return Err(AppError::Busy("the node that holds the station cannot be reached"));
             }
         };
-        let (outcome, answer) = told(outcome);
+        let (outcome, mut answer) = told(outcome);
+        secrets::scrub(&mut answer);
+        secrets::scrub_echoes(&mut answer, &secret);
         let result = CommandResult { number: Some(number), outcome, answer };
         if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
@@ -135,27 +148,15 @@ impl App {
         }
         self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
         self.remember_capability(id, action, &result).await;
-        if sent_by != SENT_BY
-            && result.outcome == "accepted"
-            && let Err(cause) = self.follow(id, action, payload).await
-        {
-            warn!(station_id = %id, action, %cause, "what an accepted command means for the station's list could not be kept");
-        }
         Ok(result)
     }
 
-    /// What a command of an operator means, once a station took it, for what Juden keeps of the station.
-    async fn follow(&self, id: &StationId, action: &str, payload: &Map<String, Value>) -> Done<()> {
-        match asked::asked(action, &Value::Object(payload.clone())) {
-            // The list is now the operator's: what Juden holds in it goes on top, blocked cards first of all.
-            Some(Asked::List(version)) => {
-                self.store.save_list_version(id, version).await?;
-                self.store.relist(id, self.now()).await?;
-                self.cards.changed.notify_one();
-                Ok(())
-            }
-            Some(Asked::Forget(id_tag)) => self.forget_customer_at(id, &id_tag).await,
-            Some(Asked::Start(_) | Asked::Stop(_) | Asked::Boot) | None => Ok(()),
+    /// What a command of an operator came to means for what Juden keeps of the station.
+    async fn follow(&self, id: &StationId, asked: &Asked, listed: &[CardNumber], outcome: &str) -> Done<()> {
+        match asked {
+            Asked::List(version, _) => self.list_was_sent(id, *version, listed, outcome).await,
+            Asked::Forget(id_tag) if outcome == "accepted" => self.forget_customer_at(id, id_tag).await,
+            Asked::Start(_) | Asked::Stop(_) | Asked::Boot | Asked::Forget(_) => Ok(()),
         }
     }
 

@@ -77,7 +77,7 @@ impl App {
                 Some(at) => Effect { state: "booted", session: None, at: Some(at) },
                 None => Effect::none_by(taken_at + TO_BOOT, self.now(), "not_booted"),
             }),
-            Asked::List(_) | Asked::Forget(_) => None,
+            Asked::List(..) | Asked::Forget(_) => None,
         })
     }
 
@@ -91,8 +91,10 @@ impl App {
         until: DateTime<Utc>,
     ) -> Done<Option<Session>> {
         let answer = payload(command.answer.as_deref()).unwrap_or_default();
-        if let Some(name) = asked::transaction_told(&answer) {
-            return Ok(self.store.session_by_start(&station.id, &keys::transaction(name)).await?);
+        if let Some(name) = asked::transaction_told(&answer)
+            && let Some(session) = self.store.session_by_start(&station.id, &keys::transaction(name)).await?
+        {
+            return Ok(Some(session));
         }
         let since = command.command.sent_at;
         let mut sessions = self.store.sessions_started_at(&station.id, since - SLACK, until, LOOKED_THROUGH).await?;

@@ -18,6 +18,7 @@ use crate::ledger::{Acceptance, Submission};
 use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::ocpp::protocol::Protocol;
+use crate::ocpp::secrets;
 use crate::store::StationRecord;
 use crate::store::ledger::{NoteRow, ReportRow, StationNote};
 
@@ -151,7 +152,7 @@ impl App {
     /// Keeps a message as it came, with the news in it.
     async fn report(&self, incoming: &Incoming<'_>, report: Report) -> Result<Answer, CallError> {
         let Report { request_id, seq_no, more, news } = report;
-        let row = ReportRow { action: incoming.action.to_owned(), request_id, seq_no, more, payload: incoming.payload.to_owned() };
+        let row = ReportRow { action: incoming.action.to_owned(), request_id, seq_no, more, payload: secrets::scrubbed(incoming.payload) };
         let news = match news {
             News::None => Vec::new(),
             News::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
@@ -193,7 +194,7 @@ impl App {
     }
 
     /// Keeps that a station may remember a card from now on, before it is told so. Whether that was not kept already.
-    async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Result<bool, CallError> {
+    pub(super) async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Result<bool, CallError> {
         let fresh = !self.exposures.is_kept(card, &station.id);
         if fresh {
             let note = StationNote::Exposed(card.clone());

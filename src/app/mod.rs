@@ -27,6 +27,7 @@ pub mod members;
 pub mod months;
 pub mod oddities;
 pub mod onboarding;
+mod own_lists;
 pub mod passwords;
 pub mod plans;
 pub mod programme;

@@ -104,7 +104,7 @@ impl App {
         }
         let count = told.len();
         let settings: serde_json::Map<String, Value> =
-            told.into_iter().filter(|(key, _)| !secrets::is_secret(key)).map(|(key, value)| (key, json!(value))).collect();
+            told.into_iter().filter(|(key, _)| !secrets::is_password_setting(key)).map(|(key, value)| (key, json!(value))).collect();
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
             let _ = self.station_changed(id).await;

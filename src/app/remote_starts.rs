@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{App, Done, quirks};
 use crate::domain::ids::IdTag;
+use crate::domain::session::Session;
 use crate::ocpp::asked::{Asked, STARTS, StartAsked, asked};
 use crate::ocpp::event::{StationEvent, TransactionEvent};
 use crate::store::StationRecord;
@@ -95,19 +96,36 @@ impl App {
             let is_in_time = sent_at - SLACK <= told.at && told.at <= sent_at + told.within;
             is_in_time && one.outcome.as_deref().is_none_or(|word| word == "accepted")
         };
-        let mut meant: Option<IdTag> = None;
-        for sent in commands.iter().filter(is_open).filter_map(|one| start_asked(station, one)) {
-            let elsewhere = matches!((told.connector_id, sent.connector_id), (Some(here), Some(there)) if here != there);
-            if elsewhere || !is_cut(told.id_tag, &sent.id_tag) || self.cards.find(&sent.id_tag).await?.is_none() {
-                continue;
+        let mut asked: Vec<(IdTag, DateTime<Utc>)> = Vec::new();
+        for one in commands.iter().filter(is_open) {
+            let Some(start) = start_asked(station, one) else { continue };
+            let elsewhere = matches!((told.connector_id, start.connector_id), (Some(here), Some(there)) if here != there);
+            let is_new = asked.iter().all(|(card, _)| *card != start.id_tag);
+            if !elsewhere && is_new && is_cut(told.id_tag, &start.id_tag) && self.cards.find(&start.id_tag).await?.is_some() {
+                asked.push((start.id_tag, one.command.sent_at));
             }
-            // Two cards that it may be are none.
-            if meant.as_ref().is_some_and(|other| *other != sent.id_tag) {
-                return Ok(None);
-            }
-            meant = Some(sent.id_tag);
         }
-        Ok(meant)
+        if asked.len() > 1 {
+            asked = self.without_ended(station, told.at, asked).await?;
+        }
+        // Two cards that it may be are none.
+        Ok(asked.pop().filter(|_| asked.is_empty()).map(|(card, _)| card))
+    }
+
+    /// Of remote starts those whose sessions have not ended yet.
+    async fn without_ended(
+        &self,
+        station: &StationRecord,
+        until: DateTime<Utc>,
+        mut asked: Vec<(IdTag, DateTime<Utc>)>,
+    ) -> Done<Vec<(IdTag, DateTime<Utc>)>> {
+        let since = asked.iter().map(|(_, sent_at)| *sent_at - SLACK).min().unwrap_or(until);
+        let sessions = self.store.sessions_started_at(&station.id, since, until, LOOKED_THROUGH).await?;
+        asked.retain(|(card, sent_at)| {
+            let led_to = |session: &Session| session.id_tag == *card && session.start.received_at >= *sent_at && session.stop.is_some();
+            !sessions.iter().any(led_to)
+        });
+        Ok(asked)
     }
 }
 

@@ -14,7 +14,8 @@ use super::{AuthorityFault, shown};
 /// The most that is read of what a command prints.
 const PRINTED_MAX_BYTES: u64 = 64 * 1024;
 
-/// A command and all that it started, which end with it: killed where it is dropped before the command ended.
+/// A command's process group: killed where it is dropped before the command ended. What left the group, or went on when
+/// the command ended by itself, is the operator's.
 struct Group(Option<Pid>);
 
 impl Group {

@@ -12,8 +12,9 @@ const ENERGY_SLACK_WH: i64 = 1_000;
 /// The energy between two registers, and the doubt about it. Where the final register is missing,
 /// the last reading stands in for it.
 pub fn energy(start: Option<WattHours>, stop: Option<WattHours>, last_reading: Option<WattHours>) -> (Option<WattHours>, Option<Flag>) {
-    let known_stop = stop.filter(|register| *register != WattHours::UNKNOWN);
-    let (Some(start), Some(end)) = (start, known_stop.or(last_reading)) else {
+    let known = |register: Option<WattHours>| register.filter(|register| *register != WattHours::UNKNOWN);
+    let known_stop = known(stop);
+    let (Some(start), Some(end)) = (known(start), known_stop.or(last_reading)) else {
         return (None, Some(Flag::MeterUnknown));
     };
     let substitute = known_stop.is_none().then_some(Flag::MeterUnknown);
@@ -66,6 +67,7 @@ mod tests {
             (wh(100), wh(-1), wh(900), wh(800), Some(Flag::MeterUnknown)),
             (wh(100), None, None, None, Some(Flag::MeterUnknown)),
             (None, wh(100), None, None, Some(Flag::MeterUnknown)),
+            (wh(-1), wh(100), None, None, Some(Flag::MeterUnknown)),
         ] {
             assert_eq!(energy(start, stop, last), (energy_wh, doubt), "{start:?} {stop:?} {last:?}");
         }

@@ -16,6 +16,7 @@ use super::bodies::BODY_MAX;
 use super::problem::Problem;
 use crate::app::AppError;
 use crate::domain::refusal::Reason;
+use crate::ocpp::secrets;
 use crate::store::records::AuditEntry;
 
 /// Who asks: a role such as `operator`, `member`, `call_centre`, `dealer`, with a name where there is one.
@@ -100,6 +101,7 @@ fn detail(path: &str, body: &[u8], query: &str) -> String {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
         return "\"(no JSON)\"".to_owned();
     };
+    secrets::scrub(&mut value);
     hide(&mut value, path.ends_with("/commands") || path.contains("/ocpp/"));
     let text = value.to_string();
     if text.len() > DETAIL_MAX { format!("\"({} bytes)\"", text.len()) } else { text }
@@ -173,6 +175,9 @@ mod tests {
     fn secrets_are_hidden_wherever_they_stand() {
         let kept = detail("/cards", br#"{"id_tag":"04A2","cards":[{"activation_code":"X"}],"role":"primary"}"#, "");
         assert!(!kept.contains("04A2") && !kept.contains('X') && kept.contains("primary"), "{kept}");
+        let profile = br#"{"connectionData":{"vpn":{"key":"X"},"apn":{"apnPassword":"X","simPin":1234}},"location":"ftp://u:X@host"}"#;
+        let raw = detail("/stations/CP1/ocpp/SetNetworkProfile", profile, "");
+        assert!(!raw.contains('X') && !raw.contains("1234") && raw.contains("host"), "{raw}");
         let raw = detail("/stations/CP1/ocpp/ChangeConfiguration", br#"{"key":"AuthorizationKey","value":"X","idTag":"04A2"}"#, "");
         assert!(!raw.contains("04A2") && !raw.contains('X') && raw.contains("AuthorizationKey"), "{raw}");
     }

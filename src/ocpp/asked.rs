@@ -27,8 +27,8 @@ pub enum Asked {
     Stop(TransactionAsked),
     /// The station is to start again.
     Boot,
-    /// The local authorization list is to have this version.
-    List(i64),
+    /// The local authorization list is to have this version, and these cards among its own.
+    List(i64, Vec<IdTag>),
     /// What is kept of the customer with this card is to be forgotten.
     Forget(String),
 }
@@ -83,10 +83,17 @@ pub fn asked(action: &str, payload: &Value) -> Option<Asked> {
         "RequestStopTransaction" => Asked::Stop(TransactionAsked::Named(text("transactionId")?)),
         // What starts one EVSE again is no boot.
         "Reset" if payload.get("evseId").is_none() => Asked::Boot,
-        "SendLocalList" => Asked::List(list_version(payload)?),
+        "SendLocalList" => Asked::List(list_version(payload)?, listed(payload)),
         "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => Asked::Forget(token()?),
         _ => return None,
     })
+}
+
+/// The cards that a list names, as its readers tell them.
+fn listed(list: &Value) -> Vec<IdTag> {
+    let entries = list.get("localAuthorizationList").and_then(Value::as_array);
+    let tag = |entry: &Value| entry.get("idTag").or_else(|| entry.get("idToken")?.get("idToken"))?.as_str().map(IdTag::new);
+    entries.into_iter().flatten().filter_map(tag).collect()
 }
 
 /// Whether a command starts or stops a transaction: a station that is not accepted is sent none (1.6 section 4.2,
@@ -138,8 +145,17 @@ mod tests {
             ("RequestStopTransaction", json!({"transactionId": "T"}), Some(Asked::Stop(TransactionAsked::Named("T".into())))),
             ("Reset", json!({"type": "Hard"}), Some(Asked::Boot)),
             ("Reset", json!({"type": "OnIdle", "evseId": 1}), None),
-            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(Asked::List(3))),
-            ("SendLocalList", json!({"versionNumber": 4, "updateType": "Full"}), Some(Asked::List(4))),
+            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(Asked::List(3, vec![]))),
+            (
+                "SendLocalList",
+                json!({"listVersion": 3, "localAuthorizationList": [{"idTag": "04A2"}]}),
+                Some(Asked::List(3, vec![IdTag::new("04A2")])),
+            ),
+            (
+                "SendLocalList",
+                json!({"versionNumber": 4, "localAuthorizationList": [{"idToken": token}]}),
+                Some(Asked::List(4, vec![IdTag::new("04A2")])),
+            ),
             ("CustomerInformation", json!({"clear": true, "idToken": token}), Some(Asked::Forget("04A2".into()))),
             ("CustomerInformation", json!({"clear": false, "idToken": token}), None),
             ("ClearCache", json!({}), None),

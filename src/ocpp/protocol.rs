@@ -7,6 +7,7 @@ use super::asked::EvAllowed;
 use super::event::{Answer, DriverDisplay, EvNeeds, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
+use super::secrets::is_password_variable;
 use super::{charging_profile, limits, v16, v201};
 use crate::domain::blocking::StationSettings;
 use crate::domain::units::Yen;
@@ -152,7 +153,8 @@ impl Protocol {
         }
     }
 
-    /// The payload of [`SET_PROFILE`](super::asked::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that hear of vehicles' needs.
+    /// The payload of [`SET_PROFILE`](super::asked::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that
+    /// hear of vehicles' needs.
     pub fn ev_profile(self, number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Option<Value> {
         match self {
             Self::V16 => None,
@@ -284,7 +286,7 @@ pub fn credentials_outcome(answer: &Value) -> Option<String> {
     let Some(results) = answer.get("setVariableResult").and_then(Value::as_array) else {
         return answer.get("status").filter(|status| status.is_string()).map(|_| outcome(answer));
     };
-    let is_password = |one: &&Value| one["variable"]["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("BasicAuthPassword"));
+    let is_password = |one: &&Value| one["variable"]["name"].as_str().is_some_and(is_password_variable);
     let status = results.iter().find(is_password)?.get("attributeStatus").filter(|status| status.is_string())?;
     Some(outcome(&serde_json::json!({"status": status})))
 }

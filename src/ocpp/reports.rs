@@ -5,6 +5,7 @@ use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport,
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
+use super::secrets::scrubbed;
 use crate::authority::{CertificateKind, VehicleAsk};
 
 /// What a report must have.
@@ -120,7 +121,7 @@ pub fn variables(fields: &mut Fields<'_>) -> News {
         }
         let variable = named(&mut data.object("variable")?)?;
         let short = place.chars().count().max(variable.chars().count()) <= NAME_MAX;
-        short.then(|| VariableReport { component: place, variable, document: document.to_owned() })
+        short.then(|| VariableReport { component: place, variable, document: scrubbed(document) })
     };
     News::Variables(fields.items("reportData").into_iter().filter_map(read).collect())
 }

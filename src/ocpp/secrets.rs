@@ -1,6 +1,6 @@
-//! Secrets that commands carry: they are sent, never kept.
+//! Secrets in what stations are sent and tell: they pass through, and are never kept or shown.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What stands in the place of a secret.
 const REDACTED: &str = "(redacted)";
@@ -9,43 +9,164 @@ const REDACTED: &str = "(redacted)";
 const PASSWORD_SETTING: &str = "AuthorizationKey";
 const PASSWORD_VARIABLE: &str = "BasicAuthPassword";
 
-/// Whether a setting's value is a secret.
-pub fn is_secret(key: &str) -> bool {
+/// Fields whose value is a secret wherever they stand, and those of a VPN (OCPP 2.0.1 SetNetworkProfile).
+const FIELDS: [&str; 2] = ["apnPassword", "simPin"];
+const FIELDS_OF_VPN: [&str; 2] = ["password", "key"];
+
+/// A secret shorter than this is not looked for where it does not belong: it would be found in everything.
+const LOOKED_FOR_MIN: usize = 6;
+
+/// Whether a setting of 1.6 is a station's password.
+pub fn is_password_setting(key: &str) -> bool {
     key.trim().eq_ignore_ascii_case(PASSWORD_SETTING)
 }
 
-/// A command's payload as it may be kept.
-pub fn redacted(action: &str, payload: &Map<String, Value>) -> String {
-    let mut payload = payload.clone();
-    if action == "ChangeConfiguration" && payload.get("key").and_then(Value::as_str).is_some_and(is_secret) {
-        payload.insert("value".into(), json!(REDACTED));
+/// Whether a variable of 2.0.1 is a station's password.
+pub fn is_password_variable(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case(PASSWORD_VARIABLE)
+}
+
+/// A command's payload as it may be kept, and the secrets that were in it.
+pub fn redacted(payload: &Map<String, Value>) -> (String, Vec<String>) {
+    let mut payload = Value::Object(payload.clone());
+    let secrets = scrub(&mut payload);
+    (payload.to_string(), secrets)
+}
+
+/// A message as it may be kept. What cannot be read is kept only where it speaks of no password.
+pub fn scrubbed(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let speaks_of_one = [PASSWORD_SETTING, PASSWORD_VARIABLE].iter().any(|name| lower.contains(&name.to_ascii_lowercase()));
+    if !speaks_of_one {
+        return text.to_owned();
     }
-    for data in payload.get_mut("setVariableData").and_then(Value::as_array_mut).into_iter().flatten() {
-        if data["variable"]["name"].as_str().is_some_and(|name| name.trim().eq_ignore_ascii_case(PASSWORD_VARIABLE)) {
-            data["attributeValue"] = json!(REDACTED);
+    let mut value: Value = serde_json::from_str(text).unwrap_or_else(|_| REDACTED.into());
+    scrub(&mut value);
+    value.to_string()
+}
+
+/// Takes the secrets out of a document; what they were.
+pub fn scrub(document: &mut Value) -> Vec<String> {
+    let mut found = Vec::new();
+    scrub_into(document, &mut found);
+    found
+}
+
+/// Takes secrets out of a text document in which they have no place, such as an error that repeats what was sent.
+pub fn scrub_echoes(document: &mut Value, secrets: &[String]) {
+    match document {
+        Value::String(text) => {
+            for secret in secrets.iter().filter(|secret| secret.len() >= LOOKED_FOR_MIN) {
+                *text = text.replace(secret.as_str(), REDACTED);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| scrub_echoes(item, secrets)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| scrub_echoes(field, secrets)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn scrub_into(value: &mut Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            scrub_named(fields, found);
+            fields.values_mut().for_each(|field| scrub_into(field, found));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| scrub_into(item, found)),
+        Value::String(text) => scrub_address(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Takes out what an object's own fields say is secret.
+fn scrub_named(fields: &mut Map<String, Value>, found: &mut Vec<String>) {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut secret: Vec<&str> = FIELDS.to_vec();
+    if is_password_setting(&text(fields.get("key"))) {
+        secret.push("value");
+    }
+    let is_password = is_password_variable(&text(fields.get("variable").and_then(|variable| variable.get("name"))));
+    if is_password {
+        secret.extend(["attributeValue", "actualValue"]);
+    }
+    for name in secret {
+        if let Some(value) = fields.get_mut(name) {
+            take(value, found);
         }
     }
-    for (part, secret) in [("apn", "apnPassword"), ("vpn", "password"), ("vpn", "key")] {
-        if let Some(value) = payload.get_mut("connectionData").and_then(|data| data.get_mut(part)).and_then(|part| part.get_mut(secret)) {
-            *value = json!(REDACTED);
+    let attributes = fields.get_mut("variableAttribute").filter(|_| is_password).and_then(Value::as_array_mut);
+    for value in attributes.into_iter().flatten().filter_map(|attribute| attribute.get_mut("value")) {
+        take(value, found);
+    }
+    if let Some(vpn) = fields.get_mut("vpn").and_then(Value::as_object_mut) {
+        for name in FIELDS_OF_VPN {
+            if let Some(value) = vpn.get_mut(name) {
+                take(value, found);
+            }
         }
     }
-    Value::Object(payload).to_string()
+}
+
+fn take(value: &mut Value, found: &mut Vec<String>) {
+    if let Some(text) = value.as_str().filter(|text| *text != REDACTED) {
+        found.push(text.to_owned());
+    }
+    if !value.is_null() {
+        *value = REDACTED.into();
+    }
+}
+
+/// Takes name and password out of an address, such as `ftp://user:password@host/`.
+fn scrub_address(text: &mut String) {
+    let Some((scheme, rest)) = text.split_once("://") else { return };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    if let Some(at) = rest[..end].rfind('@') {
+        *text = format!("{scheme}://{REDACTED}{}", &rest[at..]);
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn a_password_that_is_sent_is_not_kept() {
-        let payload = json!({"key": "authorizationkey", "value": "00112233"});
-        assert!(!redacted("ChangeConfiguration", payload.as_object().unwrap()).contains("00112233"));
-        let variable = json!({"setVariableData": [{"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": "00112233"}]});
-        assert!(!redacted("SetVariables", variable.as_object().unwrap()).contains("00112233"));
-        let profile = json!({"connectionData": {"vpn": {"password": "00112233", "key": "00112233"}, "apn": {"apnPassword": "00112233"}}});
-        assert!(!redacted("SetNetworkProfile", profile.as_object().unwrap()).contains("00112233"));
-        let other = json!({"key": "HeartbeatInterval", "value": "300"});
-        assert!(redacted("ChangeConfiguration", other.as_object().unwrap()).contains("300"));
+    fn a_secret_that_is_sent_or_told_is_not_kept() {
+        let variable = json!({"name": " basicauthpassword"});
+        for document in [
+            json!({"key": "authorizationkey ", "value": "00112233"}),
+            json!({"configurationKey": [{"key": "AuthorizationKey", "readonly": false, "value": "00112233"}]}),
+            json!({"setVariableData": [{"component": {"name": "SecurityCtrlr"}, "variable": variable, "attributeValue": "00112233"}]}),
+            json!({"getVariableResult": [{"variable": variable, "attributeValue": "00112233"}]}),
+            json!({"reportData": [{"variable": variable, "variableAttribute": [{"type": "Actual", "value": "00112233"}]}]}),
+            json!({"eventData": [{"variable": variable, "actualValue": "00112233"}]}),
+            json!({"connectionData": {"vpn": {"password": "00112233", "key": "00112233"}, "apn": {"apnPassword": "00112233", "simPin": 112_233}}}),
+            json!({"location": "ftp://user:00112233@host:21/a@b"}),
+        ] {
+            let (kept, _) = redacted(document.as_object().unwrap());
+            assert!(!kept.contains("112233"), "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays_as_it_is() {
+        for document in [
+            json!({"key": "HeartbeatInterval", "value": "300"}),
+            json!({"location": "https://host/a@b", "user": "a@b"}),
+            json!({"variable": {"name": "Enabled"}, "attributeValue": "true"}),
+        ] {
+            assert_eq!(redacted(document.as_object().unwrap()), (document.to_string(), Vec::new()));
+            assert_eq!(scrubbed(&document.to_string()), document.to_string());
+        }
+    }
+
+    #[test]
+    fn an_error_that_repeats_a_password_is_kept_without_it() {
+        let (_, secrets) = redacted(json!({"key": "AuthorizationKey", "value": "00112233"}).as_object().unwrap());
+        let mut answer =
+            json!({"error": "PropertyConstraintViolation", "description": "value 00112233 is too short", "details": {"v": ["00112233"]}});
+        scrub_echoes(&mut answer, &secrets);
+        assert!(!answer.to_string().contains("00112233"), "{answer}");
     }
 }

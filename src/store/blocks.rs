@@ -116,7 +116,8 @@ pub trait BlockStore: Send + Sync {
     /// From now on the stations' lists may hold what these deliveries say, whatever is heard of it. Those that
     /// still hold; what something else took the place of is not to be sent.
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>>;
-    /// Everything that a station's list was sent, and is to hold, is to be told again.
+    /// Every block, and everything that a station's list was sent and is to hold, is to be told again, also what it is being
+    /// told now.
     async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;
     /// What a station had no list for is to be told again: it may have one now.
     async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;

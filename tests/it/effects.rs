@@ -93,3 +93,23 @@ async fn what_does_not_come_about_in_its_time_is_told() {
     socket.call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
     assert_eq!(effect(&server, &reset).await["state"], "booted", "late is late, and known");
 }
+
+#[tokio::test]
+async fn a_cut_card_is_the_one_that_still_waits_and_two_that_wait_are_none() {
+    let server = TestServer::at(NOW).await;
+    let (first, second, told) = ("04F0F0F0F0AAAA11", "04F0F0F0F0AAAA22", "04F0F0F0F0");
+    let (_, first_card) = server.member_with_card("simple", first).await;
+    let (_, second_card) = server.member_with_card("simple", second).await;
+    server.station("CP1").await;
+    let mut socket = server.socket("CP1").await;
+    let remote = |card: &str| json!({"command": "remote_start", "id_tag": card, "connector_id": 1});
+    accepted(&server, &mut socket, &remote(first), json!({"status": "Accepted"})).await;
+    let begun = transaction(&socket.call("StartTransaction", start(told, NOW, 0)).await);
+    assert_eq!(server.session(begun).await["card_number"], json!(first_card));
+    accepted(&server, &mut socket, &remote(second), json!({"status": "Accepted"})).await;
+    let either = socket.call("Authorize", json!({"idTag": told})).await;
+    assert_eq!(either[2]["idTagInfo"]["status"], "Invalid", "the first one runs: it may be either");
+    socket.call("StopTransaction", stop(begun, "2024-06-10T00:00:30Z", 500)).await;
+    let begun = transaction(&socket.call("StartTransaction", start(told, "2024-06-10T00:00:40Z", 500)).await);
+    assert_eq!(server.session(begun).await["card_number"], json!(second_card));
+}

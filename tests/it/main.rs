@@ -35,6 +35,7 @@ mod months;
 mod newer;
 mod newer_station;
 mod onboarding;
+mod own_lists;
 #[path = "../common/ports.rs"]
 mod ports;
 mod rebuild;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::tag_info;
 use crate::ocpp::event::{ListEntry, ListStanding, StationCommand};
 use crate::ocpp::protocol::CredentialsSet;
+use crate::ocpp::secrets::is_password_setting;
 
 /// The longest id tag (OCPP 1.6 section 7.28).
 pub const ID_TAG_MAX: usize = 20;
@@ -87,7 +88,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
 pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
     match (action, text("key").trim().to_ascii_lowercase().as_str()) {
-        ("ChangeConfiguration", "authorizationkey") => {
+        ("ChangeConfiguration", key) if is_password_setting(key) => {
             let password = crate::hex::decode(text("value")).unwrap_or_else(|| text("value").as_bytes().to_vec());
             CredentialsSet { password: Some(password), security_profile: None }
         }

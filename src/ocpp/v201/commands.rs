@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::id_token::{self, READER_TYPES};
 use crate::ocpp::event::{ListEntry, ListStanding, StationCommand};
 use crate::ocpp::protocol::CredentialsSet;
+use crate::ocpp::secrets::is_password_variable;
 
 /// The connector of an EVSE that a command means where it can name one EVSE alone.
 const FIRST_CONNECTOR: i64 = 1;
@@ -35,7 +36,7 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
     match action {
         "SetVariables" => {
             for data in payload.get("setVariableData").and_then(Value::as_array).into_iter().flatten() {
-                if data["variable"]["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("BasicAuthPassword")) {
+                if data["variable"]["name"].as_str().is_some_and(is_password_variable) {
                     set.password = data["attributeValue"].as_str().map(|text| text.as_bytes().to_vec());
                 }
             }
