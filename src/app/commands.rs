@@ -17,7 +17,7 @@ use crate::ocpp::event::StationCommand;
 use crate::ocpp::frame::Reply;
 use crate::ocpp::protocol::{self, Protocol};
 use crate::ocpp::secrets;
-use crate::store::KeptCommand;
+use crate::store::{KeptCommand, StationRecord};
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl App {
             self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
         }
         if let (Some(asked), Ok(result)) = (&asked, &result)
-            && let Err(cause) = self.follow(id, asked, &listed, &result.outcome).await
+            && let Err(cause) = self.follow(&station, asked, &listed, result).await
         {
             warn!(station_id = %id, action, %cause, "what an operator's command means for what is kept of the station could not be kept");
         }
@@ -152,10 +152,10 @@ impl App {
     }
 
     /// What a command of an operator came to means for what Juden keeps of the station.
-    async fn follow(&self, id: &StationId, asked: &Asked, listed: &[CardNumber], outcome: &str) -> Done<()> {
+    async fn follow(&self, station: &StationRecord, asked: &Asked, listed: &[CardNumber], result: &CommandResult) -> Done<()> {
         match asked {
-            Asked::List(version, _) => self.list_was_sent(id, *version, listed, outcome).await,
-            Asked::Forget(id_tag) if outcome == "accepted" => self.forget_customer_at(id, id_tag).await,
+            Asked::List(version, _) => self.list_was_sent(station, *version, listed, result).await,
+            Asked::Forget(id_tag) if result.outcome == "accepted" => self.forget_customer_at(&station.id, id_tag).await,
             Asked::Start(_) | Asked::Stop(_) | Asked::Boot | Asked::Forget(_) => Ok(()),
         }
     }

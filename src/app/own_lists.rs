@@ -3,8 +3,11 @@
 
 use futures_util::future::try_join_all;
 
+use super::capabilities::is_refused_for_good;
+use super::commands::CommandResult;
 use super::{App, AppError, Done, quirks};
-use crate::domain::ids::{CardNumber, IdTag, StationId};
+use crate::domain::blocking::{Means, means};
+use crate::domain::ids::{CardNumber, IdTag};
 use crate::store::StationRecord;
 
 impl App {
@@ -24,18 +27,28 @@ impl App {
 
     /// A list was sent: blocked cards and those of the site's list are told anew, and the cards that it names are looked at,
     /// for some may be blocked already.
-    pub(super) async fn list_was_sent(&self, id: &StationId, version: i64, cards: &[CardNumber], outcome: &str) -> Done<()> {
-        match outcome {
-            "accepted" => self.store.save_list_version(id, version).await?,
-            // What the list is now nobody knows: it is sent whole.
-            "unknown" => self.list_is_behind(id).await,
+    pub(super) async fn list_was_sent(
+        &self,
+        station: &StationRecord,
+        version: i64,
+        cards: &[CardNumber],
+        result: &CommandResult,
+    ) -> Done<()> {
+        let in_use = station.settings().is_none_or(|settings| means(&settings, station.may_configure) == Means::List);
+        let now_has = match result.outcome.as_str() {
+            "accepted" if in_use => version,
+            "error" if is_refused_for_good(&result.answer) => return Ok(()),
+            // What the list is now nobody knows, or it is not in use: it is sent whole once it is.
+            "accepted" | "unknown" | "error" => self.store.list_version(&station.id).await?.max(version).saturating_add(1),
             _ => return Ok(()),
-        }
+        };
         let now = self.now();
-        self.store.relist(id, now).await?;
         for card in cards {
             self.store.add_look(card, now).await?;
         }
+        self.store.relist(&station.id, now).await?;
+        // Last: where it is not kept, the list is another than the one that was sent, and is sent whole.
+        self.store.save_list_version(&station.id, now_has).await?;
         self.cards.changed.notify_one();
         Ok(())
     }

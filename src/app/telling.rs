@@ -292,7 +292,7 @@ impl App {
     }
 
     /// Notes that a station's list does not hold what it is to hold: it is sent all of it once it can be.
-    pub(super) async fn list_is_behind(&self, id: &StationId) {
+    async fn list_is_behind(&self, id: &StationId) {
         let behind = async {
             let kept = self.store.list_version(id).await?;
             self.store.save_list_version(id, kept.saturating_add(1)).await

@@ -119,7 +119,7 @@ fn take(value: &mut Value, found: &mut Vec<String>) {
 /// Takes name and password out of an address, such as `ftp://user:password@host/`.
 fn scrub_address(text: &mut String) {
     let Some((scheme, rest)) = text.split_once("://") else { return };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());
     if let Some(at) = rest[..end].rfind('@') {
         *text = format!("{scheme}://{REDACTED}{}", &rest[at..]);
     }
@@ -153,7 +153,7 @@ mod tests {
     fn what_is_no_secret_stays_as_it_is() {
         for document in [
             json!({"key": "HeartbeatInterval", "value": "300"}),
-            json!({"location": "https://host/a@b", "user": "a@b"}),
+            json!({"location": "https://host/a@b", "user": "a@b", "said": "https://host is down, tell a@b"}),
             json!({"variable": {"name": "Enabled"}, "attributeValue": "true"}),
         ] {
             assert_eq!(redacted(document.as_object().unwrap()), (document.to_string(), Vec::new()));

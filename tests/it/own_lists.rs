@@ -6,7 +6,7 @@ use juden_fleet::memory::{Fault, SharedMemory};
 use juden_fleet::version::Version;
 use serde_json::{Value, json};
 
-use crate::blocking::{CARD, NOW, Place, delivery, suspend};
+use crate::blocking::{CARD, NOW, Place, suspend};
 use crate::harness::{PATIENCE, TestServer};
 
 /// A whole list of these cards, as accepted.
@@ -27,11 +27,27 @@ fn full(version: Version, number: i64, tags: &[&str]) -> Value {
 async fn send(server: &TestServer, place: &mut Place, list: &Value) -> String {
     let sent = server.post("/stations/CP1/ocpp/SendLocalList", list);
     tokio::pin!(sent);
-    loop {
-        tokio::select! {
-            answered = &mut sent => return answered.json()["outcome"].as_str().unwrap().to_owned(),
-            _ = place.station.idle(Duration::from_millis(20)) => {}
+    let mut outcome = None;
+    while outcome.is_none() {
+        // To its end: a charger that is stopped in the middle owes an answer.
+        let idle = place.station.idle(Duration::from_millis(20));
+        tokio::pin!(idle);
+        loop {
+            tokio::select! {
+                answered = &mut sent, if outcome.is_none() => outcome = Some(answered.json()["outcome"].as_str().unwrap().to_owned()),
+                _ = &mut idle => break,
+            }
         }
+    }
+    outcome.unwrap()
+}
+
+/// Serves commands until the charger's list has a card as blocked.
+async fn until_blocked(place: &mut Place, tag: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while place.memory.lock().listed(tag) != Some("Blocked") {
+        let _ = place.station.idle(Duration::from_millis(20)).await;
+        assert!(Instant::now() < deadline, "{tag}: {:#?}", place.commands());
     }
 }
 
@@ -56,23 +72,36 @@ async fn a_card_that_was_suspended_or_is_later_does_not_stay_accepted_in_an_oper
 }
 
 #[tokio::test]
-async fn an_operators_list_whose_answer_was_lost_is_replaced_whole() {
-    let server = TestServer::with(NOW, &[("call-timeout-s", "1")]).await;
+async fn what_an_operator_sends_to_a_list_stays_and_what_juden_holds_in_it_does_too() {
+    let server = TestServer::at(NOW).await;
     let (_, card) = server.member_with_card("simple", CARD).await;
     let mut place = Place::open(&server, "CP1", &SharedMemory::new(true, true)).await;
     assert_eq!(place.station.authorize(CARD).await.unwrap(), "Accepted");
     suspend(&server, &card).await;
     place.until(&server, &card, "block delivered local_list").await;
-    // The same version as the one that it has: nothing would tell that it has another list now.
-    let version = place.memory.lock().list_version();
-    place.memory.fail_next("SendLocalList", Fault::Deaf);
-    assert_eq!(send(&server, &mut place, &full(Version::V16, version, &[CARD])).await, "unknown");
-    let deadline = Instant::now() + PATIENCE;
-    while place.memory.lock().listed(CARD) != Some("Blocked") {
-        let _ = place.station.idle(Duration::from_millis(20)).await;
-        assert!(Instant::now() < deadline, "{:#?}", place.commands());
-    }
+    // The operator's own list would let the suspended card charge.
+    assert_eq!(send(&server, &mut place, &full(Version::V16, 50, &[CARD, "GUEST"])).await, "accepted");
+    until_blocked(&mut place, CARD).await;
+    assert_eq!(place.memory.lock().listed("GUEST"), Some("Accepted"));
+}
+
+#[tokio::test]
+async fn an_operators_list_whose_answer_was_lost_is_replaced_whole() {
+    let server = TestServer::with(NOW, &[("call-timeout-s", "4")]).await;
+    let (_, card) = server.member_with_card("simple", CARD).await;
+    let mut place = Place::open(&server, "CP1", &SharedMemory::new(true, true)).await;
+    assert_eq!(place.station.authorize(CARD).await.unwrap(), "Accepted");
+    suspend(&server, &card).await;
     place.until(&server, &card, "block delivered local_list").await;
+    // The version that it has, or the next one: nothing would tell that it has another list now.
+    for more in [0, 1] {
+        let version = place.memory.lock().list_version() + more;
+        place.memory.fail_next("SendLocalList", Fault::Deaf);
+        assert_eq!(send(&server, &mut place, &full(Version::V16, version, &[CARD, "GUEST"])).await, "unknown");
+        until_blocked(&mut place, CARD).await;
+        place.until(&server, &card, "block delivered local_list").await;
+        assert_eq!(place.memory.lock().listed("GUEST"), None);
+    }
 }
 
 #[tokio::test]
@@ -97,11 +126,7 @@ async fn a_list_that_an_operator_sends_while_juden_sends_its_own_hides_no_suspen
     // Between Juden's messages, or behind them.
     assert_eq!(send(&server, &mut place, &full(Version::V16, 1, &["AAAA"])).await, "accepted");
     for (card, tag) in cards.iter().zip(["AAAA", "BBBB"]) {
+        until_blocked(&mut place, tag).await;
         place.until(&server, card, "block delivered local_list").await;
-        let deadline = Instant::now() + PATIENCE;
-        while place.memory.lock().listed(tag) != Some("Blocked") || delivery(&server, card, "CP1").await != "block delivered local_list" {
-            let _ = place.station.idle(Duration::from_millis(20)).await;
-            assert!(Instant::now() < deadline, "{:#?}", place.commands());
-        }
     }
 }

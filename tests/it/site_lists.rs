@@ -201,8 +201,8 @@ async fn a_charger_without_a_list_or_without_room_says_so_and_its_blocks_go_firs
     assert_eq!(memory.lock().list_length(), 2);
 }
 
-#[tokio::test]
-async fn a_card_that_made_room_for_a_block_comes_back_when_there_is_room_again() {
+/// A charger whose list holds two cards and has no room for more, and a third card that it has accepted.
+async fn full_list_of_two() -> (TestServer, Place, Vec<String>) {
     let server = server_with_site(&[]).await;
     let mut cards = Vec::new();
     for tag in ["AAAA", "BBBB", "CCCC"] {
@@ -214,10 +214,16 @@ async fn a_card_that_made_room_for_a_block_comes_back_when_there_is_room_again()
     replace(&server, &[&cards[0], &cards[1]]).await;
     until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted"))]).await;
     assert_eq!(place.station.authorize("CCCC").await.unwrap(), "Accepted");
+    (server, place, cards)
+}
+
+#[tokio::test]
+async fn a_card_that_made_room_for_a_block_comes_back_when_there_is_room_again() {
+    let (server, mut place, cards) = full_list_of_two().await;
     suspend(&server, &cards[2]).await;
     place.until(&server, &cards[2], "block delivered local_list").await;
-    assert_eq!(memory.lock().listed("CCCC"), Some("Blocked"));
-    assert_eq!(memory.lock().list_length(), 2);
+    assert_eq!(place.memory.lock().listed("CCCC"), Some("Blocked"));
+    assert_eq!(place.memory.lock().list_length(), 2);
     let counts = async || {
         let shown = server.get(&format!("{LIST}/stations")).await["items"][0].clone();
         ["held", "pending", "unsupported"].map(|word| shown[word].as_i64().unwrap())
@@ -230,40 +236,13 @@ async fn a_card_that_made_room_for_a_block_comes_back_when_there_is_room_again()
 }
 
 #[tokio::test]
-async fn what_an_operator_sends_to_a_list_stays_and_what_juden_holds_in_it_does_too() {
-    let server = server_with_site(&[]).await;
-    let (_, card) = server.member_with_card("simple", CARD).await;
-    let memory = SharedMemory::new(true, true);
-    let mut place = Place::back(&server, "CP1", &memory).await;
-    assert_eq!(place.station.authorize(CARD).await.unwrap(), "Accepted");
-    suspend(&server, &card).await;
-    place.until(&server, &card, "block delivered local_list").await;
-    // The operator's own list would let the suspended card charge.
-    let entry = |tag: &str| json!({"idTag": tag, "idTagInfo": {"status": "Accepted"}});
-    let full = json!({"listVersion": 50, "updateType": "Full", "localAuthorizationList": [entry(CARD), entry("GUEST")]});
-    let (answered, _) = tokio::join!(server.post("/stations/CP1/ocpp/SendLocalList", &full), place.station.idle(Duration::from_secs(2)));
-    assert_eq!(answered.json()["outcome"], "accepted");
-    until_listed(&mut place, &[(CARD, Some("Blocked")), ("GUEST", Some("Accepted"))]).await;
-}
-
-#[tokio::test]
 async fn a_list_that_is_too_small_for_the_blocked_holds_none_of_them_as_accepted() {
-    let server = server_with_site(&[]).await;
-    let mut cards = Vec::new();
-    for tag in ["AAAA", "BBBB", "CCCC"] {
-        cards.push(server.member_with_card("simple", tag).await.1);
-    }
-    let memory = SharedMemory::new(true, true);
-    memory.set("LocalAuthListMaxLength", "2");
-    let mut place = Place::back(&server, "CP1", &memory).await;
-    replace(&server, &[&cards[0], &cards[1]]).await;
-    until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted"))]).await;
-    assert_eq!(place.station.authorize("CCCC").await.unwrap(), "Accepted");
+    let (server, mut place, cards) = full_list_of_two().await;
     place.station.go_offline().await;
     for card in &cards {
         suspend(&server, card).await;
     }
-    let mut place = Place::back(&server, "CP1", &memory).await;
+    let mut place = Place::back(&server, "CP1", &place.memory).await;
     let deadline = Instant::now() + PATIENCE;
     loop {
         let _ = place.station.idle(Duration::from_millis(20)).await;
@@ -274,7 +253,7 @@ async fn a_list_that_is_too_small_for_the_blocked_holds_none_of_them_as_accepted
         assert!(Instant::now() < deadline, "{:?}", place.commands());
     }
     for tag in ["AAAA", "BBBB", "CCCC"] {
-        assert_ne!(memory.lock().listed(tag), Some("Accepted"));
+        assert_ne!(place.memory.lock().listed(tag), Some("Accepted"));
         assert!(!place.station.lets_charge_offline(tag), "{tag}");
     }
 }

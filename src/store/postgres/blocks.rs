@@ -54,10 +54,10 @@ const LEAVE: &str = "
     WHERE card_number = $1 AND listed AND station_id NOT IN
         (SELECT s.station_id FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1)";
 
-/// Every block, and everything that a station's list is to hold and was sent, once more; what is on its way already does not
-/// count.
+/// Every block, and everything that a station's list is to hold and was sent, once more. What is on its way already does not
+/// count: it was of another instant.
 const RELIST: &str = "
-    UPDATE card_deliveries SET state = 'pending', tries = 0, since = greatest($2, since + interval '1 millisecond'), next_try_at = $2
+    UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
     WHERE station_id = $1 AND (reach = 'block' OR (means = 'local_list' AND listed))";
 
 const RELIST_UNSUPPORTED: &str = "
