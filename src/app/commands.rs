@@ -138,7 +138,10 @@ impl App {
         };
         let (outcome, mut answer) = told(outcome);
         secrets::scrub(&mut answer);
-        secrets::scrub_echoes(&mut answer, &secret);
+        // An error may repeat what it complains of.
+        if outcome == "error" {
+            secrets::scrub_echoes(&mut answer, &secret);
+        }
         let result = CommandResult { number: Some(number), outcome, answer };
         if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
