@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::remote_starts::{SLACK, as_meant};
+use super::remote_starts::{SLACK, as_meant, asked_by};
 use super::{App, Done};
 use crate::domain::ids::SessionRef;
 use crate::domain::session::Session;
@@ -51,10 +51,7 @@ impl App {
         if command.outcome.as_deref() != Some("accepted") {
             return Ok(None);
         }
-        let Some(asked) = payload(Some(&command.command.payload)).and_then(|payload| asked::asked(&command.command.action, &payload))
-        else {
-            return Ok(None);
-        };
+        let Some(asked) = asked_by(command) else { return Ok(None) };
         Ok(match asked {
             Asked::Start(start) => {
                 let until = taken_at + station.plug_in_time() + SLACK;

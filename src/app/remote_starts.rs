@@ -32,10 +32,15 @@ struct Told<'a> {
     within: TimeDelta,
 }
 
+/// What a command that was sent asked of its station.
+pub(super) fn asked_by(command: &SentCommand) -> Option<Asked> {
+    let payload: Value = serde_json::from_str(&command.command.payload).ok()?;
+    asked(&command.command.action, &payload)
+}
+
 /// What a remote start asked for, where a command to a station is one.
 fn start_asked(station: &StationRecord, command: &SentCommand) -> Option<StartAsked> {
-    let payload: Value = serde_json::from_str(&command.command.payload).ok()?;
-    match asked(&command.command.action, &payload)? {
+    match asked_by(command)? {
         Asked::Start(start) => Some(as_meant(station, start)),
         _ => None,
     }

@@ -157,6 +157,12 @@ pub fn month(text: &str) -> Result<BillingMonth, Problem> {
     BillingMonth::parse(text).ok_or_else(|| Problem::malformed("month", format!("month must be YYYY-MM such as 2026-11, not {text:.40?}")))
 }
 
+/// Where a list goes on behind this page: at its last item, where the page is full.
+pub fn next_cursor<T>(items: &[T], page: &Page, cursor: impl Fn(&T) -> String) -> Option<String> {
+    let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) == page.limit;
+    items.last().filter(|_| is_full).map(cursor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

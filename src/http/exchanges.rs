@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, PageQuery, Segment, page, station_id};
+use super::bodies::{Asked, PageQuery, Segment, next_cursor, page, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::effects::Effect;
 use crate::store::Page;
@@ -159,12 +159,6 @@ fn sent((kept, effect): &(SentCommand, Option<Effect>)) -> SentCommandJson {
     }
 }
 
-/// Where a list goes on, where there may be more.
-fn next<T>(items: &[T], page: &Page, cursor: impl Fn(&T) -> String) -> Option<String> {
-    let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) == page.limit;
-    items.last().filter(|_| is_full).map(cursor)
-}
-
 /// A page of a list that goes on behind a number.
 fn numbered(query: Page) -> Result<Page, Problem> {
     match &query.after {
@@ -189,7 +183,7 @@ pub async fn reports(
     }
     let filter = ReportFilter { action: query.action, request_id: query.request_id };
     let found = api.app.reports(&station_id(&id)?, &filter, &page).await?;
-    let next_cursor = next(&found, &page, |kept| kept.number.to_string());
+    let next_cursor = next_cursor(&found, &page, |kept| kept.number.to_string());
     Ok(Json(ReportPage { items: found.iter().map(report).collect(), next_cursor }))
 }
 
@@ -203,7 +197,7 @@ pub async fn commands(
 ) -> Result<Json<SentCommandPage>, Problem> {
     let page = numbered(query.page()?)?;
     let found = api.app.commands(&station_id(&id)?, &page).await?;
-    let next_cursor = next(&found, &page, |(kept, _)| kept.number.to_string());
+    let next_cursor = next_cursor(&found, &page, |(kept, _)| kept.number.to_string());
     Ok(Json(SentCommandPage { items: found.iter().map(sent).collect(), next_cursor }))
 }
 
@@ -227,7 +221,7 @@ pub async fn device_model(
 ) -> Result<Json<VariablePage>, Problem> {
     let page = query.page()?;
     let found = api.app.variables(&station_id(&id)?, &page).await?;
-    let next_cursor = next(&found, &page, KeptVariable::cursor);
+    let next_cursor = next_cursor(&found, &page, KeptVariable::cursor);
     let json = |kept: &KeptVariable| VariableJson {
         component: kept.report.component.clone(),
         variable: kept.report.variable.clone(),

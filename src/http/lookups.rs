@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Segment, card_number, member_id, month, page};
+use super::bodies::{Asked, Segment, card_number, member_id, month, next_cursor, page};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
 use crate::app::AppError;
@@ -240,8 +240,7 @@ pub async fn audit(State(api): State<Arc<Api>>, Asked(query): Asked<AuditQuery>)
     }
     let page = page(query.limit, query.cursor)?;
     let entries = api.app.store.audit(query.subject.as_deref(), &page).await.map_err(AppError::from)?;
-    let is_full = i64::try_from(entries.len()).unwrap_or(i64::MAX) == page.limit;
-    let next_cursor = entries.last().filter(|_| is_full).map(|(number, _)| number.to_string());
+    let next_cursor = next_cursor(&entries, &page, |(number, _)| number.to_string());
     let items = entries.into_iter().map(|(_, entry)| AuditJson {
         at: entry.at,
         actor: entry.actor,

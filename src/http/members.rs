@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, member_id};
+use super::bodies::{Asked, Body, PageQuery, Segment, member_id, next_cursor};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
 use crate::app::members::Application;
@@ -362,7 +362,6 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<MemberPage>, Problem> {
     let page = query.page()?;
     let members = api.app.list_members(&page).await?;
-    let is_full = i64::try_from(members.len()).unwrap_or(i64::MAX) == page.limit;
-    let next_cursor = members.last().filter(|_| is_full).map(|member| member.id.to_string());
+    let next_cursor = next_cursor(&members, &page, |member| member.id.to_string());
     Ok(Json(MemberPage { items: members.iter().map(|member| json(&api, member)).collect(), next_cursor }))
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, card_number};
+use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
 use crate::app::stations::SITE_MAX;
 use crate::domain::ids::CardNumber;
@@ -88,8 +88,7 @@ pub async fn get(
 ) -> Result<Json<SiteListPage>, Problem> {
     let page = query.page()?;
     let cards = api.app.site_list(&site_name(site)?, &page).await?;
-    let is_full = i64::try_from(cards.len()).unwrap_or(i64::MAX) == page.limit;
-    let next_cursor = cards.last().filter(|_| is_full).map(CardNumber::to_string);
+    let next_cursor = next_cursor(&cards, &page, CardNumber::to_string);
     let items = cards.iter().map(|card| ListedCardJson { card_number: card.to_string() }).collect();
     Ok(Json(SiteListPage { items, next_cursor }))
 }
@@ -142,8 +141,7 @@ pub async fn stations(
 ) -> Result<Json<ListedStationPage>, Problem> {
     let page = query.page()?;
     let found = api.app.listed_stations(&site_name(site)?, &page).await?;
-    let is_full = i64::try_from(found.len()).unwrap_or(i64::MAX) == page.limit;
-    let next_cursor = found.last().filter(|_| is_full).map(|one| one.station_id.to_string());
+    let next_cursor = next_cursor(&found, &page, |one| one.station_id.to_string());
     let json = |one: &ListedStation| ListedStationJson {
         station_id: one.station_id.to_string(),
         list_version: one.version,

@@ -15,7 +15,7 @@ use serde_json::{Number, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, station_id};
+use super::bodies::{Asked, Body, PageQuery, Segment, next_cursor, station_id};
 use super::problem::{Problem, Problems};
 use crate::app::capabilities::not_done;
 use crate::app::stations::{StationDraft, StationView};
@@ -356,8 +356,7 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<StationPage>, Problem> {
     let page = query.page()?;
     let views = api.app.list_stations(&page).await?;
-    let is_full = i64::try_from(views.len()).unwrap_or(i64::MAX) == page.limit;
-    let next_cursor = views.last().filter(|_| is_full).map(|view| view.record.id.to_string());
+    let next_cursor = next_cursor(&views, &page, |view| view.record.id.to_string());
     Ok(Json(StationPage { items: views.into_iter().map(json).collect(), next_cursor }))
 }
 

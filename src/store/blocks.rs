@@ -100,9 +100,9 @@ pub struct Told {
 /// Exposures and deliveries.
 #[async_trait]
 pub trait BlockStore: Send + Sync {
-    /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has
-    /// the card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never needs to, stays. The stations that are still
-    /// to learn it.
+    /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has the
+    /// card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never
+    /// needs to, stays. The stations that are still to learn it.
     async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
     /// What stations are to learn, or learnt, of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
