@@ -5,7 +5,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::credentials::{KnownPassword, is_expected};
-use super::passwords::random_hex;
+use super::passwords::{SlowQueue, kept_keyed, matches_keyed, random_hex};
 use super::{App, Done};
 use crate::domain::ids::StationId;
 use crate::hex;
@@ -42,6 +42,14 @@ impl Denied {
             Self::NoCertificate => (401, "no_certificate"),
             Self::CertificateSubject => (401, "certificate_subject"),
             Self::Protocol => (400, "protocol"),
+        }
+    }
+
+    /// Whether it says something of which stations there are, and of what they have.
+    pub const fn is_of_who_comes(self) -> bool {
+        match self {
+            Self::UnknownStation | Self::SecurityProfile | Self::Password | Self::NoCertificate | Self::CertificateSubject => true,
+            Self::BadIdentity | Self::Protocol => false,
         }
     }
 }
@@ -101,6 +109,11 @@ pub struct Admitted {
 }
 
 impl App {
+    /// Whether passwords or certificates are required of every station: then nobody without one is told which there are.
+    pub fn hides_unknown_stations(&self) -> bool {
+        self.settings.min_security_profile > 0
+    }
+
     /// Decides who may connect. A station is registered for one security profile, and comes with no other
     /// (OCPP A00.FR.001).
     pub async fn admit_station(&self, id: &str, shown: &Credentials, transport: &Transport) -> Done<Result<Admitted, Denied>> {
@@ -115,7 +128,7 @@ impl App {
         }
         // A station that writes its identity in another case does so as the user too.
         let shown = &shown.with_user(id.as_str(), station.id.as_str());
-        let came = match self.comes_at_all(&station, shown, transport).await {
+        let came = match self.comes_at_all(&station, shown, transport).await? {
             Ok(came) => came,
             Err(denied) => return Ok(Err(denied)),
         };
@@ -148,14 +161,14 @@ impl App {
         station: &StationRecord,
         shown: &Credentials,
         transport: &Transport,
-    ) -> Result<(u8, Option<KnownPassword>), Denied> {
+    ) -> Done<Result<(u8, Option<KnownPassword>), Denied>> {
         if let Some(next) = station.next.security_profile
-            && let Ok(password) = self.comes(station, next, shown, transport).await
+            && let Ok(password) = self.comes(station, next, shown, transport).await?
         {
-            return Ok((next, password));
+            return Ok(Ok((next, password)));
         }
         let password = self.comes(station, station.security_profile, shown, transport).await?;
-        Ok((station.security_profile, password))
+        Ok(password.map(|password| (station.security_profile, password)))
     }
 
     /// Whether a station comes as a security profile wants; with which password, where it wants one.
@@ -165,15 +178,15 @@ impl App {
         profile: u8,
         shown: &Credentials,
         transport: &Transport,
-    ) -> Result<Option<KnownPassword>, Denied> {
-        match (profile, transport) {
+    ) -> Done<Result<Option<KnownPassword>, Denied>> {
+        Ok(match (profile, transport) {
             (0, Transport::Plain) => Ok(None),
-            (1, Transport::Plain) | (2, Transport::Tls(_)) => self.known_password(station, shown).await.map(Some).ok_or(Denied::Password),
+            (1, Transport::Plain) | (2, Transport::Tls(_)) => self.known_password(station, shown).await?.map(Some).ok_or(Denied::Password),
             (3, Transport::Tls(None)) => Err(Denied::NoCertificate),
             (3, Transport::Tls(Some(certificate))) if self.is_of(station, certificate) => Ok(None),
             (3, Transport::Tls(Some(_))) => Err(Denied::CertificateSubject),
             _ => Err(Denied::SecurityProfile),
-        }
+        })
     }
 
     /// Whether a certificate is a station's: its common name is the station's identity, and its organization is the
@@ -185,30 +198,30 @@ impl App {
     }
 
     /// Which of a station's passwords is shown.
-    async fn known_password(&self, station: &StationRecord, shown: &Credentials) -> Option<KnownPassword> {
-        let (user, password) = shown.basic.as_ref()?;
+    async fn known_password(&self, station: &StationRecord, shown: &Credentials) -> Done<Option<KnownPassword>> {
+        let Some((user, password)) = &shown.basic else { return Ok(None) };
         if user != station.id.as_str().as_bytes() {
-            return None;
+            return Ok(None);
         }
         for (kept, which) in [(&station.password_hash, KnownPassword::Current), (&station.next.password_hash, KnownPassword::Next)] {
             if let Some(kept) = kept
-                && self.is_password(station, kept, password).await
+                && self.is_password(station, kept, password).await?
             {
-                return Some(which);
+                return Ok(Some(which));
             }
         }
-        None
+        Ok(None)
     }
 
-    async fn is_password(&self, station: &StationRecord, kept: &str, password: &[u8]) -> bool {
-        if self.passwords.matches(kept, password).await {
-            return true;
+    async fn is_password(&self, station: &StationRecord, kept: &str, password: &[u8]) -> Done<bool> {
+        if self.passwords.matches(SlowQueue::Stations, kept, password).await? {
+            return Ok(true);
         }
         // Some stations send their key's hex digits as the password.
         let digits = std::str::from_utf8(password).ok().filter(|_| station.accept_hex_password);
         match digits.and_then(hex::decode) {
-            Some(bytes) => self.passwords.matches(kept, &bytes).await,
-            None => false,
+            Some(bytes) => self.passwords.matches(SlowQueue::Stations, kept, &bytes).await,
+            None => Ok(false),
         }
     }
 }
@@ -240,23 +253,33 @@ pub async fn installation_secret(store: &dyn Store) -> Stored<String> {
     store.meta_or_set(SECRET, &random_hex(32)).await
 }
 
-/// Sets the operator's key; without one, makes it on first use and returns it to be shown once.
-pub async fn set_admin_key(store: &dyn Store, given: Option<&str>) -> Stored<Option<String>> {
-    if let Some(key) = given {
-        store.set_meta(ADMIN_KEY, &sha256_hex(key)).await?;
-        return Ok(None);
+/// The operator's key, as it is kept: under the installation's secret; a bare hash where an older version kept it.
+#[derive(Clone)]
+pub struct AdminKey {
+    secret: String,
+    kept: String,
+}
+
+impl AdminKey {
+    /// Sets the operator's key; without one, makes it on first use. The key is returned where it was made, to be shown
+    /// once.
+    pub async fn set(store: &dyn Store, given: Option<&str>) -> Stored<(Self, Option<String>)> {
+        let secret = installation_secret(store).await?;
+        if let Some(key) = given {
+            let kept = kept_keyed(secret.as_bytes(), key.as_bytes());
+            store.set_meta(ADMIN_KEY, &kept).await?;
+            return Ok((Self { secret, kept }, None));
+        }
+        let made = random_hex(24);
+        let kept = store.meta_or_set(ADMIN_KEY, &kept_keyed(secret.as_bytes(), made.as_bytes())).await?;
+        let key = Self { secret, kept };
+        let is_made = key.is(&made);
+        Ok((key, is_made.then_some(made)))
     }
-    let made = random_hex(24);
-    let kept = store.meta_or_set(ADMIN_KEY, &sha256_hex(&made)).await?;
-    Ok((kept == sha256_hex(&made)).then_some(made))
-}
 
-/// The hash of the operator's key.
-pub async fn admin_key_hash(store: &dyn Store) -> Stored<String> {
-    Ok(store.meta(ADMIN_KEY).await?.unwrap_or_default())
-}
-
-/// Whether a key is the operator's.
-pub fn is_admin_key(kept_hash: &str, key: &str) -> bool {
-    sha256_hex(key).as_bytes().ct_eq(kept_hash.as_bytes()).into()
+    /// Whether a key is the operator's.
+    pub fn is(&self, key: &str) -> bool {
+        let bare = || sha256_hex(key).as_bytes().ct_eq(self.kept.as_bytes()).into();
+        matches_keyed(self.secret.as_bytes(), &self.kept, key.as_bytes()).unwrap_or_else(bare)
+    }
 }

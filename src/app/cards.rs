@@ -47,7 +47,7 @@ impl App {
             return Err(AppError::invalid("activation_code", format!("1 to {CODE_MAX} characters")));
         }
         let code = code.unwrap_or_else(made_code);
-        let code_hash = self.passwords.hash(code.as_bytes()).await?;
+        let code_hash = self.passwords.hash_random(code.as_bytes());
         let added = self.store.add_card(&NewCard { number, id_tag: id_tag.clone(), code_hash }, self.now()).await;
         let number = added.map_err(|cause| match cause {
             StoreError::Conflict("id_tag") => AppError::conflict("id_tag_taken", "another card has this id tag"),

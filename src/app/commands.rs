@@ -31,6 +31,9 @@ pub struct CommandResult {
     pub answer: Value,
 }
 
+/// The longest answer that is kept; of a longer one its length is. A list of commands reads hundreds.
+const ANSWER_KEPT_MAX: usize = 64 * 1024;
+
 impl App {
     /// Sends a version-free command.
     pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
@@ -142,6 +145,9 @@ impl App {
         if outcome == "error" {
             secrets::scrub_echoes(&mut answer, &secret);
         }
+        // Where the standard wants a status, an answer without one is no acceptance: a block would count as delivered.
+        let says_nothing = outcome == "accepted" && answer.get("status").is_none() && protocol.answer_needs_status(action);
+        let outcome = if says_nothing { "error".to_owned() } else { outcome };
         let result = CommandResult { number: Some(number), outcome, answer };
         if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
@@ -149,7 +155,9 @@ impl App {
             info!(station_id = %id, action, field = violation.field, allowed = violation.allowed, "a station's answer is not what the standard wants");
             metrics::counter!("juden_answers_off_standard_total").increment(1);
         }
-        self.store.save_command_outcome(number, &result.outcome, &result.answer.to_string(), self.now()).await?;
+        let text = result.answer.to_string();
+        let kept = if text.len() > ANSWER_KEPT_MAX { json!({"bytes": text.len()}).to_string() } else { text };
+        self.store.save_command_outcome(number, &result.outcome, &kept, self.now()).await?;
         self.remember_capability(id, action, &result).await;
         Ok(result)
     }

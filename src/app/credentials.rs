@@ -11,6 +11,18 @@ use crate::ocpp::protocol::{CredentialsSet, credentials_outcome};
 use crate::store::nodes::Changed;
 use crate::store::{NextCredentials, StationRecord};
 
+/// Words by which a station says that it did not take what it was told.
+const REFUSALS: [&str; 8] = [
+    "refused",
+    "rejected",
+    "failed",
+    "not_supported",
+    "unknown_component",
+    "unknown_variable",
+    "not_supported_attribute_type",
+    "error",
+];
+
 /// The highest security profile.
 const PROFILE_MAX: u8 = 3;
 
@@ -65,6 +77,8 @@ impl App {
             }
             // What an earlier password waits for is not undone by a profile that waits too.
             Some("reboot_required") => next.after_reboot |= set.password.is_some(),
+            // At a word that nobody knows both are right until the station comes again.
+            Some(word) if !REFUSALS.contains(&word) => return Ok(()),
             Some(_) => {
                 next.password_hash = next.password_hash.filter(|_| set.password.is_none());
                 next.security_profile = next.security_profile.filter(|_| set.security_profile.is_none());

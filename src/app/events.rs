@@ -14,7 +14,7 @@ use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
 use crate::hex;
-use crate::ledger::{Acceptance, Submission};
+use crate::ledger::{Acceptance, Submission, keys};
 use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::ocpp::protocol::Protocol;
@@ -217,6 +217,7 @@ impl App {
             self.oddities.note(&incoming.station.id, "a transaction's message that lacks something");
         }
         let (reply, durable) = oneshot::channel();
+        let content = keys::content_of(sent.as_deref().unwrap_or(&event), incoming.payload);
         let submission = Submission {
             fence: incoming.fence.clone(),
             station: incoming.station.clone(),
@@ -225,7 +226,7 @@ impl App {
             action: incoming.action.to_owned(),
             payload: incoming.payload.to_owned(),
             event,
-            sent,
+            content,
             encode,
             reply,
         };

@@ -22,6 +22,17 @@ pub(super) const REQUEST_MAX: u32 = 2_147_483_647;
 /// Settings that are asked for at once: a station tells how many it takes in the first answer at the earliest.
 const SETTINGS_AT_ONCE: usize = 9;
 
+/// Settings of one station that are kept, and the longest name and value of one.
+const SETTINGS_KEPT: usize = 1_000;
+const SETTING_NAME_MAX: usize = 150;
+const SETTING_VALUE_MAX: usize = 2_500;
+
+/// Whether a setting that a station told is kept: no password, and of a length that a setting has.
+fn is_kept((key, value): &(String, Option<String>)) -> bool {
+    let is_short = key.len() <= SETTING_NAME_MAX && value.as_ref().is_none_or(|value| value.len() <= SETTING_VALUE_MAX);
+    is_short && !secrets::is_password_setting(key)
+}
+
 impl App {
     /// Asks a station that was just accepted, or heard without a boot message, what is missing.
     /// Then it is told of the cards that it is still to learn of. Ends quietly where the station leaves.
@@ -104,7 +115,7 @@ impl App {
         }
         let count = told.len();
         let settings: serde_json::Map<String, Value> =
-            told.into_iter().filter(|(key, _)| !secrets::is_password_setting(key)).map(|(key, value)| (key, json!(value))).collect();
+            told.into_iter().filter(is_kept).take(SETTINGS_KEPT).map(|(key, value)| (key, json!(value))).collect();
         let text = Value::Object(settings).to_string();
         if self.store.save_configuration(id, &text, firmware).await.is_ok() {
             let _ = self.station_changed(id).await;

@@ -39,8 +39,8 @@ impl App {
             "accepted" if in_use => version,
             "error" if is_refused_for_good(&result.answer) => return Ok(()),
             // What the list is now nobody knows, or it is not in use: it is sent whole once it is.
-            "accepted" | "unknown" | "error" => self.store.list_version(&station.id).await?.max(version).saturating_add(1),
-            _ => return Ok(()),
+            "failed" | "version_mismatch" | "not_supported" | "rejected" | "not_sent" => return Ok(()),
+            _ => self.store.list_version(&station.id).await?.max(version).saturating_add(1),
         };
         let now = self.now();
         for card in cards {

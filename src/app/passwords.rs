@@ -1,17 +1,20 @@
-//! Hashing of station passwords and activation codes, and of the operator's key.
+//! Hashing of station passwords, activation codes and API keys.
 //!
-//! What is long enough to be random is kept as a keyed hash, so that every station can reconnect at
-//! once; what people choose is hashed with argon2id.
+//! What a machine chose is kept as a keyed hash: every station can reconnect at once, and a card is added at once. What
+//! people choose is hashed with argon2id, on a few threads that keep their memory; who waits for them is bounded in
+//! number, and whoever hangs up waits no longer.
 
 use std::sync::Arc;
 
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
+use moka::sync::Cache;
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{AppError, Done};
 use crate::hex;
@@ -19,17 +22,49 @@ use crate::hex;
 /// Secrets of at least this many bytes are taken for random ones.
 const RANDOM_FROM_BYTES: usize = 16;
 
-/// Slow hashes computed at once.
-const SLOW_AT_ONCE: usize = 2;
+/// Who may wait for slow hashes at once, beside the one that is computed.
+const WAITING_MAX: usize = 32;
+
+/// Passwords that matched a slow hash are known again at once, this many of them.
+const KNOWN_MAX: u64 = 100_000;
 
 /// How a keyed hash begins.
 const KEYED: &str = "hmac-sha256$";
+
+/// Bytes of a slow hash's salt and of its output.
+const SALT_BYTES: usize = 16;
+const OUTPUT_BYTES: usize = 32;
+
+/// For whom a slow hash is computed. Each has a thread of its own: who floods one keeps nobody else waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowQueue {
+    /// Stations at the door.
+    Stations,
+    /// Operators, by the API.
+    Operators,
+}
 
 /// Hashes with this installation's secret.
 #[derive(Clone)]
 pub struct Passwords {
     secret: Arc<[u8]>,
-    slow: Arc<Semaphore>,
+    stations: mpsc::Sender<Job>,
+    operators: mpsc::Sender<Job>,
+    /// The keyed hash of the password that a slow hash is of, once it was shown.
+    known: Cache<String, String>,
+}
+
+/// What a thread of slow hashes is given.
+struct Job {
+    work: Work,
+    reply: oneshot::Sender<Option<String>>,
+}
+
+enum Work {
+    /// Hash a password.
+    Hash(Vec<u8>),
+    /// Tell whether a password is the one that was hashed: the hash again, if it is.
+    Match(String, Vec<u8>),
 }
 
 /// Random bytes as lower-case hex.
@@ -37,54 +72,137 @@ pub fn random_hex(bytes: usize) -> String {
     hex::encode(&(0..bytes).map(|_| rand::random()).collect::<Vec<u8>>())
 }
 
+/// A keyed hash of what a machine chose, under a secret.
+pub fn keyed_hash(secret: &[u8], salt: &str, text: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(salt.as_bytes());
+    mac.update(text);
+    hex::encode(&mac.finalize().into_bytes())
+}
+
+/// The keyed hash of a secret as it is kept, with a salt of its own.
+pub fn kept_keyed(secret: &[u8], text: &[u8]) -> String {
+    let salt = random_hex(SALT_BYTES);
+    format!("{KEYED}{salt}${}", keyed_hash(secret, &salt, text))
+}
+
+/// Whether a text is the one of a kept keyed hash; `None`: it is no keyed hash.
+pub fn matches_keyed(secret: &[u8], kept: &str, text: &[u8]) -> Option<bool> {
+    let (salt, hash) = kept.strip_prefix(KEYED)?.split_once('$')?;
+    Some(keyed_hash(secret, salt, text).as_bytes().ct_eq(hash.as_bytes()).into())
+}
+
 impl Passwords {
-    /// Hashing under a secret of this installation.
+    /// Hashing under a secret of this installation. Its threads end with it.
     pub fn new(secret: &str) -> Self {
-        Self { secret: secret.as_bytes().into(), slow: Arc::new(Semaphore::new(SLOW_AT_ONCE)) }
+        let known = Cache::new(KNOWN_MAX);
+        Self { secret: secret.as_bytes().into(), stations: slow_thread("stations"), operators: slow_thread("operators"), known }
     }
 
-    fn keyed(&self, salt: &str, password: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
-        mac.update(salt.as_bytes());
-        mac.update(password);
-        hex::encode(&mac.finalize().into_bytes())
-    }
-
-    /// Hashes a password for keeping.
+    /// Hashes a station's password for keeping.
     pub async fn hash(&self, password: &[u8]) -> Done<String> {
         if password.len() >= RANDOM_FROM_BYTES {
-            let salt = random_hex(16);
-            return Ok(format!("{KEYED}{salt}${}", self.keyed(&salt, password)));
+            return Ok(self.hash_random(password));
         }
-        let password = password.to_vec();
-        self.slowly(move || Argon2::default().hash_password(&password).map(|hash| hash.to_string()).ok())
-            .await
-            .ok_or(AppError::Busy("the password could not be hashed"))
+        let hashed = self.slowly(SlowQueue::Operators, Work::Hash(password.to_vec())).await?;
+        hashed.ok_or(AppError::Busy("the password could not be hashed"))
     }
 
-    /// Whether a password is the one that was hashed.
-    pub async fn matches(&self, kept: &str, password: &[u8]) -> bool {
-        if let Some((salt, hash)) = kept.strip_prefix(KEYED).and_then(|rest| rest.split_once('$')) {
-            return self.keyed(salt, password).as_bytes().ct_eq(hash.as_bytes()).into();
-        }
-        let (kept, password) = (kept.to_owned(), password.to_vec());
-        self.slowly(move || {
-            let hash = PasswordHash::new(&kept).ok()?;
-            Argon2::default().verify_password(&password, &hash).ok()
-        })
-        .await
-        .is_some()
+    /// Hashes what a machine chose: an activation code, an API key.
+    pub fn hash_random(&self, text: &[u8]) -> String {
+        kept_keyed(&self.secret, text)
     }
 
-    async fn slowly<T: Send + 'static>(&self, work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
-        let _place = self.slow.acquire().await.ok()?;
-        tokio::task::spawn_blocking(work).await.ok().flatten()
+    /// Whether a password is the one that was hashed. Too many who wait are an error, never a `false`.
+    pub async fn matches(&self, queue: SlowQueue, kept: &str, password: &[u8]) -> Done<bool> {
+        if let Some(matches) = matches_keyed(&self.secret, kept, password) {
+            return Ok(matches);
+        }
+        let shown = keyed_hash(&self.secret, kept, password);
+        if let Some(known) = self.known.get(kept) {
+            return Ok(known.as_bytes().ct_eq(shown.as_bytes()).into());
+        }
+        let matches = self.slowly(queue, Work::Match(kept.to_owned(), password.to_vec())).await?.is_some();
+        if matches {
+            self.known.insert(kept.to_owned(), shown);
+        }
+        Ok(matches)
     }
+
+    async fn slowly(&self, queue: SlowQueue, work: Work) -> Done<Option<String>> {
+        let thread = match queue {
+            SlowQueue::Stations => &self.stations,
+            SlowQueue::Operators => &self.operators,
+        };
+        let (reply, done) = oneshot::channel();
+        if thread.try_send(Job { work, reply }).is_err() {
+            metrics::counter!("juden_slow_hashes_refused_total").increment(1);
+            return Err(AppError::Busy("too many passwords are being checked: try again"));
+        }
+        Ok(done.await.ok().flatten())
+    }
+}
+
+/// A thread that computes slow hashes one after the other, in memory that it keeps.
+fn slow_thread(of: &str) -> mpsc::Sender<Job> {
+    let (jobs, mut queue) = mpsc::channel::<Job>(WAITING_MAX);
+    let run = move || {
+        let mut memory = Vec::new();
+        while let Some(Job { work, reply }) = queue.blocking_recv() {
+            // Nobody waits for it any more.
+            if reply.is_closed() {
+                continue;
+            }
+            let done = match work {
+                Work::Hash(password) => hashed(&password, &mut memory),
+                Work::Match(kept, password) => matched(&kept, &password, &mut memory).then_some(kept),
+            };
+            let _ = reply.send(done);
+        }
+    };
+    // Without a thread the queue is closed, and who comes is told that it is busy.
+    if let Err(cause) = std::thread::Builder::new().name(format!("hash-{of}")).spawn(run) {
+        tracing::error!(%cause, "no thread for passwords could be started");
+    }
+    jobs
+}
+
+fn hashed(password: &[u8], memory: &mut Vec<Block>) -> Option<String> {
+    let salt: [u8; SALT_BYTES] = rand::random();
+    let params = Params::default();
+    let output = argon2id(password, &salt, &params, OUTPUT_BYTES, memory)?;
+    let (m, t, p, version) = (params.m_cost(), params.t_cost(), params.p_cost(), Version::default() as u32);
+    Some(format!("$argon2id$v={version}$m={m},t={t},p={p}${}${}", STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output)))
+}
+
+fn matched(kept: &str, password: &[u8], memory: &mut Vec<Block>) -> bool {
+    let mut again = || {
+        let kept = PasswordHash::new(kept).ok()?;
+        let params = Params::try_from(&kept).ok()?;
+        let (salt, hash) = (kept.salt?, kept.hash?);
+        let output = argon2id(password, salt.as_ref(), &params, hash.as_bytes().len(), memory)?;
+        Some(output.as_slice().ct_eq(hash.as_bytes()).into())
+    };
+    again().unwrap_or(false)
+}
+
+fn argon2id(password: &[u8], salt: &[u8], params: &Params, length: usize, memory: &mut Vec<Block>) -> Option<Vec<u8>> {
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
+    }
+    let mut output = vec![0; length];
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::default(), params.clone());
+    argon2.hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice()).ok()?;
+    Some(output)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    async fn matches(passwords: &Passwords, kept: &str, password: &[u8]) -> bool {
+        passwords.matches(SlowQueue::Stations, kept, password).await.unwrap()
+    }
 
     #[tokio::test]
     async fn long_secrets_and_short_ones_match_themselves_alone() {
@@ -92,9 +210,11 @@ mod tests {
         for password in ["short", "0123456789abcdef", "a much longer password than that"] {
             let kept = passwords.hash(password.as_bytes()).await.unwrap();
             assert!(!kept.contains(password));
-            assert!(passwords.matches(&kept, password.as_bytes()).await);
-            assert!(!passwords.matches(&kept, b"something else").await);
-            assert!(!Passwords::new("other").matches(&kept, b"").await);
+            for _ in 0..2 {
+                assert!(matches(&passwords, &kept, password.as_bytes()).await);
+                assert!(!matches(&passwords, &kept, b"something else").await);
+            }
+            assert!(!matches(&Passwords::new("other"), &kept, b"").await);
         }
     }
 
@@ -103,6 +223,35 @@ mod tests {
         let passwords = Passwords::new("s");
         let bytes: Vec<u8> = (240..=255).collect();
         let kept = passwords.hash(&bytes).await.unwrap();
-        assert!(passwords.matches(&kept, &bytes).await);
+        assert!(matches(&passwords, &kept, &bytes).await);
+    }
+
+    #[tokio::test]
+    async fn hashes_that_stores_hold_are_known_again() {
+        let kept = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$GOLDEN";
+        let passwords = Passwords::new("s");
+        assert!(matches(&passwords, kept, b"chosen").await);
+        assert!(!matches(&passwords, kept, b"choosen").await);
+        assert!(!matches(&passwords, "no hash at all", b"chosen").await);
+        assert!(!matches(&passwords, "$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAA", b"x").await);
+        let keyed = "hmac-sha256$00ff$GOLDEN";
+        assert_eq!(matches_keyed(b"s", keyed, b"0123456789abcdef"), Some(true));
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_waits_no_longer_and_of_too_many_some_are_told_to_come_again() {
+        let passwords = Passwords::new("s");
+        let kept = passwords.hash(b"chosen").await.unwrap();
+        let tries: Vec<_> = (0..3 * WAITING_MAX).map(|_| passwords.matches(SlowQueue::Stations, &kept, b"wrong")).collect();
+        let mut tries: Vec<_> = tries.into_iter().map(|one| Box::pin(tokio::time::timeout(std::time::Duration::ZERO, one))).collect();
+        let mut refused = 0;
+        for one in &mut tries {
+            refused += usize::from(matches!(one.await, Ok(Err(AppError::Busy(_)))));
+        }
+        assert!(refused >= 2 * WAITING_MAX - 2, "{refused} were told to come again");
+        // All of them have hung up: the next is answered after the one that was being computed.
+        drop(tries);
+        let other = passwords.clone();
+        assert!(!other.matches(SlowQueue::Operators, &kept, b"wrong").await.unwrap(), "operators wait for no station");
     }
 }

@@ -57,7 +57,7 @@ fn reversed(text: &str) -> String {
 fn turn(event: &mut StationEvent) {
     let tag = |id_tag: &IdTag| IdTag::new(&reversed(id_tag.as_sent()));
     match event {
-        StationEvent::Authorize(Shown { id_tag, .. }) => *id_tag = tag(id_tag),
+        StationEvent::Authorize(Shown { id_tag, .. }) | StationEvent::Contract(Shown { id_tag, .. }) => *id_tag = tag(id_tag),
         StationEvent::Transaction(TransactionEvent::Start(report)) => report.id_tag = reversed(&report.id_tag),
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = report.id_tag.as_ref().map(tag),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {

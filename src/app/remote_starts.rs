@@ -70,15 +70,16 @@ pub(super) fn put_card(event: &mut StationEvent, meant: IdTag) {
 impl App {
     /// The card that is meant, where an event tells one that nobody has, and it is our remote start's, cut short or longer.
     pub(super) async fn card_meant(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
-        let within = station.plug_in_time() + SLACK;
         let now = self.now();
         match event {
             StationEvent::Authorize(shown) => {
+                let within = station.plug_in_time() + SLACK;
                 self.meant_by(station, Told { id_tag: &shown.id_tag, connector_id: None, at: now, within }).await
             }
             StationEvent::Transaction(TransactionEvent::Start(report)) => {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
+                let within = station.plug_in_time() + SLACK;
                 let id_tag = IdTag::new(&report.id_tag);
                 self.meant_by(station, Told { id_tag: &id_tag, connector_id: report.connector_id, at, within }).await
             }

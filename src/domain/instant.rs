@@ -15,7 +15,7 @@ pub const CLOCK_AHEAD_MAX_S: i64 = 86_400;
 const PROGRAMME_BEGAN_S: i64 = 1_576_422_000;
 
 /// What a station's time text says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
     /// An instant.
     At(DateTime<Utc>),
@@ -28,7 +28,7 @@ pub enum Moment {
 }
 
 /// A station's time as it was sent and as it reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reported {
     /// The text on the wire; empty when nothing was sent.
     pub text: String,

@@ -138,23 +138,26 @@ fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
     chosen
 }
 
-/// The sessions whose time overlaps another one's of the same card.
+/// The sessions whose time overlaps another one's of the same card. In order of their starts, each is held against the one
+/// before it that ends last: where several before it last beyond its start, they overlap each other and are found already.
 fn overlapping(sessions: &[Session]) -> HashSet<SessionId> {
     let mut by_card: BTreeMap<&CardNumber, Vec<&Session>> = BTreeMap::new();
-    for session in sessions {
+    for session in sessions.iter().filter(|session| session.measured_span().is_some()) {
         if let Some(card) = &session.card {
             by_card.entry(card).or_default().push(session);
         }
     }
+    let ends = |session: &Session| session.measured_span().map(|(_, end)| end);
     let mut found = HashSet::new();
     for of_card in by_card.values_mut() {
         of_card.sort_by_key(|session| session.start.at);
-        for (place, session) in of_card.iter().enumerate() {
-            let stop = session.stop.as_ref().map_or(session.start.at, |stop| stop.edge.at);
-            for other in of_card.iter().skip(place + 1).take_while(|other| other.start.at < stop) {
-                if session.overlaps(other) {
-                    found.extend([session.id, other.id]);
-                }
+        let mut last: Option<&Session> = None;
+        for session in of_card.iter().copied() {
+            if let Some(before) = last.filter(|before| before.overlaps(session)) {
+                found.extend([before.id, session.id]);
+            }
+            if last.is_none_or(|before| ends(before) < ends(session)) {
+                last = Some(session);
             }
         }
     }

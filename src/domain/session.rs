@@ -311,13 +311,15 @@ impl Session {
         billable && waits
     }
 
+    /// Its time from start to end, where it has ended and was no failed start.
+    pub fn measured_span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let stop = self.stop.as_ref()?;
+        (self.units(60) > 0).then_some((self.start.at, stop.edge.at))
+    }
+
     /// Whether the time of two measured sessions of one card overlaps. Failed starts overlap nothing.
     pub fn overlaps(&self, other: &Self) -> bool {
-        let span = |session: &Self| {
-            let stop = session.stop.as_ref()?;
-            (session.units(60) > 0).then_some((session.start.at, stop.edge.at))
-        };
-        match (span(self), span(other)) {
+        match (self.measured_span(), other.measured_span()) {
             (Some((start, end)), Some((other_start, other_end))) => {
                 self.id != other.id && self.card.is_some() && self.card == other.card && start < other_end && other_start < end
             }

@@ -40,6 +40,10 @@ const DETAIL_MAX: usize = 4_096;
 const SECRETS: [&str; 7] = ["activationcode", "password", "passwordhex", "idtag", "parentidtag", "idtoken", "grouptoken"];
 const SECRETS_OF_COMMANDS: [&str; 5] = ["value", "data", "attributevalue", "localauthorizationlist", "certificate"];
 
+/// The longest subject and action that are kept: no name that is one is longer.
+const SUBJECT_MAX: usize = 200;
+const ACTION_MAX: usize = 500;
+
 /// Look-ups that are kept too: benefits, data for others, exports.
 fn is_kept(method: &Method, path: &str) -> bool {
     !method.is_safe() || path.ends_with("/benefits") || path.ends_with("/data-provision") || path.ends_with("/export")
@@ -61,7 +65,7 @@ fn subject(path: &str, query: &str) -> String {
         Some(("member_id", id)) => Some(format!("members/{id}")),
         _ => None,
     });
-    of_query.unwrap_or_else(|| path.split('/').take(2).collect::<Vec<_>>().join("/"))
+    of_query.unwrap_or_else(|| path.split('/').take(2).collect::<Vec<_>>().join("/")).chars().take(SUBJECT_MAX).collect()
 }
 
 /// The card that a member's call names in its path or body.
@@ -74,7 +78,7 @@ fn other_subject(path: &str, body: &[u8]) -> Option<String> {
     let body: Option<Value> = serde_json::from_slice(body).ok();
     let of_body = body.as_ref().and_then(|body| ["new_card_number", "card_number"].iter().find_map(|name| body.get(*name)?.as_str()));
     let number = of_body.map(str::to_owned).or_else(of_path)?;
-    (segments.first() == Some(&"members")).then(|| format!("cards/{number}"))
+    (segments.first() == Some(&"members")).then(|| format!("cards/{number}").chars().take(SUBJECT_MAX).collect())
 }
 
 fn hide(value: &mut Value, is_command: bool) {
@@ -96,7 +100,7 @@ fn hide(value: &mut Value, is_command: bool) {
 /// A body as it is kept. One that is no JSON is not kept: what is secret in it cannot be told.
 fn detail(path: &str, body: &[u8], query: &str) -> String {
     if body.is_empty() {
-        return Value::String(query.to_owned()).to_string();
+        return Value::String(query.chars().take(DETAIL_MAX).collect()).to_string();
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
         return "\"(no JSON)\"".to_owned();
@@ -127,7 +131,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
     let entry = AuditEntry {
         at: api.app.now(),
         peer: peer.ip().to_string(),
-        action: format!("{} {path}", parts.method),
+        action: format!("{} {path}", parts.method).chars().take(ACTION_MAX).collect(),
         subject: subject(path, query),
         reason: header(&parts.headers, REASON)?.unwrap_or_default(),
         also: other_subject(path, &body),

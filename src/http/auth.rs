@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 
 use super::Api;
 use super::problem::Problem;
-use crate::app::access;
 
 /// Wrong keys of one address within a minute after which it is told to wait.
 pub const WRONG_KEYS_MAX: u32 = 30;
@@ -22,7 +21,7 @@ const WAIT_S: u64 = 60;
 pub async fn check(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let key = shown.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    if key.is_some_and(|(_, key)| access::is_admin_key(&api.admin_key_hash, key.trim())) {
+    if key.is_some_and(|(_, key)| api.admin_key.is(key.trim())) {
         return next.run(request).await;
     }
     let failures = api.failures.get(&peer.ip()).unwrap_or(0) + 1;

@@ -244,7 +244,17 @@ impl CommandBody {
                 }
                 other => unreachable!("{other:?} is asked for nowhere"),
             },
-            _ => Further::RenewCertificate,
+            CommandName::RenewCertificate => Further::RenewCertificate,
+            CommandName::RemoteStart
+            | CommandName::RemoteStop
+            | CommandName::Reset
+            | CommandName::UnlockConnector
+            | CommandName::ClearCache
+            | CommandName::TriggerMessage
+            | CommandName::ChangeAvailability
+            | CommandName::GetConfiguration
+            | CommandName::ChangeConfiguration
+            | CommandName::DataTransfer => return Err(Problem::malformed("command", "the command is worded elsewhere")),
         })
     }
 

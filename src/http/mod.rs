@@ -45,6 +45,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::app::App;
+use crate::app::access::AdminKey;
 use crate::store::KeptAnswer;
 use problem::Problem;
 
@@ -60,8 +61,8 @@ const SECRETS_KEPT: u64 = 10_000;
 pub struct Api {
     /// The use cases.
     pub app: Arc<App>,
-    /// The hash of the operator's key.
-    pub admin_key_hash: String,
+    /// The operator's key.
+    pub admin_key: AdminKey,
     /// Prints the metrics.
     pub metrics: PrometheusHandle,
     failures: Cache<std::net::IpAddr, u32>,
@@ -73,10 +74,10 @@ pub struct Api {
 
 impl Api {
     /// The API over the use cases.
-    pub fn new(app: Arc<App>, admin_key_hash: String, metrics: PrometheusHandle) -> Self {
+    pub fn new(app: Arc<App>, admin_key: AdminKey, metrics: PrometheusHandle) -> Self {
         let failures = Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
         let secret_answers = Cache::builder().max_capacity(SECRETS_KEPT).time_to_live(SECRETS_FOR).build();
-        Self { app, admin_key_hash, metrics, failures, running: DashSet::new(), secret_answers }
+        Self { app, admin_key, metrics, failures, running: DashSet::new(), secret_answers }
     }
 }
 

@@ -120,7 +120,7 @@ pub struct RatingJson {
 fn rating_json(view: &SessionView, rating: SessionRating) -> RatingJson {
     let code = match view.session.site.map(|site| site.charger_class) {
         Some(ChargerClass::Normal) => LineCode::MeteredNormal,
-        _ => LineCode::MeteredQuick,
+        Some(ChargerClass::Quick) | None => LineCode::MeteredQuick,
     };
     RatingJson {
         article: code.article().to_owned(),

@@ -3,15 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::domain::ids::{MemberId, SessionId, StationId};
+use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
-use crate::domain::session::Phase;
+use crate::domain::session::{Phase, Session};
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow, StepRow};
 
 /// The sessions and the writes of a batch.
 #[derive(Debug, Default)]
 pub struct Book {
     rows: BTreeMap<SessionId, LedgerRow>,
+    /// Running sessions by station and by card, and all by connector: a batch's starts look at their own alone.
+    running_at: HashMap<StationId, BTreeSet<SessionId>>,
+    running_of: HashMap<CardNumber, BTreeSet<SessionId>>,
+    at: HashMap<(StationId, i64), BTreeSet<SessionId>>,
     by_start: HashMap<(StationId, String), Vec<SessionId>>,
     by_stop: HashMap<(StationId, String), SessionId>,
     changed: BTreeSet<SessionId>,
@@ -33,6 +37,17 @@ impl Book {
     }
 
     fn place(&mut self, row: LedgerRow) {
+        if let Some(before) = self.rows.remove(&row.session.id) {
+            self.forget_place(&before.session);
+        }
+        let (id, session) = (row.session.id, &row.session);
+        self.at.entry((session.station_id.clone(), session.connector_id)).or_default().insert(id);
+        if session.phase() == Phase::Running {
+            self.running_at.entry(session.station_id.clone()).or_default().insert(id);
+            if let Some(card) = &session.card {
+                self.running_of.entry(card.clone()).or_default().insert(id);
+            }
+        }
         let station = row.session.station_id.clone();
         let starts = self.by_start.entry((station.clone(), row.start_key.clone())).or_default();
         if !starts.contains(&row.session.id) {
@@ -42,6 +57,23 @@ impl Book {
             self.by_stop.entry((station, stop_key.clone())).or_insert(row.session.id);
         }
         self.rows.insert(row.session.id, row);
+    }
+
+    fn forget_place(&mut self, session: &Session) {
+        let id = &session.id;
+        if let Some(there) = self.at.get_mut(&(session.station_id.clone(), session.connector_id)) {
+            there.remove(id);
+        }
+        if let Some(running) = self.running_at.get_mut(&session.station_id) {
+            running.remove(id);
+        }
+        if let Some(running) = session.card.as_ref().and_then(|card| self.running_of.get_mut(card)) {
+            running.remove(id);
+        }
+    }
+
+    fn rows_of<'a>(&'a self, ids: Option<&'a BTreeSet<SessionId>>) -> impl Iterator<Item = &'a LedgerRow> {
+        ids.into_iter().flatten().filter_map(|id| self.rows.get(id))
     }
 
     /// A session by its number.
@@ -73,9 +105,19 @@ impl Book {
         self.rows.values().filter(|row| row.session.phase() == Phase::Running)
     }
 
+    /// The running sessions of a station.
+    pub fn running_at(&self, station: &StationId) -> impl Iterator<Item = &LedgerRow> {
+        self.rows_of(self.running_at.get(station))
+    }
+
+    /// The running sessions of a card.
+    pub fn running_of(&self, card: &CardNumber) -> impl Iterator<Item = &LedgerRow> {
+        self.rows_of(self.running_of.get(card))
+    }
+
     /// All sessions at a connector.
     pub fn at_connector(&self, station: &StationId, connector_id: i64) -> impl Iterator<Item = &LedgerRow> {
-        self.rows.values().filter(move |row| row.session.station_id == *station && row.session.connector_id == connector_id)
+        self.rows_of(self.at.get(&(station.clone(), connector_id)))
     }
 
     /// Puts a new or changed session into the book; it will be written.

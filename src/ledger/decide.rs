@@ -100,7 +100,7 @@ pub(super) fn keep_repeat(book: &mut Book, submission: &Submission, mut row: Led
 
 fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> Told {
     let station = &submission.station;
-    let start_key = keys::content_of(submission);
+    let start_key = submission.content.clone();
     let earlier = book.by_start(&station.id, &start_key).cloned();
     if let Some(row) = &earlier
         && !is_new_start_of_a_clockless_station(&row.session)
@@ -188,17 +188,15 @@ pub(super) fn flag_refusal(submission: &Submission, session: &mut Session, tag: 
 
 /// Whether another running session keeps the card busy (row 8 of the ladder, rule B6).
 pub(super) fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
-    if session.card.is_none() {
-        return false;
-    }
+    let Some(card) = &session.card else { return false };
     let now = submission.heard.received_at;
     // What is heard as it happens is judged by our clock: the station's may be a little slow.
     let began = if is_live(submission, session) { now.max(session.start.at) } else { session.start.at };
     let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
     let others: Vec<&Session> = book
-        .running()
+        .running_of(card)
         .map(|row| &row.session)
-        .filter(|other| other.card == session.card && other.refusal.is_none())
+        .filter(|other| other.refusal.is_none())
         .filter(|other| !other.flags.contains(&Flag::Concurrent) && !other.flags.contains(&Flag::Superseded))
         .filter(|other| !here(other) && other.start.at <= began)
         .collect();
@@ -239,7 +237,7 @@ fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report:
 /// What a stop does; the answer's payload: `answer`, or that of an earlier one.
 fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport, answer: String) -> String {
     let station = &submission.station.id;
-    let stop_key = keys::content_of(submission);
+    let stop_key = submission.content.clone();
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     if let Some(row) = book.by_stop(station, &stop_key).cloned() {
         return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
@@ -343,8 +341,7 @@ fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, rep
         _ => true,
     };
     let candidates: Vec<&LedgerRow> = book
-        .running()
-        .filter(|row| row.session.station_id == submission.station.id)
+        .running_at(&submission.station.id)
         .filter(|row| recording::stopped_at(&row.session, &closing(submission, report)).at >= row.session.start.at)
         .filter(|row| card_fits(&row.session) && meter_fits(&row.session))
         .collect();

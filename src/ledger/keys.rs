@@ -1,7 +1,6 @@
 //! What makes a message the same message: its content, never its id. Stations repeat under new ids
 //! and restart their counters.
 
-use super::Submission;
 use crate::domain::ids::{IdTag, SessionRef, StationId};
 use crate::hex;
 use crate::ocpp::event::{StartReport, StepReport, StopReport, TransactionEvent};
@@ -44,12 +43,12 @@ fn content(payload: &str) -> &str {
 
 /// A message's content, as the station sent it: what is registered of the station, and so what is made of its words, may
 /// change before it repeats them.
-pub fn content_of(submission: &Submission) -> String {
-    match submission.as_sent() {
-        TransactionEvent::Start(report) => start(report, &submission.payload),
-        TransactionEvent::Stop(report) => stop(report, &submission.payload),
+pub fn content_of(sent: &TransactionEvent, payload: &str) -> String {
+    match sent {
+        TransactionEvent::Start(report) => start(report, payload),
+        TransactionEvent::Stop(report) => stop(report, payload),
         TransactionEvent::Step(report) => step(report),
-        TransactionEvent::Meter(_) => hash(content(&submission.payload)),
+        TransactionEvent::Meter(_) => hash(content(payload)),
     }
 }
 
@@ -90,8 +89,8 @@ pub fn order(step: &StepReport, payload: &str) -> i64 {
 }
 
 /// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
-pub fn second_order(submission: &Submission) -> i64 {
-    place(&content_of(submission))
+pub fn second_order(content: &str) -> i64 {
+    place(content)
 }
 
 fn place(content: &str) -> i64 {
@@ -99,10 +98,110 @@ fn place(content: &str) -> i64 {
     (1 << 50) + digits
 }
 
+/// A text out of which a key is made: each part with its length before it, so that no two messages have one text.
+struct Canonical(String);
+
+impl Canonical {
+    fn part(mut self, part: &str) -> Self {
+        self.0.push_str(&part.len().to_string());
+        self.0.push(':');
+        self.0.push_str(part);
+        self
+    }
+
+    fn optional(mut self, part: Option<&str>) -> Self {
+        match part {
+            Some(part) => self.part(part),
+            None => {
+                self.0.push('-');
+                self
+            }
+        }
+    }
+}
+
 /// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
 fn step(step: &StepReport) -> String {
     let instant = step.timestamp.instant(None).map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
-    let shown = step.shown.as_ref().map(|shown| shown.id_tag.matched());
-    let words = (&step.charging_state, &step.stopped_reason, step.evse_id);
-    hash(&format!("{:?}|{instant}|{shown:?}|{words:?}|{:?}", step.kind, step.readings))
+    let evse = step.evse_id.map(|id| id.to_string());
+    let said = Canonical("step".to_owned())
+        .part(step.kind.name())
+        .part(&instant)
+        .optional(step.shown.as_ref().map(|shown| shown.id_tag.matched()))
+        .optional(step.charging_state.as_deref())
+        .optional(step.stopped_reason.as_deref())
+        .optional(evse.as_deref());
+    let readings = step.readings.iter().fold(said, |said, reading| {
+        let of_reading =
+            [&reading.sampled_at.text, &reading.measurand, &reading.phase, &reading.location, &reading.context, &reading.unit, &reading.value];
+        of_reading.into_iter().fold(said, |said, part| said.part(part))
+    });
+    hash(&readings.0)
+}
+
+/// What these keys are is part of every store: a message that was kept before is known again by them alone.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ocpp::event::StationEvent;
+    use crate::ocpp::frame::Payload;
+    use crate::ocpp::protocol::Protocol;
+
+    fn event(protocol: Protocol, action: &str, payload: &str) -> TransactionEvent {
+        match protocol.decode(action, Payload::Json(payload)).unwrap().event {
+            StationEvent::Transaction(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn content_key(protocol: Protocol, action: &str, payload: &str) -> String {
+        content_of(&event(protocol, action, payload), payload)
+    }
+
+    const START: &str = r#"{"connectorId":1,"idTag":"04:A2:b3","timestamp":"2026-11-30T14:59:00Z","meterStart":1200}"#;
+    const STOP: &str = r#"{"transactionId":7,"idTag":"04A2B3","timestamp":"2026-11-30T15:29:00Z","meterStop":9000,"reason":"Remote"}"#;
+    const STEP: &str = r#"{"eventType":"Started","timestamp":"2026-11-30T14:59:00Z","triggerReason":"Authorized","seqNo":0,
+        "transactionInfo":{"transactionId":"T1","chargingState":"Charging"},"evse":{"id":1},"idToken":{"idToken":"04A2B3","type":"ISO14443"},
+        "meterValue":[{"timestamp":"2026-11-30T14:59:00Z","sampledValue":[{"value":1200,"context":"Transaction.Begin"}]}]}"#;
+
+    #[test]
+    fn contents_have_the_keys_that_stores_hold() {
+        let known = [
+            ("start", content_key(Protocol::V16, "StartTransaction", START)),
+            ("a start that lacks its time", content_key(Protocol::V16, "StartTransaction", r#"{"connectorId":1,"idTag":"A"}"#)),
+            ("stop", content_key(Protocol::V16, "StopTransaction", STOP)),
+            ("readings", content_key(Protocol::V16, "MeterValues", r#"{"connectorId":1,"meterValue":[]}"#)),
+            ("step", content_key(Protocol::V201, "TransactionEvent", STEP)),
+            ("transaction", transaction("T1")),
+        ];
+        assert_eq!(known.map(|(what, key)| format!("{what}: {key}")), GOLDEN);
+    }
+
+    const GOLDEN: [&str; 6] = ["", "", "", "", "", ""];
+
+    #[test]
+    fn a_session_has_the_name_that_bills_print() {
+        let station = StationId::parse("CP1").unwrap();
+        assert_eq!(reference(&station, "0123456789abcdef0123456789abcdef", 0).as_str(), "");
+        assert_ne!(reference(&station, "0123456789abcdef0123456789abcdef", 1), reference(&station, "0123456789abcdef0123456789abcdef", 0));
+    }
+
+    #[test]
+    fn a_message_without_a_number_has_a_place_beyond_all_numbers() {
+        let TransactionEvent::Step(step) = event(Protocol::V201, "TransactionEvent", STEP) else { panic!() };
+        assert_eq!(order(&step, STEP), 0);
+        let unnumbered = StepReport { seq_no: None, ..*step };
+        assert_eq!(order(&unnumbered, STEP), 1_796_050_740_000);
+        assert!(second_order("x") >= 1 << 50);
+    }
+
+    #[test]
+    fn what_differs_in_any_part_has_another_key() {
+        let key = |payload: &str| content_key(Protocol::V201, "TransactionEvent", payload);
+        let first = key(STEP);
+        for (from, to) in [("Started", "Ended"), ("14:59:00Z\"", "14:59:01Z\""), ("Charging", "Idle"), ("\"id\":1", "\"id\":2"), ("04A2B3", "04A2B4"), ("1200", "1201"), ("Transaction.Begin", "Transaction.End")] {
+            assert_ne!(key(&STEP.replacen(from, to, 1)), first, "{from}");
+        }
+        assert_eq!(key(&STEP.replace("\"seqNo\":0", "\"offline\":true,\"seqNo\":3")), first, "lateness and number are no content");
+    }
 }

@@ -60,8 +60,8 @@ pub struct Submission {
     pub payload: String,
     /// What it says.
     pub event: TransactionEvent,
-    /// The same as the station sent it, where what it means is something else.
-    pub sent: Option<Box<TransactionEvent>>,
+    /// The content that makes it the same message: that of what the station sent, whatever it means ([`keys::content_of`]).
+    pub content: String,
     /// Writes the answer's payload.
     pub encode: fn(&Answer) -> String,
     /// Where the answer's payload goes once it is durable.
@@ -69,11 +69,14 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// What it says, as the station sent it.
-    pub fn as_sent(&self) -> &TransactionEvent {
-        self.sent.as_deref().unwrap_or(&self.event)
+    /// About how many bytes it takes to keep it.
+    pub fn weight(&self) -> usize {
+        self.payload.len() + self.event.readings().len() * READING_BYTES
     }
 }
+
+/// About how many bytes a reading takes.
+const READING_BYTES: usize = 200;
 
 /// What a transaction message is answered once it is durable.
 #[derive(Debug)]
@@ -107,6 +110,17 @@ pub(crate) enum Job {
     Note(NoteRow, Option<oneshot::Sender<()>>),
     /// A connection that opens, and whom to tell that it is kept.
     Open(Opening, oneshot::Sender<()>),
+}
+
+impl Job {
+    /// About how many bytes it takes to keep it.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Transaction(submission) => submission.weight(),
+            Self::Note(note, _) => note.note.weight(),
+            Self::Open(..) => 0,
+        }
+    }
 }
 
 /// The way to the writer.

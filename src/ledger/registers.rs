@@ -1,5 +1,7 @@
 //! Registers of energy among a message's readings.
 
+use std::collections::HashMap;
+
 use rust_decimal::Decimal;
 
 use crate::domain::units::WattHours;
@@ -11,21 +13,43 @@ const ENERGY_REGISTER: &str = "Energy.Active.Import.Register";
 /// The phases of a meter that tells no total (OCPP 1.6 section 7.34).
 const PHASES: [&str; 3] = ["L1", "L2", "L3"];
 
+/// What the readings of one instant and occasion tell of the energy register.
+#[derive(Default)]
+struct Instant<'a> {
+    /// Whether it was told for all phases together.
+    has_total: bool,
+    /// The first reading of the first phase, whatever it measures: where the instant stands among the others.
+    first: Option<&'a Reading>,
+    /// The first register of each phase.
+    phases: [Option<Decimal>; PHASES.len()],
+}
+
 /// The energy registers at the outlet, each with the reading that it is of, cut to whole watt-hours. Where a meter tells
-/// none for all phases together at an instant, the three phases' are summed.
+/// none for all phases together at an instant, the three phases' are summed. One pass: a message may hold thousands.
 pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
     let whole = |value: Decimal| i64::try_from(value.trunc()).ok().map(WattHours);
-    let total = |reading: &Reading| reading.phase.is_empty().then(|| energy(reading)).flatten();
-    let mut found: Vec<(&Reading, WattHours)> =
-        readings.iter().filter_map(|reading| Some((reading, total(reading).and_then(whole)?))).collect();
-    for first in readings.iter().filter(|reading| reading.phase == PHASES[0]) {
-        let beside = |other: &&Reading| other.sampled_at == first.sampled_at && other.context == first.context;
-        if found.iter().any(|(other, _)| beside(other)) {
-            continue;
+    let mut found = Vec::new();
+    let mut instants: HashMap<_, Instant<'_>> = HashMap::new();
+    let mut in_order = Vec::new();
+    for reading in readings {
+        let key = (&reading.sampled_at, reading.context.as_str());
+        if reading.phase.is_empty() {
+            if let Some(total) = energy(reading).and_then(whole) {
+                found.push((reading, total));
+                instants.entry(key).or_default().has_total = true;
+            }
+        } else if let Some(phase) = PHASES.iter().position(|phase| reading.phase == *phase) {
+            let instant = instants.entry(key).or_default();
+            if phase == 0 && instant.first.is_none() {
+                instant.first = Some(reading);
+                in_order.push(key);
+            }
+            instant.phases[phase] = instant.phases[phase].or_else(|| energy(reading));
         }
-        let of_phase = |phase: &str| readings.iter().filter(beside).filter(|other| other.phase == phase).find_map(energy);
-        let sum = PHASES.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add(of_phase(phase)?));
-        found.extend(sum.and_then(whole).map(|sum| (first, sum)));
+    }
+    for instant in in_order.iter().filter_map(|key| instants.get(key)).filter(|instant| !instant.has_total) {
+        let sum = instant.phases.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add((*phase)?));
+        found.extend(instant.first.zip(sum.and_then(whole)));
     }
     found
 }

@@ -28,12 +28,11 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
         return of_no_transaction(book, known, submission, report);
     }
     let start_key = keys::transaction(&report.transaction);
-    let (order, second) = (keys::order(report, &submission.payload), keys::second_order(submission));
+    let (order, second) = (keys::order(report, &submission.payload), keys::second_order(&submission.content));
     // A name may be used again: what was answered before is looked for in all of its transactions.
-    let content = keys::content_of(submission);
     let rows = book.all_by_start(station, &start_key);
     let known_step = |row: &&LedgerRow| {
-        [order, second].iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == content).cloned()
+        [order, second].iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == submission.content).cloned()
     };
     if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?))) {
         return repeat(book, submission, row, &first, true);
@@ -80,7 +79,7 @@ fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport)
 fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
     let (told, acceptance) = told(known, submission, report, Place::Open, false);
     let payload = (submission.encode)(&told);
-    if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, keys::content_of(submission))) {
+    if (known.keep_unmatched)(&format!("{}|{}", submission.station.id, submission.content)) {
         keep(book, submission, None, "step_of_no_transaction", &payload);
     }
     Told { payload, session: None, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
@@ -140,7 +139,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
         book.left(member, month);
     }
-    book.put_step(StepRow { session_id: session.id, order, key: keys::content_of(submission), answer: payload.clone() });
+    book.put_step(StepRow { session_id: session.id, order, key: submission.content.clone(), answer: payload.clone() });
     let number = session.id;
     let row = LedgerRow {
         session,

@@ -10,6 +10,10 @@ use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::ocpp::event::TransactionEvent;
 use crate::store::ledger::{NoteRow, Wanted};
 
+/// About how many bytes one commit takes at most: a single message may be larger. Rows travel as one text, whose length
+/// the engine limits, and while it is made and written every station waits.
+const WEIGHT_MAX: usize = 4 * 1024 * 1024;
+
 /// What waits for one commit.
 #[derive(Default)]
 pub struct Work {
@@ -32,23 +36,34 @@ pub struct Outcome {
 }
 
 impl Work {
-    /// The work that jobs are.
-    pub fn of(jobs: Vec<Job>) -> Self {
-        let mut work = Self::default();
+    /// The work that jobs are, in parts of a size that one commit takes. The order stays.
+    pub fn of(jobs: Vec<Job>) -> Vec<Self> {
+        let (mut parts, mut work, mut weight) = (Vec::new(), Self::default(), 0);
         for job in jobs {
-            match job {
-                Job::Transaction(submission) => work.submissions.push(*submission),
-                Job::Note(note, tell) => {
-                    work.notes.push(note);
-                    work.told.extend(tell);
-                }
-                Job::Open(opening, tell) => {
-                    work.openings.push(opening);
-                    work.told.push(tell);
-                }
+            let more = job.weight();
+            if work.len() > 0 && weight + more > WEIGHT_MAX {
+                parts.push(std::mem::take(&mut work));
+                weight = 0;
+            }
+            weight += more;
+            work.add(job);
+        }
+        parts.push(work);
+        parts
+    }
+
+    fn add(&mut self, job: Job) {
+        match job {
+            Job::Transaction(submission) => self.submissions.push(*submission),
+            Job::Note(note, tell) => {
+                self.notes.push(note);
+                self.told.extend(tell);
+            }
+            Job::Open(opening, tell) => {
+                self.openings.push(opening);
+                self.told.push(tell);
             }
         }
-        work
     }
 
     /// How many messages it is.
@@ -84,30 +99,30 @@ impl Work {
     pub fn wanted(&self) -> Wanted {
         let mut wanted = Wanted::default();
         let mut stations: HashSet<StationId> = self.openings.iter().map(|opening| opening.station_id.clone()).collect();
-        let mut running_at = HashSet::new();
         for submission in &self.submissions {
             let station = submission.station.id.clone();
-            // A reading belongs to the session that it names, or that ran at its connector then.
-            if !matches!(submission.event, TransactionEvent::Meter(_)) {
-                running_at.insert(station.clone());
-            }
             let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
             match &submission.event {
-                TransactionEvent::Start(_) => {
-                    wanted.start_keys.push((station.clone(), keys::content_of(submission)));
+                TransactionEvent::Start(report) => {
+                    wanted.start_keys.push((station.clone(), submission.content.clone()));
+                    wanted.open_at.push((station.clone(), report.connector_id.unwrap_or_default()));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
                 TransactionEvent::Stop(report) => {
-                    wanted.stop_keys.push((station.clone(), keys::content_of(submission)));
-                    wanted.sessions.extend(named(report.transaction_id));
+                    let number = named(report.transaction_id);
+                    wanted.sessions.extend(number);
+                    wanted.stops.push((station.clone(), submission.content.clone(), number.unwrap_or_default()));
                 }
                 TransactionEvent::Step(report) => {
                     let key = keys::transaction(&report.transaction);
                     wanted.steps.push((station.clone(), key.clone(), keys::order(report, &submission.payload)));
-                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(submission)));
+                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(&submission.content)));
                     wanted.start_keys.push((station.clone(), key));
+                    let evse = report.evse_id.or_else(|| Some(submission.station.connectors.first()?.connector_id));
+                    wanted.open_at.extend(evse.map(|evse| (station.clone(), evse)));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
+                // A reading belongs to the session that it names, or that ran at its connector then.
                 TransactionEvent::Meter(report) => {
                     wanted.sessions.extend(named(report.transaction_id));
                     let at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
@@ -117,7 +132,6 @@ impl Work {
             stations.insert(station);
         }
         wanted.stations = stations.into_iter().collect();
-        wanted.running_at = running_at.into_iter().collect();
         wanted
     }
 }

@@ -71,7 +71,9 @@ pub async fn run(parts: LedgerParts, mut queue: LedgerQueue) {
     let mut jobs = Vec::with_capacity(BATCH_MAX);
     while queue.0.recv_many(&mut jobs, BATCH_MAX).await > 0 {
         metrics::histogram!("juden_ledger_batch_messages").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
-        writer.write(Work::of(std::mem::take(&mut jobs))).await;
+        for work in Work::of(std::mem::take(&mut jobs)) {
+            writer.write(work).await;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -17,6 +17,7 @@ use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, debug, info, info_span, warn};
 
 use super::Link;
+use super::budget::{ControlFrames, HeldBytes, Load, MayRead, may_read};
 use super::handshake::Entering;
 use super::onboarding::Onboarding;
 use super::outgoing::Outgoing;
@@ -32,12 +33,12 @@ use crate::domain::station::Quirk;
 use crate::ledger::Opening;
 use crate::ocpp::event::StationEvent;
 use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
-use crate::ocpp::protocol::Protocol;
+use crate::ocpp::protocol::{Decoded, Protocol};
 use crate::store::ledger::{NoteRow, StationNote};
 use crate::telemetry::spans::TARGET;
 
-/// Calls of a station that wait to be handled; beyond it, nothing more is read from it.
-const CALLS_WAITING_MAX: usize = 64;
+/// A longer text is not read on a thread that serves other stations, or only after they had their turn.
+const LONG_TEXT: usize = 32 * 1024;
 
 /// How long a new connection waits to be known to all nodes before the station is heard.
 const OPENING_WAIT: Duration = Duration::from_secs(1);
@@ -70,6 +71,8 @@ struct Waiting {
     payload: String,
     broken: bool,
     received_at: DateTime<Utc>,
+    /// What the node holds of it until it is answered.
+    held: HeldBytes,
 }
 
 /// Why a connection ends.
@@ -94,6 +97,8 @@ enum Wake {
     Ping,
     /// Nothing was heard for too long.
     Idle,
+    /// More may be read than before.
+    ReadOn,
     /// A newer connection of the station came, or the server stops.
     Replaced,
 }
@@ -112,6 +117,7 @@ struct Connection {
     outgoing: Outgoing,
     refused: Refused,
     last_heard: Instant,
+    controls: ControlFrames,
     onboarding: Option<Onboarding>,
     noise: u64,
 }
@@ -145,6 +151,7 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         outgoing: Outgoing::default(),
         refused: Refused::default(),
         last_heard: Instant::now(),
+        controls: ControlFrames::new(Instant::now()),
         onboarding: None,
         noise: 0,
     };
@@ -193,6 +200,7 @@ impl Connection {
                 Wake::CommandTimeout if self.outgoing.timed_out() => Err(End::Close(CloseCode::Policy, "no command is answered")),
                 Wake::CommandTimeout => Ok(()),
                 Wake::Ping => self.send(socket, Message::Ping(Bytes::new())).await,
+                Wake::ReadOn => Ok(()),
                 Wake::Idle => Err(End::Close(CloseCode::Policy, "no sign of life")),
                 Wake::Replaced => Err(End::Close(CloseCode::Away, "a newer connection, or the server stops")),
             };
@@ -206,16 +214,28 @@ impl Connection {
     /// Waits for the next thing to do.
     async fn wake(&mut self, socket: &mut Socket, ping: &mut Interval) -> Wake {
         let settings = &self.link.settings;
-        let deadline = self.outgoing.deadline().unwrap_or_else(Instant::now);
+        let now = Instant::now();
+        let deadline = self.outgoing.deadline().unwrap_or(now);
+        let may_read = may_read(self.load(), self.link.bytes.held(), &self.controls, now);
+        let read_from = if let MayRead::From(instant) = may_read { instant } else { now };
+        // Silence that we asked for is no silence.
+        let silent_since = if may_read == MayRead::Now { self.last_heard } else { self.last_heard.max(read_from) };
         tokio::select! {
-            message = socket.next(), if self.waiting.len() < CALLS_WAITING_MAX => Wake::Read(message),
+            message = socket.next(), if may_read == MayRead::Now => Wake::Read(message),
+            () = sleep_until(read_from), if matches!(may_read, MayRead::From(_)) => Wake::ReadOn,
             answer = handled(&mut self.handling) => Wake::Answer(answer),
             Some(call) = self.seat.calls.recv(), if self.outgoing.is_free() => Wake::Command(call),
             () = sleep_until(deadline), if !self.outgoing.is_free() => Wake::CommandTimeout,
             _ = ping.tick(), if self.ping_interval.is_some() => Wake::Ping,
-            () = sleep_until(self.last_heard + settings.idle_timeout) => Wake::Idle,
+            () = sleep_until(silent_since + settings.idle_timeout) => Wake::Idle,
             _ = self.seat.replaced.wait_for(|replaced| *replaced) => Wake::Replaced,
         }
+    }
+
+    /// What waits here.
+    fn load(&self) -> Load {
+        let bytes = self.waiting.iter().map(|waiting| waiting.held.bytes).sum();
+        Load { calls: self.waiting.len(), bytes, is_handling: self.handling.is_some() }
     }
 
     /// Takes a message from the station.
@@ -230,8 +250,15 @@ impl Connection {
                 return Ok(());
             }
             Message::Close(_) => return Ok(()),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
+                self.controls.count(self.last_heard);
+                // What is owed is sent before more is read: a peer that does not take it is owed no more.
+                return self.send_owed(socket).await;
+            }
         };
+        if text.len() > LONG_TEXT {
+            tokio::task::yield_now().await;
+        }
         let frame = frame::parse(text.as_str());
         if frame.is_broken()
             && let Some(mended) = frame::mended(text.as_str())
@@ -268,16 +295,18 @@ impl Connection {
                 let in_flight =
                     self.waiting.iter().map(|waiting| &waiting.id).chain(self.handling.iter().map(|(id, _)| id)).any(|id| *id == call.id);
                 // A transaction message is known by its content: its repeat gets its own answer.
-                if in_flight && !self.is_transaction(&call.action, call.payload) {
+                if in_flight && !self.protocol.is_transaction(&call.action) {
                     let error = CallError::new(ErrorCode::GenericError, "a call with this message id is still being handled");
                     return self.send(socket, Message::text(frame::error_text(&call.id, &error, self.protocol))).await;
                 }
+                let held = self.link.bytes.hold(call.payload.text().len() + call.action.len());
                 self.waiting.push_back(Waiting {
                     id: call.id,
                     action: call.action,
                     broken: matches!(call.payload, Payload::Broken(_)),
                     payload: call.payload.text().to_owned(),
                     received_at,
+                    held,
                 });
             }
         }
@@ -290,10 +319,6 @@ impl Connection {
             Protocol::V16 => Ok(()),
             Protocol::V201 => self.send(socket, Message::text(frame::error_text(id, error, self.protocol))).await,
         }
-    }
-
-    fn is_transaction(&self, action: &str, payload: Payload<'_>) -> bool {
-        self.protocol.decode(action, payload).is_ok_and(|decoded| decoded.event.is_transaction())
     }
 
     /// Begins to handle the next call, where none is being handled.
@@ -316,7 +341,16 @@ impl Connection {
     }
 
     async fn send(&mut self, socket: &mut Socket, message: Message) -> Result<(), End> {
-        match timeout(self.link.settings.write_timeout, socket.send(message)).await {
+        self.in_time(socket.send(message)).await
+    }
+
+    /// Sends what the socket itself owes: answers to pings.
+    async fn send_owed(&mut self, socket: &mut Socket) -> Result<(), End> {
+        self.in_time(socket.flush()).await
+    }
+
+    async fn in_time(&mut self, sending: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+        match timeout(self.link.settings.write_timeout, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => {
@@ -405,12 +439,11 @@ async fn handle(
     station: StationId,
     protocol: Protocol,
     fence: Fence,
-    call: Waiting,
+    mut call: Waiting,
     heard: Heard,
     judged: Judged,
 ) -> Handled {
     let under_way = Answering::begin(&app.cards);
-    let payload = if call.broken { Payload::Broken(&call.payload) } else { Payload::Json(&call.payload) };
     let began = Instant::now();
     // A station may name whatever action it likes: only those that are known are told by name.
     let known = protocol.served(&call.action);
@@ -424,7 +457,7 @@ async fn handle(
             is_refused = true;
             return Ok("{}".to_owned());
         }
-        let decoded = protocol.decode(&call.action, payload)?;
+        let decoded = decoded(protocol, &mut call).await?;
         note_session(decoded.event.session_number());
         starts = decoded.event.is_start();
         is_boot = matches!(decoded.event, StationEvent::Boot(_));
@@ -471,6 +504,32 @@ async fn handle(
     };
     Handled { text, content: judged.content, is_refused, is_boot, _written: written, _under_way: under_way }
 }
+
+/// What a call says. A long one is read on a thread of its own, a few at a time.
+async fn decoded(protocol: Protocol, call: &mut Waiting) -> Result<Decoded, CallError> {
+    let read = move |action: &str, payload: &str, broken: bool| {
+        protocol.decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })
+    };
+    if call.payload.len() <= LONG_TEXT {
+        return read(&call.action, &call.payload, call.broken);
+    }
+    let _place = LONG_TEXTS.acquire().await;
+    let (action, payload, broken) = (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
+    let reading = tokio::task::spawn_blocking(move || {
+        let decoded = read(&action, &payload, broken);
+        (decoded, payload)
+    });
+    match reading.await {
+        Ok((decoded, payload)) => {
+            call.payload = payload;
+            decoded
+        }
+        Err(_) => Err(CallError::new(ErrorCode::InternalError, "the message could not be read: try again")),
+    }
+}
+
+/// Long texts that are read at once.
+static LONG_TEXTS: Semaphore = Semaphore::const_new(2);
 
 /// Names the session in the span of the call that is being handled.
 fn note_session(number: Option<i64>) {

@@ -15,9 +15,11 @@ use hyper::{Request, Response, StatusCode};
 use moka::sync::Cache;
 use percent_encoding::percent_decode_str;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Link, deflate, terminator};
+use crate::app::AppError;
 use crate::app::access::{Admitted, Credentials, Denied, Transport};
 use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Cluster;
@@ -30,6 +32,9 @@ const SLOW_TRY: Duration = Duration::from_millis(250);
 
 /// Identities and addresses whose failures are counted.
 const FAILURES_COUNTED: u64 = 100_000;
+
+/// Where passwords are required, a refusal takes this long at least.
+const DENIED_AFTER: Duration = Duration::from_millis(300);
 
 /// A station that may enter, and the stream that it enters on.
 pub struct Entering {
@@ -90,31 +95,37 @@ pub async fn answer(
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return response;
     };
-    let Ok(_place) = link.handshakes.acquire().await else {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping");
-    };
+    let began = Instant::now();
     let believed = terminator::told(&link.settings.terminators, request.headers(), peer);
     let (transport, peer) = believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
     let identity = identity(request.uri().path(), request.uri().query());
     let credentials = credentials(request.headers());
     let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default().to_lowercase());
     link.throttle.wait(&throttle_key).await;
+    let Ok(place) = link.handshakes.acquire().await else {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping");
+    };
     let admitted = match &identity {
         None => Ok(Err(Denied::BadIdentity)),
         Some(identity) => link.app.admit_station(identity, &credentials, transport).await,
     };
+    drop(place);
     match admitted {
+        Err(AppError::Busy(_)) => busy(),
         Err(cause) => {
             tracing::error!(%cause, "a handshake could not be decided");
-            let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "the central system is busy: try again");
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            response
+            busy()
         }
         Ok(Err(denied)) => {
             if denied == Denied::Password {
                 link.throttle.failed(throttle_key, link.app.cluster.as_ref()).await;
             }
-            deny(link, identity.unwrap_or_default(), peer, denied)
+            let hides = link.app.hides_unknown_stations() && denied.is_of_who_comes();
+            if hides {
+                // The time that it took tells no more than the words.
+                tokio::time::sleep_until(began + DENIED_AFTER).await;
+            }
+            deny(link, identity.unwrap_or_default(), peer, denied, hides)
         }
         Ok(Ok(admitted)) => {
             let deflated = deflate::is_agreed(request.headers());
@@ -128,8 +139,17 @@ pub async fn answer(
     }
 }
 
-fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied) -> Response<Full<Bytes>> {
+/// The answer to a handshake that cannot be decided now.
+fn busy() -> Response<Full<Bytes>> {
+    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "the central system is busy: try again");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    response
+}
+
+/// Refuses a handshake. `hides`: who has no password is not told which stations there are.
+fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied, hides: bool) -> Response<Full<Bytes>> {
     let (status, reason) = denied.told();
+    let status = if hides { 401 } else { status };
     link.app.refusals.note(HandshakeRefusal {
         at: link.app.now(),
         peer: peer.to_string(),
@@ -137,7 +157,8 @@ fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied) -> Resp
         status,
         reason,
     });
-    let mut response = refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), reason);
+    let words = if hides { "unauthorized" } else { reason };
+    let mut response = refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), words);
     if status == 401 {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ocpp\""));
     }

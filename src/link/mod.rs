@@ -1,5 +1,6 @@
 //! Stations' connections: the listener, the handshake, one task per station.
 
+mod budget;
 mod connection;
 mod deflate;
 mod handshake;
@@ -57,6 +58,8 @@ pub struct Link {
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
     handshakes: Semaphore,
+    /// Bytes of calls that are not answered yet.
+    bytes: Arc<budget::NodeBytes>,
     /// Compressors, for a message at a time.
     deflate: DeflatePool,
     places: Arc<Semaphore>,
@@ -67,7 +70,8 @@ impl Link {
     pub fn new(app: Arc<App>, seats: Arc<Seats>, settings: LinkSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
-        Self { app, seats, settings, throttle, handshakes, deflate: DeflatePool::new(COMPRESSORS_KEPT), places }
+        let (bytes, deflate) = (Arc::default(), DeflatePool::new(COMPRESSORS_KEPT));
+        Self { app, seats, settings, throttle, handshakes, bytes, deflate, places }
     }
 }
 

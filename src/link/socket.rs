@@ -23,6 +23,9 @@ const DEFLATED_BUFFER_BYTES: usize = 1024;
 /// A shorter message is sent as it is: compressed it would hardly be shorter.
 const COMPRESSED_FROM_BYTES: usize = 256;
 
+/// What a ping leaves in memory that is read while the connection ends, about.
+const PING_LEAVES_BYTES: usize = 256;
+
 type Io = TokioIo<Upgraded>;
 
 /// A station's WebSocket.
@@ -89,6 +92,14 @@ impl Socket {
         }
     }
 
+    /// Sends what is owed: pongs that wait, where the library sends none by itself before more is read.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Plain(socket) => socket.flush().await,
+            Self::Deflated(socket) => socket.flush().await.map_err(|cause| error(cause, "writing").unwrap_or(Error::ConnectionClosed)),
+        }
+    }
+
     /// Tells the station why the connection is closed.
     pub async fn close(&mut self, closing: CloseFrame) -> Result<(), Error> {
         match self {
@@ -120,7 +131,8 @@ impl Socket {
             }
             Self::Deflated(socket) => {
                 while let Ok(frame) = socket.next_frame().await {
-                    left = left.saturating_sub(frame.payload().len().max(1));
+                    // Each ping leaves an answer behind that is not sent.
+                    left = left.saturating_sub(frame.payload().len().max(PING_LEAVES_BYTES));
                     if left == 0 {
                         break;
                     }

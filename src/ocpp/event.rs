@@ -223,6 +223,16 @@ impl TransactionEvent {
         !faults.is_empty()
     }
 
+    /// The readings that were sent along.
+    pub fn readings(&self) -> &[Reading] {
+        match self {
+            Self::Start(_) => &[],
+            Self::Stop(report) => &report.readings,
+            Self::Meter(report) => &report.readings,
+            Self::Step(report) => &report.readings,
+        }
+    }
+
     /// Whether a card was shown with it, or the transaction ends: then the driver stands there and reads.
     pub fn has_card_or_ends(&self) -> bool {
         match self {
@@ -345,6 +355,7 @@ impl Answer {
             Self::Started { session, .. } => Self::Started { session, tag },
             Self::Stopped { tag: Some(_) } => Self::Stopped { tag: Some(tag) },
             Self::Step { tag: Some(_) } => Self::Step { tag: Some(tag) },
+            Self::Contract { certificate, .. } => Self::Contract { tag, certificate },
             other => other,
         }
     }

@@ -4,21 +4,23 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::LazyLock;
 
-use regex_lite::Regex;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::frame::{CallError, ErrorCode, Payload};
+use super::repair;
 
 /// The longest text that is kept of one field.
 pub const TEXT_MAX: usize = 4096;
 
 /// The longest text of a number that is not a plain integer.
 const DECIMAL_MAX: usize = 40;
+
+/// Faults that are noted of one object; a list may hold any number.
+const FAULTS_MAX: usize = 16;
 
 /// An object's fields, and the faults found while reading them.
 pub struct Fields<'a> {
@@ -52,12 +54,6 @@ impl<'de> Deserialize<'de> for Entries<'de> {
     }
 }
 
-/// `"name": scalar` anywhere in broken JSON.
-static SCALAR: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#""([A-Za-z]{1,40})"\s*:\s*("(?:[^"\\]|\\.){0,512}"|-?[0-9]{1,25}(?:\.[0-9]{1,20})?)"#)
-        .expect("the pattern is fixed and valid")
-});
-
 impl<'a> Fields<'a> {
     /// The fields of a payload. One that is no object has none, and that is its fault.
     pub fn of(payload: Payload<'a>) -> Self {
@@ -82,16 +78,8 @@ impl<'a> Fields<'a> {
 
     /// What can still be read of broken JSON: the first scalar under each name.
     fn salvaged(text: &'a str) -> Self {
-        let mut entries: Vec<(Cow<'a, str>, &'a RawValue)> = Vec::new();
-        for found in SCALAR.captures_iter(text).take(1000) {
-            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else {
-                continue;
-            };
-            let known = entries.iter().any(|(known, _)| known == name.as_str());
-            if let (false, Ok(value)) = (known, serde_json::from_str::<&RawValue>(value.as_str())) {
-                entries.push((Cow::Borrowed(name.as_str()), value));
-            }
-        }
+        let read = |(name, value)| Some((Cow::Borrowed(name), serde_json::from_str::<&RawValue>(value).ok()?));
+        let entries = repair::scalars(text).into_iter().filter_map(read).collect();
         let fault = CallError::new(ErrorCode::FormationViolation, "the frame is not valid JSON");
         Self { entries, faults: vec![fault] }
     }
@@ -107,7 +95,9 @@ impl<'a> Fields<'a> {
     }
 
     fn fault(&mut self, code: ErrorCode, description: String) {
-        self.faults.push(CallError::new(code, description));
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(CallError::new(code, description));
+        }
     }
 
     fn mistyped<T>(&mut self, name: &str, wanted: &str) -> Option<T> {
@@ -140,7 +130,7 @@ impl<'a> Fields<'a> {
         let raw = self.raw(name)?;
         match serde_json::from_str::<Cow<'_, str>>(raw) {
             Ok(text) => Some(text.chars().take(TEXT_MAX).collect()),
-            Err(_) if raw.starts_with(['{', '[']) => None,
+            Err(_) if raw.starts_with(['{', '[']) || raw.len() > TEXT_MAX => None,
             Err(_) => Some(raw.to_owned()),
         }
     }
@@ -178,7 +168,7 @@ impl<'a> Fields<'a> {
 
     /// Takes over the faults of an object within.
     pub fn take_faults(&mut self, of: Fields<'_>) {
-        self.faults.extend(of.faults);
+        self.faults.extend(of.faults.into_iter().take(FAULTS_MAX));
     }
 
     /// A whole number that must be there.

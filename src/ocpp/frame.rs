@@ -2,12 +2,11 @@
 //! (OCPP-J 1.6 section 4.2, OCPP 2.0.1 part 4 section 4.2). Whatever arrives, [`parse`] says what can be done with it.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 
-use regex_lite::{Captures, Regex};
 use serde_json::value::RawValue;
 
 use super::protocol::Protocol;
+use super::repair;
 
 /// The error codes of both versions, by their names in OCPP-J 1.6, spelled as that spells them: one `r` in `Occurence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +87,9 @@ impl CallError {
     }
 }
 
+/// The longest message id that is read: the standard allows 36 characters.
+const ID_MAX_BYTES: usize = 512;
+
 /// A message's id. The standard wants a string; a number is tolerated and echoed as one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MessageId {
@@ -96,6 +98,9 @@ pub struct MessageId {
 
 impl MessageId {
     fn from_token(token: &str) -> Option<Self> {
+        if token.len() > ID_MAX_BYTES {
+            return None;
+        }
         let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
         // One that is no JSON, such as `007`, cannot be echoed.
         let is_number = token.bytes().all(|b| b.is_ascii_digit() || b == b'-') && serde_json::from_str::<&RawValue>(token).is_ok();
@@ -183,10 +188,6 @@ impl Frame<'_> {
     }
 }
 
-/// A field without a value, as some firmware writes it: `"transactionId":,`.
-static NO_VALUE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#""(?:[^"\\]|\\.)*"|:(\s*)([,}\]])"#).expect("the pattern is fixed and valid"));
-
 /// A text that can be read, made of a broken one: a NUL is no JSON and no text that a store keeps whole, and a field
 /// without a value has none. `None`: it is to be read as it came.
 pub fn mended(text: &str) -> Option<String> {
@@ -196,13 +197,10 @@ pub fn mended(text: &str) -> Option<String> {
     if serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
         return cleaned;
     }
-    // Strings are found first, and stay.
-    let filled = NO_VALUE.replace_all(clean, |found: &Captures<'_>| match (found.get(1), found.get(2)) {
-        (Some(gap), Some(end)) => format!(":null{}{}", gap.as_str(), end.as_str()),
-        _ => found[0].to_owned(),
-    });
-    let filled = filled.into_owned();
-    if serde_json::from_str::<&RawValue>(filled.trim()).is_ok() { Some(filled) } else { cleaned }
+    match repair::with_missing_values(clean) {
+        Some(filled) if serde_json::from_str::<&RawValue>(filled.trim()).is_ok() => Some(filled),
+        _ => cleaned,
+    }
 }
 
 /// Takes a text apart.
@@ -249,19 +247,14 @@ fn call<'a>(id: MessageId, parts: &[&'a RawValue]) -> Frame<'a> {
     Frame::Call(Call { id, action, payload })
 }
 
-/// A call's beginning in broken JSON: id and action can be read although the rest cannot.
-static CALL_BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r#"^\[\s*2\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?[0-9]{1,20})\s*,\s*"([A-Za-z]{1,64})""#).expect("the pattern is fixed and valid")
-});
-
 fn salvage(text: &str) -> Frame<'_> {
-    let Some(found) = CALL_BEGINNING.captures(text) else {
+    let Some((id, action)) = repair::call_beginning(text) else {
         return Frame::Unreadable("text that is no JSON array");
     };
-    let (Some(id), Some(action)) = (found.get(1).and_then(|id| MessageId::from_token(id.as_str())), found.get(2)) else {
+    let Some(id) = MessageId::from_token(id) else {
         return Frame::Unreadable("broken JSON without a readable message id");
     };
-    Frame::Call(Call { id, action: action.as_str().to_owned(), payload: Payload::Broken(text) })
+    Frame::Call(Call { id, action: action.to_owned(), payload: Payload::Broken(text) })
 }
 
 /// A call of ours.

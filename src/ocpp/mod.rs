@@ -14,6 +14,7 @@ pub mod further;
 mod limits;
 pub mod protocol;
 mod readings;
+mod repair;
 mod reports;
 pub mod schema;
 pub mod secrets;

@@ -188,6 +188,15 @@ impl Protocol {
         actions.iter().copied().find(|(name, _)| *name == action)
     }
 
+    /// Whether an action is one that money hangs on: it is known by its content, and answered after it is durable.
+    pub fn is_transaction(self, action: &str) -> bool {
+        let of_version: &[&str] = match self {
+            Self::V16 => &["StartTransaction", "StopTransaction", "MeterValues"],
+            Self::V201 => &["TransactionEvent", "MeterValues"],
+        };
+        of_version.contains(&action)
+    }
+
     /// The name of an action of stations that is served.
     pub fn served(self, action: &str) -> Option<&'static str> {
         self.decoder(action).map(|(name, _)| name)
@@ -248,6 +257,12 @@ impl Protocol {
     /// Whether a station's answer to a command is what the standard wants.
     pub fn answer_fits(self, action: &str, answer: &Map<String, Value>) -> Result<(), Violation> {
         self.schema().message(action).map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
+    }
+
+    /// Whether a station's answer to a command says by its status what became of it: without one nobody knows.
+    pub fn answer_needs_status(self, action: &str) -> bool {
+        let is_status = |field: &schema::Field| field.name == "status" && field.required;
+        self.schema().message(action).is_some_and(|message| message.reply.iter().any(is_status))
     }
 
     /// Whether an empty answer to a station's message says that it was heard.
@@ -339,6 +354,17 @@ mod tests {
         for protocol in Protocol::ALL {
             for (action, message) in protocol.schema().messages() {
                 assert_eq!(protocol.served(action).is_some(), message.is_from_station(), "{action} of {protocol:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_actions_that_money_hangs_on_are_those_that_are_read_so() {
+        for protocol in Protocol::ALL {
+            for (action, message) in protocol.schema().messages().filter(|(_, message)| message.is_from_station()) {
+                let _ = message;
+                let read = protocol.decode(action, Payload::Json("{}")).is_ok_and(|decoded| decoded.event.is_transaction());
+                assert_eq!(protocol.is_transaction(action), read, "{action} of {protocol:?}");
             }
         }
     }

@@ -15,12 +15,19 @@ const NAME_MAX: usize = 64;
 /// The largest power of ten by which a value is taken (2.0.1 `unitOfMeasure.multiplier`); beyond it there is no such meter.
 const MULTIPLIER_MAX: i64 = 12;
 
+/// Samples that are read out of one message: more than the longest session has in a transaction's end. Those beyond it
+/// stay in the message as it is kept.
+pub const SAMPLES_MAX: usize = 10_000;
+
 /// The samples of a list of meter values.
 pub(super) fn readings(fields: &mut Fields<'_>, name: &str) -> Vec<Reading> {
     let mut readings = Vec::new();
     for mut meter_value in fields.objects(name) {
         let sampled_at = meter_value.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
         for mut sample in meter_value.objects("sampledValue") {
+            if readings.len() == SAMPLES_MAX {
+                return readings;
+            }
             readings.extend(reading(&sampled_at, &mut sample));
         }
     }
@@ -118,6 +125,12 @@ mod tests {
         assert_eq!(value(r#"{"multiplier":-1}"#), of("Wh", "1.25"));
         assert_eq!(value(r#"{"multiplier":12}"#), of("Wh", "12500000000000"));
         assert_eq!(value(r#"{"multiplier":13}"#), None);
+    }
+
+    #[test]
+    fn of_more_samples_than_are_read_the_first_are() {
+        let samples = vec![r#"{"value":1}"#; SAMPLES_MAX + 1].join(",");
+        assert_eq!(values(&format!(r#"{{"meterValue":[{{"timestamp":"x","sampledValue":[{samples}]}}]}}"#)).len(), SAMPLES_MAX);
     }
 
     #[test]

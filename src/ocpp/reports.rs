@@ -1,6 +1,8 @@
 //! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
 //! them is taken.
 
+use std::collections::BTreeMap;
+
 use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport, VariableReport};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
@@ -98,12 +100,23 @@ pub fn states(fields: &mut Fields<'_>) -> News {
         let status = event.text("actualValue").filter(|_| is_state)?;
         Some(StatusReport { connector_id, status, error_code: NO_ERROR.to_owned(), info: None })
     };
-    let states: Vec<StatusReport> = fields.objects("eventData").iter_mut().filter_map(state).collect();
-    if states.is_empty() { News::None } else { News::Statuses(states) }
+    // Of each connector the last: a message may tell thousands.
+    let mut states: BTreeMap<i64, StatusReport> = BTreeMap::new();
+    for told in fields.objects("eventData").iter_mut().filter_map(state) {
+        states.insert(told.connector_id, told);
+    }
+    if states.is_empty() { News::None } else { News::Statuses(states.into_values().take(STATES_MAX).collect()) }
 }
+
+/// Connectors whose states are read of one message: more than a station has.
+const STATES_MAX: usize = 100;
 
 /// The longest name of a component or variable, with instance and place.
 const NAME_MAX: usize = 160;
+
+/// Variables that are read of one message, and the longest text of one.
+const VARIABLES_MAX: usize = 2_000;
+const DOCUMENT_MAX: usize = 16 * 1024;
 
 /// The variables of a NotifyReport. One without names is passed over.
 pub fn variables(fields: &mut Fields<'_>) -> News {
@@ -123,7 +136,8 @@ pub fn variables(fields: &mut Fields<'_>) -> News {
         let short = place.chars().count().max(variable.chars().count()) <= NAME_MAX;
         short.then(|| VariableReport { component: place, variable, document: scrubbed(document) })
     };
-    News::Variables(fields.items("reportData").into_iter().filter_map(read).collect())
+    let items = fields.items("reportData").into_iter().filter(|document| document.len() <= DOCUMENT_MAX).take(VARIABLES_MAX);
+    News::Variables(items.filter_map(read).collect())
 }
 
 /// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.

@@ -199,14 +199,13 @@ impl Server {
         if config.admin_key.as_ref().is_some_and(|key| key.chars().count() < ADMIN_KEY_SHORT) {
             warn!("the operator's API key is short: one of {ADMIN_KEY_SHORT} characters or more cannot be guessed");
         }
-        let made_admin_key = access::set_admin_key(store.as_ref(), config.admin_key.as_deref()).await?;
-        let admin_key_hash = access::admin_key_hash(store.as_ref()).await?;
+        let (admin_key, made_admin_key) = access::AdminKey::set(store.as_ref(), config.admin_key.as_deref()).await?;
         let Assembled { app, seats, writer, node } = assemble(config, store, nodes, tariffs, clock).await?;
         let (stop, stopped) = watch::channel(false);
 
         let http_listener = listen("http-listen", config.http_listen).await?;
         let http = http_listener.local_addr()?;
-        let api = Arc::new(Api::new(app.clone(), admin_key_hash, metrics));
+        let api = Arc::new(Api::new(app.clone(), admin_key, metrics));
         let api_stop = stopped.clone();
         let api = tokio::spawn(async move {
             if let Err(cause) = http::serve(api, http_listener, api_stop).await {

@@ -116,6 +116,26 @@ pub enum StationNote {
     DiagnosticsStatus(String),
 }
 
+impl StationNote {
+    /// About how many bytes it takes to keep it.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Report(report) => report.payload.len(),
+            Self::Variables(variables) => variables.len() * VARIABLE_BYTES,
+            Self::Boot(_)
+            | Self::Status(_)
+            | Self::Seen
+            | Self::Closed(_)
+            | Self::Exposed(_)
+            | Self::FirmwareStatus(_)
+            | Self::DiagnosticsStatus(_) => 0,
+        }
+    }
+}
+
+/// About how many bytes a variable takes.
+const VARIABLE_BYTES: usize = 1_000;
+
 /// A message that is kept as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRow {
@@ -176,22 +196,34 @@ pub struct Batch {
     pub notes: Vec<NoteRow>,
 }
 
+/// How many open sessions a message's decision looks at: what a station left open makes its messages no dearer.
+pub const OPEN_OF_STATION: i64 = 64;
+/// The same, of those at a connector.
+pub const OPEN_AT_CONNECTOR: i64 = 8;
+/// The same, of those of a card.
+pub const OPEN_OF_CARD: i64 = 16;
+
+/// The same, of those whose starts have one content, or that a station gave one name: the newest.
+pub const OF_ONE_NAME: i64 = 16;
+
 /// The facts that a batch's decisions need.
 #[derive(Debug, Default)]
 pub struct Wanted {
     /// Sessions with these start keys.
     pub start_keys: Vec<(StationId, String)>,
-    /// Sessions with these stop keys.
-    pub stop_keys: Vec<(StationId, String)>,
+    /// Sessions with these stop keys; and, where the station has no session of the number behind (0: none was told), its
+    /// newest open ones, up to [`OPEN_OF_STATION`]: one of them may be meant.
+    pub stops: Vec<(StationId, String, i64)>,
     /// Sessions with these numbers.
     pub sessions: Vec<i64>,
     /// Who holds these stations.
     pub stations: Vec<StationId>,
-    /// Running sessions of these stations, which are among the others.
-    pub running_at: Vec<StationId>,
+    /// The newest open sessions at these connectors that no later one was seen to follow, up to [`OPEN_AT_CONNECTOR`].
+    pub open_at: Vec<(StationId, i64)>,
     /// Steps with these numbers, of the sessions with these start keys.
     pub steps: Vec<(StationId, String, i64)>,
-    /// Running sessions of these cards, by the tag's matched spelling.
+    /// The newest running sessions of these cards, by the tag's matched spelling, up to [`OPEN_OF_CARD`]: those that may keep
+    /// a card busy.
     pub tags: Vec<String>,
     /// The session that ran, or had last begun, at a connector at an instant.
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
@@ -200,8 +232,8 @@ pub struct Wanted {
 impl Wanted {
     /// Whether no session is wanted: the batch is of notes and openings alone.
     pub fn is_without_sessions(&self) -> bool {
-        let keys = self.start_keys.len() + self.stop_keys.len() + self.connectors.len();
-        keys + self.sessions.len() + self.running_at.len() + self.tags.len() == 0
+        let keys = self.start_keys.len() + self.stops.len() + self.connectors.len();
+        keys + self.sessions.len() + self.open_at.len() + self.tags.len() == 0
     }
 }
 

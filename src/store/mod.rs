@@ -3,6 +3,7 @@
 
 pub mod billing;
 pub mod blocks;
+mod columns;
 pub mod documents;
 pub mod exchanges;
 pub mod ledger;
@@ -54,13 +55,22 @@ pub enum StoreError {
 /// constraint, no such thing, too large. Everything else may be otherwise the next time.
 const REFUSED_FOR_GOOD: [&str; 5] = ["0A", "22", "23", "42", "54"];
 
+/// SQLite's codes for what it takes at no other time either: a text beyond its limit, a value of the wrong kind, a
+/// parameter out of range, no such table.
+const SQLITE_REFUSES: [i32; 4] = [18, 20, 25, 1];
+
+/// Whether SQLite refuses what was asked for good. The lower byte of its code names the kind.
+fn is_refused_by_sqlite(code: Option<&str>) -> bool {
+    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| SQLITE_REFUSES.contains(&(code & 0xff)))
+}
+
 impl StoreError {
     /// Whether trying again may help. Otherwise the engine works, but refuses these rows.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Failed(sqlx::Error::Database(fault)) => match fault.try_downcast_ref::<PgDatabaseError>() {
                 Some(fault) => !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class)),
-                None => fault.kind() == sqlx::error::ErrorKind::Other,
+                None => fault.kind() == sqlx::error::ErrorKind::Other && !is_refused_by_sqlite(fault.code().as_deref()),
             },
             // What a connection that breaks while it is made is called.
             Self::Failed(sqlx::Error::Protocol(what)) if what.contains("SSLRequest") => true,

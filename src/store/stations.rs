@@ -162,8 +162,3 @@ pub trait StationStore: Send + Sync {
 pub fn names_of(quirks: &BTreeSet<Quirk>) -> Option<String> {
     (!quirks.is_empty()).then(|| quirks.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(","))
 }
-
-/// The same, read. What a newer program knows alone is passed over.
-pub fn quirks_named(names: Option<&str>) -> BTreeSet<Quirk> {
-    names.into_iter().flat_map(|names| names.split(',')).filter_map(Quirk::parse).collect()
-}

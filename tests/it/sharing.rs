@@ -58,7 +58,7 @@ async fn batches_that_want_the_same_in_any_order_never_wait_for_each_other() {
             }
             let wanted = Wanted {
                 stations: ids.iter().map(|n| station_id(&format!("S{n}"))).collect(),
-                running_at: ids.iter().map(|n| station_id(&format!("S{n}"))).collect(),
+                open_at: ids.iter().map(|n| (station_id(&format!("S{n}")), 1)).collect(),
                 tags: ids.iter().map(|n| format!("T{n}")).collect(),
                 ..Wanted::default()
             };

@@ -109,7 +109,7 @@ pub fn name(run: &str, number: i64) -> BatchName {
 }
 
 pub fn wanted(station: &str, tag: &str) -> Wanted {
-    Wanted { stations: vec![station_id(station)], running_at: vec![station_id(station)], tags: vec![tag.into()], ..Wanted::default() }
+    Wanted { stations: vec![station_id(station)], open_at: vec![(station_id(station), 1)], tags: vec![tag.into()], ..Wanted::default() }
 }
 
 pub async fn commit(store: &dyn Store, run: &str, number: i64, batch: Batch) {
@@ -183,7 +183,7 @@ async fn facts_find_sessions_by_every_key() {
         tags: vec!["T3".into()],
         connectors: vec![(station_id("S4"), 1, now())],
         stations: vec![station_id("S1")],
-        running_at: vec![station_id("S1")],
+        open_at: vec![(station_id("S1"), 1)],
         ..Wanted::default()
     };
     let (facts, _) = store.open_batch(&name("run", 2), &wanted).await.unwrap();

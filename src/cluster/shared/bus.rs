@@ -25,10 +25,10 @@ const READ_WITHIN: Duration = Duration::from_millis(2_000);
 const DIAL_PAUSE: Duration = Duration::from_millis(200);
 
 /// Messages that a stream keeps, about.
-const KEPT: usize = 10_000;
+const KEPT: usize = 2_000;
 
 /// Messages read at once.
-const READ_AT_ONCE: usize = 256;
+const READ_AT_ONCE: usize = 64;
 
 /// For how long a stream of a run that is no more stays.
 const INBOX_LASTS_S: i64 = 120;

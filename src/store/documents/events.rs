@@ -83,7 +83,11 @@ fn read_admission(text: AdmissionText) -> Option<Admission> {
 
 /// A payment method out of its names.
 pub fn read_method(kind: &str, brand: Option<&str>) -> Option<PaymentMethod> {
-    Some(PaymentMethod { kind: PaymentKind::parse(kind)?, brand: brand.and_then(CardBrand::parse) })
+    let brand = match brand {
+        Some(brand) => Some(CardBrand::parse(brand)?),
+        None => None,
+    };
+    Some(PaymentMethod { kind: PaymentKind::parse(kind)?, brand })
 }
 
 /// A member event's kind and detail.

@@ -122,8 +122,12 @@ fn read_step(kept: StepText) -> Option<Step> {
         (None, None) if kept.text.is_empty() => Moment::Missing,
         (None, None) => Moment::Unreadable,
     };
-    let register = |kept: Option<(i64, i64)>| kept.and_then(|(ms, wh)| Some(Register { at: instant(ms)?, value: WattHours(wh) }));
+    let register = |kept: Option<(i64, i64)>| match kept {
+        Some((ms, wh)) => Some(Some(Register { at: instant(ms)?, value: WattHours(wh) })),
+        None => Some(None),
+    };
     let [begin, end, first, last] = kept.registers.unwrap_or_default().map(register);
+    let (begin, end, first, last) = (begin?, end?, first?, last?);
     Some(Step {
         order: kept.order,
         kind: StepKind::parse(&kept.kind)?,

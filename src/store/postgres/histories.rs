@@ -61,7 +61,8 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
     let mut events_of_cards = by_card(&card_events)?;
     let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for row in &cards {
-        let events = events_of_cards.remove(row.try_get::<&str, _>("card_number")?).unwrap_or_default();
+        // A card that is somebody's was activated: without its history it would be in stock.
+        let events = events_of_cards.remove(row.try_get::<&str, _>("card_number")?).ok_or(StoreError::Unreadable("card's history"))?;
         cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
     }
     let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();

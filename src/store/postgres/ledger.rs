@@ -11,7 +11,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
 use super::{PostgresStore, locks, write};
 use crate::domain::ids::StationId;
-use crate::store::ledger::{Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, OpenBatch, Wanted};
+use crate::store::ledger::{
+    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, Wanted,
+};
 use crate::store::{NodeRun, Stored};
 
 /// A server that takes longer to open a batch, or to commit one, is taken for one that does not answer.
@@ -41,17 +43,26 @@ fn wanted_rows() -> String {
         "SELECT {SESSION} FROM (
              SELECT l.session_id FROM unnest($1::text[], $2::text[]) w (station, key) CROSS JOIN LATERAL (
                  SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.start_key = w.key
-                 ORDER BY s.start_ordinal OFFSET 0) l
+                 ORDER BY s.start_ordinal DESC LIMIT {OF_ONE_NAME}) l
              UNION SELECT l.session_id FROM unnest($3::text[], $4::text[]) w (station, key) CROSS JOIN LATERAL (
                  SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stop_key = w.key
                  ORDER BY s.stopped_at OFFSET 0) l
-             UNION SELECT unnest($5::bigint[])
-             UNION SELECT l.session_id FROM unnest($6::text[]) w (station) CROSS JOIN LATERAL (
+             UNION SELECT l.session_id FROM unnest($3::text[], $11::bigint[]) w (station, number) CROSS JOIN LATERAL (
                  SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stopped_at IS NULL
-                 ORDER BY s.started_at OFFSET 0) l
+                     AND NOT EXISTS (
+                         SELECT 1 FROM sessions n WHERE n.session_id BETWEEN w.number AND w.number AND n.station_id = w.station)
+                 ORDER BY s.started_at DESC LIMIT {OPEN_OF_STATION}) l
+             UNION SELECT unnest($5::bigint[])
+             UNION SELECT l.session_id FROM unnest($6::text[], $12::bigint[]) w (station, connector) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s
+                 WHERE s.station_id = w.station AND s.connector_id = w.connector AND s.stopped_at IS NULL
+                     AND strpos(s.flags, 'superseded') = 0
+                 ORDER BY s.started_at DESC LIMIT {OPEN_AT_CONNECTOR}) l
              UNION SELECT l.session_id FROM unnest($7::text[]) w (tag) CROSS JOIN LATERAL (
-                 SELECT s.session_id FROM sessions s WHERE s.id_tag_matched = w.tag AND s.stopped_at IS NULL
-                 ORDER BY s.started_at OFFSET 0) l
+                 SELECT s.session_id FROM sessions s
+                 WHERE s.id_tag_matched = w.tag AND s.stopped_at IS NULL AND s.refusal IS NULL
+                     AND strpos(s.flags, 'superseded') = 0 AND strpos(' ' || s.flags, ' concurrent') = 0
+                 ORDER BY s.started_at DESC LIMIT {OPEN_OF_CARD}) l
              UNION SELECT l.session_id FROM unnest($8::text[], $9::bigint[], $10::timestamptz[]) w (station, connector, at)
                  CROSS JOIN LATERAL (
                      SELECT s.session_id FROM sessions s
@@ -117,14 +128,16 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
     let rows = sqlx::query(AssertSqlSafe(wanted_rows()))
         .bind(column(&wanted.start_keys, |(station, _)| station.as_str()))
         .bind(column(&wanted.start_keys, |(_, key)| text(key)))
-        .bind(column(&wanted.stop_keys, |(station, _)| station.as_str()))
-        .bind(column(&wanted.stop_keys, |(_, key)| text(key)))
+        .bind(column(&wanted.stops, |(station, _, _)| station.as_str()))
+        .bind(column(&wanted.stops, |(_, key, _)| text(key)))
         .bind(&wanted.sessions)
-        .bind(column(&wanted.running_at, StationId::as_str))
+        .bind(column(&wanted.open_at, |(station, _)| station.as_str()))
         .bind(column(&wanted.tags, |tag| text(tag)))
         .bind(column(&wanted.connectors, |(station, _, _)| station.as_str()))
         .bind(column(&wanted.connectors, |(_, connector, _)| *connector))
         .bind(column(&wanted.connectors, |(_, _, at)| ms(*at)))
+        .bind(column(&wanted.stops, |(_, _, number)| *number))
+        .bind(column(&wanted.open_at, |(_, connector)| *connector))
         .fetch_all(transaction)
         .await?;
     rows.iter().map(ledger_row).collect()

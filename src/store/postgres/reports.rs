@@ -33,9 +33,12 @@ const READ: &str = "
     WHERE station_id = $1 AND report_no < $2 AND ($4::text IS NULL OR action = $4) AND ($5::bigint IS NULL OR request_id = $5)
     ORDER BY report_no DESC LIMIT $3";
 
+// Answers may be long: only those of the wanted actions are read.
 const COMMANDS_OF: &str = "
-    SELECT * FROM (SELECT * FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT $3) newest
-    WHERE action = ANY($2) ORDER BY command_no DESC LIMIT $4";
+    SELECT * FROM commands WHERE command_no IN (
+        SELECT command_no FROM (SELECT command_no, action FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT $3) newest
+        WHERE action = ANY($2) ORDER BY command_no DESC LIMIT $4)
+    ORDER BY command_no DESC";
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = $1 AND command_no < $2 ORDER BY command_no DESC LIMIT $3";
 
@@ -68,11 +71,16 @@ pub async fn write(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
 
 // Of a variable that is told twice in one batch, the last.
 const WRITE_VARIABLES: &str = "
+    WITH kept AS (
+        SELECT s.station_id, (SELECT count(*) FROM device_variables d WHERE d.station_id = s.station_id) AS variables
+        FROM (SELECT DISTINCT unnest($1::text[]) AS station_id) s)
     INSERT INTO device_variables (station_id, component, variable, document, at)
     SELECT DISTINCT ON (r.station_id, r.component, r.variable) r.station_id, r.component, r.variable, r.document, r.at
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
         WITH ORDINALITY r (station_id, component, variable, document, at, place)
-    WHERE (SELECT count(*) FROM device_variables d WHERE d.station_id = r.station_id) < $6
+    JOIN kept ON kept.station_id = r.station_id
+    WHERE kept.variables < $6 OR EXISTS (
+        SELECT 1 FROM device_variables d WHERE (d.station_id, d.component, d.variable) = (r.station_id, r.component, r.variable))
     ORDER BY r.station_id, r.component, r.variable, r.place DESC
     ON CONFLICT (station_id, component, variable) DO UPDATE SET document = excluded.document, at = excluded.at";
 

@@ -1,18 +1,16 @@
 //! Between columns and domain values.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use crate::domain::refusal::Reason;
-use crate::domain::session::{Decision, Edge, Session, Stop};
+use crate::domain::session::{Edge, Session, Stop};
 use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::WattHours;
+use crate::store::columns;
 use crate::store::documents::evidence::read_evidence;
 use crate::store::ledger::LedgerRow;
 use crate::store::{StoreError, Stored};
@@ -113,7 +111,7 @@ pub fn session(row: &PgRow) -> Stored<Session> {
         id_tag: IdTag::new(row.try_get("id_tag")?),
         card: optional::<&str>(row, "card_number")?.map(card_number).transpose()?,
         member: optional::<&str>(row, "member_id")?.map(member_id).transpose()?,
-        refusal: optional::<&str>(row, "refusal")?.and_then(Reason::from_code),
+        refusal: columns::refusal(optional(row, "refusal")?)?,
         start: Edge {
             reported: row.try_get("start_reported")?,
             said: optional(row, "start_said_at")?,
@@ -123,8 +121,8 @@ pub fn session(row: &PgRow) -> Stored<Session> {
         },
         stop: stop(row)?,
         last_reading: optional(row, "last_reading_wh")?.map(WattHours),
-        flags: flags.split_whitespace().filter_map(Flag::from_code).collect::<BTreeSet<_>>(),
-        decision: optional::<&str>(row, "decision")?.and_then(Decision::parse),
+        flags: columns::flags(flags)?,
+        decision: columns::decision(optional(row, "decision")?)?,
     })
 }
 

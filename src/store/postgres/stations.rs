@@ -10,8 +10,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::rows::{column, ms, optional, reference, site, station_id, text};
 use super::{PostgresStore, locks, nodes, retried};
 use crate::domain::ids::{SessionRef, StationId};
-use crate::domain::station::{Availability, BootReport, Registration};
-use crate::store::stations::{names_of, quirks_named};
+use crate::domain::station::BootReport;
+use crate::store::columns;
+use crate::store::stations::names_of;
 use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
@@ -253,13 +254,15 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         security_profile: u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))?,
         next: NextCredentials {
             password_hash: optional(row, "next_password_hash")?,
-            security_profile: optional::<i64>(row, "next_security_profile")?.and_then(|profile| u8::try_from(profile).ok()),
+            security_profile: optional::<i64>(row, "next_security_profile")?
+                .map(|profile| u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile")))
+                .transpose()?,
             after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
-        time_zone: optional(row, "time_zone")?,
-        registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
-        availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
+        time_zone: columns::time_zone(optional(row, "time_zone")?)?,
+        registration: columns::registration(row.try_get("registration")?)?,
+        availability: columns::availability(row.try_get("availability")?)?,
         connectors: Vec::new(),
         boot,
         booted_at: optional(row, "booted_at")?,
@@ -269,7 +272,7 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
         may_configure: row.try_get("may_configure")?,
-        quirks: quirks_named(optional::<String>(row, "quirks")?.as_deref()),
+        quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
         not_done: optional(row, "not_done")?,
         connected: match (optional(row, "connected_node")?, optional(row, "connected_since")?) {
             (Some(node), Some(since)) => {

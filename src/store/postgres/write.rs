@@ -9,13 +9,12 @@ use sqlx::{PgConnection, Postgres};
 
 use super::rows::{column, ms, text};
 use super::{reports, steps};
-use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, MemberId};
 use crate::domain::refusal::Reason;
 use crate::domain::session::{Edge, Stop};
 use crate::domain::station::{BootReport, StatusReport};
-use crate::store::Stored;
 use crate::store::documents::evidence::evidence;
+use crate::store::{Stored, columns};
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote};
 
 /// Sessions, journal and readings at once.
@@ -137,7 +136,6 @@ type Statement<'q> = Query<'q, Postgres, PgArguments>;
 fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
     let stop = |row: &LedgerRow, of: fn(&Stop) -> Option<i64>| row.session.stop.as_ref().and_then(of);
     let edge = |row: &LedgerRow, of: fn(&Edge) -> Option<DateTime<Utc>>| row.session.stop.as_ref().and_then(|stop| of(&stop.edge)).map(ms);
-    let flags = |row: &LedgerRow| row.session.flags.iter().map(|flag| Flag::code(*flag)).collect::<Vec<_>>().join(" ");
     statement
         .bind(column(rows, |row| row.session.id.0))
         .bind(column(rows, |row| row.session.station_id.as_str()))
@@ -168,7 +166,7 @@ fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q
         .bind(column(rows, |row| stop(row, |stop| stop.energy.map(|energy| energy.0))))
         .bind(column(rows, |row| row.stop_answer.as_deref().map(text)))
         .bind(column(rows, |row| row.session.last_reading.map(|register| register.0)))
-        .bind(column(rows, flags))
+        .bind(column(rows, |row| columns::flags_text(&row.session.flags)))
         .bind(column(rows, |row| row.repeats))
         .bind(column(rows, |row| row.session.start.said.map(ms)))
         .bind(column(rows, |row| edge(row, |edge| edge.said)))

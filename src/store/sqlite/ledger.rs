@@ -11,7 +11,10 @@ use sqlx::{Row, SqliteConnection};
 use super::SqliteStore;
 use super::rows::{optional, optional_instant, session, session_values};
 use crate::domain::ids::StationId;
-use crate::store::ledger::{Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OpenBatch, OpenRow, StationNote, Wanted};
+use crate::store::ledger::{
+    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow,
+    StationNote, Wanted,
+};
 use crate::store::{NodeRun, StoreError, Stored};
 
 /// The meta value that counts session numbers.
@@ -21,11 +24,24 @@ const NEXT_SESSION: &str = "next_session_id";
 // station ever had.
 const WANTED_ROWS: &str = "
     SELECT * FROM sessions WHERE session_id IN (
-        SELECT s.session_id FROM json_each(?1) w JOIN sessions s ON s.station_id = w.value->>0 AND s.start_key = w.value->>1
+        SELECT o.session_id FROM json_each(?1) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s WHERE s.station_id = w.value->>0 AND s.start_key = w.value->>1
+            ORDER BY s.start_ordinal DESC LIMIT ?10)
         UNION SELECT s.session_id FROM json_each(?2) w JOIN sessions s ON s.station_id = w.value->>0 AND s.stop_key = w.value->>1
+        UNION SELECT o.session_id FROM json_each(?2) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s INDEXED BY sessions_open_by_station
+            WHERE s.station_id = w.value->>0 AND s.stopped_at IS NULL ORDER BY s.started_at DESC LIMIT ?7)
+            WHERE NOT EXISTS (SELECT 1 FROM sessions n WHERE n.session_id = w.value->>2 AND n.station_id = w.value->>0)
         UNION SELECT value FROM json_each(?3)
-        UNION SELECT s.session_id FROM json_each(?4) w JOIN sessions s INDEXED BY sessions_open_by_station ON s.station_id = w.value AND s.stopped_at IS NULL
-        UNION SELECT s.session_id FROM json_each(?5) w JOIN sessions s INDEXED BY sessions_open_by_tag ON s.id_tag_matched = w.value AND s.stopped_at IS NULL
+        UNION SELECT o.session_id FROM json_each(?4) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s INDEXED BY sessions_open_newest
+            WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.stopped_at IS NULL AND instr(s.flags, 'superseded') = 0
+            ORDER BY s.started_at DESC LIMIT ?8)
+        UNION SELECT o.session_id FROM json_each(?5) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s INDEXED BY sessions_busy_by_tag
+            WHERE s.id_tag_matched = w.value AND s.stopped_at IS NULL AND s.refusal IS NULL
+                AND instr(s.flags, 'superseded') = 0 AND instr(' ' || s.flags, ' concurrent') = 0
+            ORDER BY s.started_at DESC LIMIT ?9)
         UNION SELECT (SELECT s.session_id FROM sessions s
                       WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.started_at <= w.value->>2
                       ORDER BY s.started_at DESC LIMIT 1)
@@ -111,16 +127,21 @@ impl SqliteStore {
         let pairs = |keys: &[(StationId, String)]| -> String {
             json!(keys.iter().map(|(station, key)| json!([station.as_str(), key])).collect::<Vec<_>>()).to_string()
         };
-        let running_at: Vec<&str> = wanted.running_at.iter().map(StationId::as_str).collect();
+        let stops: Vec<Value> = wanted.stops.iter().map(|(station, key, number)| json!([station.as_str(), key, number])).collect();
+        let open_at: Vec<Value> = wanted.open_at.iter().map(|(station, connector)| json!([station.as_str(), connector])).collect();
         let connectors: Vec<Value> =
             wanted.connectors.iter().map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()])).collect();
         let rows = sqlx::query(WANTED_ROWS)
             .bind(pairs(&wanted.start_keys))
-            .bind(pairs(&wanted.stop_keys))
+            .bind(Value::Array(stops).to_string())
             .bind(json!(wanted.sessions).to_string())
-            .bind(json!(running_at).to_string())
+            .bind(Value::Array(open_at).to_string())
             .bind(json!(wanted.tags).to_string())
             .bind(json!(connectors).to_string())
+            .bind(OPEN_OF_STATION)
+            .bind(OPEN_AT_CONNECTOR)
+            .bind(OPEN_OF_CARD)
+            .bind(OF_ONE_NAME)
             .fetch_all(&self.read)
             .await?;
         rows.iter().map(session).collect()

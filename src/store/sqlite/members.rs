@@ -253,7 +253,8 @@ impl SqliteStore {
         let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
         for row in &cards {
             let number: String = row.try_get("card_number")?;
-            let events = of_card.remove(&number).unwrap_or_default();
+            // A card that is somebody's was activated: without its history it would be in stock.
+            let events = of_card.remove(&number).ok_or(StoreError::Unreadable("card's history"))?;
             cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
         }
         let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();

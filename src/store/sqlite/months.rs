@@ -12,6 +12,7 @@ use crate::domain::ids::MemberId;
 use crate::domain::invoice::Invoice;
 use crate::domain::month::BillingMonth;
 use crate::domain::units::Yen;
+use crate::store::columns;
 use crate::store::billing::{BilledPart, BillingStore, ClosedMonth, MemberPart, Place, Run};
 use crate::store::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
 use crate::store::{StoreError, Stored};
@@ -44,7 +45,7 @@ impl BillingStore for SqliteStore {
 
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>> {
         let text: Option<String> = sqlx::query_scalar("SELECT max(month) FROM months").fetch_one(&self.read).await?;
-        Ok(text.as_deref().and_then(BillingMonth::parse))
+        columns::month(text.as_deref())
     }
 
     async fn first_month(&self) -> Stored<Option<BillingMonth>> {

@@ -27,9 +27,12 @@ const READ: &str = "
     WHERE station_id = ?1 AND report_no < ?2 AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR request_id = ?5)
     ORDER BY report_no DESC LIMIT ?3";
 
+// Answers may be long: only those of the wanted actions are read.
 const COMMANDS_OF: &str = "
-    SELECT * FROM (SELECT * FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT ?3) newest
-    WHERE action IN (SELECT value FROM json_each(?2)) ORDER BY command_no DESC LIMIT ?4";
+    SELECT * FROM commands WHERE command_no IN (
+        SELECT command_no FROM (SELECT command_no, action FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT ?3) newest
+        WHERE action IN (SELECT value FROM json_each(?2)) ORDER BY command_no DESC LIMIT ?4)
+    ORDER BY command_no DESC";
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = ?1 AND command_no < ?2 ORDER BY command_no DESC LIMIT ?3";
 
@@ -52,7 +55,8 @@ pub async fn write(write: &mut SqliteConnection, note: &NoteRow, report: &Report
 const WRITE_VARIABLES: &str = "
     INSERT INTO device_variables (station_id, component, variable, document, at)
     SELECT ?1, r.value->>0, r.value->>1, r.value->>2, ?3 FROM json_each(?2) r
-    WHERE (SELECT count(*) FROM device_variables WHERE station_id = ?1) < ?4
+    WHERE (SELECT count(*) FROM device_variables WHERE station_id = ?1) < ?4 OR EXISTS (
+        SELECT 1 FROM device_variables d WHERE d.station_id = ?1 AND d.component = r.value->>0 AND d.variable = r.value->>1)
     ON CONFLICT (station_id, component, variable) DO UPDATE SET document = excluded.document, at = excluded.at";
 
 const VARIABLES: &str = "

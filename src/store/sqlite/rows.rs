@@ -1,18 +1,16 @@
 //! Between columns and domain values.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::refusal::Reason;
-use crate::domain::session::{Decision, Edge, Session, Stop};
+use crate::domain::session::{Edge, Session, Stop};
 use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::WattHours;
+use crate::store::columns;
 use crate::store::documents::evidence::{evidence, read_evidence};
 use crate::store::ledger::LedgerRow;
 use crate::store::{StoreError, Stored};
@@ -78,7 +76,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         id_tag: IdTag::new(row.try_get("id_tag")?),
         card: optional::<String>(row, "card_number")?.map(|text| id(CardNumber::parse(&text), "card number")).transpose()?,
         member: optional::<String>(row, "member_id")?.map(|text| id(MemberId::parse(&text), "member id")).transpose()?,
-        refusal: optional::<String>(row, "refusal")?.and_then(|code| Reason::from_code(&code)),
+        refusal: columns::refusal(optional::<String>(row, "refusal")?.as_deref())?,
         start: Edge {
             reported: row.try_get("start_reported")?,
             said: optional_instant(row, "start_said_at")?,
@@ -88,8 +86,8 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         },
         stop,
         last_reading: optional(row, "last_reading_wh")?.map(WattHours),
-        flags: flags.split_whitespace().filter_map(Flag::from_code).collect::<BTreeSet<_>>(),
-        decision: optional::<String>(row, "decision")?.and_then(|text| Decision::parse(&text)),
+        flags: columns::flags(&flags)?,
+        decision: columns::decision(optional::<String>(row, "decision")?.as_deref())?,
     };
     Ok(LedgerRow {
         session,
@@ -108,7 +106,6 @@ pub fn session_values(row: &LedgerRow) -> Value {
     let session = &row.session;
     let stop = session.stop.as_ref();
     let edge = stop.map(|stop| &stop.edge);
-    let flags: Vec<&str> = session.flags.iter().map(|flag| flag.code()).collect();
     json!([
         session.id.0,
         session.station_id.as_str(),
@@ -139,7 +136,7 @@ pub fn session_values(row: &LedgerRow) -> Value {
         stop.and_then(|stop| stop.energy).map(|energy| energy.0),
         row.stop_answer,
         session.last_reading.map(|register| register.0),
-        flags.join(" "),
+        columns::flags_text(&session.flags),
         row.repeats,
         session.start.said.map(|said| said.timestamp_millis()),
         edge.and_then(|edge| edge.said).map(|said| said.timestamp_millis()),

@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteRow;
 use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
 use crate::domain::ids::{SessionRef, StationId};
-use crate::domain::station::{Availability, BootReport, Registration};
-use crate::store::stations::{names_of, quirks_named};
+use crate::domain::station::BootReport;
+use crate::store::columns;
+use crate::store::stations::names_of;
 use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
 
 const PUT_STATION: &str = "
@@ -215,9 +216,9 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
             after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
-        time_zone: optional(row, "time_zone")?,
-        registration: Registration::parse(row.try_get("registration")?).unwrap_or_default(),
-        availability: Availability::parse(row.try_get("availability")?).unwrap_or_default(),
+        time_zone: columns::time_zone(optional(row, "time_zone")?)?,
+        registration: columns::registration(row.try_get("registration")?)?,
+        availability: columns::availability(row.try_get("availability")?)?,
         connectors: Vec::new(),
         boot,
         booted_at: optional_instant(row, "booted_at")?,
@@ -227,7 +228,7 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         configuration: optional(row, "configuration")?,
         configuration_firmware: optional(row, "configuration_firmware")?,
         may_configure: row.try_get("may_configure")?,
-        quirks: quirks_named(optional::<String>(row, "quirks")?.as_deref()),
+        quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
         not_done: optional(row, "not_done")?,
         connected: match (optional(row, "connected_node")?, optional_instant(row, "connected_since")?) {
             (Some(node), Some(since)) => {
