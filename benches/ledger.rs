@@ -62,7 +62,7 @@ fn node(name: &str, postgres: &Postgres, redis: &Redis) -> Node {
 }
 
 fn url(postgres: &Postgres) -> String {
-    format!("postgres://juden@127.0.0.1:{}/postgres", postgres.port)
+    format!("postgres://juden@127.0.0.1:{}/postgres?juden_durability=none", postgres.port)
 }
 
 /// Seconds of CPU that a process, and where wanted its children, have used.

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tracing::warn;
@@ -27,6 +27,10 @@ pub struct Adjustment {
 
 /// A difference that is left alone: clocks that are kept right differ by less.
 const OFFSET_IGNORED_MS: i64 = 250;
+
+/// How often the system's clock is held against the monotonic one, and what counts as a jump.
+const WATCHED_EVERY: Duration = Duration::from_secs(1);
+const JUMP_MS: i64 = 2_000;
 
 /// A clock that is further ahead than this is not followed: something else is wrong with it.
 const AHEAD_MAX_MS: i64 = 10_000;
@@ -80,7 +84,9 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System(adjustment) => {
-                let ms = adjustment.unfloored_ms().max(adjustment.floor_ms.load(Ordering::SeqCst));
+                let (ms, floor_ms) = (adjustment.unfloored_ms(), adjustment.floor_ms.load(Ordering::SeqCst));
+                // A floor that lies farther ahead was set before this machine's clock was put back: it holds nobody up.
+                let ms = if floor_ms - ms <= AHEAD_MAX_MS { ms.max(floor_ms) } else { ms };
                 DateTime::from_timestamp_millis(ms).unwrap_or_default()
             }
             Self::Simulated(time) => time.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now(),
@@ -112,6 +118,24 @@ impl Clock {
             Self::Simulated(_) => {
                 let _ = self.advance_to(instant);
             }
+        }
+    }
+
+    /// Looks for jumps of the system's clock against the machine's own monotonic one, for as long as it is polled.
+    pub async fn keep_watching(&self) {
+        let Self::System(adjustment) = self else { return };
+        let mut before = (Instant::now(), adjustment.unfloored_ms());
+        loop {
+            tokio::time::sleep(WATCHED_EVERY).await;
+            let now = (Instant::now(), adjustment.unfloored_ms());
+            let ticked_ms = i64::try_from((now.0 - before.0).as_millis()).unwrap_or(i64::MAX);
+            let jumped_ms = now.1 - before.1 - ticked_ms;
+            if jumped_ms.abs() > JUMP_MS {
+                metrics::counter!("juden_clock_jumps_total").increment(1);
+                metrics::gauge!("juden_clock_jump_seconds").set(seconds(jumped_ms));
+                warn!(jumped_ms, "THIS MACHINE'S CLOCK JUMPED: what is kept from now on has other times; look at its time service");
+            }
+            before = now;
         }
     }
 

@@ -36,7 +36,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 45] = [
+pub const KEYS: [Key; 46] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
@@ -51,6 +51,11 @@ pub const KEYS: [Key; 45] = [
     key("ca-command", "", "a command that signs stations' certificates, in place of ca-cert: request on stdin, chain on stdout"),
     key("vehicle-pki-command", "", "a command that answers for vehicles' certificates (ISO 15118): message on stdin, answer on stdout"),
     key("http-listen", "127.0.0.1:8080", "listener for API and metrics"),
+    key(
+        "http-host-names",
+        "",
+        "host names of this server beside addresses and names without dots, separated by commas: /metrics answers to them",
+    ),
     key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
     key("redis-ca", "", "file of certificates (PEM) that sign Redis's; empty: the system's"),
@@ -279,6 +284,13 @@ impl Texts {
                 vehicle_pki: self.vehicle_pki(),
                 display_languages: self.display_languages(),
                 cost_update: Some(self.number("cost-update-s", 0, 3_600)).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+                host_names: self
+                    .text("http-host-names")
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
                 email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
                 issuer: Issuer {
                     name: self.text("issuer-name").to_owned(),

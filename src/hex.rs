@@ -1,5 +1,6 @@
 //! Bytes as hex digits, and hashes as such.
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Digest;
 
 /// Bytes as lower-case hex digits.
@@ -34,6 +35,13 @@ impl Sha256 {
     pub fn finish(self) -> String {
         encode(&self.0.finalize())
     }
+}
+
+/// The keyed SHA-256 of a text's parts, one after the other (HMAC), as hex.
+pub fn keyed_sha256(key: &[u8], parts: &[&[u8]]) -> String {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    encode(&mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use juden::domain::month::BillingMonth;
 use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::open::{self as store, Opened};
-use juden::store::sqlite::SqliteStore;
+use juden::store::sqlite::{Claim, SqliteStore};
 use juden::telemetry::spans::SpanExport;
 use juden::{demo, telemetry};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The file that settings are read from where it exists.
@@ -91,8 +92,11 @@ fn faults(faults: Vec<String>) -> anyhow::Error {
     anyhow::anyhow!("{} settings or files are not as they must be", faults.len())
 }
 
-async fn open(config: &Config) -> anyhow::Result<Opened> {
-    migrated(config, store::open(&config.database_url).await?).await
+/// Opens the store and claims it, before anything of it is changed; the claim is to be held until the process ends.
+async fn open(config: &Config) -> anyhow::Result<(Opened, Option<Claim>)> {
+    let store = store::open(&config.database_url).await?;
+    let claim = store::claim(&config.database_url)?;
+    Ok((migrated(config, store).await?, claim))
 }
 
 async fn migrated(config: &Config, store: Opened) -> anyhow::Result<Opened> {
@@ -134,7 +138,8 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let tariffs = tariffs(&config).map_err(faults)?;
     let spans = config.otlp_endpoint.as_deref().map(|endpoint| SpanExport::start(endpoint, config.node_id.as_deref())).transpose()?;
     telemetry::start_logging(config.log_json, &config.log_level, spans.as_ref());
-    let store = open(&config).await?;
+    raise_open_files(&config);
+    let (store, _claim) = open(&config).await?;
     let stop = Stop::new()?;
     let server = Server::start(&config, store.store(), store.nodes(), tariffs, clock(&config)).await?;
     if let Some(key) = &server.made_admin_key {
@@ -154,6 +159,29 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     }
     store.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Files beside the stations' connections: the API's, the store's, certificates.
+const FILES_BESIDE: u64 = 1_000;
+
+/// Raises the process's limit of open files as far as it may, and tells where it is too low for the connections that are set.
+fn raise_open_files(config: &Config) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum || limit.maximum.is_none() {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+    if let Some(fault) = open_files_fault(config) {
+        tracing::warn!("{fault}");
+    }
+}
+
+/// What is wrong with the limit of open files, where it is too low.
+fn open_files_fault(config: &Config) -> Option<String> {
+    let limit = getrlimit(Resource::Nofile).maximum?;
+    let needed = u64::try_from(config.link.max_connections).unwrap_or(u64::MAX).saturating_add(FILES_BESIDE);
+    (limit < needed).then(|| {
+        format!("this process may open {limit} files, and max-connections wants {needed}: raise the limit (ulimit -n, LimitNOFILE=) or lower max-connections")
+    })
 }
 
 /// What tells the program to stop. Made before anything is told to the outside, so that whoever reads that can
@@ -181,6 +209,7 @@ async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
     let folder = demo::folder();
     let url = format!("sqlite://{}", folder.join("juden.db").display());
     let store = SqliteStore::open(&url).await?;
+    let _claim = SqliteStore::claim(&url)?;
     store.migrate(&url).await?;
     let server = demo::run(Arc::new(store), &folder).await?;
     if !exit {
@@ -193,7 +222,9 @@ async fn run_demo(exit: bool) -> anyhow::Result<ExitCode> {
 
 async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = config(matches)?;
-    store::open(&config.database_url).await?.migrate(&config.database_url).await?;
+    let store = store::open(&config.database_url).await?;
+    let _claim = store::claim(&config.database_url)?;
+    store.migrate(&config.database_url).await?;
     println!("the schema of {} is up to date", store::shown(&config.database_url));
     Ok(ExitCode::SUCCESS)
 }
@@ -255,6 +286,9 @@ fn check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let book = tariffs(&config).map_err(faults)?;
     for (key, value) in printed {
         println!("{key} = {value:?}");
+    }
+    if let Some(fault) = open_files_fault(&config) {
+        eprintln!("juden: {fault}");
     }
     for tariff in book.versions() {
         let plans: Vec<&str> = tariff.plans.keys().map(String::as_str).collect();

@@ -72,7 +72,9 @@ impl App {
         reason: Suspension,
         received_at: Option<DateTime<Utc>>,
     ) -> Done<Effect> {
-        let event = |file: &CardFile, sight: &Sight<'_>| Ok(suspend(&state_of(file, sight.at, sight.programme), reason)?);
+        let event = |file: &CardFile, sight: &Sight<'_>| {
+            Ok(suspend(&file.card.state_at(sight.at), &state_of(file, sight.at, sight.programme), reason)?)
+        };
         let effect = self.change_card(number, received_at, event).await?;
         if reason == Suspension::Lost {
             self.stop_sessions_of_lost(number);
@@ -134,8 +136,9 @@ impl App {
     }
 }
 
-/// A card's state under its membership's.
-pub fn state_of(file: &CardFile, at: DateTime<Utc>, programme: &Programme) -> CardState {
+/// A card's state under its membership's, as it is now: the newest event counts whatever the clock says.
+pub fn state_of(file: &CardFile, now: DateTime<Utc>, programme: &Programme) -> CardState {
+    let at = file.judged_at(now);
     match &file.member {
         Some(member) => member.card_state_at(&file.card, at, programme),
         None => file.card.state_at(at),

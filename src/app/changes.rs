@@ -61,7 +61,7 @@ impl App {
         for _ in 0..TRIES {
             let member = self.member(id).await?;
             let programme = self.programme();
-            let at = self.reception(received_at, &programme)?;
+            let at = self.reception(received_at, member.newest_event_at(), &programme)?;
             let Some(event) = decide(&member, &Sight { at, programme: &programme })? else {
                 return Ok(member);
             };
@@ -103,7 +103,8 @@ impl App {
                 None => files.first().and_then(|file| file.member.clone()),
             };
             let programme = self.programme();
-            let at = self.reception(received_at, &programme)?;
+            let newest = files.iter().filter_map(CardFile::newest_event_at).chain(member.as_ref().and_then(Member::newest_event_at)).max();
+            let at = self.reception(received_at, newest, &programme)?;
             let events = decide(&files, member.as_ref(), &Sight { at, programme: &programme })?;
             let seen = Seen::of(&files.iter().collect::<Vec<_>>(), member.as_ref());
             let recheck = member.as_ref().map(|member| (&member.id, BillingMonth::of(at)));
@@ -128,11 +129,12 @@ impl App {
     }
 
     /// The instant from which a change holds: now, or, while the members' site was suspended, the instant
-    /// at which it was received by other means (article 7, rule R16.3).
-    fn reception(&self, received_at: Option<DateTime<Utc>>, programme: &Programme) -> Done<DateTime<Utc>> {
+    /// at which it was received by other means (article 7, rule R16.3). What happens now happens after everything that it rests
+    /// on, also where a clock was ahead when that was kept.
+    fn reception(&self, received_at: Option<DateTime<Utc>>, newest: Option<DateTime<Utc>>, programme: &Programme) -> Done<DateTime<Utc>> {
         let now = self.now();
         match received_at {
-            None => Ok(now),
+            None => Ok(newest.map_or(now, |newest| newest.max(now))),
             Some(at) if at <= now && programme.is_site_down(at) => Ok(at),
             Some(_) => {
                 Err(AppError::invalid("received_at", "an instant in the past at which the members' site was suspended, or left out"))

@@ -12,16 +12,8 @@ use crate::store::nodes::Changed;
 use crate::store::{NextCredentials, StationRecord};
 
 /// Words by which a station says that it did not take what it was told.
-const REFUSALS: [&str; 8] = [
-    "refused",
-    "rejected",
-    "failed",
-    "not_supported",
-    "unknown_component",
-    "unknown_variable",
-    "not_supported_attribute_type",
-    "error",
-];
+const REFUSALS: [&str; 8] =
+    ["refused", "rejected", "failed", "not_supported", "unknown_component", "unknown_variable", "not_supported_attribute_type", "error"];
 
 /// The highest security profile.
 const PROFILE_MAX: u8 = 3;

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::quotas::Kept;
 use super::remote_starts::put_card;
 use super::{App, Done, quirks};
 use crate::cluster::Fence;
-use crate::domain::authorization::{cache_for, judge};
+use crate::domain::authorization::{Place, cache_for, judge_now};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::station::Registration;
@@ -20,7 +21,7 @@ use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::ocpp::protocol::Protocol;
 use crate::ocpp::secrets;
 use crate::store::StationRecord;
-use crate::store::ledger::{NoteRow, ReportRow, StationNote};
+use crate::store::ledger::{NoteRow, Occasion, ReportRow, StationNote};
 
 /// Seconds that a station waits before it tries to register again.
 const REGISTRATION_RETRY_S: u32 = 60;
@@ -53,6 +54,9 @@ pub struct Incoming<'a> {
 impl App {
     /// Does what a message asks for; the answer's payload.
     pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
+        if let Some(newest) = self.health.clock_in_doubt(self.now()) {
+            return self.while_clock_in_doubt(&incoming, &event, newest).await;
+        }
         if incoming.station.registration != Registration::Accepted && !self.may_speak_unregistered(incoming.station, &event).await? {
             let why = "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
@@ -111,6 +115,26 @@ impl App {
         Ok(encode(&answer))
     }
 
+    /// While the store lies ahead of the clock only a card's refusal is told: what is refused by the newest that is kept of it
+    /// stays so. Whatever would have a time, or tell one, waits at the station.
+    async fn while_clock_in_doubt(
+        &self,
+        incoming: &Incoming<'_>,
+        event: &StationEvent,
+        newest: DateTime<Utc>,
+    ) -> Result<String, CallError> {
+        if let StationEvent::Authorize(Shown { id_tag, nobody: false }) = event {
+            let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
+            let now = self.now();
+            let verdict = judge_now(file.as_deref(), now, Place::Open, false, &self.programme());
+            if verdict.refusal.is_some() {
+                return Ok((incoming.encode)(&Answer::Authorize(TagAnswer { verdict, cache_until: Some(now) })));
+            }
+        }
+        let why = format!("the central system's clock lies behind what it holds of {newest}: try again");
+        Err(CallError::new(ErrorCode::InternalError, why))
+    }
+
     /// An event as the station means it, and as it was sent where that is another transaction message.
     async fn meant(&self, incoming: &Incoming<'_>, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
         let station = incoming.station;
@@ -152,6 +176,13 @@ impl App {
     /// Keeps a message as it came, with the news in it.
     async fn report(&self, incoming: &Incoming<'_>, report: Report) -> Result<Answer, CallError> {
         let Report { request_id, seq_no, more, news } = report;
+        if let News::Security(kind) = &news {
+            note_security_event(&incoming.station.id, kind);
+        }
+        if !self.quotas.take(&incoming.station.id, Kept::Reports, incoming.payload.len(), incoming.heard.received_at) {
+            self.oddities.note(&incoming.station.id, "reports beyond what is kept of a station in a day");
+            return Ok(Answer::Done);
+        }
         let row = ReportRow { action: incoming.action.to_owned(), request_id, seq_no, more, payload: secrets::scrubbed(incoming.payload) };
         let news = match news {
             News::None => Vec::new(),
@@ -159,10 +190,7 @@ impl App {
             News::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
             News::Statuses(statuses) => statuses.into_iter().map(StationNote::Status).collect(),
             News::Variables(variables) => vec![StationNote::Variables(variables)],
-            News::Security(kind) => {
-                note_security_event(&incoming.station.id, &kind);
-                Vec::new()
-            }
+            News::Security(_) => Vec::new(),
         };
         for note in news {
             self.keep(incoming, note).await?;
@@ -177,7 +205,7 @@ impl App {
         let place = station.place(&programme, self.now());
         let judged = async || -> Result<_, CallError> {
             let (file, now) = (self.cards.find(id_tag).await.map_err(|_| busy())?, self.now());
-            Ok((judge(file.as_deref(), now, place, false, &programme), file, now))
+            Ok((judge_now(file.as_deref(), now, place, false, &programme), file, now))
         };
         let (mut verdict, file, mut now) = judged().await?;
         // The card may have changed while it was kept that the station may remember it, and who changed it may not
@@ -186,6 +214,10 @@ impl App {
             && self.expose(station, &file.card.number, now).await?
         {
             (verdict, _, now) = judged().await?;
+        }
+        if self.quotas.take(&station.id, Kept::ShownCards, 1, now) {
+            let note = StationNote::Shown(self.hasher.shown(id_tag, file.as_deref(), verdict.refusal, Occasion::Authorize));
+            self.ledger.note_soon(NoteRow { station_id: station.id.clone(), at: now, note });
         }
         let result = verdict.refusal.map_or("accepted", crate::domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);
@@ -217,6 +249,12 @@ impl App {
             self.oddities.note(&incoming.station.id, "a transaction's message that lacks something");
         }
         let (reply, durable) = oneshot::channel();
+        let (station, now) = (&incoming.station.id, incoming.heard.received_at);
+        let is_kept = || self.quotas.take(station, Kept::Readings, incoming.payload.len(), now);
+        let over_quota = event.is_reading() && !is_kept();
+        if over_quota {
+            self.oddities.note(station, "readings beyond what is kept of a station in a day");
+        }
         let content = keys::content_of(sent.as_deref().unwrap_or(&event), incoming.payload);
         let submission = Submission {
             fence: incoming.fence.clone(),
@@ -227,6 +265,7 @@ impl App {
             payload: incoming.payload.to_owned(),
             event,
             content,
+            over_quota,
             encode,
             reply,
         };
@@ -253,7 +292,7 @@ impl App {
     async fn judged_again(&self, acceptance: Acceptance) -> Result<Option<Answer>, CallError> {
         let Acceptance { answer, id_tag, place } = acceptance;
         let (file, now) = (self.cards.find(&id_tag).await.map_err(|_| busy())?, self.now());
-        let verdict = judge(file.as_deref(), now, place, false, &self.programme());
+        let verdict = judge_now(file.as_deref(), now, place, false, &self.programme());
         let refusal = verdict.refusal;
         let cache_until = Some(now + cache_for(refusal, place, self.settings.card_cache_for));
         Ok(refusal.map(|_| answer.with_tag(TagAnswer { verdict, cache_until })))

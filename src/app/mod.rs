@@ -21,6 +21,7 @@ mod ev_charging;
 pub mod events;
 mod exchanges;
 pub mod exports;
+pub mod health;
 pub mod invoices;
 mod listing;
 pub mod members;
@@ -33,6 +34,7 @@ pub mod plans;
 pub mod programme;
 pub mod provision;
 mod quirks;
+pub mod quotas;
 pub mod refusals;
 mod remote_starts;
 pub mod sessions;
@@ -59,6 +61,7 @@ use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
 use crate::ledger::Ledger;
 use crate::store::Store;
+use crate::store::ledger::TagHasher;
 
 /// What the use cases are set to.
 #[derive(Debug, Clone)]
@@ -84,6 +87,8 @@ pub struct AppSettings {
     pub display_languages: Vec<Language>,
     /// Between messages that tell a running session's cost; `None`: none are sent.
     pub cost_update: Option<Duration>,
+    /// This server's own names, beside addresses and names without dots.
+    pub host_names: Vec<String>,
     /// Which addresses of members are taken.
     pub email_rule: EmailRule,
     /// Who issues the invoices.
@@ -110,6 +115,12 @@ pub struct App {
     pub displayed: moka::sync::Cache<(StationId, String), String>,
     /// Sessions whose costs are being told to their chargers, or were not answered lately.
     pub costs_told: moka::sync::Cache<(StationId, SessionRef), ()>,
+    /// How the server stands.
+    pub health: health::Health,
+    /// How much of what stations send is kept.
+    pub quotas: quotas::Quotas,
+    /// Hashes what readers read.
+    pub hasher: TagHasher,
     /// Stations that were asked for their boot message by this node.
     pub asked_to_boot: dashmap::DashSet<StationId>,
     /// Stations whose certificate is being signed.

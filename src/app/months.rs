@@ -315,8 +315,12 @@ impl App {
                 Err(cause) => Err(cause.into()),
             };
             let wait = match done {
-                Ok(()) => LOOK_EVERY,
+                Ok(()) => {
+                    self.health.months_were_looked_at(None);
+                    LOOK_EVERY
+                }
                 Err(cause) => {
+                    self.health.months_were_looked_at(Some(cause.to_string()));
                     warn!(%cause, "what is due could not be done; it will be tried again");
                     LOOK_AFTER_FAULT
                 }

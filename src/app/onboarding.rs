@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use tracing::info;
 
 use super::App;
+use crate::domain::blocking::StationSettings;
 use crate::domain::ids::StationId;
 use crate::ocpp::event::StationCommand;
 use crate::ocpp::secrets;
-use crate::store::StationRecord;
+use crate::store::{StationRecord, ToldSettings};
 
 /// The name under which Juden's own commands are kept.
 pub(super) const SENT_BY: &str = "juden";
@@ -31,6 +32,12 @@ const SETTING_VALUE_MAX: usize = 2_500;
 fn is_kept((key, value): &(String, Option<String>)) -> bool {
     let is_short = key.len() <= SETTING_NAME_MAX && value.as_ref().is_none_or(|value| value.len() <= SETTING_VALUE_MAX);
     is_short && !secrets::is_password_setting(key)
+}
+
+/// Whether settings say that the station takes unknown cards while it is cut off.
+fn takes_unknown(settings: &serde_json::Map<String, Value>) -> bool {
+    let texts = settings.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    StationSettings::of(texts).takes_unknown_cards()
 }
 
 impl App {
@@ -116,8 +123,11 @@ impl App {
         let count = told.len();
         let settings: serde_json::Map<String, Value> =
             told.into_iter().filter(is_kept).take(SETTINGS_KEPT).map(|(key, value)| (key, json!(value))).collect();
+        let takes_unknown = takes_unknown(&settings);
         let text = Value::Object(settings).to_string();
-        if self.store.save_configuration(id, &text, firmware).await.is_ok() {
+        let told = ToldSettings { configuration: &text, firmware, takes_unknown, at: self.now() };
+        if self.store.save_configuration(id, &told).await.is_ok() {
+            self.cards.changed.notify_one();
             let _ = self.station_changed(id).await;
             info!(station_id = %id, keys = count, "a station told its settings");
         }

@@ -270,7 +270,7 @@ impl App {
                     // Whatever the list holds of it must be taken out again one day: it counts as listed.
                     let (blocked, allowed): (Vec<_>, Vec<_>) = listed.into_iter().partition(|one| one.reach == Reach::Block);
                     let outcome = match self.tell_by_cache(&station.id, &settings, &blocked).await {
-                        Outcome::Delivered(_) => Outcome::Delivered(LOCAL_LIST),
+                        Outcome::Delivered(_) if !settings.takes_unknown_cards() => Outcome::Delivered(LOCAL_LIST),
                         _ => Outcome::Later,
                     };
                     // Whatever it held as accepted it holds still: that is tried again.
@@ -284,6 +284,11 @@ impl App {
         told.push((only_listed, Outcome::NoMeans));
         if !others.is_empty() {
             let outcome = self.tell_by_cache(&station.id, &settings, &others).await;
+            let (blocked, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.reach == Reach::Block);
+            // A station that takes any card while it is cut off charges with a forgotten one: the block waits for a list.
+            let of_blocked = if settings.takes_unknown_cards() { Outcome::Later } else { outcome };
+            let (listed, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
+            told.extend([(blocked, of_blocked), (listed, of_blocked)]);
             let (listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(may_be_listed);
             told.extend([(others, outcome), (listed, outcome)]);
         }

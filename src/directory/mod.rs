@@ -6,11 +6,14 @@
 
 mod exposures;
 mod memories;
+mod patience;
 mod trust;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use moka::sync::Cache;
@@ -22,6 +25,8 @@ use crate::domain::ids::{IdTag, StationId};
 use crate::domain::programme::Programme;
 use crate::domain::tariff::TariffBook;
 use crate::store::{StationRecord, Store, Stored};
+
+use patience::Patience;
 
 pub use exposures::Exposures;
 pub use memories::{Memories, SETTLED_WITHIN};
@@ -84,8 +89,15 @@ impl CardDirectory {
 
     /// Reads cards from the store, and remembers them unless a card changed meanwhile.
     async fn read(&self, id_tags: &[&IdTag]) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
-        let changes = self.changes.load(Ordering::SeqCst);
-        let files = self.store.cards_by_tags(id_tags).await?;
+        let mut patience = Patience::new("card");
+        let (changes, files) = loop {
+            let changes = self.changes.load(Ordering::SeqCst);
+            match self.store.cards_by_tags(id_tags).await {
+                Ok(files) => break (changes, files),
+                Err(cause) if patience.lasts(&cause).await => {}
+                Err(cause) => return Err(cause),
+            }
+        };
         // Another node's clock may be ahead: what it did is not judged as if it were still to come.
         if let Some(newest) = files.iter().flatten().filter_map(CardFile::newest_event_at).max() {
             self.clock.not_before(newest);
@@ -128,13 +140,29 @@ impl CardDirectory {
 pub struct StationDirectory {
     store: Arc<dyn Store>,
     known: DashMap<StationId, Arc<StationRecord>>,
-    refreshing: tokio::sync::Mutex<()>,
+    /// Identities that nobody has, for a moment: who tries them out reads the store once each.
+    unknown: Cache<StationId, ()>,
+    refreshing: Vec<tokio::sync::Mutex<()>>,
+    hashes: RandomState,
 }
+
+/// Identities that nobody has: how many are remembered, and for how long.
+const UNKNOWN_MAX: u64 = 10_000;
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// Stations' records that are read at once.
+const READS_AT_ONCE: usize = 32;
 
 impl StationDirectory {
     /// An empty memory over a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: DashMap::new(), refreshing: tokio::sync::Mutex::new(()) }
+        Self {
+            store,
+            known: DashMap::new(),
+            unknown: Cache::builder().max_capacity(UNKNOWN_MAX).time_to_live(UNKNOWN_FOR).build(),
+            refreshing: (0..READS_AT_ONCE).map(|_| tokio::sync::Mutex::new(())).collect(),
+            hashes: RandomState::new(),
+        }
     }
 
     /// A station's record, read from the store when it is not known yet. Only registered stations
@@ -143,25 +171,42 @@ impl StationDirectory {
         if let Some(known) = self.known.get(id) {
             return Ok(Some(known.clone()));
         }
+        if self.unknown.contains_key(id) {
+            return Ok(None);
+        }
         self.refresh(id).await
     }
 
     /// Forgets a station: the next look-up reads it again.
     pub fn forget(&self, id: &StationId) {
         self.known.remove(id);
+        self.unknown.invalidate(id);
     }
 
     /// Forgets every station.
     pub fn forget_all(&self) {
         self.known.clear();
+        self.unknown.invalidate_all();
     }
 
-    /// Reads a station's record again. One read at a time, so that none puts an older one back.
+    /// Reads a station's record again. One read of a station at a time, so that none puts an older one back.
     pub async fn refresh(&self, id: &StationId) -> Stored<Option<Arc<StationRecord>>> {
-        let _alone = self.refreshing.lock().await;
-        let record = self.store.station(id).await?.map(Arc::new);
-        if let Some(record) = &record {
-            self.known.insert(id.clone(), record.clone());
+        let place = self.hashes.hash_one(id) % u64::try_from(READS_AT_ONCE).unwrap_or(1);
+        let _alone = self.refreshing[usize::try_from(place).unwrap_or(0)].lock().await;
+        let mut patience = Patience::new("station");
+        let record = loop {
+            match self.store.station(id).await {
+                Ok(record) => break record.map(Arc::new),
+                Err(cause) if patience.lasts(&cause).await => {}
+                Err(cause) => return Err(cause),
+            }
+        };
+        match &record {
+            Some(record) => {
+                self.unknown.invalidate(id);
+                self.known.insert(id.clone(), record.clone());
+            }
+            None => self.unknown.insert(id.clone(), ()),
         }
         Ok(record)
     }

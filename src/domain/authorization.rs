@@ -22,11 +22,13 @@ impl CardFile {
     /// When the newest of its events, and its member's, holds from.
     pub fn newest_event_at(&self) -> Option<DateTime<Utc>> {
         let of_card = self.card.events.iter().map(|event| event.at);
-        let of_member = self.member.iter().flat_map(|member| {
-            let of_cards = member.cards.iter().flat_map(|card| card.events.iter().map(|event| event.at));
-            of_cards.chain(member.events.iter().map(|event| event.at))
-        });
-        of_card.chain(of_member).max()
+        of_card.chain(self.member.as_ref().and_then(Member::newest_event_at)).max()
+    }
+
+    /// The instant at which the card is judged now: the newest of its events counts, whatever the clock says. A clock that
+    /// was ahead when a card was suspended, and was put right since, makes no card valid again.
+    pub fn judged_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.newest_event_at().map_or(now, |newest| newest.max(now))
     }
 }
 
@@ -81,6 +83,11 @@ pub struct Verdict {
     pub refusal: Option<Reason>,
     /// The member whose card it is: cards of one member share it as their group (rule R4.2d).
     pub group: Option<MemberId>,
+}
+
+/// Judges a card now, as far as is known ([`CardFile::judged_at`]).
+pub fn judge_now(file: Option<&CardFile>, now: DateTime<Utc>, place: Place, busy: bool, programme: &Programme) -> Verdict {
+    judge(file, file.map_or(now, |file| file.judged_at(now)), place, busy, programme)
 }
 
 /// Judges a card at an instant. `busy` says whether another session of the card, open and not
@@ -170,6 +177,15 @@ mod tests {
         let card = file(&[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
         assert_eq!(refusal(Some(&card), "2024-04-09T23:59:59Z", Place::Open, false), Some("not_activated"));
         assert_eq!(refusal(Some(&card), "2024-04-10T00:00:00Z", Place::Open, false), None);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_makes_no_card_valid_again() {
+        let lost = ("2024-05-07T03:15:00Z", CardEvent::Suspended(Suspension::Lost));
+        let card = file(&[("2024-04-10T00:00:00Z", activated(Role::Primary)), lost]);
+        let now = at("2024-05-07T01:15:00Z");
+        assert_eq!(judge(Some(&card), now, Place::Open, false, &Programme::default()).refusal, None);
+        assert_eq!(judge_now(Some(&card), now, Place::Open, false, &Programme::default()).refusal, Some(Reason::SuspendedLost));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub struct StationSettings(BTreeMap<String, String>);
 /// The settings that rule a station's memory of cards, as OCPP 1.6 and 2.0.1 name them.
 const LIST_ENABLED: &[&str] = &["LocalAuthListEnabled", "LocalAuthListCtrlr.Enabled"];
 const LIST_MESSAGE: &[&str] = &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"];
+const UNKNOWN_OFFLINE: &[&str] = &["AllowOfflineTxForUnknownId", "AuthCtrlr.OfflineTxForUnknownIdEnabled"];
 const CACHE_ENABLED: &[&str] = &["AuthorizationCacheEnabled", "AuthCacheCtrlr.Enabled"];
 
 /// The shortest list message that every station takes, where it names no limit.
@@ -54,6 +55,12 @@ impl StationSettings {
     pub fn plug_in_s(&self) -> Option<i64> {
         let most = self.number(&["ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"])?.min(PLUG_IN_MAX_S);
         i64::try_from(most).ok()
+    }
+
+    /// Whether the station accepts any card while it is cut off (OCPP 1.6 `AllowOfflineTxForUnknownId`, 2.0.1
+    /// `OfflineTxForUnknownIdEnabled`): to forget a card is not enough then, it must hold it as blocked.
+    pub fn takes_unknown_cards(&self) -> bool {
+        self.flag(UNKNOWN_OFFLINE) == Some(true)
     }
 
     fn has_list(&self) -> bool {
@@ -121,6 +128,13 @@ mod tests {
         ] {
             assert_eq!(means(&settings(pairs), may_configure), expected, "{pairs:?} {may_configure}");
         }
+    }
+
+    #[test]
+    fn a_station_takes_unknown_cards_only_where_it_says_so() {
+        assert!(settings(&[("AllowOfflineTxForUnknownId", "True")]).takes_unknown_cards());
+        assert!(settings(&[("AuthCtrlr.OfflineTxForUnknownIdEnabled", "true")]).takes_unknown_cards());
+        assert!(!settings(&[("AllowOfflineTxForUnknownId", "false")]).takes_unknown_cards() && !settings(&[]).takes_unknown_cards());
     }
 
     #[test]

@@ -253,14 +253,15 @@ impl Card {
     }
 }
 
-/// Suspends a card in a state. `None`: it was already suspended for this reason, nothing changes (rule
-/// R3.6a).
-pub fn suspend(state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
-    match state {
-        CardState::Stock | CardState::Mailed => Err(Reason::NotActivated),
-        CardState::Dead(cause) => Err(cause.refusal()),
-        CardState::Suspended(reasons) if reasons.contains(&reason) => Ok(None),
-        CardState::Active | CardState::Suspended(_) => Ok(Some(CardEvent::Suspended(reason))),
+/// Suspends a card. `own` is the card's own state, `state` that under its membership. `None`: it was already suspended for
+/// this reason itself, nothing changes (rule R3.6a). What the membership's hold imposes is no reason of the card's: it ends
+/// with the hold, and what was asked of the card during it does not.
+pub fn suspend(own: &CardState, state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+    match (state, own) {
+        (CardState::Stock | CardState::Mailed, _) => Err(Reason::NotActivated),
+        (CardState::Dead(cause), _) => Err(cause.refusal()),
+        (CardState::Active | CardState::Suspended(_), CardState::Suspended(reasons)) if reasons.contains(&reason) => Ok(None),
+        (CardState::Active | CardState::Suspended(_), _) => Ok(Some(CardEvent::Suspended(reason))),
     }
 }
 
@@ -375,9 +376,19 @@ pub(crate) mod tests {
     #[test]
     fn suspending_and_resuming_twice_changes_nothing_the_second_time() {
         let card = lost_and_held();
-        assert_eq!(suspend(&card.state_at(at("2024-05-07T02:00:00Z")), Suspension::Lost), Ok(None));
+        let lost_one = card.state_at(at("2024-05-07T02:00:00Z"));
+        assert_eq!(suspend(&lost_one, &lost_one, Suspension::Lost), Ok(None));
         let active = card.state_at(at("2024-05-11T00:00:00Z"));
         assert_eq!(resume(&active, &active, Suspension::Lost), Ok(None));
+    }
+
+    #[test]
+    fn w112_a_card_suspended_during_its_memberships_hold_is_suspended_itself() {
+        let held = CardState::Suspended([Suspension::Operator].into());
+        let suspended = Ok(Some(CardEvent::Suspended(Suspension::Operator)));
+        assert_eq!(suspend(&CardState::Active, &held, Suspension::Operator), suspended, "the hold alone is lifted with the hold");
+        assert_eq!(suspend(&held, &held, Suspension::Operator), Ok(None));
+        assert_eq!(suspend(&CardState::Active, &CardState::Dead(DeadCause::MembershipEnded), Suspension::Lost), Err(Reason::ReadOnly));
     }
 
     #[test]
@@ -393,7 +404,8 @@ pub(crate) mod tests {
         );
         let now = at("2024-06-01T00:00:00Z");
         assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
-        assert_eq!(suspend(&card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
+        let state = card.state_at(now);
+        assert_eq!(suspend(&state, &state, Suspension::Lost), Err(Reason::DeadCard));
         assert_eq!(resume(&card.state_at(now), &card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
         assert_eq!(deactivate(&card.state_at(now), Some(Role::Additional)), Err(Reason::DeadCard));
     }

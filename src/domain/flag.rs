@@ -109,6 +109,8 @@ flags! {
     MeterBackwards = "meter_backwards", Note;
     /// A meter value is missing: the energy comes from the last reading, or is unknown.
     MeterUnknown = "meter_unknown", Note;
+    /// Its charger sent more than is kept of a charger in a day: some of the readings are not kept, their registers count.
+    ReadingsNotKept = "readings_not_kept", Note;
     /// More energy than the charger can deliver in the time.
     EnergyImplausible = "energy_implausible", Note;
 }

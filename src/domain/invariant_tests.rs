@@ -109,7 +109,7 @@ impl Life {
             }
             5..7 => self.bind(Role::Additional, when),
             7 => self.change(Role::Additional, when, |state, role| deactivate(state, Some(role)).ok()),
-            8 | 9 => self.change(role, when, |state, _| suspend(state, Suspension::Lost).ok().flatten()),
+            8 | 9 => self.change(role, when, |state, _| suspend(state, state, Suspension::Lost).ok().flatten()),
             10 | 11 => self.change(role, when, |state, _| resume(state, state, Suspension::Lost).ok().flatten()),
             12 | 13 => self.replace(role, when),
             14 => {

@@ -185,6 +185,12 @@ impl Member {
         Some(Self { id, applied_at, admitted_at, admission, events, cards })
     }
 
+    /// When the newest of its events, and of its cards', holds from.
+    pub fn newest_event_at(&self) -> Option<DateTime<Utc>> {
+        let of_cards = self.cards.iter().flat_map(|card| card.events.iter().map(|event| event.at));
+        of_cards.chain(self.events.iter().map(|event| event.at)).max()
+    }
+
     /// Its events up to an instant, that instant included.
     pub fn events_until(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Dated<MemberEvent>> {
         self.events.iter().take_while(move |dated| dated.at <= at)

@@ -18,16 +18,28 @@ pub async fn healthz() -> &'static str {
 /// What readiness is asked of.
 #[derive(Deserialize)]
 pub struct Of {
-    /// `store`: of the store alone. Stations are served without the other nodes.
+    /// `store`: of what stations need, which are served without the other nodes. `months`: whether months are closed.
     of: Option<String>,
 }
 
 /// The store answers, and the other nodes can be reached. The schema is up to date, or the process would not
 /// have started.
 pub async fn readyz(State(api): State<Arc<Api>>, Query(asked): Query<Of>) -> Response {
-    if let Err(cause) = api.app.store.ping().await {
-        tracing::warn!(%cause, "the store does not answer");
-        return Problem::later(503, "busy", "the store does not answer", 5).into_response();
+    let red = |why: String| Problem::later(503, "busy", why, 5).into_response();
+    if asked.of.as_deref() == Some("months") {
+        return match api.app.health.months() {
+            Ok(()) => "ready\n".into_response(),
+            Err(cause) => red(format!("the last automatic close of a month failed, and is tried again: {cause}")),
+        };
+    }
+    if let Err(cause) = api.app.store_stands().await {
+        return red(format!("the store does not take writes: {cause}"));
+    }
+    if let Some(newest) = api.app.health.clock_in_doubt(api.app.now()) {
+        return red(format!(
+            "the store lies ahead of this machine's clock, it holds what happened at {newest}: no station is served until the clock is put \
+             right, or POST /api/v1/clock/trust says that it is"
+        ));
     }
     match api.app.cluster.health() {
         Err(cause) if asked.of.as_deref() != Some("store") => {

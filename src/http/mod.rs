@@ -9,8 +9,10 @@ mod clock;
 mod commands;
 mod document;
 mod exchanges;
+mod guard;
 mod health;
 mod idempotency;
+mod listener;
 mod lookups;
 mod members;
 mod memberships;
@@ -23,7 +25,6 @@ mod sites;
 mod stations;
 mod usage;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,6 +165,7 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(months::close))
         .routes(routes!(months::export))
         .routes(routes!(clock::get, clock::put))
+        .routes(routes!(clock::trust))
 }
 
 /// The whole router.
@@ -173,12 +175,13 @@ pub fn router(api: Arc<Api>) -> Router {
     resources
         .layer(middleware::from_fn_with_state(api.clone(), audit::keep))
         .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
+        .layer(middleware::from_fn(listener::whole_body))
         .layer(middleware::from_fn_with_state(api.clone(), auth::check))
         .layer(middleware::from_fn(detached))
         .merge(SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document))
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
-        .route("/metrics", routing::get(health::metrics))
+        .route("/metrics", routing::get(health::metrics).layer(middleware::from_fn_with_state(api.clone(), guard::own_host)))
         .fallback(|| async { Problem::new(404, "not_found", "there is no such path: the API is described at /api/docs") })
         .method_not_allowed_fallback(|| async {
             Problem::new(405, "method_not_allowed", "the path has no such method: the API is described at /api/docs")
@@ -186,6 +189,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
         }))
+        .layer(middleware::from_fn(guard::headers))
         .layer(middleware::from_fn(observed::observe))
         .with_state(api)
 }
@@ -200,11 +204,6 @@ async fn detached(request: Request, next: Next) -> Response {
 }
 
 /// Serves until `stop` becomes true and the requests under way are answered.
-pub async fn serve(api: Arc<Api>, listener: TcpListener, mut stop: watch::Receiver<bool>) -> std::io::Result<()> {
-    let service = router(api).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        })
-        .await
+pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: watch::Receiver<bool>) {
+    listener::serve(router(api), listener, stop).await;
 }

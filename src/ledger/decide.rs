@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::book::Book;
 use super::registers::registers;
 use super::{Acceptance, Submission, Told, keys, steps};
-use crate::domain::authorization::{CardFile, Place, cache_for, judge};
+use crate::domain::authorization::{CardFile, Place, cache_for, judge_now};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
 use crate::domain::instant::{CLOCK_TOLERANCE_S, Reported};
@@ -20,7 +20,7 @@ use crate::domain::session::{Message, Phase, Reaction, Session, Stop, react};
 use crate::domain::station::ConnectorSite;
 use crate::domain::units::{Register, WattHours};
 use crate::ocpp::event::{Answer, MeterReport, Reading, StartReport, StopReport, TagAnswer, TransactionEvent};
-use crate::store::ledger::{JournalRow, LedgerRow, ReadingRow};
+use crate::store::ledger::{JournalRow, LedgerRow, NoteRow, Occasion, ReadingRow, StationNote, TagHasher};
 
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
@@ -37,6 +37,10 @@ pub struct Known<'a> {
     pub programme: &'a Programme,
     /// The next session number that is free.
     pub next_id: &'a mut i64,
+    /// Hashes what readers read.
+    pub hasher: &'a TagHasher,
+    /// Cards that were shown, and what they were told.
+    pub shown: Vec<NoteRow>,
     /// Cards that stations are told are accepted.
     pub exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>,
     /// Whether the journal still takes repeats that belong to no session.
@@ -54,10 +58,19 @@ impl Known<'_> {
         id
     }
 
-    pub(super) fn tag_answer(&mut self, submission: &Submission, id_tag: &IdTag, place: Place, busy: bool) -> TagAnswer {
+    pub(super) fn tag_answer(
+        &mut self,
+        submission: &Submission,
+        id_tag: &IdTag,
+        place: Place,
+        busy: bool,
+        occasion: Occasion,
+    ) -> TagAnswer {
         let now = submission.heard.received_at;
         let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
-        let verdict = judge(file, now, place, busy, self.programme);
+        let verdict = judge_now(file, now, place, busy, self.programme);
+        let note = StationNote::Shown(self.hasher.shown(id_tag, file, verdict.refusal, occasion));
+        self.shown.push(NoteRow { station_id: submission.station.id.clone(), at: now, note });
         if let (None, Some(file)) = (verdict.refusal, file) {
             self.exposed.push((file.card.number.clone(), submission.station.id.clone(), now));
         }
@@ -76,6 +89,9 @@ pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -
 }
 
 pub(super) fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
+    if submission.over_quota {
+        return;
+    }
     book.journal(JournalRow {
         station_id: submission.station.id.clone(),
         session_id,
@@ -134,7 +150,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let busy = flag_concurrency(book, known, submission, &mut session);
     supersede(book, &session);
     let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
-    let mut tag = known.tag_answer(submission, &id_tag, place, busy);
+    let mut tag = known.tag_answer(submission, &id_tag, place, busy, Occasion::Start);
     // Under a card that is told otherwise than it is, a station is to remember nothing: no block would find it there.
     if report.meant.is_some() {
         tag.cache_until = Some(submission.heard.received_at);
@@ -225,7 +241,7 @@ pub(super) fn supersede(book: &mut Book, session: &Session) {
 
 fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> Told {
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false));
+    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false, Occasion::Stop));
     let now = Answer::Stopped { tag };
     let answer = (submission.encode)(&now);
     let payload = apply_stop(book, known, submission, report, answer.clone());
@@ -422,10 +438,10 @@ fn meter(book: &mut Book, submission: &Submission, report: &MeterReport) -> Stri
     let answer = (submission.encode)(&Answer::Done);
     match row {
         Some(mut row) => {
-            let before = row.session.last_reading;
+            let before = (row.session.last_reading, row.session.flags.len());
             add_readings(book, submission, Some(&mut row.session), connector_id, &report.readings);
             keep(book, submission, Some(row.session.id), "readings", &answer);
-            if row.session.last_reading != before {
+            if (row.session.last_reading, row.session.flags.len()) != before {
                 book.put(row);
             }
         }
@@ -451,6 +467,9 @@ pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -
     reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
 }
 
+/// Readings of one message that are kept as rows; further ones stay in the message itself.
+const READINGS_KEPT: usize = 2_000;
+
 pub(super) fn add_readings(
     book: &mut Book,
     submission: &Submission,
@@ -461,7 +480,13 @@ pub(super) fn add_readings(
     if let Some(session) = session.as_mut().filter(|session| session.phase() == Phase::Running) {
         session.last_reading = session.last_reading.max(registers(readings).into_iter().map(|(_, value)| value).max());
     }
-    for reading in readings {
+    if submission.over_quota {
+        if let Some(session) = session {
+            session.flags.insert(Flag::ReadingsNotKept);
+        }
+        return;
+    }
+    for reading in readings.iter().take(READINGS_KEPT) {
         book.reading(ReadingRow {
             station_id: submission.station.id.clone(),
             connector_id,

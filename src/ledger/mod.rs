@@ -62,6 +62,8 @@ pub struct Submission {
     pub event: TransactionEvent,
     /// The content that makes it the same message: that of what the station sent, whatever it means ([`keys::content_of`]).
     pub content: String,
+    /// Whether its station sends more than is kept of one in a day, and it is a reading: what it says counts, it is not kept.
+    pub over_quota: bool,
     /// Writes the answer's payload.
     pub encode: fn(&Answer) -> String,
     /// Where the answer's payload goes once it is durable.

@@ -8,18 +8,25 @@ use super::decide::{
 use super::registers::registers as of_readings;
 use super::{Acceptance, Submission, Told, keys};
 use crate::domain::assembling::{Assembling, assemble};
-use crate::domain::authorization::{Place, judge};
+use crate::domain::authorization::{Place, judge_now};
 use crate::domain::flag::Flag;
 use crate::domain::ids::IdTag;
 use crate::domain::instant::Heard;
 use crate::domain::session::Session;
 use crate::domain::step::{Evidence, Register, Registers, Step, StepKind};
 use crate::ocpp::event::{Answer, StepReport, TagAnswer};
-use crate::store::ledger::{LedgerRow, StepRow};
+use crate::store::ledger::{LedgerRow, Occasion, StepRow};
 
 /// Doubts that steps do not tell: they stay when the session is made anew.
-const STAYING: [Flag; 6] =
-    [Flag::Concurrent, Flag::StaleConcurrent, Flag::Superseded, Flag::RefusedWhenHeard, Flag::ChargerUnavailable, Flag::StepDiffers];
+const STAYING: [Flag; 7] = [
+    Flag::Concurrent,
+    Flag::StaleConcurrent,
+    Flag::Superseded,
+    Flag::RefusedWhenHeard,
+    Flag::ChargerUnavailable,
+    Flag::StepDiffers,
+    Flag::ReadingsNotKept,
+];
 
 /// What a step does: its answer.
 pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport) -> Told {
@@ -139,7 +146,9 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
         book.left(member, month);
     }
-    book.put_step(StepRow { session_id: session.id, order, key: submission.content.clone(), answer: payload.clone() });
+    if !submission.over_quota {
+        book.put_step(StepRow { session_id: session.id, order, key: submission.content.clone(), answer: payload.clone() });
+    }
     let number = session.id;
     let row = LedgerRow {
         session,
@@ -161,7 +170,11 @@ fn told(known: &mut Known<'_>, submission: &Submission, report: &StepReport, pla
     if shown.nobody {
         return (Answer::Step { tag: Some(TagAnswer::nobodys()) }, None);
     }
-    let tag = known.tag_answer(submission, &shown.id_tag, place, busy);
+    let occasion = match report.kind {
+        StepKind::Ended => Occasion::Stop,
+        StepKind::Started | StepKind::Updated => Occasion::Start,
+    };
+    let tag = known.tag_answer(submission, &shown.id_tag, place, busy, occasion);
     let accepted = tag.verdict.refusal.is_none().then(|| (shown.id_tag.clone(), place));
     (Answer::Step { tag: Some(tag) }, accepted)
 }
@@ -209,7 +222,8 @@ fn as_step(known: &Known<'_>, submission: &Submission, report: &StepReport, orde
     let heard = submission.heard;
     let is_card = |tag: &&IdTag| !tag.is_empty() && report.kind != StepKind::Ended;
     let tag = report.shown.as_ref().map(|shown| &shown.id_tag).filter(is_card);
-    let accepted = tag.is_some_and(|tag| judge(known.file(tag), heard.received_at, Place::Open, false, known.programme).refusal.is_none());
+    let accepted =
+        tag.is_some_and(|tag| judge_now(known.file(tag), heard.received_at, Place::Open, false, known.programme).refusal.is_none());
     let mut registers = Registers::default();
     for (reading, value) in of_readings(&report.readings) {
         registers.take(&reading.context, Register { at: sampled_at(submission, Some(&reading.sampled_at)), value });

@@ -18,7 +18,7 @@ use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{CardNumber, IdTag, StationId};
-use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote};
+use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote, TagHasher};
 use crate::store::{NodeRun, Store, StoreError, Stored};
 
 /// Messages that one commit takes at most.
@@ -49,6 +49,8 @@ pub struct LedgerParts {
     pub exposures: Exposures,
     /// How long a station may believe an acceptance.
     pub cache_for: TimeDelta,
+    /// Hashes what readers read.
+    pub hasher: TagHasher,
 }
 
 struct Writer {
@@ -164,6 +166,8 @@ impl Writer {
             programme: &programme,
             next_id: &mut self.next_id,
             keep_unmatched: &keep_unmatched,
+            hasher: &self.parts.hasher,
+            shown: Vec::new(),
             exposed: Vec::new(),
         };
         let fence_of = |station: &StationId| holds.get(station).map_or(0, |hold| hold.fence);
@@ -182,7 +186,7 @@ impl Writer {
         let opened = opened(&work.openings, self.parts.cluster.run(), fence_of);
         let fences = opened.iter().map(|open| open.fence).collect();
         let exposed = exposed(known.exposed, &self.parts.exposures);
-        let notes = work.notes.iter().cloned().chain(exposed).collect();
+        let notes = work.notes.iter().cloned().chain(known.shown).chain(exposed).collect();
         Ok((Batch { opened, notes, ..book.into_batch() }, Outcome { answers, fences }))
     }
 

@@ -223,6 +223,15 @@ impl TransactionEvent {
         !faults.is_empty()
     }
 
+    /// Whether it is a reading between a start and an end, that starts and ends nothing.
+    pub fn is_reading(&self) -> bool {
+        match self {
+            Self::Meter(_) => true,
+            Self::Step(step) => step.kind == StepKind::Updated && step.shown.is_none() && step.charging_state.is_none(),
+            Self::Start(_) | Self::Stop(_) => false,
+        }
+    }
+
     /// The readings that were sent along.
     pub fn readings(&self) -> &[Reading] {
         match self {

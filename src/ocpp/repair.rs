@@ -187,7 +187,9 @@ mod tests {
 
     #[test]
     fn every_awkward_text_of_the_largest_size_is_read_in_a_moment() {
-        for piece in ["\":,", "\"", "\"a\"", "\"a\":", "\"a\":\"", ":", ":  ", "\\", "\\\"", "[", "{\"a\":{", "\"a\" ", "1", "-", "\u{0}", "充\""] {
+        for piece in
+            ["\":,", "\"", "\"a\"", "\"a\":", "\"a\":\"", ":", ":  ", "\\", "\\\"", "[", "{\"a\":{", "\"a\" ", "1", "-", "\u{0}", "充\""]
+        {
             let text = format!("[2,\"m\",\"MeterValues\",{}", piece.repeat((1 << 20) / piece.len()));
             let began = std::time::Instant::now();
             let _ = (call_beginning(&text), scalars(&text), with_missing_values(&text[..text.len().min(REPAIRED_MAX)]));

@@ -194,6 +194,6 @@ mod tests {
         let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
         let News::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
         let told: Vec<(i64, &str)> = states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
-        assert_eq!(told, [(2, "Occupied"), (0, "Available")]);
+        assert_eq!(told, [(0, "Available"), (2, "Occupied")], "the last of each connector");
     }
 }

@@ -30,6 +30,7 @@ use crate::http::{self, Api};
 use crate::ledger::{self, Ledger, LedgerParts};
 use crate::link::tls::Tls;
 use crate::link::{self, Link};
+use crate::store::ledger::TagHasher;
 use crate::store::nodes::NodeStore;
 use crate::store::{NodeRun, Store};
 use crate::telemetry;
@@ -134,6 +135,7 @@ pub async fn assemble(
         None => Arc::new(LocalCluster::new(name, run, seats.clone())),
     };
     let exposures = Exposures::default();
+    let hasher = TagHasher::new(&secret);
     let (ledger, queue) = Ledger::new();
     let parts = LedgerParts {
         store: store.clone(),
@@ -142,6 +144,7 @@ pub async fn assemble(
         cluster: cluster.clone(),
         exposures: exposures.clone(),
         cache_for: config.app.card_cache_for,
+        hasher: hasher.clone(),
     };
     let writer = tokio::spawn(ledger::run(parts, queue));
     let app = App {
@@ -156,6 +159,9 @@ pub async fn assemble(
         oddities: Default::default(),
         displayed: crate::app::display::remembered(),
         costs_told: crate::app::display::costs_told(),
+        health: Default::default(),
+        quotas: Default::default(),
+        hasher,
         asked_to_boot: dashmap::DashSet::new(),
         signing: dashmap::DashSet::new(),
         telling_credentials: dashmap::DashMap::new(),
@@ -205,12 +211,12 @@ impl Server {
 
         let http_listener = listen("http-listen", config.http_listen).await?;
         let http = http_listener.local_addr()?;
+        app.look_at_clock().await?;
+        let upkeep = metrics.clone();
         let api = Arc::new(Api::new(app.clone(), admin_key, metrics));
         let api_stop = stopped.clone();
         let api = tokio::spawn(async move {
-            if let Err(cause) = http::serve(api, http_listener, api_stop).await {
-                warn!(%cause, "the API has ended");
-            }
+            http::serve(api, http_listener, api_stop).await;
         });
 
         let link = Arc::new(Link::new(app.clone(), seats, config.link.clone()));
@@ -229,7 +235,9 @@ impl Server {
         let looking = tokio::spawn({
             let app = app.clone();
             async move {
-                tokio::join!(app.keep_looking(), app.keep_looking_at_cards(), app.keep_telling(), app.keep_telling_costs());
+                let looks = async { tokio::join!(app.keep_looking(), app.keep_looking_at_cards()) };
+                let tells = async { tokio::join!(app.keep_telling(), app.keep_telling_costs()) };
+                tokio::join!(looks, tells, app.keep_trying_store(), app.clock.keep_watching(), telemetry::keep_up(upkeep));
             }
         });
         info!(%http, ?ocpp, ?ocpp_tls, node = app.cluster.node(), "juden serves");

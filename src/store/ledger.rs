@@ -1,15 +1,20 @@
 //! What the ledger's writer reads and writes: facts for a batch, and the batch.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Stored;
 use super::nodes::NodeRun;
-use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
+use crate::domain::authorization::CardFile;
+use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
+use crate::domain::refusal::Reason;
 use crate::domain::session::Session;
 use crate::domain::station::{BootReport, StatusReport, VariableReport};
 use crate::domain::step::Evidence;
+use crate::hex;
 
 /// A session with what exactly-once needs: its keys and first answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +111,8 @@ pub enum StationNote {
     Closed(i64),
     /// It was told that a card is accepted, and may remember it.
     Exposed(CardNumber),
+    /// A card was shown there, and what it was told.
+    Shown(ShownCard),
     /// A message that is kept as it came.
     Report(ReportRow),
     /// What it tells of its device model.
@@ -127,9 +134,79 @@ impl StationNote {
             | Self::Seen
             | Self::Closed(_)
             | Self::Exposed(_)
+            | Self::Shown(_)
             | Self::FirmwareStatus(_)
             | Self::DiagnosticsStatus(_) => 0,
         }
+    }
+}
+
+/// When a card was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// Before anything began.
+    Authorize,
+    /// With a transaction's start, or while it ran.
+    Start,
+    /// With its end.
+    Stop,
+}
+
+impl Occasion {
+    /// As it is kept.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => "authorize",
+            Self::Start => "start",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// A card that was shown, and what came of it. Of what a reader read only the end is kept, and a keyed hash by which a whole
+/// id tag is found again: it may be a stranger's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownCard {
+    /// The last letters of the id tag.
+    pub hint: String,
+    /// Its keyed hash.
+    pub id_tag_hash: String,
+    /// The programme's card, where it is one.
+    pub card: Option<CardNumber>,
+    /// Its member.
+    pub member: Option<MemberId>,
+    /// Why it was refused; `None`: it was accepted.
+    pub refusal: Option<Reason>,
+    /// When it was shown.
+    pub occasion: Occasion,
+}
+
+/// Letters of an id tag that are kept.
+const HINT_LETTERS: usize = 4;
+
+/// Hex digits of an id tag's hash that are kept.
+const HASH_DIGITS: usize = 32;
+
+/// Hashes id tags under the installation's secret.
+#[derive(Clone)]
+pub struct TagHasher(Arc<[u8]>);
+
+impl TagHasher {
+    /// Under a secret.
+    pub fn new(secret: &str) -> Self {
+        Self(secret.as_bytes().into())
+    }
+
+    /// A card that was shown, by what a reader read and its file.
+    pub fn shown(&self, id_tag: &IdTag, file: Option<&CardFile>, refusal: Option<Reason>, occasion: Occasion) -> ShownCard {
+        let mut id_tag_hash = hex::keyed_sha256(&self.0, &[b"id tag|", id_tag.matched().as_bytes()]);
+        id_tag_hash.truncate(HASH_DIGITS);
+        let letters = id_tag.matched().chars().count();
+        // Of a short one the end would be all of it.
+        let hint = if letters > 2 * HINT_LETTERS { id_tag.matched().chars().skip(letters - HINT_LETTERS).collect() } else { String::new() };
+        let card = file.map(|file| file.card.number.clone());
+        let member = file.and_then(|file| file.member.as_ref()).map(|member| member.id.clone());
+        ShownCard { hint, id_tag_hash, card, member, refusal, occasion }
     }
 }
 

@@ -17,7 +17,7 @@ pub mod sqlite;
 mod stations;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::PgDatabaseError;
 
 use crate::domain::authorization::CardFile;
@@ -35,7 +35,7 @@ pub use ledger::LedgerStore;
 pub use nodes::NodeRun;
 pub use records::RecordStore;
 pub use sites::SiteStore;
-pub use stations::{Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore};
+pub use stations::{Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore, ToldSettings};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,9 @@ pub enum StoreError {
     /// The engine failed.
     #[error("the store failed: {0}")]
     Failed(#[from] sqlx::Error),
+    /// Little is left of the disk: it is kept for suspensions.
+    #[error("the disk is almost full: make room on it; stations' messages wait until then")]
+    NoRoom,
     /// A kept value cannot be read.
     #[error("the store holds an unreadable {0}")]
     Unreadable(&'static str),
@@ -78,10 +81,13 @@ impl StoreError {
                 false
             }
             Self::Unreadable(_) => false,
-            Self::Failed(_) | Self::Conflict(_) => true,
+            Self::Failed(_) | Self::Conflict(_) | Self::NoRoom => true,
         }
     }
 }
+
+/// For how long cards that were shown are kept: thirteen months.
+pub const SHOWN_CARDS_KEPT: TimeDelta = TimeDelta::days(396);
 
 /// What the store's calls answer.
 pub type Stored<T> = Result<T, StoreError>;
@@ -341,6 +347,8 @@ pub trait OperationStore: Send + Sync {
     async fn try_turn(&self, name: &str) -> Stored<Option<Turn>>;
     /// Whether the store answers, and takes writes.
     async fn ping(&self) -> Stored<()>;
+    /// The newest instant that is kept of a member's or card's history, or of a station.
+    async fn newest_instant(&self) -> Stored<Option<DateTime<Utc>>>;
     /// Makes room for what is to come: the parts of journal and readings for the next months.
     async fn make_room(&self, now: DateTime<Utc>) -> Stored<()>;
     /// Removes journal and readings that were received, or taken, before a month; how many rows.

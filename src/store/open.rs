@@ -51,6 +51,11 @@ pub async fn open_existing(url: &str) -> Result<Opened, OpenError> {
     })
 }
 
+/// Claims a URL's database for this process, where it is an embedded one; it holds while what is returned lives.
+pub fn claim(url: &str) -> Result<Option<sqlite::Claim>, OpenError> {
+    if is_postgres(url) { Ok(None) } else { Ok(Some(SqliteStore::claim(url)?)) }
+}
+
 impl Opened {
     /// Brings the schema up to date.
     pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {

@@ -121,6 +121,19 @@ impl StationRecord {
     }
 }
 
+/// Settings as a station told them.
+#[derive(Debug, Clone, Copy)]
+pub struct ToldSettings<'a> {
+    /// Names and values, a JSON object.
+    pub configuration: &'a str,
+    /// The firmware that told them.
+    pub firmware: Option<&'a str>,
+    /// Whether they say that it takes unknown cards while it is cut off.
+    pub takes_unknown: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
 /// A connector as registered, and its last state.
 #[derive(Debug, Clone)]
 pub struct ConnectorRecord {
@@ -148,8 +161,9 @@ pub trait StationStore: Send + Sync {
     async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>>;
     /// Keeps which calls a station said it does not do.
     async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()>;
-    /// Keeps the settings that a station told, with the firmware that told them.
-    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()>;
+    /// Keeps the settings that a station told, with the firmware that told them. Where it takes unknown cards while it is cut
+    /// off, and was not known to, every card that may be blocked is to be looked at.
+    async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()>;
     /// Keeps what a station is told to come with.
     async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()>;
     /// Keeps what a station came with, and what it is still to come with.

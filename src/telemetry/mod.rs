@@ -2,7 +2,12 @@
 
 pub mod spans;
 
+use std::io::IsTerminal;
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
@@ -12,14 +17,31 @@ use spans::SpanExport;
 /// The buckets of what is measured in seconds: from an answer out of memory to a station that gives up.
 const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
+/// Whether a line may be printed at all. Libraries tell the bytes that they send and receive: passwords and id tags are
+/// among them.
+fn is_fit_to_print(line: &Metadata<'_>) -> bool {
+    line.target().starts_with("juden") || *line.level() <= Level::INFO
+}
+
 /// Starts logging to standard error, and handing spans over where they are exported. A filter that cannot be
 /// read is replaced by `info`. A line carries the fields of the spans that it is told in.
 pub fn start_logging(json: bool, level: &str, spans: Option<&SpanExport>) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info")).and(filter_fn(is_fit_to_print));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal());
     let lines = if json { lines.json().boxed() } else { lines.boxed() };
     // A second start in one process, as tests do, keeps the first.
     let _ = registry().with(lines.with_filter(filter)).with(spans.map(SpanExport::layer)).try_init();
+}
+
+/// How often measurements are taken into their histograms.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Takes measurements into their histograms, for as long as it is polled: otherwise they pile up until somebody reads them.
+pub async fn keep_up(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Starts collecting metrics; the handle prints them. A second start in one process prints its own,

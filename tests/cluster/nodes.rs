@@ -78,7 +78,7 @@ impl Node {
         command
             .current_dir(self.folder.path())
             .args(["serve", "--admin-key", ADMIN_KEY, "--node-id", &self.name, "--simulated-clock", NOW])
-            .args(["--database-url", &format!("postgres://juden@127.0.0.1:{}/postgres", self.postgres.port)])
+            .args(["--database-url", &format!("postgres://juden@127.0.0.1:{}/postgres?juden_durability=none", self.postgres.port)])
             .args(["--redis-url", &format!("redis://127.0.0.1:{}", self.redis.port)])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
             .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])

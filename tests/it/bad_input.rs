@@ -352,6 +352,7 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
         };
         let (reply, told) = tokio::sync::oneshot::channel();
         let submission = Submission {
+            over_quota: false,
             content: juden::ledger::keys::content_of(&event, &report),
             fence: Fence::default(),
             station: station.clone(),

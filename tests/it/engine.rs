@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Many databases share the server's connections.
-const CONNECTIONS: &str = "juden_connections=4";
+const CONNECTIONS: &str = "juden_connections=4&juden_durability=none";
 
 static MADE: AtomicU64 = AtomicU64::new(0);
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();

@@ -14,10 +14,13 @@ use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
 use crate::store::{Seen, StoreError, Stored};
 
-/// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
+/// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
+/// while it is cut off must learn of it too, whether it was ever told of the card or not.
 const RECALL_BLOCK: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
-    SELECT card_number, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM card_exposures WHERE card_number = $1 ORDER BY station_id
+    SELECT $1, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM (
+        SELECT station_id FROM card_exposures WHERE card_number = $1 UNION SELECT station_id FROM stations WHERE takes_unknown) s
+    ORDER BY station_id
     ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0,
         since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
         WHERE card_deliveries.reach = 'allow'";
@@ -195,7 +198,7 @@ impl BlockStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CHANGES).await?;
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));

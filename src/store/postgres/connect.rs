@@ -15,6 +15,12 @@ const OLDEST_SERVER: i32 = 150_000;
 const CONNECTIONS: &str = "juden_connections";
 const CONNECTIONS_USUAL: u32 = 8;
 
+/// The URL's parameter that takes a server that may lose what it confirmed: `none`, for tests.
+const DURABILITY: &str = "juden_durability";
+
+/// Connections for what stations' messages wait for.
+const MESSAGES_CONNECTIONS: u32 = 4;
+
 /// How long opening waits for the server.
 const PROBE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -90,6 +96,16 @@ pub enum OpenError {
         /// Which.
         url: String,
     },
+    /// The server may lose what it confirmed.
+    #[error(
+        "the database server of {url} may lose what it confirmed: its {setting} is off, and a station deletes a message once it is confirmed; set {setting} = on and restart it"
+    )]
+    NotDurable {
+        /// Which.
+        url: String,
+        /// Which of its settings is off.
+        setting: &'static str,
+    },
     /// The server is too old.
     #[error("the database server of {url} is PostgreSQL {version}: it must be 15 or newer")]
     Old {
@@ -129,7 +145,7 @@ pub enum OpenError {
 }
 
 /// What a URL's parameters may be. Others are not passed on: a misspelt one may hold a password.
-const PARAMETERS: [&str; 13] = [
+const PARAMETERS: [&str; 14] = [
     "sslmode",
     "sslrootcert",
     "sslcert",
@@ -143,6 +159,7 @@ const PARAMETERS: [&str; 13] = [
     "statement-cache-capacity",
     "protocol",
     CONNECTIONS,
+    DURABILITY,
 ];
 
 /// A URL without its password, also where it is none: all before the last `@` may be one.
@@ -176,6 +193,8 @@ pub fn unreadable(url: &str, cause: SchemaError) -> OpenError {
 pub struct Server {
     options: PgConnectOptions,
     connections: u32,
+    /// Whether a server that may lose what it confirmed is taken all the same: tests do.
+    may_lose: bool,
 }
 
 /// The server that a URL names.
@@ -183,6 +202,7 @@ pub fn server(url: &str) -> Result<Server, OpenError> {
     let failed = |cause: String| OpenError::Url { url: shown(url), cause };
     let (plain, parameters) = url.split_once('?').unwrap_or((url, ""));
     let mut connections = CONNECTIONS_USUAL;
+    let mut may_lose = false;
     let mut rest = Vec::new();
     for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
         match parameter.split_once('=') {
@@ -190,6 +210,8 @@ pub fn server(url: &str) -> Result<Server, OpenError> {
                 let count = count.parse().ok().filter(|count| (1..=1000).contains(count));
                 connections = count.ok_or_else(|| failed(format!("{CONNECTIONS} must be 1 to 1000")))?;
             }
+            Some((DURABILITY, "none")) => may_lose = true,
+            Some((DURABILITY, _)) => return Err(failed(format!("{DURABILITY} must be none, or left out"))),
             Some(("password", _)) => rest.push(parameter),
             other => {
                 let name = other.map_or(parameter, |(name, _)| name);
@@ -203,7 +225,7 @@ pub fn server(url: &str) -> Result<Server, OpenError> {
     let url = if rest.is_empty() { plain.to_owned() } else { format!("{plain}?{}", rest.join("&")) };
     let options = PgConnectOptions::from_str(&url).map_err(|cause| failed(cause.to_string()))?;
     let options = options.application_name("juden").options(SETTINGS);
-    Ok(Server { options, connections })
+    Ok(Server { options, connections, may_lose })
 }
 
 impl Server {
@@ -230,6 +252,11 @@ impl Server {
         self.pool(2, &[&settings[..], &BY_INDEX].concat())
     }
 
+    /// For what stations' messages wait for.
+    pub fn messages_pool(&self) -> PgPool {
+        self.pool(MESSAGES_CONNECTIONS, &[IDLE_IN_TRANSACTION, ("statement_timeout", "10s")])
+    }
+
     /// For the API.
     pub fn api_pool(&self) -> PgPool {
         self.pool(self.connections, &[IDLE_IN_TRANSACTION, ("statement_timeout", "30s")])
@@ -247,8 +274,9 @@ impl Server {
     }
 }
 
-/// Tries the server out: that it can be reached, lets the user in, is new enough and takes writes.
-pub async fn probe(url: &str, server: &Server) -> Result<(), OpenError> {
+/// Tries the server out: that it can be reached, lets the user in, is new enough, takes writes and keeps what it confirms.
+/// Where commits are not synced unless a connection says so, ours say so.
+pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
     let connect = PgConnection::connect_with(&server.options);
     let connected = tokio::time::timeout(PROBE_WITHIN, connect).await;
     let unreachable = |cause: String| OpenError::Unreachable { url: shown(url), cause };
@@ -257,7 +285,9 @@ pub async fn probe(url: &str, server: &Server) -> Result<(), OpenError> {
         .map_err(|cause| fault(url, &cause))?;
     let row = sqlx::query(
         "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
-             pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS is_read_only",
+             pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS is_read_only,
+             current_setting('fsync')::boolean AS syncs, current_setting('full_page_writes')::boolean AS writes_pages,
+             current_setting('synchronous_commit') IN ('off', 'local') AS confirms_early",
     )
     .fetch_one(&mut connection)
     .await
@@ -270,7 +300,21 @@ pub async fn probe(url: &str, server: &Server) -> Result<(), OpenError> {
     if row.try_get("is_read_only").map_err(told)? {
         return Err(OpenError::ReadOnly { url: shown(url) });
     }
-    Ok(())
+    for (column, setting) in [("syncs", "fsync"), ("writes_pages", "full_page_writes")] {
+        if !row.try_get::<bool, _>(column).map_err(told)? {
+            if !server.may_lose {
+                return Err(OpenError::NotDurable { url: shown(url), setting });
+            }
+            tracing::warn!(setting, "THE DATABASE SERVER MAY LOSE WHAT IT CONFIRMED: a setting of it is off, and the URL says to take it");
+        }
+    }
+    if row.try_get("confirms_early").map_err(told)? && !server.may_lose {
+        tracing::warn!(
+            "the database server confirms commits before they are synced (synchronous_commit): this node's connections set it on"
+        );
+        server.options = server.options.options([("synchronous_commit", "on")]);
+    }
+    Ok(server)
 }
 
 fn fault(url: &str, cause: &sqlx::Error) -> OpenError {

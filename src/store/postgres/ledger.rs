@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
 use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
-use super::{PostgresStore, locks, write};
+use super::{PostgresStore, begun, locks, write};
 use crate::domain::ids::StationId;
 use crate::store::ledger::{
     Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, Wanted,
@@ -89,7 +89,7 @@ impl LedgerStore for PostgresStore {
 
     async fn open_batch(&self, name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)> {
         locks::within(WITHIN, async {
-            let mut transaction = self.write.begin().await?;
+            let mut transaction = begun(&self.write, "BEGIN").await?;
             lock(&mut transaction, name, wanted).await?;
             let rows = ledger_rows(&mut transaction, wanted).await?;
             let steps = super::steps::wanted(&mut transaction, wanted).await?;

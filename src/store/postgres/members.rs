@@ -101,7 +101,7 @@ impl MemberStore for PostgresStore {
     }
 
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>> {
-        let mut look = self.look().await?;
+        let mut look = self.look_for_message().await?;
         let rows = sqlx::query(
             "SELECT w.place, c.card_number, c.id_tag, c.member_id FROM unnest($1::text[]) WITH ORDINALITY w (tag, place)
              JOIN cards c ON c.id_tag_matched = w.tag",
@@ -164,7 +164,7 @@ impl MemberStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
         let id = member_id(&format!("M-{number:06}"))?;
@@ -180,7 +180,7 @@ impl PostgresStore {
     }
 
     async fn try_add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
         let number = match &card.number {
@@ -211,7 +211,7 @@ impl PostgresStore {
     }
 
     async fn try_append(&self, change: &Change<'_>) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         if last_seq(&mut write, change.seen).await? > change.seen.last {
             return Err(StoreError::Conflict("what it rests on"));

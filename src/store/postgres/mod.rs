@@ -43,6 +43,8 @@ use crate::store::{StoreError, Stored};
 pub struct PostgresStore {
     /// The ledger's batches.
     write: PgPool,
+    /// What stations' messages wait for beside them: cards and stations that are not remembered.
+    messages: PgPool,
     /// Everything else.
     api: PgPool,
     /// Turns, each on a connection of its own.
@@ -86,9 +88,10 @@ impl PostgresStore {
     /// Connects to the database of a `postgres://USER:PASSWORD@HOST:PORT/DATABASE` URL.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         let server = connect::server(url)?;
-        connect::probe(url, &server).await?;
+        let server = connect::probe(url, server).await?;
         Ok(Self {
             write: server.write_pool(),
+            messages: server.messages_pool(),
             api: server.api_pool(),
             turns: server.turns_pool(),
             pulse: server.pulse_pool(),
@@ -123,13 +126,39 @@ impl PostgresStore {
     /// Ends the connections.
     pub async fn close(&self) {
         self.write.close().await;
+        self.messages.close().await;
         self.api.close().await;
         self.turns.close().await;
         self.pulse.close().await;
     }
 
+    /// A transaction of a change.
+    async fn begin(&self) -> Stored<Transaction<'static, Postgres>> {
+        begun(&self.api, "BEGIN").await
+    }
+
     /// A transaction whose statements all see one state.
     async fn look(&self) -> Stored<Transaction<'static, Postgres>> {
-        Ok(self.api.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+        look_by(&self.api).await
+    }
+
+    /// The same, for what a station's message waits for: no other work keeps it waiting.
+    async fn look_for_message(&self) -> Stored<Transaction<'static, Postgres>> {
+        look_by(&self.messages).await
+    }
+}
+
+async fn look_by(pool: &PgPool) -> Stored<Transaction<'static, Postgres>> {
+    begun(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+}
+
+/// Begins a transaction, to its end also where nobody waits for it any more: one that is dropped half begun would stay open
+/// on a connection that others are given, and they would see what was there before.
+async fn begun(pool: &PgPool, statement: &'static str) -> Stored<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    let beginning = tokio::spawn(async move { pool.begin_with(statement).await });
+    match beginning.await {
+        Ok(begun) => Ok(begun?),
+        Err(_) => Err(StoreError::Failed(sqlx::Error::WorkerCrashed)),
     }
 }

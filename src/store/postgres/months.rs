@@ -11,8 +11,8 @@ use crate::domain::ids::MemberId;
 use crate::domain::invoice::Invoice;
 use crate::domain::month::BillingMonth;
 use crate::domain::units::Yen;
-use crate::store::columns;
 use crate::store::billing::{BilledPart, BillingStore, ClosedMonth, MemberPart, Place, Run};
+use crate::store::columns;
 use crate::store::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
 use crate::store::{StoreError, Stored};
 
@@ -163,7 +163,7 @@ impl BillingStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CLOSING).await?;
         sqlx::query("UPDATE runs SET is_abandoned = true WHERE completed_at IS NULL").execute(&mut *write).await?;
         let number = sqlx::query_scalar("INSERT INTO runs (month, started_at) VALUES ($1, $2) RETURNING run")
@@ -177,7 +177,7 @@ impl PostgresStore {
     }
 
     async fn try_save_parts(&self, run: &Run, month: BillingMonth, parts: &[MemberPart]) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         let runs = sqlx::query("SELECT 1 FROM runs WHERE run = $1 AND completed_at IS NULL AND NOT is_abandoned FOR SHARE");
         if runs.bind(run.number).fetch_optional(&mut *write).await?.is_none() {
             return Err(StoreError::Conflict("the month's close"));
@@ -188,7 +188,7 @@ impl PostgresStore {
     }
 
     async fn try_complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO months (month, closed_at, members, sessions, total_hundredths, sha256) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (month) DO NOTHING",
@@ -218,7 +218,7 @@ impl PostgresStore {
     }
 
     async fn try_issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         let waited = sqlx::query("DELETE FROM endings WHERE member_id = $1").bind(part.member.as_str()).execute(&mut *write).await?;
         if waited.rows_affected() > 0 {
             save(&mut write, None, month, std::slice::from_ref(part)).await?;

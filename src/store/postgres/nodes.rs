@@ -119,7 +119,7 @@ impl NodeStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_join(&self, node: &NewNode, silent_ms: i64) -> Stored<Joined> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CHANGES).await?;
         for row in &sqlx::query(NODES).fetch_all(&mut *write).await? {
             let known = state(row)?;

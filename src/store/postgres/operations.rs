@@ -10,7 +10,7 @@ use sqlx::{Postgres, Row};
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::domain::month::BillingMonth;
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, StoreError, Stored, Turn};
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, StoreError, Stored, Turn};
 
 /// A server that answers later is taken for one that does not.
 const PING_WITHIN: Duration = Duration::from_secs(5);
@@ -124,7 +124,17 @@ impl OperationStore for PostgresStore {
         Ok(())
     }
 
+    async fn newest_instant(&self) -> Stored<Option<DateTime<Utc>>> {
+        let newest = sqlx::query_scalar(
+            "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1000) newest
+                UNION ALL SELECT max(last_seen_at) FROM stations) of_all",
+        );
+        Ok(newest.fetch_one(&self.api).await?)
+    }
+
     async fn make_room(&self, now: DateTime<Utc>) -> Stored<()> {
+        let forget = "DELETE FROM authorizations WHERE number IN (SELECT number FROM authorizations WHERE at < $1 ORDER BY at LIMIT 10000)";
+        sqlx::query(forget).bind(now - SHOWN_CARDS_KEPT).execute(&self.api).await?;
         self.make_parts(now).await
     }
 
@@ -149,7 +159,7 @@ impl PostgresStore {
         at: DateTime<Utc>,
         forget_before: DateTime<Utc>,
     ) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         sqlx::query("DELETE FROM idempotency_keys WHERE (key, request) IN (SELECT key, request FROM idempotency_keys WHERE at < $1 FOR UPDATE SKIP LOCKED)")
             .bind(ms(forget_before))
             .execute(&mut *write)

@@ -78,7 +78,7 @@ impl RecordStore for PostgresStore {
 impl PostgresStore {
     async fn try_append_programme_event(&self, event: &ProgrammeEvent, at: DateTime<Utc>, recheck: Option<BillingMonth>) -> Stored<i64> {
         let (kind, detail) = programme_event(event);
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let seq = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES ($1, $2, $3) RETURNING seq")
             .bind(ms(at))

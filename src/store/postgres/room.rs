@@ -70,7 +70,7 @@ impl PostgresStore {
     async fn make_part(&self, table: &str, first: NaiveDate) -> Stored<()> {
         let Some(next) = first.checked_add_months(chrono::Months::new(1)) else { return Ok(()) };
         let part = part(table, first);
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::alone(&mut write, locks::ROOM).await?;
         sqlx::raw_sql(BRIEFLY).execute(&mut *write).await?;
         let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&part).fetch_one(&mut *write).await?;
@@ -103,7 +103,7 @@ impl PostgresStore {
     }
 
     async fn drop_part(&self, part: &str) -> Stored<u64> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::alone(&mut write, locks::ROOM).await?;
         sqlx::raw_sql(BRIEFLY).execute(&mut *write).await?;
         let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(part).fetch_one(&mut *write).await?;

@@ -143,7 +143,7 @@ impl SessionStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::share_closing(&mut write).await?;
         let row = sqlx::query(
             "UPDATE sessions SET decision = $2, decision_note = $3, decided_at = $4 WHERE session_id = $1 RETURNING member_id, usage_month",

@@ -68,7 +68,7 @@ impl SiteStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_change_site_list(&self, site: &str, change: &ListChange, most: usize, at: DateTime<Utc>) -> Stored<Option<ListChanged>> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         // One change at a time: what a replacement takes out is everything that is not in it.
         locks::alone(&mut write, locks::CHANGES).await?;
         let (added, removed) = match change {

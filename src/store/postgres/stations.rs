@@ -13,7 +13,9 @@ use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::BootReport;
 use crate::store::columns;
 use crate::store::stations::names_of;
-use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
+use crate::store::{
+    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored, ToldSettings,
+};
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
@@ -48,6 +50,16 @@ const PUT_CONNECTORS: &str = "
     ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = excluded.charger_class,
         power_w = excluded.power_w, session_cap_min = excluded.session_cap_min";
 
+/// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
+const LOOK_AT_BLOCKED: &str = "
+    INSERT INTO card_looks (card_number, due_at)
+    SELECT c.card_number, $2 FROM cards c WHERE c.member_id IS NOT NULL AND (
+            EXISTS (SELECT 1 FROM events e WHERE e.card_number = c.card_number AND e.kind IN ('suspended', 'replaced', 'deactivated'))
+            OR EXISTS (SELECT 1 FROM events e WHERE e.card_number IS NULL AND e.member_id = c.member_id
+                AND e.kind IN ('withdrawn', 'disqualified', 'hold_set')))
+        AND EXISTS (SELECT 1 FROM stations s WHERE s.station_id = $1 AND NOT s.takes_unknown)
+    ON CONFLICT DO NOTHING";
+
 #[async_trait]
 impl StationStore for PostgresStore {
     async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
@@ -55,7 +67,7 @@ impl StationStore for PostgresStore {
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
-        let mut look = self.look().await?;
+        let mut look = self.look_for_message().await?;
         let find = format!("SELECT {STATION} FROM stations WHERE station_id = $1");
         let rows = sqlx::query(AssertSqlSafe(find)).bind(id.as_str()).fetch_all(&mut *look).await?;
         Ok(with_connectors(&mut look, &rows).await?.pop())
@@ -71,7 +83,7 @@ impl StationStore for PostgresStore {
 
     async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>> {
         let look = "SELECT station_id FROM stations WHERE lower(station_id) = lower($1) ORDER BY station_id LIMIT 2";
-        let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.api).await?;
+        let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.messages).await?;
         rows.iter().map(station_id).collect()
     }
 
@@ -79,8 +91,8 @@ impl StationStore for PostgresStore {
         retried!(self.try_save_not_done(id, not_done))
     }
 
-    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
-        retried!(self.try_save_configuration(id, configuration, firmware))
+    async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
+        retried!(self.try_save_configuration(id, told))
     }
 
     async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
@@ -105,7 +117,7 @@ impl StationStore for PostgresStore {
 
 impl PostgresStore {
     async fn try_save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         sqlx::query(
             "UPDATE stations SET next_password_hash = $2, next_security_profile = $3, next_after_reboot = $4 WHERE station_id = $1",
@@ -122,7 +134,7 @@ impl PostgresStore {
     }
 
     async fn try_settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         sqlx::query(SETTLE)
             .bind(id.as_str())
@@ -139,7 +151,7 @@ impl PostgresStore {
     }
 
     async fn try_put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let known: Option<String> = sqlx::query_scalar("SELECT site FROM stations WHERE station_id = $1")
             .bind(station.id.as_str())
@@ -186,7 +198,7 @@ impl PostgresStore {
     }
 
     async fn try_save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let save = sqlx::query("UPDATE stations SET not_done = $2 WHERE station_id = $1").bind(id.as_str()).bind(text(not_done));
         save.execute(&mut *write).await?;
@@ -195,13 +207,17 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn try_save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
-        let mut write = self.api.begin().await?;
+    async fn try_save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
+        let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3 WHERE station_id = $1")
+        if told.takes_unknown {
+            sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(ms(told.at)).execute(&mut *write).await?;
+        }
+        sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3, takes_unknown = $4 WHERE station_id = $1")
             .bind(id.as_str())
-            .bind(text(configuration))
-            .bind(firmware.map(text))
+            .bind(text(told.configuration))
+            .bind(told.firmware.map(text))
+            .bind(told.takes_unknown)
             .execute(&mut *write)
             .await?;
         nodes::station_changed(&mut write, id).await?;

@@ -14,8 +14,8 @@ use crate::domain::refusal::Reason;
 use crate::domain::session::{Edge, Stop};
 use crate::domain::station::{BootReport, StatusReport};
 use crate::store::documents::evidence::evidence;
+use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, ShownCard, StationNote};
 use crate::store::{Stored, columns};
-use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote};
 
 /// Sessions, journal and readings at once.
 ///
@@ -117,6 +117,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     steps::write(write, batch).await?;
     reports::write(write, &batch.notes).await?;
     reports::write_variables(write, &batch.notes).await?;
+    shown_cards(write, &batch.notes).await?;
     let notes = Notes::of(&batch.opened, &batch.notes);
     if !notes.stations.is_empty() {
         stations(write, &notes).await?;
@@ -256,6 +257,7 @@ impl<'a> Notes<'a> {
                 let closed = &mut self.stations.entry(station).or_default().closed;
                 *closed = (*closed).max(Some((*fence, at)));
             }
+            StationNote::Shown(_) => {}
             note => self.stations.entry(station).or_default().hear(note, at),
         }
     }
@@ -270,7 +272,12 @@ impl<'a> StationNotes<'a> {
             StationNote::Status(status) => self.status = Some(status),
             StationNote::FirmwareStatus(status) => self.firmware_status = Some(status),
             StationNote::DiagnosticsStatus(status) => self.diagnostics_status = Some(status),
-            StationNote::Seen | StationNote::Closed(_) | StationNote::Exposed(_) | StationNote::Report(_) | StationNote::Variables(_) => {}
+            StationNote::Seen
+            | StationNote::Closed(_)
+            | StationNote::Exposed(_)
+            | StationNote::Shown(_)
+            | StationNote::Report(_)
+            | StationNote::Variables(_) => {}
         }
     }
 }
@@ -310,6 +317,35 @@ async fn connectors(write: &mut PgConnection, notes: &Notes<'_>) -> Stored<()> {
         .bind(column(&rows, |(_, (report, _))| text(&report.status)))
         .bind(column(&rows, |(_, (report, _))| text(&report.error_code)))
         .bind(column(&rows, |(_, (_, at))| *at))
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
+const WRITE_SHOWN: &str = "
+    INSERT INTO authorizations (at, station_id, id_tag_hint, id_tag_hash, card_number, member_id, reason, occasion)
+    SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
+
+/// Keeps the cards that were shown among a batch's notes.
+async fn shown_cards(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
+    let mut rows: Vec<(&NoteRow, &ShownCard)> = Vec::new();
+    for row in notes {
+        if let StationNote::Shown(shown) = &row.note {
+            rows.push((row, shown));
+        }
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(WRITE_SHOWN)
+        .bind(column(&rows, |(row, _)| ms(row.at)))
+        .bind(column(&rows, |(row, _)| row.station_id.as_str()))
+        .bind(column(&rows, |(_, shown)| text(&shown.hint)))
+        .bind(column(&rows, |(_, shown)| shown.id_tag_hash.as_str()))
+        .bind(column(&rows, |(_, shown)| shown.card.as_ref().map(CardNumber::as_str)))
+        .bind(column(&rows, |(_, shown)| shown.member.as_ref().map(MemberId::as_str)))
+        .bind(column(&rows, |(_, shown)| shown.refusal.map(Reason::code)))
+        .bind(column(&rows, |(_, shown)| shown.occasion.name()))
         .execute(write)
         .await?;
     Ok(())

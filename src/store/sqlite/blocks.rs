@@ -15,10 +15,13 @@ use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
 use crate::store::{Seen, StoreError, Stored};
 
-/// Stations that are to learn of a block: those that do not already, or were to learn the contrary.
+/// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
+/// while it is cut off must learn of it too, whether it was ever told of the card or not.
 const RECALL_BLOCK: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
-    SELECT card_number, station_id, 'block', 'pending', NULL, 0, ?2, ?2, ?2 FROM card_exposures WHERE card_number = ?1
+    SELECT ?1, station_id, 'block', 'pending', NULL, 0, ?2, ?2, ?2 FROM (
+        SELECT station_id FROM card_exposures WHERE card_number = ?1 UNION SELECT station_id FROM stations WHERE takes_unknown = 1)
+    WHERE true
     ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0,
         since = max(?2, card_deliveries.since + 1), at = ?2, next_try_at = ?2
         WHERE card_deliveries.reach = 'allow'";

@@ -9,11 +9,13 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
+use super::room::Room;
 use super::rows::{optional, optional_instant, session, session_values};
-use crate::domain::ids::StationId;
+use crate::domain::ids::{CardNumber, MemberId, StationId};
+use crate::domain::refusal::Reason;
 use crate::store::ledger::{
-    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow,
-    StationNote, Wanted,
+    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION,
+    OpenBatch, OpenRow, StationNote, Wanted,
 };
 use crate::store::{NodeRun, StoreError, Stored};
 
@@ -113,7 +115,7 @@ impl LedgerStore for SqliteStore {
         let rows = self.ledger_rows(wanted).await?;
         let steps = self.wanted_steps(wanted).await?;
         let holds = self.holds(wanted, &rows).await?;
-        Ok((Facts { rows, steps, holds, change: 0 }, Box::new(SqliteBatch(self.write.clone()))))
+        Ok((Facts { rows, steps, holds, change: 0 }, Box::new(SqliteBatch(self.write.clone(), self.room.clone()))))
     }
 
     /// A commit that failed here left nothing.
@@ -170,7 +172,7 @@ impl SqliteStore {
 }
 
 /// A batch: the node's only writer has it, so nothing need be locked.
-struct SqliteBatch(SqlitePool);
+struct SqliteBatch(SqlitePool, Room);
 
 #[async_trait]
 impl OpenBatch for SqliteBatch {
@@ -211,6 +213,10 @@ impl OpenBatch for SqliteBatch {
                 ])
             })
             .collect();
+        // What is left of a disk that fills is for suspensions.
+        if !self.1.is_enough() {
+            return Err(StoreError::NoRoom);
+        }
         let mut write = self.0.begin_with("BEGIN IMMEDIATE").await?;
         let texts = [sessions, journal, readings].map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()));
         let [sessions, journal, readings] = &texts;
@@ -285,6 +291,18 @@ async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
         .bind(station)
         .bind(at)
         .bind(card.as_str()),
+        StationNote::Shown(shown) => sqlx::query(
+            "INSERT INTO authorizations (at, station_id, id_tag_hint, id_tag_hash, card_number, member_id, reason, occasion)
+             VALUES (?2, ?1, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(&shown.hint)
+        .bind(&shown.id_tag_hash)
+        .bind(shown.card.as_ref().map(CardNumber::as_str))
+        .bind(shown.member.as_ref().map(MemberId::as_str))
+        .bind(shown.refusal.map(Reason::code))
+        .bind(shown.occasion.name()),
         StationNote::Variables(variables) => return super::reports::write_variables(write, row, variables).await,
         StationNote::Report(report) => return super::reports::write(write, row, report).await,
         StationNote::FirmwareStatus(status) => {

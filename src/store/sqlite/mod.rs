@@ -3,12 +3,14 @@
 //! One connection writes, in WAL mode with every commit synced to disk; others read beside it.
 
 mod blocks;
+mod claim;
 mod ledger;
 mod members;
 mod months;
 mod operations;
 mod records;
 mod reports;
+mod room;
 mod rows;
 mod sessions;
 mod sites;
@@ -19,10 +21,14 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use self::room::Room;
 use crate::store::schema::{Schema, SchemaError};
+
+pub use self::claim::Claim;
 
 /// The schema's versions. Those that only a newer program knows are passed over: [`Schema`] judges them.
 fn migrations() -> Migrator {
@@ -51,6 +57,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
+    room: Room,
 }
 
 /// Why the store could not be opened.
@@ -71,6 +78,30 @@ pub enum OpenError {
         url: String,
         /// Why.
         cause: sqlx::Error,
+    },
+    /// It was there, and nothing is in it any more.
+    #[error(
+        "the database {url} is an empty file: it was emptied, or a first start was broken off; put a backup in its place, or remove the file to begin anew"
+    )]
+    Emptied {
+        /// Which.
+        url: String,
+    },
+    /// Another process has it.
+    #[error(
+        "the database {url} is another process's: one juden serves an embedded database; stop the other, or name another database (several nodes share a postgres:// store)"
+    )]
+    Taken {
+        /// Which.
+        url: String,
+    },
+    /// It cannot be claimed.
+    #[error("cannot claim the database {url} for this process: {cause}; its folder must be one that can be written")]
+    Claim {
+        /// Which.
+        url: String,
+        /// Why.
+        cause: std::io::Error,
     },
     /// There is none.
     #[error("there is no database {url}: name the server's, or run `juden migrate` to make one")]
@@ -135,9 +166,19 @@ impl SqliteStore {
         if create && !folder.as_os_str().is_empty() {
             std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
         }
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(failed)?;
+        let room = Room::of(options.get_filename());
+        if std::fs::metadata(options.get_filename()).is_ok_and(|file| file.len() == 0) {
+            return Err(OpenError::Emptied { url: url.to_owned() });
+        }
+        // A connection whose transaction failed, and that the engine rolled back by itself, is not what the pool takes it
+        // for: it is closed, and the next one is new.
+        let write = SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
+            let is_clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_clean) })
+        });
+        let write = write.connect_with(options.clone()).await.map_err(failed)?;
         let read = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
-        Ok(Self { write, read })
+        Ok(Self { write, read, room })
     }
 
     /// Brings the schema up to date.
@@ -157,6 +198,12 @@ impl SqliteStore {
         let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.write).await;
         let needs = sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > ?1").bind(known);
         Schema { known, at: at.ok().flatten(), needs: needs.fetch_one(&self.write).await.ok().flatten() }
+    }
+
+    /// Claims the database of a URL for this process: nobody else serves it.
+    pub fn claim(url: &str) -> Result<Claim, OpenError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(|cause| OpenError::Open { url: url.to_owned(), cause })?;
+        claim::claim(url, options.get_filename())
     }
 
     /// Lets go of the files.

@@ -12,8 +12,8 @@ use crate::domain::ids::MemberId;
 use crate::domain::invoice::Invoice;
 use crate::domain::month::BillingMonth;
 use crate::domain::units::Yen;
-use crate::store::columns;
 use crate::store::billing::{BilledPart, BillingStore, ClosedMonth, MemberPart, Place, Run};
+use crate::store::columns;
 use crate::store::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
 use crate::store::{StoreError, Stored};
 

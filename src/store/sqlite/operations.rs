@@ -1,12 +1,17 @@
 //! Named values, commands and kept answers in SQLite.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use super::SqliteStore;
 use crate::domain::month::{BillingMonth, japan_midnight};
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, StoreError, Stored, Turn};
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, StoreError, Stored, Turn};
+
+/// What a mark may take before the store counts as not writable.
+const MARK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Rows that one transaction removes: stations wait for no more.
 const REMOVED_AT_ONCE: i64 = 10_000;
@@ -121,12 +126,34 @@ impl OperationStore for SqliteStore {
         Ok(Some(Box::new(())))
     }
 
+    /// Reads, and writes a mark: a disk that is full, or a file that went read-only, is told from one that is not.
     async fn ping(&self) -> Stored<()> {
+        self.room.keep();
+        if !self.room.is_enough() {
+            return Err(StoreError::NoRoom);
+        }
         sqlx::query("SELECT 1").execute(&self.read).await?;
-        Ok(())
+        let mark = sqlx::query("INSERT INTO meta (name, value) VALUES ('marked', '') ON CONFLICT (name) DO UPDATE SET value = ''");
+        match tokio::time::timeout(MARK_WITHIN, mark.execute(&self.write)).await {
+            Ok(marked) => Ok(marked.map(|_| ())?),
+            Err(_) => Err(StoreError::Failed(sqlx::Error::PoolTimedOut)),
+        }
     }
 
-    async fn make_room(&self, _now: DateTime<Utc>) -> Stored<()> {
+    async fn newest_instant(&self) -> Stored<Option<DateTime<Utc>>> {
+        let newest: Option<i64> = sqlx::query_scalar(
+            "SELECT max(at) FROM (SELECT at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1000)
+                UNION ALL SELECT max(last_seen_at) FROM stations)",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        Ok(newest.map(super::rows::instant))
+    }
+
+    async fn make_room(&self, now: DateTime<Utc>) -> Stored<()> {
+        let until = (now - SHOWN_CARDS_KEPT).timestamp_millis();
+        let forget = "DELETE FROM authorizations WHERE number IN (SELECT number FROM authorizations WHERE at < ?1 ORDER BY at LIMIT ?2)";
+        sqlx::query(forget).bind(until).bind(REMOVED_AT_ONCE).execute(&self.write).await?;
         Ok(())
     }
 

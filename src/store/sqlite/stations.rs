@@ -13,7 +13,9 @@ use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::station::BootReport;
 use crate::store::columns;
 use crate::store::stations::names_of;
-use crate::store::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored};
+use crate::store::{
+    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored, ToldSettings,
+};
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
@@ -37,6 +39,15 @@ const PUT_CONNECTOR: &str = "
     INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
     VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = ?3, power_w = ?4, session_cap_min = ?5";
+
+/// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
+const LOOK_AT_BLOCKED: &str = "
+    INSERT OR IGNORE INTO card_looks (card_number, due_at)
+    SELECT c.card_number, ?2 FROM cards c WHERE c.member_id IS NOT NULL AND (
+            EXISTS (SELECT 1 FROM events e WHERE e.card_number = c.card_number AND e.kind IN ('suspended', 'replaced', 'deactivated'))
+            OR EXISTS (SELECT 1 FROM events e WHERE e.card_number IS NULL AND e.member_id = c.member_id
+                AND e.kind IN ('withdrawn', 'disqualified', 'hold_set')))
+        AND EXISTS (SELECT 1 FROM stations s WHERE s.station_id = ?1 AND s.takes_unknown = 0)";
 
 #[async_trait]
 impl StationStore for SqliteStore {
@@ -113,13 +124,19 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
-    async fn save_configuration(&self, id: &StationId, configuration: &str, firmware: Option<&str>) -> Stored<()> {
-        sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3 WHERE station_id = ?1")
+    async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        if told.takes_unknown {
+            sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(told.at.timestamp_millis()).execute(&mut *write).await?;
+        }
+        sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3, takes_unknown = ?4 WHERE station_id = ?1")
             .bind(id.as_str())
-            .bind(configuration)
-            .bind(firmware)
-            .execute(&self.write)
+            .bind(told.configuration)
+            .bind(told.firmware)
+            .bind(told.takes_unknown)
+            .execute(&mut *write)
             .await?;
+        write.commit().await?;
         Ok(())
     }
 

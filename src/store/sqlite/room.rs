@@ -1,0 +1,86 @@
+//! Room on the disk of an embedded database. Stations' messages wait while there is little of it; what is left, and a file
+//! that is kept for it, is for suspensions.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use tracing::{info, warn};
+
+/// Free bytes below which the ledger writes nothing: its messages wait at the stations.
+pub const LEDGER_NEEDS: u64 = 16 * 1024 * 1024;
+
+/// Bytes of the file that makes room for suspensions on a disk that is full, and what must be free before it is made.
+const RESERVE: u64 = 8 * 1024 * 1024;
+const RESERVE_FROM: u64 = LEDGER_NEEDS + 4 * RESERVE;
+
+/// Free bytes below which the reserve is given up.
+const FULL_BELOW: u64 = 2 * 1024 * 1024;
+
+/// The room of a database's disk.
+#[derive(Debug, Clone)]
+pub struct Room {
+    folder: PathBuf,
+    reserve: PathBuf,
+}
+
+impl Room {
+    /// The room beside a database's file.
+    pub fn of(database: &Path) -> Self {
+        let parent = database.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let mut reserve = database.as_os_str().to_owned();
+        reserve.push(".reserve");
+        Self { folder: parent.unwrap_or(Path::new(".")).to_path_buf(), reserve: PathBuf::from(reserve) }
+    }
+
+    /// Free bytes; `None`: the system does not say.
+    pub fn free(&self) -> Option<u64> {
+        let told = statvfs(&self.folder).ok()?;
+        Some(told.f_bavail.saturating_mul(told.f_frsize))
+    }
+
+    /// Whether the ledger may write.
+    pub fn is_enough(&self) -> bool {
+        self.free().is_none_or(|free| free >= LEDGER_NEEDS)
+    }
+
+    /// Gives the reserve up where the disk is full, and makes it anew once there is room.
+    pub fn keep(&self) {
+        let Some(free) = self.free() else { return };
+        metrics::gauge!("juden_store_free_bytes").set(u32::try_from(free / 1024).map_or(f64::MAX, f64::from) * 1024.0);
+        if free < FULL_BELOW && self.reserve.exists() {
+            match std::fs::remove_file(&self.reserve) {
+                Ok(()) => warn!(free, "THE DISK IS FULL: room that was kept for suspensions is given free; stations' messages wait"),
+                Err(cause) => warn!(%cause, "the disk is full, and the room that was kept cannot be given free"),
+            }
+        } else if free > RESERVE_FROM && !self.reserve.exists() {
+            match self.make() {
+                Ok(()) => info!(bytes = RESERVE, "room is kept for suspensions on a full disk"),
+                Err(cause) => warn!(%cause, "no room can be kept for suspensions on a full disk"),
+            }
+        }
+    }
+
+    fn make(&self) -> std::io::Result<()> {
+        let made = File::create(&self.reserve).and_then(|file| Ok(fallocate(&file, FallocateFlags::empty(), 0, RESERVE)?));
+        if made.is_err() {
+            let _ = std::fs::remove_file(&self.reserve);
+        }
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_kept_beside_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::of(&folder.path().join("juden.db"));
+        assert!(room.free().unwrap() > 0);
+        room.keep();
+        let reserve = folder.path().join("juden.db.reserve");
+        assert_eq!(reserve.exists(), room.free().unwrap() + RESERVE > RESERVE_FROM);
+    }
+}
