@@ -8,12 +8,13 @@ use rand::RngExt;
 
 use super::blocking::Reached;
 use super::changes::Sight;
-use super::{App, AppError, Done};
+use super::{App, AppError, Done, once};
 use crate::domain::activation::request_reissue;
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, mail, resume, surrender, suspend};
 use crate::domain::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId};
 use crate::domain::programme::Programme;
+use crate::hex;
 use crate::store::nodes::Changed;
 use crate::store::{Append, NewCard, StoreError};
 
@@ -46,9 +47,14 @@ impl App {
         if code.as_ref().is_some_and(|code| code.is_empty() || code.chars().count() > CODE_MAX) {
             return Err(AppError::invalid("activation_code", format!("1 to {CODE_MAX} characters")));
         }
-        let code = code.unwrap_or_else(made_code);
+        // A repeat of the request is told the same code, whatever became of the first answer.
+        let code =
+            code.unwrap_or_else(|| once::derived(self.passwords.secret(), "activation code").map_or_else(made_code, |of| code_of(&of)));
+        if let Some(number) = once::done() {
+            return Ok((CardNumber::parse(&number)?, code));
+        }
         let code_hash = self.passwords.hash_random(code.as_bytes());
-        let added = self.store.add_card(&NewCard { number, id_tag: id_tag.clone(), code_hash }, self.now()).await;
+        let added = self.store.add_card(&NewCard { number, id_tag: id_tag.clone(), code_hash, once: once::to_keep() }, self.now()).await;
         let number = added.map_err(|cause| match cause {
             StoreError::Conflict("id_tag") => AppError::conflict("id_tag_taken", "another card has this id tag"),
             StoreError::Conflict(_) => AppError::conflict("card_number_taken", "another card has this number"),
@@ -143,6 +149,12 @@ pub fn state_of(file: &CardFile, now: DateTime<Utc>, programme: &Programme) -> C
         Some(member) => member.card_state_at(&file.card, at, programme),
         None => file.card.state_at(at),
     }
+}
+
+/// A code out of hex digits, two for each letter.
+fn code_of(digits: &str) -> String {
+    let bytes = hex::decode(digits).unwrap_or_default();
+    bytes.iter().take(CODE_LENGTH).map(|byte| char::from(CODE_LETTERS[usize::from(*byte) % CODE_LETTERS.len()])).collect()
 }
 
 fn made_code() -> String {

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use chrono::{DateTime, Utc};
 
 use super::blocking::Reached;
-use super::{App, AppError, Done};
+use super::{App, AppError, Done, once};
 use crate::domain::authorization::CardFile;
 use crate::domain::card::CardEvent;
 use crate::domain::ids::{CardNumber, MemberId};
@@ -58,6 +58,13 @@ impl App {
         decide: impl Fn(&Member, &Sight<'_>) -> Done<Option<MemberEvent>>,
     ) -> Done<Member> {
         let _turn = self.changing.of(id.as_str()).await;
+        if once::done().is_some() {
+            // Whoever was to hear of it may not have.
+            let member = self.member(id).await?;
+            self.spread(&[], Some(&member), &numbers(&member)).await;
+            return Ok(member);
+        }
+        let once = once::to_keep();
         for _ in 0..TRIES {
             let member = self.member(id).await?;
             let programme = self.programme();
@@ -68,7 +75,14 @@ impl App {
             let recheck = Some((id, first_month_touched(&event, at)));
             let touched = if event.may_change_validity() { numbers(&member) } else { Vec::new() };
             let events = [Append::Member(member.id.clone(), event)];
-            let change = Change { events: &events, at, seen: &Seen::of(&[], Some(&member)), recheck, looks: &self.looks(&touched) };
+            let change = Change {
+                events: &events,
+                at,
+                seen: &Seen::of(&[], Some(&member)),
+                recheck,
+                looks: &self.looks(&touched),
+                once: once.as_ref(),
+            };
             match self.store.append(&change).await {
                 Err(StoreError::Conflict(_)) => continue,
                 // It may have been kept although the answer was lost: everyone hears of it whatever came of it.
@@ -93,6 +107,7 @@ impl App {
     ) -> Done<(DateTime<Utc>, Reached)> {
         let named = member.map(MemberId::as_str).or(numbers.first().map(|number| number.as_str()));
         let _turn = self.changing.of(named.unwrap_or_default()).await;
+        let (was_done, once) = (once::done().is_some(), once::to_keep());
         for _ in 0..TRIES {
             let mut files = Vec::with_capacity(numbers.len());
             for number in numbers {
@@ -102,6 +117,10 @@ impl App {
                 Some(id) => Some(self.member(id).await?),
                 None => files.first().and_then(|file| file.member.clone()),
             };
+            if was_done {
+                let touched: Vec<CardNumber> = numbers.iter().map(|number| (*number).clone()).collect();
+                return Ok((self.now(), self.spread(&files, member.as_ref(), &touched).await));
+            }
             let programme = self.programme();
             let newest = files.iter().filter_map(CardFile::newest_event_at).chain(member.as_ref().and_then(Member::newest_event_at)).max();
             let at = self.reception(received_at, newest, &programme)?;
@@ -113,7 +132,7 @@ impl App {
             if !events.is_empty() {
                 // A card that is activated may stand in a site's list.
                 let looked_at: Vec<CardNumber> = events.iter().filter_map(card_activated).chain(touched.iter().cloned()).collect();
-                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&looked_at) };
+                let change = Change { events: &events, at, seen: &seen, recheck, looks: &self.looks(&looked_at), once: once.as_ref() };
                 match self.store.append(&change).await {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(cause) => {

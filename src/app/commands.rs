@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::capabilities::known_refusal;
 use super::onboarding::SENT_BY;
-use super::{App, AppError, Done, quirks};
+use super::{App, AppError, Done, once, quirks};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
 use crate::domain::ids::{CardNumber, StationId};
 use crate::domain::station::Registration;
@@ -37,6 +37,9 @@ const ANSWER_KEPT_MAX: usize = 64 * 1024;
 impl App {
     /// Sends a version-free command.
     pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
+        if let Some(result) = self.was_sent(id, sent_by).await? {
+            return Ok(result);
+        }
         let protocol = self.protocol_of(id).await?;
         let station = self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         let worded = protocol.encode_command(&quirks::understood(&station, command.clone()));
@@ -48,6 +51,9 @@ impl App {
 
     /// Sends a call of the station's own version.
     pub async fn send_call(&self, id: &StationId, action: &str, payload: &Map<String, Value>, sent_by: &str) -> Done<CommandResult> {
+        if let Some(result) = self.was_sent(id, sent_by).await? {
+            return Ok(result);
+        }
         // As it is kept, not as it is remembered: what is shown of a station holds for what it is sent.
         let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         // A station that is away is taken to speak the first version, so that mistakes are told first.
@@ -104,6 +110,20 @@ impl App {
         result
     }
 
+    /// What came of the command of a request that was done before, where it was: a second remote start would be a second
+    /// session. Where the server ended before the station answered, nobody knows.
+    async fn was_sent(&self, id: &StationId, sent_by: &str) -> Done<Option<CommandResult>> {
+        let Some(number) = once::done().filter(|_| sent_by != SENT_BY) else { return Ok(None) };
+        let number = number.parse().map_err(|_| AppError::Busy("the command of this request cannot be read"))?;
+        let sent = self.store.command(number).await?.ok_or_else(|| AppError::not_found("command", number))?;
+        if sent.command.station_id != *id {
+            return Err(AppError::not_found("command", number));
+        }
+        let answer = sent.answer.and_then(|text| serde_json::from_str(&text).ok());
+        let answer = answer.unwrap_or_else(|| json!({"error": "the server ended before the station's answer came"}));
+        Ok(Some(CommandResult { number: Some(number), outcome: sent.outcome.unwrap_or_else(|| "unknown".to_owned()), answer }))
+    }
+
     /// Sends a call that was checked, and waits for its answer.
     async fn exchange(
         &self,
@@ -123,6 +143,8 @@ impl App {
             action: action.to_owned(),
             payload: redacted,
             sent_at: self.now(),
+            // What Juden asks by itself is no caller's.
+            once: once::to_keep().filter(|_| sent_by != SENT_BY),
         };
         let number = self.store.save_command(&kept).await?;
         let (reply, answered) = oneshot::channel();

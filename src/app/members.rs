@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{App, AppError, Done};
+use super::{App, AppError, Done, once};
 use crate::domain::email::EmailRule;
 use crate::domain::ids::MemberId;
 use crate::domain::member::{Admission, Member, MemberEvent, MemberKind};
@@ -44,6 +44,9 @@ impl App {
     /// Takes an application, and admits the applicant under the tariff in force unless the decision is to
     /// wait (articles 2.1, 6.1, 8.1).
     pub async fn apply(&self, application: Application) -> Done<Member> {
+        if let Some(id) = once::done() {
+            return self.member(&MemberId::parse(&id)?).await;
+        }
         check(&application, self.settings.email_rule)?;
         let now = self.now();
         let admission = Admission {
@@ -58,7 +61,7 @@ impl App {
         };
         self.check_offer(&admission, now)?;
         let event = if application.await_decision { MemberEvent::Applied(admission) } else { MemberEvent::Admitted(admission) };
-        let id = self.store.add_member(&event, now).await?;
+        let id = self.store.add_member(&event, now, once::to_keep().as_ref()).await?;
         self.member(&id).await
     }
 

@@ -28,6 +28,7 @@ pub mod members;
 pub mod months;
 pub mod oddities;
 pub mod onboarding;
+pub mod once;
 mod own_lists;
 pub mod passwords;
 pub mod plans;

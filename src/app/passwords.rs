@@ -94,6 +94,11 @@ impl Passwords {
         Self { secret: secret.as_bytes().into(), stations: slow_thread("stations"), operators: slow_thread("operators"), known }
     }
 
+    /// The installation's secret.
+    pub(super) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+
     /// Hashes a station's password for keeping.
     pub async fn hash(&self, password: &[u8]) -> Done<String> {
         if password.len() >= RANDOM_FROM_BYTES {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{App, AppError, Done};
+use super::{App, AppError, Done, once};
 use crate::domain::ids::MemberId;
 use crate::domain::month::{BillingMonth, in_japan};
 use crate::domain::programme::ProgrammeEvent;
@@ -20,6 +20,9 @@ pub const TEXT_MAX: usize = 1_000;
 impl App {
     /// Publishes terms: at least a month before they hold, and no earlier than today's date allows.
     pub async fn publish_terms(&self, terms: TermsVersion) -> Done<()> {
+        if self.was_appended().await?.is_some() {
+            return Ok(());
+        }
         check_text("version", &terms.version)?;
         terms.check_notice()?;
         let today = in_japan(self.now()).date_naive();
@@ -58,6 +61,9 @@ impl App {
 
     /// Suspends the service, the site, or both; the suspension's number.
     pub async fn open_suspension(&self, suspension: ServiceSuspension) -> Done<i64> {
+        if let Some(number) = self.was_appended().await? {
+            return Ok(number);
+        }
         if !REASONS.contains(&suspension.reason) {
             return Err(AppError::invalid(
                 "reason",
@@ -73,6 +79,9 @@ impl App {
 
     /// Ends a suspension.
     pub async fn close_suspension(&self, number: i64, to: Option<DateTime<Utc>>) -> Done<()> {
+        if self.was_appended().await?.is_some() {
+            return Ok(());
+        }
         let programme = self.programme();
         let known = programme.suspensions.iter().find(|one| one.number == number);
         let span = known.map(|one| one.record.span).ok_or_else(|| AppError::not_found("suspension", number))?;
@@ -83,6 +92,9 @@ impl App {
 
     /// Opens chargers to everyone at no charge; the opening's number.
     pub async fn open_freely(&self, opening: FreeOpening) -> Done<i64> {
+        if let Some(number) = self.was_appended().await? {
+            return Ok(number);
+        }
         check_span(&opening.span)?;
         check_sites(&opening.sites)?;
         check_text("note", &opening.note)?;
@@ -92,6 +104,9 @@ impl App {
 
     /// Ends a free opening.
     pub async fn close_opening(&self, number: i64, to: Option<DateTime<Utc>>) -> Done<()> {
+        if self.was_appended().await?.is_some() {
+            return Ok(());
+        }
         let programme = self.programme();
         let known = programme.openings.iter().find(|one| one.number == number);
         let span = known.map(|one| one.record.span).ok_or_else(|| AppError::not_found("free opening", number))?;
@@ -118,10 +133,22 @@ impl App {
     }
 
     async fn append(&self, event: ProgrammeEvent, from: BillingMonth) -> Done<i64> {
-        let number = self.store.append_programme_event(&event, self.now(), Some(from)).await?;
+        let number = self.store.append_programme_event(&event, self.now(), Some(from), once::to_keep().as_ref()).await?;
+        self.programme_changed().await?;
+        Ok(number)
+    }
+
+    /// The number of the event of a request that was done before, where it was; whoever was to hear of it may not have.
+    async fn was_appended(&self) -> Done<Option<i64>> {
+        let Some(number) = once::done() else { return Ok(None) };
+        self.programme_changed().await?;
+        Ok(Some(number.parse().unwrap_or_default()))
+    }
+
+    async fn programme_changed(&self) -> Done<()> {
         self.programme.refresh().await?;
         self.cluster.announce(&[Changed::Programme]).await;
-        Ok(number)
+        Ok(())
     }
 
     fn check_end(&self, span: &Span, to: Option<DateTime<Utc>>) -> Done<DateTime<Utc>> {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::{App, AppError, Done};
+use super::{App, AppError, Done, once};
 use crate::domain::ids::{MemberId, SessionId, SessionRef};
 use crate::domain::invoice::Invoice;
 use crate::domain::member::Member;
 use crate::domain::session::{BillingState, Decision, Session, Standing};
 use crate::domain::tariff::Price;
-use crate::store::{JournalEntry, Page, SessionFilter};
+use crate::store::{Decided, JournalEntry, Page, SessionFilter};
 
 /// Sessions looked through for one page of a list that is filtered by state.
 const SCANNED_MAX: i64 = 10_000;
@@ -195,13 +195,18 @@ impl App {
             return Err(AppError::invalid("note", format!("at most {NOTE_MAX} characters")));
         }
         let view = self.session_view(self.find_session(name).await?).await?;
+        if once::done().is_some() {
+            return Ok(view);
+        }
         if !view.session.is_decidable(decision, view.standing) {
             return Err(AppError::conflict(
                 "not_held",
                 format!("the session is {}: only an ended session of a member's card that is held can be decided", view.state.name()),
             ));
         }
-        self.store.decide(view.session.id, decision, note, self.now()).await?;
+        let once = once::to_keep();
+        let decided = Decided { decision, note, at: self.now(), once: once.as_ref() };
+        self.store.decide(view.session.id, &decided).await?;
         self.session_view(self.find_session(name).await?).await
     }
 }

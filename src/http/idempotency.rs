@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
@@ -13,8 +13,9 @@ use chrono::TimeDelta;
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
+use crate::app::once::{self, OnceRequest};
 use crate::hex;
-use crate::store::KeptAnswer;
+use crate::store::{KeptAnswer, Once};
 
 /// The path whose answers hold a card's code, which is never written down in clear.
 const CARDS: &str = "/cards";
@@ -38,6 +39,19 @@ fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     )
 }
 
+/// A longer request is known by its hash.
+const REQUEST_MAX: usize = 500;
+
+/// The request as it is kept.
+fn what_is_asked(uri: &Uri) -> String {
+    let asked = format!("POST {uri}");
+    if asked.len() <= REQUEST_MAX {
+        asked
+    } else {
+        format!("POST {} {}", uri.path().chars().take(100).collect::<String>(), hex::sha256(asked.as_bytes()))
+    }
+}
+
 /// Answers a repeat from memory, and remembers a first answer.
 pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {
@@ -52,7 +66,7 @@ pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -
 }
 
 async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Result<Response, Problem> {
-    let what = format!("POST {}", request.uri());
+    let what = what_is_asked(request.uri());
     let (parts, body) = request.into_parts();
     let makes_code = parts.uri.path().ends_with(CARDS);
     let body =
@@ -74,7 +88,14 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
         return repeated(kept, &body_sha256);
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    // It may have been done although its answer was lost: then it is answered from what it made.
+    let done = match store.done_once(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
+        Some((of_body, _)) if of_body != body_sha256 => return Err(other_body()),
+        Some((_, subject)) => Some(subject),
+        None => None,
+    };
+    let once = Once { key: key.clone(), request: what.clone(), body_sha256: body_sha256.clone(), at: api.app.now() };
+    let response = once::under(OnceRequest { once, done }, next.run(Request::from_parts(parts, Body::from(body)))).await;
     let status = response.status();
     let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     // What may come out otherwise next time is not remembered.
@@ -107,10 +128,14 @@ impl Drop for Running<'_> {
     }
 }
 
+fn other_body() -> Problem {
+    Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one")
+}
+
 /// The first answer, to the same body only.
 fn repeated(kept: KeptAnswer, body_sha256: &str) -> Result<Response, Problem> {
     if kept.body_sha256 != body_sha256 {
-        return Err(Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one"));
+        return Err(other_body());
     }
     Ok(answer(kept.status, &kept.content_type, kept.answer.into_bytes().into()))
 }

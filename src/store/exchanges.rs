@@ -18,6 +18,9 @@ pub const VARIABLES_KEPT: i64 = 20_000;
 /// Commands of one station among which those of an action are looked for.
 pub const COMMANDS_SEARCHED: i64 = 2_000;
 
+/// Commands of one station that are kept; older ones make room for newer ones.
+pub const COMMANDS_KEPT: i64 = 10_000;
+
 /// A variable of a station's device model, and when it was told.
 #[derive(Debug, Clone)]
 pub struct KeptVariable {

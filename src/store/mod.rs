@@ -30,7 +30,7 @@ use crate::domain::session::{Decision, Session};
 
 pub use billing::BillingStore;
 pub use blocks::BlockStore;
-pub use exchanges::ExchangeStore;
+pub use exchanges::{ExchangeStore, SentCommand};
 pub use ledger::LedgerStore;
 pub use nodes::NodeRun;
 pub use records::RecordStore;
@@ -110,6 +110,8 @@ pub struct NewCard {
     pub id_tag: IdTag,
     /// Its code's hash.
     pub code_hash: String,
+    /// The request that is done with it, where that is to be done once.
+    pub once: Option<Once>,
 }
 
 /// A card with what its activation needs.
@@ -119,6 +121,19 @@ pub struct KeptCard {
     pub file: CardFile,
     /// Its code's hash.
     pub code_hash: String,
+}
+
+/// A request that is to be done once, whatever becomes of its answer: kept in the transaction of its change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The key that its caller gave it.
+    pub key: String,
+    /// The request: method and path.
+    pub request: String,
+    /// The hash of its body.
+    pub body_sha256: String,
+    /// When it came.
+    pub at: DateTime<Utc>,
 }
 
 /// An event to be appended, and to what.
@@ -168,6 +183,8 @@ pub struct Change<'a> {
     pub recheck: Option<(&'a MemberId, BillingMonth)>,
     /// Cards that stations may have to learn of, each with the instant at which that is to be looked at.
     pub looks: &'a [(CardNumber, DateTime<Utc>)],
+    /// The request that is done with it, where that is to be done once.
+    pub once: Option<&'a Once>,
 }
 
 /// An event of a history as it is kept.
@@ -189,7 +206,7 @@ pub struct KeptEvent {
 #[async_trait]
 pub trait MemberStore: Send + Sync {
     /// Begins a membership with its first event.
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId>;
+    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId>;
     /// A member with all cards.
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>>;
     /// Members in order of their number.
@@ -255,6 +272,19 @@ pub struct JournalEntry {
     pub connected_since: DateTime<Utc>,
 }
 
+/// A person's decision about a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'a> {
+    /// What.
+    pub decision: Decision,
+    /// Why, in the person's words.
+    pub note: &'a str,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The request that is done with it, where that is to be done once.
+    pub once: Option<&'a Once>,
+}
+
 /// Sessions, for reading and deciding. Only the ledger writes them.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
@@ -281,7 +311,7 @@ pub trait SessionStore: Send + Sync {
     /// The whole journal after an entry, in order.
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// Keeps a person's decision. The session's month is rated again where it was closed.
-    async fn decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()>;
+    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()>;
 }
 
 /// A command as it is kept.
@@ -299,6 +329,8 @@ pub struct KeptCommand {
     pub payload: String,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
+    /// The request that is done with it, where that is to be done once. It is not read back.
+    pub once: Option<Once>,
 }
 
 /// An API answer kept for repeats of its request.
@@ -332,6 +364,10 @@ pub trait OperationStore: Send + Sync {
     async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()>;
     /// The answer kept for an idempotency key.
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>>;
+    /// The hash of the body, and what was made or changed, of a request that was done under an idempotency key.
+    async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>>;
+    /// A command by its number.
+    async fn command(&self, number: i64) -> Stored<Option<SentCommand>>;
     /// Keeps an answer, and forgets those older than `forget_before`.
     async fn keep_answer(
         &self,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{KeptEvent, Page, Stored};
+use super::{KeptEvent, Once, Page, Stored};
 use crate::domain::card::Dated;
 use crate::domain::month::BillingMonth;
 use crate::domain::programme::ProgrammeEvent;
@@ -39,7 +39,13 @@ pub trait RecordStore: Send + Sync {
     /// The same, as they are kept.
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>>;
     /// Appends an event; its number. `recheck`: the month from which it may alter what was billed.
-    async fn append_programme_event(&self, event: &ProgrammeEvent, at: DateTime<Utc>, recheck: Option<BillingMonth>) -> Stored<i64>;
+    async fn append_programme_event(
+        &self,
+        event: &ProgrammeEvent,
+        at: DateTime<Utc>,
+        recheck: Option<BillingMonth>,
+        once: Option<&Once>,
+    ) -> Stored<i64>;
     /// Keeps an audit entry; its number.
     async fn save_audit(&self, entry: &AuditEntry) -> Stored<i64>;
     /// Keeps what became of it.

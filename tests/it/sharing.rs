@@ -164,21 +164,24 @@ async fn a_members_change_names_all_of_its_cards() {
     let database = Database::new().await;
     let Some([one, _]) = shared(&database).await else { return };
     let store = database.store().await;
-    let member = store.add_member(&admission("Aoki"), now()).await.unwrap();
+    let member = store.add_member(&admission("Aoki"), now(), None).await.unwrap();
     let role = juden::domain::card::Role::Primary;
     let mut cards = Vec::new();
     for tag in ["T1", "T2"] {
         let card = store.add_card(&new_card(tag), now()).await.unwrap();
         let owner = store.member(&member).await.unwrap().unwrap();
         let events = [Append::Card(card.clone(), CardEvent::Activated { member: member.clone(), role, replaces: None })];
-        let change = Change { events: &events, at: now(), seen: &Seen::of(&[], Some(&owner)), recheck: None, looks: &[] };
+        let change = Change { events: &events, at: now(), seen: &Seen::of(&[], Some(&owner)), recheck: None, looks: &[], once: None };
         store.append(&change).await.unwrap();
         cards.push(card);
     }
     let before = one.last_change().await.unwrap();
     let file = store.card(&cards[0]).await.unwrap().unwrap().file;
     let events = [Append::Card(cards[0].clone(), CardEvent::Deactivated)];
-    store.append(&Change { events: &events, at: now(), seen: &Seen::of(&[&file], None), recheck: None, looks: &[] }).await.unwrap();
+    store
+        .append(&Change { events: &events, at: now(), seen: &Seen::of(&[&file], None), recheck: None, looks: &[], once: None })
+        .await
+        .unwrap();
     let me = node("a", true);
     one.join(&me, 5_000).await.unwrap();
     let heard = one.pulse(&me, before, before, now(), 60_000).await.unwrap().changes;

@@ -38,7 +38,7 @@ pub fn admission(name: &str) -> MemberEvent {
 }
 
 pub fn new_card(tag: &str) -> NewCard {
-    NewCard { number: None, id_tag: IdTag::new(tag), code_hash: "x".into() }
+    NewCard { number: None, id_tag: IdTag::new(tag), code_hash: "x".into(), once: None }
 }
 
 pub fn station_id(text: &str) -> StationId {
@@ -124,7 +124,7 @@ async fn numbers_have_no_gaps_and_names_are_taken_once() {
     for n in 0..20 {
         let store = store.clone();
         adding.spawn(async move {
-            let member = store.add_member(&admission(&format!("Member {n}")), now()).await.unwrap();
+            let member = store.add_member(&admission(&format!("Member {n}")), now(), None).await.unwrap();
             (member, store.add_card(&new_card(&format!("tag{n}")), now()).await.unwrap())
         });
     }
@@ -151,14 +151,14 @@ async fn numbers_have_no_gaps_and_names_are_taken_once() {
 async fn of_changes_that_rest_on_the_same_state_one_is_made() {
     let database = Database::new().await;
     let (one, other) = (database.store().await, database.store().await);
-    let member = one.add_member(&admission("Aoki"), now()).await.unwrap();
+    let member = one.add_member(&admission("Aoki"), now(), None).await.unwrap();
     let card = one.add_card(&new_card("tag"), now()).await.unwrap();
     let file = one.card(&card).await.unwrap().unwrap().file;
     let owner = one.member(&member).await.unwrap().unwrap();
     let seen = Seen::of(&[&file], Some(&owner));
     let role = juden::domain::card::Role::Primary;
     let events = [Append::Card(card.clone(), CardEvent::Activated { member: member.clone(), role, replaces: None })];
-    let change = Change { events: &events, at: now(), seen: &seen, recheck: None, looks: &[(card.clone(), now())] };
+    let change = Change { events: &events, at: now(), seen: &seen, recheck: None, looks: &[(card.clone(), now())], once: None };
     let (first, second) = tokio::join!(one.append(&change), other.append(&change));
     let (done, refused) = if first.is_ok() { (first, second) } else { (second, first) };
     assert!(done.is_ok());
@@ -217,7 +217,7 @@ async fn notes_of_one_batch_leave_the_last_word() {
 async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
     let database = Database::new().await;
     let (one, other) = (database.store().await, database.store().await);
-    let member = one.add_member(&admission("Aoki"), now()).await.unwrap();
+    let member = one.add_member(&admission("Aoki"), now(), None).await.unwrap();
     let month = BillingMonth::of(now());
     let writing = {
         let member = member.clone();

@@ -15,7 +15,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event};
-use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
+use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
@@ -67,8 +67,8 @@ const FREE_NUMBER: &str = "
 
 #[async_trait]
 impl MemberStore for PostgresStore {
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
-        retried!(self.try_add_member(event, at))
+    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
+        retried!(self.try_add_member(event, at, once))
     }
 
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>> {
@@ -163,7 +163,7 @@ impl MemberStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
+    async fn try_add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
@@ -175,6 +175,7 @@ impl PostgresStore {
             .await?;
         add_events(&mut write, &[Append::Member(id.clone(), event.clone())], at).await?;
         months::recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
+        super::once::keep(&mut write, once, id.as_str()).await?;
         write.commit().await?;
         Ok(id)
     }
@@ -206,6 +207,7 @@ impl PostgresStore {
         }
         inserted?;
         nodes::tag_changed(&mut write, &card.id_tag, at).await?;
+        super::once::keep(&mut write, card.once.as_ref(), &number).await?;
         write.commit().await?;
         super::rows::card_number(&number)
     }
@@ -224,6 +226,7 @@ impl PostgresStore {
         let cards = change.seen.cards.iter().chain(change.events.iter().filter_map(|event| keys(event).1));
         let members = change.seen.member.iter().chain(change.events.iter().filter_map(|event| keys(event).0));
         nodes::cards_changed(&mut write, cards, members, change.at).await?;
+        super::once::keep(&mut write, change.once, "").await?;
         write.commit().await?;
         Ok(())
     }

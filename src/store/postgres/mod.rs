@@ -15,6 +15,7 @@ mod locks;
 mod members;
 mod months;
 mod nodes;
+mod once;
 mod operations;
 mod records;
 mod reports;

@@ -10,10 +10,23 @@ use sqlx::{Postgres, Row};
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::domain::month::BillingMonth;
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, StoreError, Stored, Turn};
+use crate::store::exchanges::COMMANDS_KEPT;
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
 /// A server that answers later is taken for one that does not.
 const PING_WITHIN: Duration = Duration::from_secs(5);
+
+/// Commands of a station beyond those that are looked through are forgotten, now and then.
+const FORGET_COMMANDS: &str = "
+    DELETE FROM commands WHERE station_id = $1 AND command_no <= (
+        SELECT command_no FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT 1 OFFSET $2)";
+const FORGET_COMMANDS_EVERY: i64 = 16;
+
+/// Answers and changes that are too old for repeats. What another node removes is passed over.
+const FORGET_ANSWERS: &str = "
+    DELETE FROM idempotency_keys WHERE (key, request) IN (SELECT key, request FROM idempotency_keys WHERE at < $1 FOR UPDATE SKIP LOCKED)";
+const FORGET_CHANGES: &str = "
+    DELETE FROM idempotent_changes WHERE (key, request) IN (SELECT key, request FROM idempotent_changes WHERE at < $1 FOR UPDATE SKIP LOCKED)";
 
 #[async_trait]
 impl OperationStore for PostgresStore {
@@ -41,7 +54,8 @@ impl OperationStore for PostgresStore {
     }
 
     async fn save_command(&self, command: &KeptCommand) -> Stored<i64> {
-        Ok(sqlx::query_scalar(
+        let mut write = self.begin().await?;
+        let number: i64 = sqlx::query_scalar(
             "INSERT INTO commands (station_id, sent_by, message_id, action, payload, sent_at) VALUES ($1, $2, $3, $4, $5, $6)
              RETURNING command_no",
         )
@@ -51,8 +65,14 @@ impl OperationStore for PostgresStore {
         .bind(text(&command.action))
         .bind(text(&command.payload))
         .bind(ms(command.sent_at))
-        .fetch_one(&self.api)
-        .await?)
+        .fetch_one(&mut *write)
+        .await?;
+        super::once::keep(&mut write, command.once.as_ref(), &number.to_string()).await?;
+        if number % FORGET_COMMANDS_EVERY == 0 {
+            sqlx::query(FORGET_COMMANDS).bind(command.station_id.as_str()).bind(COMMANDS_KEPT).execute(&mut *write).await?;
+        }
+        write.commit().await?;
+        Ok(number)
     }
 
     async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()> {
@@ -64,6 +84,14 @@ impl OperationStore for PostgresStore {
             .execute(&self.api)
             .await?;
         Ok(())
+    }
+
+    async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
+        self.done(key, request).await
+    }
+
+    async fn command(&self, number: i64) -> Stored<Option<SentCommand>> {
+        self.command_by_number(number).await
     }
 
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>> {
@@ -160,10 +188,9 @@ impl PostgresStore {
         forget_before: DateTime<Utc>,
     ) -> Stored<()> {
         let mut write = self.begin().await?;
-        sqlx::query("DELETE FROM idempotency_keys WHERE (key, request) IN (SELECT key, request FROM idempotency_keys WHERE at < $1 FOR UPDATE SKIP LOCKED)")
-            .bind(ms(forget_before))
-            .execute(&mut *write)
-            .await?;
+        for table in [FORGET_ANSWERS, FORGET_CHANGES] {
+            sqlx::query(table).bind(ms(forget_before)).execute(&mut *write).await?;
+        }
         sqlx::query(
             "INSERT INTO idempotency_keys (key, request, body_sha256, status, content_type, answer, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (key, request) DO NOTHING",

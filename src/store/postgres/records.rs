@@ -13,7 +13,7 @@ use crate::domain::month::BillingMonth;
 use crate::domain::programme::ProgrammeEvent;
 use crate::store::documents::programme::{programme_event, read_programme_event};
 use crate::store::records::{AuditEntry, RecordStore};
-use crate::store::{KeptEvent, Page, Stored};
+use crate::store::{KeptEvent, Once, Page, Stored};
 
 const PROGRAMME_EVENTS: &str = "SELECT seq, at, NULL::text AS card_number, kind, detail FROM programme_events ORDER BY seq";
 
@@ -37,8 +37,14 @@ impl RecordStore for PostgresStore {
         sqlx::query(PROGRAMME_EVENTS).fetch_all(&self.api).await?.iter().map(kept_event).collect()
     }
 
-    async fn append_programme_event(&self, event: &ProgrammeEvent, at: DateTime<Utc>, recheck: Option<BillingMonth>) -> Stored<i64> {
-        retried!(self.try_append_programme_event(event, at, recheck))
+    async fn append_programme_event(
+        &self,
+        event: &ProgrammeEvent,
+        at: DateTime<Utc>,
+        recheck: Option<BillingMonth>,
+        once: Option<&Once>,
+    ) -> Stored<i64> {
+        retried!(self.try_append_programme_event(event, at, recheck, once))
     }
 
     async fn save_audit(&self, entry: &AuditEntry) -> Stored<i64> {
@@ -76,11 +82,17 @@ impl RecordStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_append_programme_event(&self, event: &ProgrammeEvent, at: DateTime<Utc>, recheck: Option<BillingMonth>) -> Stored<i64> {
+    async fn try_append_programme_event(
+        &self,
+        event: &ProgrammeEvent,
+        at: DateTime<Utc>,
+        recheck: Option<BillingMonth>,
+        once: Option<&Once>,
+    ) -> Stored<i64> {
         let (kind, detail) = programme_event(event);
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let seq = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES ($1, $2, $3) RETURNING seq")
+        let seq: i64 = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES ($1, $2, $3) RETURNING seq")
             .bind(ms(at))
             .bind(kind)
             .bind(text(&detail))
@@ -90,6 +102,7 @@ impl PostgresStore {
             super::months::recheck(&mut write, None, month).await?;
         }
         nodes::programme_changed(&mut write, at).await?;
+        super::once::keep(&mut write, once, &i64::to_string(&seq)).await?;
         write.commit().await?;
         Ok(seq)
     }

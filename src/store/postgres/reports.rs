@@ -161,6 +161,14 @@ impl ExchangeStore for PostgresStore {
     }
 }
 
+impl PostgresStore {
+    /// A command by its number.
+    pub(super) async fn command_by_number(&self, number: i64) -> Stored<Option<SentCommand>> {
+        let find = sqlx::query("SELECT * FROM commands WHERE command_no = $1").bind(number);
+        find.fetch_optional(&self.api).await?.as_ref().map(sent).transpose()
+    }
+}
+
 fn sent(row: &PgRow) -> Stored<SentCommand> {
     let command = KeptCommand {
         station_id: station_id(row)?,
@@ -169,6 +177,7 @@ fn sent(row: &PgRow) -> Stored<SentCommand> {
         action: row.try_get("action")?,
         payload: row.try_get("payload")?,
         sent_at: row.try_get("sent_at")?,
+        once: None,
     };
     let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
     Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional(row, "answered_at")? })

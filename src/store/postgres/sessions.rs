@@ -9,8 +9,8 @@ use super::rows::{SESSION, member_id, ms, optional, session, text};
 use super::{PostgresStore, locks, retried};
 use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
-use crate::domain::session::{Decision, Session};
-use crate::store::{JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
+use crate::domain::session::Session;
+use crate::store::{Decided, JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
 
 const ENTRY: &str = "seq, station_id, action, message_id, payload, answer, effect, received_at, connected_since";
 
@@ -136,28 +136,29 @@ impl SessionStore for PostgresStore {
         sqlx::query(AssertSqlSafe(find)).bind(after).bind(limit).fetch_all(&self.api).await?.iter().map(entry).collect()
     }
 
-    async fn decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()> {
-        retried!(self.try_decide(id, decision, note, at))
+    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
+        retried!(self.try_decide(id, decided))
     }
 }
 
 impl PostgresStore {
-    async fn try_decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()> {
+    async fn try_decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
         let mut write = self.begin().await?;
         locks::share_closing(&mut write).await?;
         let row = sqlx::query(
             "UPDATE sessions SET decision = $2, decision_note = $3, decided_at = $4 WHERE session_id = $1 RETURNING member_id, usage_month",
         )
         .bind(id.0)
-        .bind(decision.name())
-        .bind(text(note))
-        .bind(ms(at))
+        .bind(decided.decision.name())
+        .bind(text(decided.note))
+        .bind(ms(decided.at))
         .fetch_one(&mut *write)
         .await?;
         if let Some(member) = optional::<&str>(&row, "member_id")? {
             let month = BillingMonth::parse(row.try_get("usage_month")?).ok_or(StoreError::Unreadable("usage month"))?;
             super::months::recheck(&mut write, Some(&member_id(member)?), month).await?;
         }
+        super::once::keep(&mut write, decided.once, "").await?;
         write.commit().await?;
         Ok(())
     }

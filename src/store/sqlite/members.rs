@@ -16,7 +16,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event, read_card_event, read_member_event};
-use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Page, Seen, StoreError, Stored};
+use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
 const LAST_SEQ: &str = "
@@ -44,7 +44,7 @@ const FREE_NUMBER: &str = "
 
 #[async_trait]
 impl MemberStore for SqliteStore {
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>) -> Stored<MemberId> {
+    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
         let id = MemberId::parse(&format!("M-{number:06}")).map_err(|_| StoreError::Unreadable("member id"))?;
@@ -55,6 +55,7 @@ impl MemberStore for SqliteStore {
             .await?;
         add_event(&mut write, &Append::Member(id.clone(), event.clone()), at).await?;
         super::months::recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
+        super::once::keep(&mut write, once, id.as_str()).await?;
         write.commit().await?;
         Ok(id)
     }
@@ -95,6 +96,7 @@ impl MemberStore for SqliteStore {
             return Err(StoreError::Conflict(what));
         }
         inserted?;
+        super::once::keep(&mut write, card.once.as_ref(), &number).await?;
         write.commit().await?;
         CardNumber::parse(&number).map_err(|_| StoreError::Unreadable("card number"))
     }
@@ -132,6 +134,7 @@ impl MemberStore for SqliteStore {
             super::months::recheck(&mut write, Some(member), month).await?;
         }
         super::blocks::add_looks(&mut write, change.looks).await?;
+        super::once::keep(&mut write, change.once, "").await?;
         write.commit().await?;
         Ok(())
     }

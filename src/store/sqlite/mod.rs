@@ -7,6 +7,7 @@ mod claim;
 mod ledger;
 mod members;
 mod months;
+mod once;
 mod operations;
 mod records;
 mod reports;

@@ -8,7 +8,8 @@ use sqlx::Row;
 
 use super::SqliteStore;
 use crate::domain::month::{BillingMonth, japan_midnight};
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, StoreError, Stored, Turn};
+use crate::store::exchanges::COMMANDS_KEPT;
+use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
 /// What a mark may take before the store counts as not writable.
 const MARK_WITHIN: Duration = Duration::from_secs(5);
@@ -22,6 +23,12 @@ const FORGET_READINGS: &str = "
     DELETE FROM readings WHERE (session_id, station_id, connector_id, sampled_at, measurand, phase, location, context) IN
         (SELECT session_id, station_id, connector_id, sampled_at, measurand, phase, location, context FROM readings
          WHERE sampled_at < ?1 LIMIT ?2)";
+
+/// Commands of a station beyond those that are looked through are forgotten, now and then.
+const FORGET_COMMANDS: &str = "
+    DELETE FROM commands WHERE station_id = ?1 AND command_no <= (
+        SELECT command_no FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT 1 OFFSET ?2)";
+const FORGET_COMMANDS_EVERY: i64 = 16;
 
 #[async_trait]
 impl OperationStore for SqliteStore {
@@ -49,7 +56,8 @@ impl OperationStore for SqliteStore {
     }
 
     async fn save_command(&self, command: &KeptCommand) -> Stored<i64> {
-        Ok(sqlx::query_scalar(
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let number: i64 = sqlx::query_scalar(
             "INSERT INTO commands (station_id, sent_by, message_id, action, payload, sent_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING command_no",
         )
         .bind(command.station_id.as_str())
@@ -58,8 +66,14 @@ impl OperationStore for SqliteStore {
         .bind(&command.action)
         .bind(&command.payload)
         .bind(command.sent_at.timestamp_millis())
-        .fetch_one(&self.write)
-        .await?)
+        .fetch_one(&mut *write)
+        .await?;
+        super::once::keep(&mut write, command.once.as_ref(), &number.to_string()).await?;
+        if number % FORGET_COMMANDS_EVERY == 0 {
+            sqlx::query(FORGET_COMMANDS).bind(command.station_id.as_str()).bind(COMMANDS_KEPT).execute(&mut *write).await?;
+        }
+        write.commit().await?;
+        Ok(number)
     }
 
     async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()> {
@@ -71,6 +85,14 @@ impl OperationStore for SqliteStore {
             .execute(&self.write)
             .await?;
         Ok(())
+    }
+
+    async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
+        self.done(key, request).await
+    }
+
+    async fn command(&self, number: i64) -> Stored<Option<SentCommand>> {
+        self.command_by_number(number).await
     }
 
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>> {
@@ -99,7 +121,9 @@ impl OperationStore for SqliteStore {
         forget_before: DateTime<Utc>,
     ) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("DELETE FROM idempotency_keys WHERE at < ?1").bind(forget_before.timestamp_millis()).execute(&mut *write).await?;
+        for table in ["DELETE FROM idempotency_keys WHERE at < ?1", "DELETE FROM idempotent_changes WHERE at < ?1"] {
+            sqlx::query(table).bind(forget_before.timestamp_millis()).execute(&mut *write).await?;
+        }
         sqlx::query(
             "INSERT INTO idempotency_keys (key, request, body_sha256, status, content_type, answer, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (key, request) DO NOTHING",

@@ -13,7 +13,7 @@ use crate::domain::month::BillingMonth;
 use crate::domain::programme::ProgrammeEvent;
 use crate::store::documents::programme::{programme_event, read_programme_event};
 use crate::store::records::{AuditEntry, RecordStore};
-use crate::store::{KeptEvent, Page, Stored};
+use crate::store::{KeptEvent, Once, Page, Stored};
 
 const PROGRAMME_EVENTS: &str = "SELECT seq, at, NULL AS card_number, kind, detail FROM programme_events ORDER BY seq";
 
@@ -35,10 +35,16 @@ impl RecordStore for SqliteStore {
         sqlx::query(PROGRAMME_EVENTS).fetch_all(&self.read).await?.iter().map(kept_event).collect()
     }
 
-    async fn append_programme_event(&self, event: &ProgrammeEvent, at: DateTime<Utc>, recheck: Option<BillingMonth>) -> Stored<i64> {
+    async fn append_programme_event(
+        &self,
+        event: &ProgrammeEvent,
+        at: DateTime<Utc>,
+        recheck: Option<BillingMonth>,
+        once: Option<&Once>,
+    ) -> Stored<i64> {
         let (kind, detail) = programme_event(event);
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let seq = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES (?1, ?2, ?3) RETURNING seq")
+        let seq: i64 = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES (?1, ?2, ?3) RETURNING seq")
             .bind(at.timestamp_millis())
             .bind(kind)
             .bind(detail)
@@ -47,6 +53,7 @@ impl RecordStore for SqliteStore {
         if let Some(month) = recheck {
             super::months::recheck(&mut write, None, month).await?;
         }
+        super::once::keep(&mut write, once, &i64::to_string(&seq)).await?;
         write.commit().await?;
         Ok(seq)
     }

@@ -129,6 +129,14 @@ impl ExchangeStore for SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// A command by its number.
+    pub(super) async fn command_by_number(&self, number: i64) -> Stored<Option<SentCommand>> {
+        let find = sqlx::query("SELECT * FROM commands WHERE command_no = ?1").bind(number);
+        find.fetch_optional(&self.read).await?.as_ref().map(sent).transpose()
+    }
+}
+
 fn sent(row: &SqliteRow) -> Stored<SentCommand> {
     let command = KeptCommand {
         station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
@@ -137,6 +145,7 @@ fn sent(row: &SqliteRow) -> Stored<SentCommand> {
         action: row.try_get("action")?,
         payload: row.try_get("payload")?,
         sent_at: instant(row.try_get("sent_at")?),
+        once: None,
     };
     let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
     Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional_instant(row, "answered_at")? })

@@ -9,8 +9,8 @@ use super::SqliteStore;
 use super::rows::{instant, optional, session};
 use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
-use crate::domain::session::{Decision, Session};
-use crate::store::{JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
+use crate::domain::session::Session;
+use crate::store::{Decided, JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
 
 /// The list's statement: it names only the columns that are asked for, so that their indexes serve.
 fn list(filter: &SessionFilter) -> String {
@@ -140,15 +140,15 @@ impl SessionStore for SqliteStore {
         rows.iter().map(entry).collect()
     }
 
-    async fn decide(&self, id: SessionId, decision: Decision, note: &str, at: DateTime<Utc>) -> Stored<()> {
+    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let row = sqlx::query(
             "UPDATE sessions SET decision = ?2, decision_note = ?3, decided_at = ?4 WHERE session_id = ?1 RETURNING member_id, usage_month",
         )
         .bind(id.0)
-        .bind(decision.name())
-        .bind(note)
-        .bind(at.timestamp_millis())
+        .bind(decided.decision.name())
+        .bind(decided.note)
+        .bind(decided.at.timestamp_millis())
         .fetch_one(&mut *write)
         .await?;
         if let Some(member) = optional::<String>(&row, "member_id")? {
@@ -156,6 +156,7 @@ impl SessionStore for SqliteStore {
             let month = BillingMonth::parse(row.try_get("usage_month")?).ok_or(StoreError::Unreadable("usage month"))?;
             super::months::recheck(&mut write, Some(&member), month).await?;
         }
+        super::once::keep(&mut write, decided.once, "").await?;
         write.commit().await?;
         Ok(())
     }
