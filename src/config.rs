@@ -31,12 +31,16 @@ pub struct Key {
 /// Settings that may hold a password.
 const URLS: [&str; 2] = ["database-url", "redis-url"];
 
+/// Settings that are secrets, and those that name a file with each.
+const SECRETS: [(&str, &str); 3] =
+    [("database-url", "database-url-file"), ("redis-url", "redis-url-file"), ("admin-key", "admin-key-file")];
+
 const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
     Key { name, default, help }
 }
 
 /// Every setting.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [Key; 49] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
@@ -57,11 +61,14 @@ pub const KEYS: [Key; 46] = [
         "host names of this server beside addresses and names without dots, separated by commas: /metrics answers to them",
     ),
     key("database-url", "sqlite://juden-data/juden.db", "the store: sqlite://PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"),
+    key("database-url-file", "", "file that holds database-url, in its place: a secret of a container"),
     key("redis-url", "", "Redis, for nodes that share a postgres:// store; empty: this node is alone"),
+    key("redis-url-file", "", "file that holds redis-url, in its place"),
     key("redis-ca", "", "file of certificates (PEM) that sign Redis's; empty: the system's"),
     key("no-migrate", "false", "leave the schema as it is"),
     key("node-id", "", "this node's name; empty: host name and a random part"),
     key("admin-key", "", "the operator's API key; empty: made on first start and printed once"),
+    key("admin-key-file", "", "file that holds admin-key, in its place"),
     key("tariffs", "", "folder of tariff files; empty: the built-in ZESP3 tariffs"),
     key("simulated-clock", "", "RFC 3339 instant at which the server's clock starts; empty: the system's clock"),
     key("month-close-day", "5", "day of the next month on which a month is closed, 1 to 28, or manual"),
@@ -178,7 +185,26 @@ impl Texts {
                 .unwrap_or_else(|| key.default.to_owned());
             texts.values.insert(key.name, value);
         }
+        SECRETS.iter().for_each(|secret| texts.read_secret(secret));
         texts
+    }
+
+    /// Reads a setting out of the file that is named for it. Both at once would leave open which of them counts.
+    fn read_secret(&mut self, (name, of_file): &(&'static str, &'static str)) {
+        let file = self.text(of_file).to_owned();
+        if file.is_empty() {
+            return;
+        }
+        let default = KEYS.iter().find(|key| key.name == *name).map_or("", |key| key.default);
+        if self.text(name) != default {
+            self.faults.push(format!("{name}, {of_file}: both are set: leave one out"));
+            return;
+        }
+        match std::fs::read_to_string(&file) {
+            Ok(text) if !text.trim().is_empty() => _ = self.values.insert(name, text.trim().to_owned()),
+            Ok(_) => self.faults.push(format!("{of_file}: {file} is empty: it must hold {name}")),
+            Err(cause) => self.faults.push(format!("{of_file}: {file} cannot be read: {cause}")),
+        }
     }
 
     fn read_file(&mut self, file: &Path) -> BTreeMap<String, String> {
@@ -473,6 +499,23 @@ mod tests {
         let faults = gathered(&wrong, &[], None).into_config().unwrap_err();
         assert_eq!(faults.len(), wrong.len(), "{faults:?}");
         assert!(faults.iter().any(|fault| fault == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));
+    }
+
+    #[test]
+    fn a_secret_is_read_out_of_the_file_that_is_named_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        std::fs::write(&file, "a-key-out-of-a-file\n").unwrap();
+        let named = file.display().to_string();
+        let config = gathered(&[("admin-key-file", &named)], &[], None).into_config().unwrap();
+        assert_eq!(config.admin_key.as_deref(), Some("a-key-out-of-a-file"));
+        let printed = gathered(&[("admin-key-file", &named)], &[], None).printed();
+        assert!(printed.iter().all(|(_, value)| !value.contains("a-key-out")), "{printed:?}");
+        let both = gathered(&[("admin-key-file", &named), ("admin-key", "another")], &[], None).into_config().unwrap_err();
+        assert_eq!(both, ["admin-key, admin-key-file: both are set: leave one out"]);
+        std::fs::write(&file, " \n").unwrap();
+        assert!(gathered(&[("admin-key-file", &named)], &[], None).into_config().is_err(), "an empty file");
+        assert!(gathered(&[("redis-url-file", "/no/such/file")], &[], None).into_config().is_err());
     }
 
     #[test]

@@ -10,24 +10,36 @@ use crate::domain::authorization::CardFile;
 use crate::domain::card::Role;
 use crate::domain::ids::{CardNumber, MemberId};
 use crate::domain::refusal::Reason;
-use crate::store::Append;
+use crate::store::{Append, Turn};
 
-/// The turn of whoever tries a code, among all nodes.
+/// The turns of whoever tries a code of a card, or for a member, among all nodes: no code is tried before the last failure
+/// of either was counted, and nobody waits for strangers.
 const ACTIVATING: &str = "activating";
+
+/// What a code that was tried is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// The card's.
+    Right,
+    /// Another.
+    Wrong,
+    /// Of a card that is somebody's: no code activates it.
+    OfBoundCard,
+}
 
 impl App {
     /// Activates a card for a member (rule R3.1b).
     pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
-        let _alone = self.activating.lock().await;
-        let _turn = self.store.turn(ACTIVATING).await?;
-        let code_matches = self.try_code(member, number, code).await?;
+        let _alone = self.activating.of(member.as_str()).await;
+        let _turns = self.activation_turns(member, number).await?;
+        let tried = self.try_code(member, number, code).await?;
         let numbers = [number];
         let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
             let (Some(file), Some(member)) = (files.first(), member) else { return Ok(Vec::new()) };
-            let event = activate(member, &file.card, role, code_matches, sight.at, sight.programme)?;
+            let event = activate(member, &file.card, role, tried == Tried::Right, sight.at, sight.programme)?;
             Ok(vec![Append::Card(number.clone(), event)])
         });
-        self.count_wrong_code(done.await.map(|(at, _)| at), member, number).await?;
+        self.count_wrong_code(done.await.map(|(at, _)| at), member, number, tried).await?;
         self.card(number).await
     }
 
@@ -36,26 +48,32 @@ impl App {
         if old == new {
             return Err(AppError::invalid("new_card_number", "another card than the one it replaces"));
         }
-        let _alone = self.activating.lock().await;
-        let _turn = self.store.turn(ACTIVATING).await?;
-        let code_matches = self.try_code(member, new, code).await?;
+        let _alone = self.activating.of(member.as_str()).await;
+        let _turns = self.activation_turns(member, new).await?;
+        let tried = self.try_code(member, new, code).await?;
         let numbers = [old, new];
         let done = self.change_cards(&numbers, Some(member), None, |files, member, sight| {
             let ([old_file, new_file], Some(member)) = (files, member) else { return Ok(Vec::new()) };
             if old_file.card.holder().is_some_and(|holder| holder.member != member.id) {
                 return Err(AppError::not_found("card of this member", old));
             }
-            let done = replace(member, &old_file.card, &new_file.card, code_matches, sight.at, sight.programme)?;
+            let done = replace(member, &old_file.card, &new_file.card, tried == Tried::Right, sight.at, sight.programme)?;
             let mut events = vec![Append::Card(old.clone(), done.old)];
             events.extend(done.new.into_iter().map(|event| Append::Card(new.clone(), event)));
             Ok(events)
         });
-        self.count_wrong_code(done.await.map(|(at, _)| at), member, new).await?;
+        self.count_wrong_code(done.await.map(|(at, _)| at), member, new, tried).await?;
         self.card(new).await
     }
 
+    /// The turns of a card and a member, in an order that all keep: two cannot wait for each other.
+    async fn activation_turns(&self, member: &MemberId, number: &CardNumber) -> Done<[Turn; 2]> {
+        let of_card = self.store.turn(&format!("{ACTIVATING} card {number}")).await?;
+        Ok([of_card, self.store.turn(&format!("{ACTIVATING} member {member}")).await?])
+    }
+
     /// Whether a code is a card's, where trying is not locked.
-    async fn try_code(&self, member: &MemberId, number: &CardNumber, code: &str) -> Done<bool> {
+    async fn try_code(&self, member: &MemberId, number: &CardNumber, code: &str) -> Done<Tried> {
         let member = self.member(member).await?;
         let now = self.now();
         let (of_card, of_member) =
@@ -72,11 +90,17 @@ impl App {
             self.store.note_activation_failure(number, &member.id, now).await?;
             return Err(AppError::not_found("card", number));
         };
-        self.passwords.matches(SlowQueue::Operators, &kept.code_hash, code.as_bytes()).await
+        // A card that is somebody's cannot be activated whatever code is told: that is said without counting, or a stranger who
+        // reads its number could lock it.
+        if kept.file.card.holder().is_some() {
+            return Ok(Tried::OfBoundCard);
+        }
+        let matches = self.passwords.matches(SlowQueue::Operators, &kept.code_hash, code.as_bytes()).await?;
+        Ok(if matches { Tried::Right } else { Tried::Wrong })
     }
 
-    async fn count_wrong_code(&self, done: Done<DateTime<Utc>>, member: &MemberId, number: &CardNumber) -> Done<()> {
-        if let Err(AppError::Refused(Reason::BadCode)) = &done {
+    async fn count_wrong_code(&self, done: Done<DateTime<Utc>>, member: &MemberId, number: &CardNumber, tried: Tried) -> Done<()> {
+        if let (Tried::Wrong, Err(AppError::Refused(Reason::BadCode))) = (tried, &done) {
             self.store.note_activation_failure(number, member, self.now()).await?;
         }
         done.map(|_| ())

@@ -35,7 +35,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    async fn of(&self, name: &str) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(super) async fn of(&self, name: &str) -> tokio::sync::MutexGuard<'_, ()> {
         let place = self.hashes.hash_one(name) % u64::try_from(PLACES).unwrap_or(1);
         self.places[usize::try_from(place).unwrap_or(0)].lock().await
     }

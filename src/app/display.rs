@@ -9,10 +9,12 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::events::Incoming;
-use super::{App, Done};
+use super::{App, AppError, Done};
 use crate::cluster::{CallOutcome, OutgoingCall};
+use crate::directory::UseFault;
 use crate::domain::display::{self, Display};
-use crate::domain::ids::{MemberId, SessionId, SessionRef, StationId};
+use crate::domain::ids::{IdTag, MemberId, SessionId, SessionRef, StationId};
+use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
 use crate::domain::session::Session;
 use crate::domain::station::ChargerClass;
@@ -35,25 +37,24 @@ pub fn remembered() -> Cache<(StationId, String), String> {
 
 impl App {
     /// What the driver of an accepted card is shown; `None`: nothing.
-    pub(super) async fn display_for_card(&self, incoming: &Incoming<'_>, tag: &TagAnswer) -> Option<DriverDisplay> {
+    pub(super) async fn display_for_card(&self, incoming: &Incoming<'_>, id_tag: &IdTag, tag: &TagAnswer) -> Option<DriverDisplay> {
         let member = tag.verdict.group.as_ref().filter(|_| tag.verdict.refusal.is_none())?;
         let classes = classes(incoming.station);
-        let shown = self.in_time(incoming.protocol, self.display(member, None, &classes)).await?;
+        let month = BillingMonth::of(self.now());
+        let shown =
+            self.in_time(incoming.protocol, async { self.display(self.member_of(id_tag, member).await?, month, None, classes).await });
+        let shown = shown.await?;
         Some(DriverDisplay { member: Some(member.clone()), cost: None, message: self.message(&shown) })
     }
 
     /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
-    pub(super) async fn display_for_session(&self, incoming: &Incoming<'_>, session: SessionId, message: bool) -> Option<DriverDisplay> {
+    pub(super) async fn display_for_session(&self, incoming: &Incoming<'_>, session: Session, message: bool) -> Option<DriverDisplay> {
         // A charger that told its settings and shows no costs is not told them with each reading.
         if !message && incoming.station.settings().is_some_and(|settings| !settings.shows_cost()) {
             return None;
         }
-        let shown = self.in_time(incoming.protocol, async {
-            let Some(session) = self.store.session(session).await? else { return Ok(None) };
-            Ok(self.display_of(&session).await?.map(|shown| (session.member, shown)))
-        });
-        let (member, shown) = shown.await??;
-        Some(DriverDisplay { member, cost: shown.cost, message: self.message(&shown).filter(|_| message) })
+        let shown = self.in_time(incoming.protocol, self.display_of(&session)).await??;
+        Some(DriverDisplay { member: session.member, cost: shown.cost, message: self.message(&shown).filter(|_| message) })
     }
 
     /// Whether drivers at stations of a version are shown anything.
@@ -81,15 +82,28 @@ impl App {
     /// What a session's driver is shown; `None`: it has no member, or no charger that is known.
     async fn display_of(&self, session: &Session) -> Done<Option<Display>> {
         let (Some(member), Some(site)) = (&session.member, &session.site) else { return Ok(None) };
-        self.display(member, Some((session.id, session.month())), &[site.charger_class]).await.map(Some)
+        let member = self.member_of(&session.id_tag, member).await?;
+        self.display(member, session.month(), Some(session.id), vec![site.charger_class]).await.map(Some)
     }
 
-    async fn display(&self, member: &MemberId, of: Option<(SessionId, BillingMonth)>, classes: &[ChargerClass]) -> Done<Display> {
-        let (now, programme) = (self.now(), self.programme());
-        let member = self.member(member).await?;
-        let month = of.map_or_else(|| BillingMonth::of(now), |(_, month)| month);
-        let sessions = self.sessions_for(&member, month).await?;
-        Ok(display::display(&member, &sessions, (month, of.map(|(session, _)| session)), classes, &programme, now)?)
+    /// A member by one of its cards, from memory where it is remembered.
+    async fn member_of(&self, id_tag: &IdTag, member: &MemberId) -> Done<Arc<Member>> {
+        let file = self.cards.find(id_tag).await?;
+        match file.as_ref().and_then(|file| file.member.as_ref()).filter(|known| known.id == *member) {
+            Some(known) => Ok(Arc::new(known.clone())),
+            None => Ok(Arc::new(self.member(member).await?)),
+        }
+    }
+
+    async fn display(&self, member: Arc<Member>, month: BillingMonth, of: Option<SessionId>, classes: Vec<ChargerClass>) -> Done<Display> {
+        let now = self.now();
+        let asked = self.uses.ask(member, month, move |of_month| of_month.now(of, &classes, now)).await;
+        let shown = asked.map_err(|fault| match fault {
+            UseFault::Store(cause) => cause.into(),
+            UseFault::Price(missing) => missing.into(),
+            UseFault::Busy => AppError::Busy("the member's sessions change faster than they are read"),
+        })?;
+        Ok(Display { cost: shown.cost, left: display::worded(&shown.pools) })
     }
 
     /// The text in the languages that are set, and the first of them.

@@ -69,7 +69,7 @@ impl App {
             StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
             StationEvent::Authorize(Shown { id_tag, .. }) => {
                 let tag = self.authorize(incoming.station, &id_tag).await?;
-                let display = self.display_for_card(&incoming, &tag).await;
+                let display = self.display_for_card(&incoming, &id_tag, &tag).await;
                 let answer = encode(&Answer::Authorize(tag));
                 return Ok(displayed(&incoming, answer, display));
             }
@@ -281,7 +281,7 @@ impl App {
         if let Some(shown) = self.displayed.get(&step) {
             return Ok(shown);
         }
-        let display = self.display_for_session(&incoming, session, with_message).await;
+        let display = self.display_for_session(&incoming, *session, with_message).await;
         let shown = displayed(&incoming, payload, display);
         self.displayed.insert(step, shown.clone());
         Ok(shown)

@@ -54,7 +54,7 @@ pub use error::{AppError, Done};
 use crate::authority::{Authority, VehiclePki};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory, StationDirectory};
+use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory, StationDirectory};
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
 use crate::domain::ids::{SessionRef, StationId};
@@ -136,6 +136,8 @@ pub struct App {
     pub passwords: passwords::Passwords,
     /// Handshakes that were refused.
     pub refusals: refusals::RefusalLog,
+    /// Members' use of a month, for what drivers are shown.
+    pub uses: MonthUses,
     /// Which stations may remember which cards.
     pub exposures: Exposures,
     /// How stations learn of blocked cards.
@@ -146,8 +148,8 @@ pub struct App {
     pub changing: changes::Turns,
     /// Months are closed one at a time.
     pub closing: tokio::sync::Mutex<()>,
-    /// Codes are tried one at a time, so that none is tried before the last failure was counted.
-    pub activating: tokio::sync::Mutex<()>,
+    /// Codes are tried one at a time for a member, so that none is tried before the last failure was counted.
+    pub activating: changes::Turns,
 }
 
 impl App {

@@ -207,6 +207,9 @@ impl App {
         let once = once::to_keep();
         let decided = Decided { decision, note, at: self.now(), once: once.as_ref() };
         self.store.decide(view.session.id, &decided).await?;
+        if let Some(member) = &view.session.member {
+            self.uses.forget(member, view.session.month());
+        }
         self.session_view(self.find_session(name).await?).await
     }
 }

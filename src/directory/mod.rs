@@ -6,6 +6,7 @@
 
 mod exposures;
 mod memories;
+mod month_uses;
 mod patience;
 mod trust;
 
@@ -30,6 +31,7 @@ use patience::Patience;
 
 pub use exposures::Exposures;
 pub use memories::{Memories, SETTLED_WITHIN};
+pub use month_uses::{MonthUses, UseFault};
 pub use trust::{Answering, Answers, Trust};
 
 /// Cards remembered at most, unknown ones included.

@@ -68,10 +68,14 @@ pub fn display(
         let price = &pool(session.charger_class?)?.price;
         Some(price.per_unit.times(session.split.charged).floor_to_whole())
     });
-    let pools: Vec<&PoolUse> = classes.iter().filter_map(|class| pool(*class)).collect();
-    let worded = |language: Language| pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>();
-    let left = Language::ALL.into_iter().map(|language| (language, worded(language).join(gap(language)))).collect();
-    Ok(Display { cost, left })
+    let pools: Vec<PoolUse> = classes.iter().filter_map(|class| pool(*class).cloned()).collect();
+    Ok(Display { cost, left: worded(&pools) })
+}
+
+/// What is left of pools, in words of every language.
+pub fn worded(pools: &[PoolUse]) -> Vec<(Language, String)> {
+    let of = |language: Language| pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>().join(gap(language));
+    Language::ALL.into_iter().map(|language| (language, of(language))).collect()
 }
 
 const fn gap(language: Language) -> &'static str {
@@ -82,7 +86,7 @@ const fn gap(language: Language) -> &'static str {
 }
 
 /// A running session as if it ended now.
-fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
+pub(super) fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
     let runs = session.stop.is_none() && session.start.at <= now && now - session.start.at <= TimeDelta::hours(LONG_SESSION_HOURS);
     if !runs {
         return session.clone();

@@ -6,7 +6,7 @@
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
 //! [`authorization`]), what was charged ([`session`], [`recording`], [`step`],
 //! [`assembling`], [`metering`], [`flag`]), what it costs
-//! ([`allowance`], [`rating`], [`bill`], [`billed`], [`invoice`]), what else a membership brings ([`benefits`])
+//! ([`allowance`], [`rating`], [`month_use`], [`bill`], [`billed`], [`invoice`]), what else a membership brings ([`benefits`])
 //! and who may be told ([`provision`]).
 
 /// Names of an enum's values, as the API and the store spell them.
@@ -53,6 +53,7 @@ pub mod invoice;
 pub mod member;
 pub mod metering;
 pub mod month;
+pub mod month_use;
 pub mod payment;
 pub mod plan;
 pub mod programme;

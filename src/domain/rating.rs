@@ -131,6 +131,23 @@ pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, programm
     Ok(RatedMonth { pools, sessions: rated, bill, tariff: Some(tariff.clone()) })
 }
 
+/// The plan of a month, and the quick units carried into it; `None`: the month lies before the admission.
+pub fn month_plan(
+    member: &Member,
+    sessions: &[Session],
+    month: BillingMonth,
+    programme: &Programme,
+) -> Result<Option<(Plan, i64)>, NoPrice> {
+    if member.admitted_at.is_none_or(|admitted| admitted >= month.end()) {
+        return Ok(None);
+    }
+    let rater = Rater { member, programme, plans: member.plans(programme), overlapping: overlapping(sessions) };
+    let (_, _, plan) = programme.tariffs.plan(rater.plans.plan_in(month), month)?;
+    let plan = rater.in_month(plan, month);
+    let carried = rater.carried_into(month, &plan, sessions)?;
+    Ok(Some((plan, carried)))
+}
+
 /// The month's sessions in the order in which they draw on the pool (rule R7.6).
 fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
     let mut chosen: Vec<&Session> = sessions.iter().filter(|session| session.month() == month).collect();

@@ -36,7 +36,7 @@ use dashmap::DashSet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use moka::sync::Cache;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa::OpenApi;
@@ -67,6 +67,8 @@ pub struct Api {
     /// Prints the metrics.
     pub metrics: PrometheusHandle,
     failures: Cache<std::net::IpAddr, u32>,
+    /// Places of those who wait because of wrong keys.
+    slowed: Semaphore,
     /// Idempotency keys whose first request is still running.
     running: DashSet<String>,
     /// Answers that hold a secret: kept for repeats in memory only.
@@ -78,7 +80,8 @@ impl Api {
     pub fn new(app: Arc<App>, admin_key: AdminKey, metrics: PrometheusHandle) -> Self {
         let failures = Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
         let secret_answers = Cache::builder().max_capacity(SECRETS_KEPT).time_to_live(SECRETS_FOR).build();
-        Self { app, admin_key, metrics, failures, running: DashSet::new(), secret_answers }
+        let slowed = Semaphore::new(auth::SLOWED_MAX);
+        Self { app, admin_key, metrics, failures, slowed, running: DashSet::new(), secret_answers }
     }
 }
 

@@ -21,8 +21,9 @@ pub use writer::{LedgerParts, run};
 
 use crate::cluster::Fence;
 use crate::domain::authorization::Place;
-use crate::domain::ids::{IdTag, SessionId, StationId};
+use crate::domain::ids::{IdTag, StationId};
 use crate::domain::instant::Heard;
+use crate::domain::session::Session;
 use crate::ocpp::event::{Answer, TransactionEvent};
 use crate::store::StationRecord;
 use crate::store::ledger::NoteRow;
@@ -85,8 +86,8 @@ const READING_BYTES: usize = 200;
 pub struct Told {
     /// The answer's payload.
     pub payload: String,
-    /// The session that the message is a step of, where the station names its transactions itself.
-    pub session: Option<SessionId>,
+    /// The session that the message is a step of, as it is now, where the station names its transactions itself.
+    pub session: Option<Box<Session>>,
     /// That it may accept a card, where this is the first answer.
     pub acceptance: Option<Acceptance>,
 }

@@ -97,7 +97,7 @@ fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &
     if !same {
         row.session.flags.insert(Flag::StepDiffers);
     }
-    let session = Some(row.session.id);
+    let session = Some(Box::new(row.session.clone()));
     keep_repeat(book, submission, row, if same { "repeated_step" } else { "differing_step" }, &first.answer);
     Told { payload: first.answer.clone(), session, acceptance: None }
 }
@@ -149,7 +149,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     if !submission.over_quota {
         book.put_step(StepRow { session_id: session.id, order, key: submission.content.clone(), answer: payload.clone() });
     }
-    let number = session.id;
+    let now = Box::new(session.clone());
     let row = LedgerRow {
         session,
         start_key,
@@ -161,7 +161,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         evidence: Some(evidence),
     };
     book.put(row);
-    Told { payload, session: Some(number), acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+    Told { payload, session: Some(now), acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
 }
 
 /// What is answered about what was shown; and the card and place, where it is accepted.

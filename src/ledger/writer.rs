@@ -15,7 +15,7 @@ use super::decide::{Known, decide};
 use super::work::{Outcome, Work, tag};
 use super::{LedgerQueue, Opening, Submission};
 use crate::cluster::Cluster;
-use crate::directory::{CardDirectory, Exposures, ProgrammeDirectory};
+use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote, TagHasher};
@@ -51,6 +51,8 @@ pub struct LedgerParts {
     pub cache_for: TimeDelta,
     /// Hashes what readers read.
     pub hasher: TagHasher,
+    /// Members' use of a month, for what drivers are shown.
+    pub uses: MonthUses,
 }
 
 struct Writer {
@@ -123,6 +125,7 @@ impl Writer {
         if let Some(doubted) = doubt {
             let committed = self.parts.store.is_committed(&doubted.name).await?;
             if let Some(doubted) = doubt.take().filter(|_| committed) {
+                self.parts.uses.forget_all();
                 return Ok(doubted.done);
             }
         }
@@ -133,6 +136,12 @@ impl Writer {
         let (batch, outcome) = self.decide(work, facts).await?;
         match open.commit(&batch).await {
             Ok(()) => {
+                for row in &batch.sessions {
+                    self.parts.uses.kept(&row.session);
+                }
+                for (member, month) in &batch.left {
+                    self.parts.uses.forget(member, *month);
+                }
                 for note in &batch.notes {
                     if let StationNote::Exposed(card) = &note.note {
                         self.parts.exposures.kept(card, &note.station_id);

@@ -21,7 +21,7 @@ use crate::app::{App, access, passwords::Passwords, refusals::RefusalLog};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
 use crate::config::Config;
-use crate::directory::{CardDirectory, Exposures, Memories, ProgrammeDirectory, StationDirectory, Trust};
+use crate::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
 use crate::domain::month::BillingMonth;
 use crate::domain::tariff::TariffBook;
 use crate::export::Format;
@@ -135,6 +135,7 @@ pub async fn assemble(
         None => Arc::new(LocalCluster::new(name, run, seats.clone())),
     };
     let exposures = Exposures::default();
+    let uses = MonthUses::new(store.clone(), programme.clone(), node.is_some());
     let hasher = TagHasher::new(&secret);
     let (ledger, queue) = Ledger::new();
     let parts = LedgerParts {
@@ -145,6 +146,7 @@ pub async fn assemble(
         exposures: exposures.clone(),
         cache_for: config.app.card_cache_for,
         hasher: hasher.clone(),
+        uses: uses.clone(),
     };
     let writer = tokio::spawn(ledger::run(parts, queue));
     let app = App {
@@ -162,6 +164,7 @@ pub async fn assemble(
         health: Default::default(),
         quotas: Default::default(),
         hasher,
+        uses,
         asked_to_boot: dashmap::DashSet::new(),
         signing: dashmap::DashSet::new(),
         telling_credentials: dashmap::DashMap::new(),
@@ -170,7 +173,7 @@ pub async fn assemble(
         settings: config.app.clone(),
         changing: Turns::default(),
         closing: tokio::sync::Mutex::new(()),
-        activating: tokio::sync::Mutex::new(()),
+        activating: Turns::default(),
         store,
     };
     Ok(Assembled { app: Arc::new(app), seats, writer, node })

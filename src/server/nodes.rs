@@ -70,7 +70,7 @@ async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dial = Dial::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
     let installation = hex::sha256(format!("installation|{secret}").as_bytes());
-    let bus = Bus::new(dial, Keys::of(installation.get(..INSTALLATION_LETTERS).unwrap_or(&installation)));
+    let bus = Bus::new(dial, Keys::of(installation.get(..INSTALLATION_LETTERS).unwrap_or(&installation)), secret);
     if let Err(cause) = bus.try_out().await {
         bail!("redis-url: Redis at {} cannot be used: {cause}; check address, user, password and TLS", shown(url));
     }

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use redis::streams::{StreamRangeReply, StreamReadReply};
 use redis::{RedisError, RedisResult};
+use subtle::ConstantTimeEq;
 use tokio::sync::RwLock;
 use tracing::{info, warn};
 
 use super::dial::{Conn, Dial};
 use super::messages::Message;
+use crate::hex;
 use crate::store::NodeRun;
 
 /// What a command may take.
@@ -66,6 +68,8 @@ impl Keys {
 
 /// The way to the other nodes.
 pub struct Bus {
+    /// What nodes of this installation alone know: whoever else can write to Redis commands no station.
+    secret: Vec<u8>,
     dial: Dial,
     /// What is kept where.
     pub keys: Keys,
@@ -82,8 +86,15 @@ pub struct Place {
 
 impl Bus {
     /// A way that is not tried yet.
-    pub fn new(dial: Dial, keys: Keys) -> Self {
-        Self { dial, keys, current: RwLock::new(None), failed_at: Mutex::new(None), is_up: AtomicBool::new(false) }
+    pub fn new(dial: Dial, keys: Keys, secret: &str) -> Self {
+        Self {
+            secret: secret.as_bytes().to_vec(),
+            dial,
+            keys,
+            current: RwLock::new(None),
+            failed_at: Mutex::new(None),
+            is_up: AtomicBool::new(false),
+        }
     }
 
     /// Whether the last read came through.
@@ -138,11 +149,17 @@ impl Bus {
         result
     }
 
+    /// What shows that a message was written by a node of this installation, for this stream.
+    fn seal(&self, stream: &str, text: &str) -> String {
+        hex::keyed_sha256(&self.secret, &[b"bus|", stream.as_bytes(), b"|", text.as_bytes()])
+    }
+
     async fn add(&self, stream: String, message: &Message, lasts_s: Option<i64>) -> RedisResult<()> {
         let text = serde_json::to_string(message).map_err(|cause| std::io::Error::other(cause.to_string()))?;
         let mut conn = self.conn().await?;
         let mut pipe = redis::pipe();
-        pipe.cmd("XADD").arg(&stream).arg("MAXLEN").arg("~").arg(KEPT).arg("*").arg("m").arg(text).ignore();
+        let seal = self.seal(&stream, &text);
+        pipe.cmd("XADD").arg(&stream).arg("MAXLEN").arg("~").arg(KEPT).arg("*").arg("m").arg(text).arg("s").arg(seal).ignore();
         if let Some(lasts_s) = lasts_s {
             pipe.cmd("EXPIRE").arg(&stream).arg(lasts_s).ignore();
         }
@@ -208,10 +225,19 @@ impl Bus {
                 let _: () = redis::cmd("XTRIM").arg(&inbox).arg("MINID").arg(after(&last.id)).query_async(conn).await.unwrap_or(());
             }
             for entry in &stream.ids {
-                match entry.get::<String>("m").map(|text| serde_json::from_str(&text)) {
-                    Some(Ok(message)) => messages.push(message),
+                let (Some(text), Some(seal)) = (entry.get::<String>("m"), entry.get::<String>("s")) else {
+                    metrics::counter!("juden_bus_forged_total").increment(1);
+                    continue;
+                };
+                let is_ours: bool = self.seal(&stream.key, &text).as_bytes().ct_eq(seal.as_bytes()).into();
+                if !is_ours {
+                    metrics::counter!("juden_bus_forged_total").increment(1);
+                    continue;
+                }
+                match serde_json::from_str(&text) {
+                    Ok(message) => messages.push(message),
                     // A newer version's node may say what this one does not know.
-                    _ => metrics::counter!("juden_bus_unread_total").increment(1),
+                    Err(_) => metrics::counter!("juden_bus_unread_total").increment(1),
                 }
             }
         }
