@@ -63,6 +63,12 @@ pub enum ClockFault {
     },
 }
 
+/// The system's time in seconds since 1970, for what others date: certificates and their lists.
+pub fn wall_clock_s() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+    Utc::now().timestamp()
+}
+
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {

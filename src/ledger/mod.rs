@@ -7,6 +7,7 @@
 mod book;
 mod decide;
 pub mod keys;
+mod meters;
 mod registers;
 mod steps;
 mod work;

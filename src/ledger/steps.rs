@@ -2,9 +2,8 @@
 //! made anew of all that is known: steps may come late, twice and in any order.
 
 use super::book::Book;
-use super::decide::{
-    Known, add_readings, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, sampled_at, supersede,
-};
+use super::decide::{Known, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, supersede};
+use super::meters::{add_readings, sampled_at};
 use super::registers::registers as of_readings;
 use super::{Acceptance, Submission, Told, keys};
 use crate::domain::assembling::{Assembling, assemble};

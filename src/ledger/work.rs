@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tokio::sync::oneshot;
 
-use super::decide::sampled_at;
+use super::meters::sampled_at;
 use super::{Job, Opening, Submission, Told, keys};
 use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::ocpp::event::TransactionEvent;

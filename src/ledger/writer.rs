@@ -31,6 +31,9 @@ const IDS_RESERVED: i64 = 1_000;
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_LAST: Duration = Duration::from_secs(2);
 
+/// How often a batch that the store did not manage in time is tried as a whole.
+const TOO_SLOW_MAX: u32 = 3;
+
 /// Repeats of a stop that belongs to no session that are kept, and how many such stops are counted.
 const UNMATCHED_REPEATS_KEPT: u32 = 20;
 const UNMATCHED_COUNTED: u64 = 100_000;
@@ -87,12 +90,15 @@ impl Writer {
     async fn write(&mut self, mut work: Work) {
         let mut wait = RETRY_FIRST;
         let mut doubt = None;
+        let mut too_slow = 0;
         loop {
             // What a message breaks off is that message: the others of its batch are tried one by one, and the writer lives.
             let tried = AssertUnwindSafe(self.try_write(&work, &mut doubt)).catch_unwind().await;
             match tried.unwrap_or(Err(StoreError::Unreadable("a message whose handling broke off"))) {
                 Ok(outcome) => return work.tell(outcome),
-                Err(cause) if cause.is_transient() => {
+                // What it does not manage in time as a whole it may manage in parts.
+                Err(cause) if cause.is_transient() && (too_slow < TOO_SLOW_MAX || work.len() == 1 || doubt.is_some()) => {
+                    too_slow += u32::from(cause.is_too_slow());
                     warn!(%cause, wait_ms = wait.as_millis(), "the store does not answer; transaction messages wait");
                     metrics::counter!("juden_ledger_retries_total").increment(1);
                     tokio::time::sleep(wait).await;

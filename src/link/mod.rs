@@ -1,6 +1,7 @@
 //! Stations' connections: the listener, the handshake, one task per station.
 
 mod budget;
+mod call;
 mod connection;
 mod deflate;
 mod handshake;

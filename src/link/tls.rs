@@ -16,11 +16,16 @@ use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::app::access::ClientCertificate;
+use crate::clock::wall_clock_s;
 
 /// How often it is looked whether a file changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// In how many of these looks the lists of revoked certificates are looked at: each hour.
+const LISTS_LOOKED_AT_EVERY: u32 = 1_800;
 
 /// Where certificates and keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +112,18 @@ impl TlsFiles {
         Ok(lists)
     }
 
+    /// The lists whose time is over: whom their authority revoked since, nobody here knows.
+    fn outdated(&self, now_s: i64) -> Vec<&PathBuf> {
+        let is_over = |file: &&PathBuf| {
+            let lists = CertificateRevocationListDer::pem_file_iter(file).into_iter().flatten().flatten();
+            lists.into_iter().any(|list| {
+                let next = CertificateRevocationList::from_der(&list).ok().and_then(|(_, list)| list.next_update());
+                next.is_some_and(|next| next.timestamp() < now_s)
+            })
+        };
+        self.client_crls.iter().filter(is_over).collect()
+    }
+
     /// When each file was changed last.
     fn changed(&self) -> Vec<Option<SystemTime>> {
         let files = self.identities.iter().flat_map(|(chain, key)| [chain, key]).chain(&self.client_ca).chain(&self.client_crls);
@@ -128,6 +145,15 @@ impl Tls {
         Ok(Self { files, config })
     }
 
+    /// Tells of lists of revoked certificates that are out of date. They hold on: without them the revoked would be let in.
+    fn tell_outdated(&self) {
+        let outdated = self.files.outdated(wall_clock_s());
+        metrics::gauge!("juden_tls_revocation_lists_outdated").set(u32::try_from(outdated.len()).map_or(f64::MAX, f64::from));
+        for file in outdated {
+            warn!(file = %file.display(), "a list of revoked certificates is out of date: fetch the authority's new one; what it revoked since is let in");
+        }
+    }
+
     /// What accepts the next connection.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.read().unwrap_or_else(PoisonError::into_inner).clone())
@@ -137,7 +163,12 @@ impl Tls {
     /// used leaves everything as it was.
     pub async fn keep_current(&self) {
         let mut known = self.files.changed();
+        let mut looks = 0_u32;
         loop {
+            if looks.is_multiple_of(LISTS_LOOKED_AT_EVERY) {
+                self.tell_outdated();
+            }
+            looks = looks.wrapping_add(1);
             tokio::time::sleep(LOOK_EVERY).await;
             let now = self.files.changed();
             if now == known {

@@ -68,6 +68,16 @@ fn is_refused_by_sqlite(code: Option<&str>) -> bool {
 }
 
 impl StoreError {
+    /// Whether the store took longer than it may: it may manage a part of what it was asked.
+    pub fn is_too_slow(&self) -> bool {
+        match self {
+            // query_canceled: a statement's time was over.
+            Self::Failed(sqlx::Error::Database(fault)) => fault.code().as_deref() == Some("57014"),
+            Self::Failed(sqlx::Error::Io(cause)) => cause.kind() == std::io::ErrorKind::TimedOut,
+            Self::Failed(_) | Self::Conflict(_) | Self::NoRoom | Self::Unreadable(_) => false,
+        }
+    }
+
     /// Whether trying again may help. Otherwise the engine works, but refuses these rows.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,0 +1,163 @@
+//! One call of a station: read, handed to the use cases, and its answer written.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+use tracing::field::display;
+use tracing::{Span, debug, warn};
+
+use super::budget::HeldBytes;
+use super::refused::Content;
+use crate::app::App;
+use crate::app::events::Incoming;
+use crate::cluster::Fence;
+use crate::directory::Answering;
+use crate::domain::ids::{SessionId, StationId};
+use crate::domain::instant::Heard;
+use crate::ocpp::event::StationEvent;
+use crate::ocpp::frame::{self, CallError, ErrorCode, MessageId, Payload};
+use crate::ocpp::protocol::{Decoded, Protocol};
+
+/// A longer text is not read on a thread that serves other stations, or only after they had their turn.
+pub const LONG_TEXT: usize = 32 * 1024;
+
+/// The handling of a call.
+pub type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
+
+/// A call's answer, and that it is on its way until it is sent.
+pub struct Handled {
+    pub text: String,
+    pub content: Content,
+    pub is_refused: bool,
+    /// Whether it answers a boot message.
+    pub is_boot: bool,
+    /// Dropped with the rest once the answer is written: what is to follow it may.
+    _written: oneshot::Sender<()>,
+    _under_way: Answering,
+}
+
+/// A call that waits to be handled.
+pub struct Waiting {
+    pub id: MessageId,
+    pub action: String,
+    pub payload: String,
+    pub broken: bool,
+    pub received_at: DateTime<Utc>,
+    /// What the node holds of it until it is answered.
+    pub held: HeldBytes,
+}
+
+/// What a call is, and whether it is one that was refused again and again: it is only told that it was heard.
+pub struct Judged {
+    pub content: Content,
+    pub plainly: bool,
+}
+
+/// Handles one call: its answer's frame.
+pub async fn handle(
+    app: Arc<App>,
+    station: StationId,
+    protocol: Protocol,
+    fence: Fence,
+    mut call: Waiting,
+    heard: Heard,
+    judged: Judged,
+) -> Handled {
+    let under_way = Answering::begin(&app.cards);
+    let began = Instant::now();
+    // A station may name whatever action it likes: only those that are known are told by name.
+    let known = protocol.served(&call.action);
+    let known_as = known.unwrap_or("other");
+    let (mut starts, mut is_boot, mut is_refused) = (false, false, false);
+    let (written, is_written) = oneshot::channel();
+    let answered = async {
+        if judged.plainly {
+            metrics::counter!("juden_frames_ignored_total", "why" => "a call that is refused again and again").increment(1);
+            app.oddities.note(&station, "a call that is refused again and again");
+            is_refused = true;
+            return Ok("{}".to_owned());
+        }
+        let decoded = decoded(protocol, &mut call).await?;
+        note_session(decoded.event.session_number());
+        starts = decoded.event.is_start();
+        is_boot = matches!(decoded.event, StationEvent::Boot(_));
+        let record = app.stations.find(&station).await.ok().flatten();
+        let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
+        let incoming = Incoming {
+            station: &record,
+            fence: &fence,
+            heard,
+            message_id: call.id.text().into_owned(),
+            protocol,
+            action: &call.action,
+            payload: &call.payload,
+            encode: decoded.encode,
+            written: is_written,
+        };
+        let event: StationEvent = decoded.event;
+        app.handle(incoming, event).await
+    };
+    let answered = answered.await;
+    metrics::histogram!("juden_call_seconds", "action" => known_as).record(began.elapsed().as_secs_f64());
+    Span::current().record("action", known_as);
+    let text = match answered {
+        Ok(payload) => {
+            Span::current().record("outcome", "answered");
+            if starts {
+                note_session(protocol.session_started(&payload));
+            }
+            frame::result_text(&call.id, &payload)
+        }
+        Err(error) => {
+            Span::current().record("outcome", error.code.wire(protocol));
+            // What a station invents as an action may be anything, also a card.
+            let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
+            app.oddities.note(&station, error.code.wire(protocol));
+            if let Some(other) = protocol.other_version_of(&call.action) {
+                warn!(station_id = %station, action = call.action, speaks = other.subprotocol(), "a station sends messages of another version than it connected for: set it to that");
+            }
+            debug!(station_id = %station, action = known_as, code = ?error.code, why, "a call was refused");
+            is_refused = error.is_of_content();
+            metrics::counter!("juden_call_errors_total", "code" => error.code.wire(protocol)).increment(1);
+            frame::error_text(&call.id, &error, protocol)
+        }
+    };
+    Handled { text, content: judged.content, is_refused, is_boot, _written: written, _under_way: under_way }
+}
+
+/// What a call says. A long one is read on a thread of its own, a few at a time.
+async fn decoded(protocol: Protocol, call: &mut Waiting) -> Result<Decoded, CallError> {
+    let read = move |action: &str, payload: &str, broken: bool| {
+        protocol.decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })
+    };
+    if call.payload.len() <= LONG_TEXT {
+        return read(&call.action, &call.payload, call.broken);
+    }
+    let _place = LONG_TEXTS.acquire().await;
+    let (action, payload, broken) = (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
+    let reading = tokio::task::spawn_blocking(move || {
+        let decoded = read(&action, &payload, broken);
+        (decoded, payload)
+    });
+    match reading.await {
+        Ok((decoded, payload)) => {
+            call.payload = payload;
+            decoded
+        }
+        Err(_) => Err(CallError::new(ErrorCode::InternalError, "the message could not be read: try again")),
+    }
+}
+
+/// Long texts that are read at once.
+static LONG_TEXTS: Semaphore = Semaphore::const_new(2);
+
+/// Names the session in the span of the call that is being handled.
+fn note_session(number: Option<i64>) {
+    if let Some(number) = number.filter(|number| (1..=SessionId::MAX).contains(number)) {
+        Span::current().record("session_id", display(SessionId(number)));
+    }
+}
