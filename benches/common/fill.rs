@@ -221,3 +221,15 @@ pub async fn fill_sessions(store: &(impl LedgerStore + ?Sized), members: i64, se
         k += 1;
     }
 }
+
+/// The first member's sessions, many in one month, in the order of their starts.
+#[allow(dead_code, reason = "one test alone needs it")]
+pub async fn fill_sessions_of_one(store: &(impl LedgerStore + ?Sized), sessions: i64) {
+    let file = member(1).1;
+    let mut rows: Vec<LedgerRow> = (1..=sessions).map(|id| row(id, &file, id)).collect();
+    rows.sort_by_key(|row| row.session.start.at);
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(200));
+        commit(store, &Batch { sessions: std::mem::replace(&mut rows, rest), ..Batch::default() }).await;
+    }
+}

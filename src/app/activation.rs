@@ -30,7 +30,7 @@ enum Tried {
 impl App {
     /// Activates a card for a member (rule R3.1b).
     pub async fn activate_card(&self, member: &MemberId, number: &CardNumber, code: &str, role: Role) -> Done<CardFile> {
-        let _alone = self.activating.of(member.as_str()).await;
+        let _alone = (self.activating_cards.of(number.as_str()).await, self.activating.of(member.as_str()).await);
         let _turns = self.activation_turns(member, number).await?;
         let tried = self.try_code(member, number, code).await?;
         let numbers = [number];
@@ -48,7 +48,7 @@ impl App {
         if old == new {
             return Err(AppError::invalid("new_card_number", "another card than the one it replaces"));
         }
-        let _alone = self.activating.of(member.as_str()).await;
+        let _alone = (self.activating_cards.of(new.as_str()).await, self.activating.of(member.as_str()).await);
         let _turns = self.activation_turns(member, new).await?;
         let tried = self.try_code(member, new, code).await?;
         let numbers = [old, new];
@@ -66,10 +66,10 @@ impl App {
         self.card(new).await
     }
 
-    /// The turns of a card and a member, in an order that all keep: two cannot wait for each other.
-    async fn activation_turns(&self, member: &MemberId, number: &CardNumber) -> Done<[Turn; 2]> {
-        let of_card = self.store.turn(&format!("{ACTIVATING} card {number}")).await?;
-        Ok([of_card, self.store.turn(&format!("{ACTIVATING} member {member}")).await?])
+    /// The turns of a card and a member among all nodes.
+    async fn activation_turns(&self, member: &MemberId, number: &CardNumber) -> Done<Turn> {
+        let (of_card, of_member) = (format!("{ACTIVATING} card {number}"), format!("{ACTIVATING} member {member}"));
+        Ok(self.store.turns(&[&of_card, &of_member]).await?)
     }
 
     /// Whether a code is a card's, where trying is not locked.

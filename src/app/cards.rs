@@ -132,7 +132,7 @@ impl App {
                 Ok(decide(file, sight)?.map(|event| Append::Card(number.clone(), event)).into_iter().collect())
             })
             .await?;
-        let state = state_of(&self.card(number).await?, self.now(), &self.programme());
+        let state = state_now(&self.card(number).await?, self.now(), &self.programme());
         Ok(Effect { state, effective_at, reached })
     }
 
@@ -143,8 +143,12 @@ impl App {
 }
 
 /// A card's state under its membership's, as it is now: the newest event counts whatever the clock says.
-pub fn state_of(file: &CardFile, now: DateTime<Utc>, programme: &Programme) -> CardState {
-    let at = file.judged_at(now);
+pub fn state_now(file: &CardFile, now: DateTime<Utc>, programme: &Programme) -> CardState {
+    state_of(file, file.judged_at(now), programme)
+}
+
+/// A card's state under its membership's at an instant.
+pub fn state_of(file: &CardFile, at: DateTime<Utc>, programme: &Programme) -> CardState {
     match &file.member {
         Some(member) => member.card_state_at(&file.card, at, programme),
         None => file.card.state_at(at),

@@ -17,6 +17,7 @@ use crate::ocpp::event::StationCommand;
 use crate::ocpp::frame::Reply;
 use crate::ocpp::protocol::{self, Protocol};
 use crate::ocpp::secrets;
+use crate::store::Once;
 use crate::store::{KeptCommand, StationRecord};
 
 /// What came of a command.
@@ -124,6 +125,14 @@ impl App {
         Ok(Some(CommandResult { number: Some(number), outcome: sent.outcome.unwrap_or_else(|| "unknown".to_owned()), answer }))
     }
 
+    /// A command did not leave: asked again under the same key, it is sent.
+    async fn was_not_sent(&self, number: i64, once: Option<&Once>) -> Done<()> {
+        if let Some(once) = once {
+            self.store.undo_once(once).await?;
+        }
+        Ok(self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?)
+    }
+
     /// Sends a call that was checked, and waits for its answer.
     async fn exchange(
         &self,
@@ -153,11 +162,11 @@ impl App {
             Ok(()) => answered.await.unwrap_or(CallOutcome::Disconnected),
             Err(NotRouted::Offline) => CallOutcome::Disconnected,
             Err(NotRouted::Busy) => {
-                self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?;
+                self.was_not_sent(number, kept.once.as_ref()).await?;
                 return Err(AppError::Busy("too many commands wait for the station"));
             }
             Err(NotRouted::Unreachable) => {
-                self.store.save_command_outcome(number, "not_sent", "{}", self.now()).await?;
+                self.was_not_sent(number, kept.once.as_ref()).await?;
                 return Err(AppError::Busy("the node that holds the station cannot be reached"));
             }
         };

@@ -51,11 +51,18 @@ pub struct Incoming<'a> {
     pub written: oneshot::Receiver<()>,
 }
 
+/// How often it is looked whether the clock is right again.
+const DOUBT_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
 impl App {
     /// Does what a message asks for; the answer's payload.
     pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
-        if let Some(newest) = self.health.clock_in_doubt(self.now()) {
-            return self.while_clock_in_doubt(&incoming, &event, newest).await;
+        while let Some(newest) = self.health.clock_in_doubt(self.now()) {
+            // An error would have the station drop its message after some tries: unanswered, it keeps it.
+            if !matches!(event, StationEvent::Transaction(_)) {
+                return self.while_clock_in_doubt(&incoming, &event, newest).await;
+            }
+            tokio::time::sleep(DOUBT_LOOKED_AT_EVERY).await;
         }
         if incoming.station.registration != Registration::Accepted && !self.may_speak_unregistered(incoming.station, &event).await? {
             let why = "the station is not accepted yet: only BootNotification is answered until then";

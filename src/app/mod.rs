@@ -150,6 +150,8 @@ pub struct App {
     pub closing: tokio::sync::Mutex<()>,
     /// Codes are tried one at a time for a member, so that none is tried before the last failure was counted.
     pub activating: changes::Turns,
+    /// The same for a card, by whichever members. It is taken before a member's.
+    pub activating_cards: changes::Turns,
 }
 
 impl App {

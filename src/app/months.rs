@@ -86,7 +86,7 @@ impl App {
     /// month answers as it was closed.
     pub async fn close_month(&self, month: BillingMonth) -> Done<ClosedMonth> {
         let _alone = self.closing.lock().await;
-        let _turn = self.store.turn(CLOSING).await?;
+        let _turn = self.store.turns(&[CLOSING]).await?;
         let now = self.now();
         self.issue_finals(now).await?;
         self.close_at(month, now).await
@@ -277,7 +277,7 @@ impl App {
     pub async fn run_due(&self) -> Done<()> {
         self.look_at_due_cards().await?;
         let _alone = self.closing.lock().await;
-        let _turn = self.store.turn(CLOSING).await?;
+        let _turn = self.store.turns(&[CLOSING]).await?;
         loop {
             let now = self.now();
             let open = self.earliest_open().await?;

@@ -34,10 +34,10 @@ fn is_kept((key, value): &(String, Option<String>)) -> bool {
     is_short && !secrets::is_password_setting(key)
 }
 
-/// Whether settings say that the station takes unknown cards while it is cut off.
-fn takes_unknown(settings: &serde_json::Map<String, Value>) -> bool {
-    let texts = settings.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-    StationSettings::of(texts).takes_unknown_cards()
+/// Whether settings say that the station takes unknown cards while it is cut off; `None`: they do not say.
+fn takes_unknown(told: &[(String, Option<String>)]) -> Option<bool> {
+    let texts = told.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    StationSettings::of(texts).unknown_cards()
 }
 
 impl App {
@@ -121,9 +121,9 @@ impl App {
             }
         }
         let count = told.len();
+        let takes_unknown = takes_unknown(&told);
         let settings: serde_json::Map<String, Value> =
             told.into_iter().filter(is_kept).take(SETTINGS_KEPT).map(|(key, value)| (key, json!(value))).collect();
-        let takes_unknown = takes_unknown(&settings);
         let text = Value::Object(settings).to_string();
         let told = ToldSettings { configuration: &text, firmware, takes_unknown, at: self.now() };
         if self.store.save_configuration(id, &told).await.is_ok() {

@@ -60,7 +60,12 @@ impl StationSettings {
     /// Whether the station accepts any card while it is cut off (OCPP 1.6 `AllowOfflineTxForUnknownId`, 2.0.1
     /// `OfflineTxForUnknownIdEnabled`): to forget a card is not enough then, it must hold it as blocked.
     pub fn takes_unknown_cards(&self) -> bool {
-        self.flag(UNKNOWN_OFFLINE) == Some(true)
+        self.unknown_cards() == Some(true)
+    }
+
+    /// The same as the station says it; `None`: it does not.
+    pub fn unknown_cards(&self) -> Option<bool> {
+        self.flag(UNKNOWN_OFFLINE)
     }
 
     fn has_list(&self) -> bool {

@@ -59,17 +59,22 @@ struct ClassUse {
     total: i64,
 }
 
+/// A card's sessions by their starts, each with its end.
+type Spans = BTreeMap<(DateTime<Utc>, SessionId), DateTime<Utc>>;
+
 /// A member's month.
 #[derive(Debug)]
 pub struct MonthUse {
     month: BillingMonth,
     /// The last event of the member that it rests on.
     member_seen: i64,
+    /// The last event of the programme that it rests on.
+    programme_seen: i64,
     carries: bool,
     classes: BTreeMap<ChargerClass, ClassUse>,
     ended: HashMap<SessionId, Ended>,
     running: HashMap<SessionId, Running>,
-    spans: HashMap<CardNumber, BTreeMap<(DateTime<Utc>, SessionId), DateTime<Utc>>>,
+    spans: HashMap<CardNumber, Spans>,
     /// How many sessions each one overlaps.
     overlaps: HashMap<SessionId, usize>,
     longest: TimeDelta,
@@ -108,6 +113,7 @@ impl MonthUse {
         let mut of_month = Self {
             month,
             member_seen: member_seen(member),
+            programme_seen: programme.last_event,
             carries: first_month_needed(member, month, programme) < month,
             classes,
             ended: HashMap::new(),
@@ -127,9 +133,9 @@ impl MonthUse {
         self.ended.len() + self.running.len()
     }
 
-    /// Whether it still rests on what is known of the member.
-    pub fn rests_on(&self, member: &Member) -> bool {
-        self.member_seen == member_seen(member)
+    /// Whether it still rests on what is known of the member and the programme.
+    pub fn rests_on(&self, member: &Member, programme: &Programme) -> bool {
+        self.member_seen == member_seen(member) && self.programme_seen == programme.last_event
     }
 
     /// Takes a new or changed session in. `false`: what it changes is not kept up, the month is to be made anew.

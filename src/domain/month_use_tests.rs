@@ -87,5 +87,5 @@ fn what_is_changed_after_it_ended_has_the_month_made_anew() {
     let mut of_month = MonthUse::of(&member, &sessions, month, &programme).unwrap();
     sessions[0].decision = Some(Decision::Waive);
     assert!(!of_month.put(&sessions[0], &member, &programme));
-    assert!(of_month.rests_on(&member));
+    assert!(of_month.rests_on(&member, &programme));
 }

@@ -68,6 +68,8 @@ pub struct Programme {
     pub openings: Vec<Numbered<FreeOpening>>,
     /// The first instant without service.
     pub service_ends_at: Option<DateTime<Utc>>,
+    /// The number of the last event that it was made of.
+    pub last_event: i64,
 }
 
 impl Programme {
@@ -80,6 +82,7 @@ impl Programme {
     pub fn from_events(tariffs: Arc<TariffBook>, events: Vec<Dated<ProgrammeEvent>>) -> Self {
         let mut programme = Self::of_tariffs(tariffs);
         for dated in events {
+            programme.last_event = programme.last_event.max(dated.seq);
             programme.apply(dated.seq, dated.at, dated.event);
         }
         programme.terms.sort_by_key(|terms| terms.effective_on);

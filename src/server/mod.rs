@@ -174,6 +174,7 @@ pub async fn assemble(
         changing: Turns::default(),
         closing: tokio::sync::Mutex::new(()),
         activating: Turns::default(),
+        activating_cards: Turns::default(),
         store,
     };
     Ok(Assembled { app: Arc::new(app), seats, writer, node })

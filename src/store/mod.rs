@@ -374,6 +374,8 @@ pub trait OperationStore: Send + Sync {
     async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()>;
     /// The answer kept for an idempotency key.
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>>;
+    /// A request that was kept as done was not: it is done when it is asked again.
+    async fn undo_once(&self, once: &Once) -> Stored<()>;
     /// The hash of the body, and what was made or changed, of a request that was done under an idempotency key.
     async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>>;
     /// A command by its number.
@@ -387,8 +389,8 @@ pub trait OperationStore: Send + Sync {
         at: DateTime<Utc>,
         forget_before: DateTime<Utc>,
     ) -> Stored<()>;
-    /// Waits for a named turn among all nodes.
-    async fn turn(&self, name: &str) -> Stored<Turn>;
+    /// Waits for named turns among all nodes, in the order of their names: two that want the same never wait for each other.
+    async fn turns(&self, names: &[&str]) -> Stored<Turn>;
     /// Takes a named turn among all nodes, unless another has it.
     async fn try_turn(&self, name: &str) -> Stored<Option<Turn>>;
     /// Whether the store answers, and takes writes.

@@ -128,8 +128,8 @@ pub struct ToldSettings<'a> {
     pub configuration: &'a str,
     /// The firmware that told them.
     pub firmware: Option<&'a str>,
-    /// Whether they say that it takes unknown cards while it is cut off.
-    pub takes_unknown: bool,
+    /// Whether they say that it takes unknown cards while it is cut off; `None`: they do not say, and what was said before holds.
+    pub takes_unknown: Option<bool>,
     /// When.
     pub at: DateTime<Utc>,
 }

@@ -27,8 +27,8 @@ const PROBE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a call waits for a free connection.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long a turn waits for a connection: turns may last.
-const TURN_WITHIN: Duration = Duration::from_secs(600);
+/// How long a turn waits for a connection; then its caller is told to come again.
+const TURN_WITHIN: Duration = Duration::from_secs(30);
 
 /// A connection that was idle for longer is tried out before it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);

@@ -50,6 +50,8 @@ pub struct PostgresStore {
     api: PgPool,
     /// Turns, each on a connection of its own.
     turns: PgPool,
+    /// For turns that are tried: their holders may take others.
+    tries: PgPool,
     /// That the node lives: no load of the others may starve it.
     pulse: PgPool,
     /// How often it was shown.
@@ -95,6 +97,7 @@ impl PostgresStore {
             messages: server.messages_pool(),
             api: server.api_pool(),
             turns: server.turns_pool(),
+            tries: server.turns_pool(),
             pulse: server.pulse_pool(),
             pulses: Arc::default(),
         })

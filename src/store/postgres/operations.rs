@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, Row};
 
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::domain::month::BillingMonth;
+use crate::store::Once;
 use crate::store::exchanges::COMMANDS_KEPT;
 use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
@@ -86,6 +88,10 @@ impl OperationStore for PostgresStore {
         Ok(())
     }
 
+    async fn undo_once(&self, once: &Once) -> Stored<()> {
+        retried!(self.try_undo_once(once))
+    }
+
     async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
         self.done(key, request).await
     }
@@ -122,18 +128,23 @@ impl OperationStore for PostgresStore {
         retried!(self.try_keep_answer(key, request, answer, at, forget_before))
     }
 
-    async fn turn(&self, name: &str) -> Stored<Turn> {
-        let mut turn = self.turn_connection().await?;
-        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, $2))")
-            .bind(text(name))
-            .bind(locks::TURN_SEED)
-            .execute(&mut *turn)
-            .await?;
+    async fn turns(&self, names: &[&str]) -> Stored<Turn> {
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        // One connection holds them all: who waits for a second one while it has a first could wait for ever.
+        let mut turn = turn_connection(&self.turns).await?;
+        for name in names {
+            sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, $2))")
+                .bind(text(name))
+                .bind(locks::TURN_SEED)
+                .execute(&mut *turn)
+                .await?;
+        }
         Ok(Box::new(turn))
     }
 
     async fn try_turn(&self, name: &str) -> Stored<Option<Turn>> {
-        let mut turn = self.turn_connection().await?;
+        let mut turn = turn_connection(&self.tries).await?;
         let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, $2))")
             .bind(text(name))
             .bind(locks::TURN_SEED)
@@ -172,11 +183,13 @@ impl OperationStore for PostgresStore {
 }
 
 impl PostgresStore {
-    /// A turn's own connection: it is closed with the turn, so that no lock can outlive it.
-    async fn turn_connection(&self) -> Stored<PoolConnection<Postgres>> {
-        let mut connection = self.turns.acquire().await?;
-        connection.close_on_drop();
-        Ok(connection)
+    async fn try_undo_once(&self, once: &Once) -> Stored<()> {
+        let mut write = self.begin().await?;
+        locks::change(&mut write).await?;
+        let forget = sqlx::query("DELETE FROM idempotent_changes WHERE key = $1 AND request = $2");
+        forget.bind(text(&once.key)).bind(text(&once.request)).execute(&mut *write).await?;
+        write.commit().await?;
+        Ok(())
     }
 
     async fn try_keep_answer(
@@ -207,4 +220,11 @@ impl PostgresStore {
         write.commit().await?;
         Ok(())
     }
+}
+
+/// A turn's own connection: it is closed with the turn, so that no lock can outlive it.
+async fn turn_connection(pool: &PgPool) -> Stored<PoolConnection<Postgres>> {
+    let mut connection = pool.acquire().await?;
+    connection.close_on_drop();
+    Ok(connection)
 }

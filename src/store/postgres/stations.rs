@@ -210,10 +210,10 @@ impl PostgresStore {
     async fn try_save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        if told.takes_unknown {
+        if told.takes_unknown == Some(true) {
             sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(ms(told.at)).execute(&mut *write).await?;
         }
-        sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3, takes_unknown = $4 WHERE station_id = $1")
+        sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3, takes_unknown = coalesce($4, takes_unknown) WHERE station_id = $1")
             .bind(id.as_str())
             .bind(text(told.configuration))
             .bind(told.firmware.map(text))

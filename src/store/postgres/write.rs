@@ -55,7 +55,8 @@ const WRITE_MESSAGES: &str = "
         UNION
         SELECT r.member_id, l.usage_month FROM r CROSS JOIN LATERAL (
             SELECT s.usage_month FROM sessions s
-            WHERE s.member_id = r.member_id AND s.stopped_at > r.started_at AND s.started_at < r.stopped_at
+            WHERE s.member_id = r.member_id AND s.stopped_at > r.started_at AND s.stopped_at <= r.started_at + interval '24 hours'
+                AND s.started_at < r.stopped_at
                 AND s.usage_month < r.usage_month
             ORDER BY s.stopped_at OFFSET 0) l
         WHERE EXISTS (SELECT 1 FROM runs WHERE month >= l.usage_month)),

@@ -74,14 +74,15 @@ const WRITE_SESSIONS: &str = "
         last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats";
 
 /// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the
-/// member that a session overlaps beyond its month's beginning, because both are held then.
+/// member that a session overlaps beyond its month's beginning, because both are held then. One that lasts longer than a day
+/// (`LONG_SESSION_HOURS`) is held without it, so a day's sessions are looked at and not all that the member had since.
 const RECHECK: &str = "
     INSERT INTO rechecks (member_id, usage_month)
     SELECT r.value->>9, r.value->>16 FROM json_each(?1) r
     WHERE r.value->>9 IS NOT NULL AND EXISTS (SELECT 1 FROM runs WHERE month >= r.value->>16)
     UNION
     SELECT s.member_id, s.usage_month FROM json_each(?1) r CROSS JOIN sessions s INDEXED BY sessions_by_member_stop
-        ON s.member_id = r.value->>9 AND s.stopped_at > r.value->>15
+        ON s.member_id = r.value->>9 AND s.stopped_at > r.value->>15 AND s.stopped_at <= (r.value->>15) + 86400000
     WHERE r.value->>22 IS NOT NULL AND s.started_at < r.value->>22 AND s.usage_month < r.value->>16
         AND EXISTS (SELECT 1 FROM runs WHERE month >= s.usage_month)";
 

@@ -8,6 +8,7 @@ use sqlx::Row;
 
 use super::SqliteStore;
 use crate::domain::month::{BillingMonth, japan_midnight};
+use crate::store::Once;
 use crate::store::exchanges::COMMANDS_KEPT;
 use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
@@ -87,6 +88,12 @@ impl OperationStore for SqliteStore {
         Ok(())
     }
 
+    async fn undo_once(&self, once: &Once) -> Stored<()> {
+        let forget = sqlx::query("DELETE FROM idempotent_changes WHERE key = ?1 AND request = ?2");
+        forget.bind(&once.key).bind(&once.request).execute(&self.write).await?;
+        Ok(())
+    }
+
     async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
         self.done(key, request).await
     }
@@ -142,7 +149,7 @@ impl OperationStore for SqliteStore {
     }
 
     /// One process has the file: its own tasks take turns among themselves.
-    async fn turn(&self, _name: &str) -> Stored<Turn> {
+    async fn turns(&self, _names: &[&str]) -> Stored<Turn> {
         Ok(Box::new(()))
     }
 

@@ -47,7 +47,7 @@ impl Room {
     /// Gives the reserve up where the disk is full, and makes it anew once there is room.
     pub fn keep(&self) {
         let Some(free) = self.free() else { return };
-        metrics::gauge!("juden_store_free_bytes").set(u32::try_from(free / 1024).map_or(f64::MAX, f64::from) * 1024.0);
+        metrics::gauge!("juden_store_free_bytes").set(free as f64);
         if free < FULL_BELOW && self.reserve.exists() {
             match std::fs::remove_file(&self.reserve) {
                 Ok(()) => warn!(free, "THE DISK IS FULL: room that was kept for suspensions is given free; stations' messages wait"),

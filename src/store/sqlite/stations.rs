@@ -126,10 +126,10 @@ impl StationStore for SqliteStore {
 
     async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        if told.takes_unknown {
+        if told.takes_unknown == Some(true) {
             sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(told.at.timestamp_millis()).execute(&mut *write).await?;
         }
-        sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3, takes_unknown = ?4 WHERE station_id = ?1")
+        sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3, takes_unknown = coalesce(?4, takes_unknown) WHERE station_id = ?1")
             .bind(id.as_str())
             .bind(told.configuration)
             .bind(told.firmware)
