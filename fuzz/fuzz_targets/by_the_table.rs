@@ -1,6 +1,8 @@
 //! Messages of both versions made by their tables, whole and with places spoilt.
 #![no_main]
 
+#[path = "limit.rs"]
+mod limit;
 #[path = "../../tests/common/wire.rs"]
 #[allow(dead_code, reason = "each target asks one of the checks")]
 mod wire;
@@ -9,6 +11,6 @@ use juden::ocpp::protocol::Protocol;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for protocol in Protocol::ALL {
-        let _ = wire::by_the_table(bytes, protocol);
+        let _ = limit::in_time(|| wire::by_the_table(bytes, protocol));
     }
 });

@@ -1,6 +1,8 @@
 //! Commands of both versions and stations' answers to them, made by their tables.
 #![no_main]
 
+#[path = "limit.rs"]
+mod limit;
 #[path = "../../tests/common/wire.rs"]
 #[allow(dead_code, reason = "each target asks one of the checks")]
 mod wire;
@@ -9,6 +11,6 @@ use juden::ocpp::protocol::Protocol;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for protocol in Protocol::ALL {
-        wire::command_by_the_table(bytes, protocol);
+        limit::in_time(|| wire::command_by_the_table(bytes, protocol));
     }
 });

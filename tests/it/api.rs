@@ -351,3 +351,39 @@ async fn a_body_that_is_a_list_is_refused_where_an_object_is_due() {
         assert_eq!((answered.status, answered.json()["field"].as_str()), (422, Some("body")), "{path}: {answered:?}");
     }
 }
+
+#[tokio::test]
+async fn five_wrong_codes_of_a_card_are_tried_however_many_members_try_at_once() {
+    let server = std::sync::Arc::new(TestServer::at("2024-06-10T00:00:00Z").await);
+    let (number, _) = server.stock("RACED").await;
+    let mut tries = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let (server, number) = (server.clone(), number.clone());
+        tries.spawn(async move {
+            let member = server.member("simple").await;
+            server.activate(&member, &(number, format!("wrong-code-{n:05}")), "primary").await.status
+        });
+    }
+    let statuses = tries.join_all().await;
+    let tried = statuses.iter().filter(|status| **status == 409).count();
+    assert_eq!(tried, 5, "the rest is told to wait: {statuses:?}");
+}
+
+#[tokio::test]
+async fn many_activations_at_once_with_and_without_keys_hold_nobody_up() {
+    let server = std::sync::Arc::new(TestServer::at("2024-06-10T00:00:00Z").await);
+    let mut activations = tokio::task::JoinSet::new();
+    for n in 0..24 {
+        let server = server.clone();
+        activations.spawn(async move {
+            let (member, card) = (server.member("simple").await, server.stock(&format!("MANY{n}")).await);
+            let body = json!({"card_number": card.0, "activation_code": card.1, "role": "primary"}).to_string();
+            let key = format!("activation-{n}");
+            let headers = [("idempotency-key", key.as_str())];
+            let path = format!("/members/{member}/cards/activate");
+            server.request("POST", &path, Some(body), if n % 2 == 0 { &headers } else { &[] }).await.status
+        });
+    }
+    let statuses = tokio::time::timeout(crate::harness::PATIENCE, activations.join_all()).await.expect("none waits for another for ever");
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+}

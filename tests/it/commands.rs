@@ -117,3 +117,45 @@ async fn a_new_station_is_asked_for_its_settings_once() {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn a_command_that_did_not_leave_is_sent_when_it_is_asked_again_under_its_key() {
+    let server = Arc::new(TestServer::at(NOW).await);
+    server.station("CP1").await;
+    let mut socket = server.socket("CP1").await;
+    socket.lives().await;
+    let asked = |n: usize| {
+        let server = server.clone();
+        let key = format!("command-{n}");
+        async move {
+            let body = json!({"command": "clear_cache"}).to_string();
+            (n, server.request("POST", "/stations/CP1/commands", Some(body), &[("idempotency-key", &key)]).await.status)
+        }
+    };
+    // A station that answers nothing: more wait for it than may.
+    let mut many: tokio::task::JoinSet<_> = (0..25).map(asked).collect();
+    let (refused, status) = many.join_next().await.unwrap().unwrap();
+    assert_eq!(status, 503, "one that may not wait is told so at once");
+    let answering = tokio::spawn(async move {
+        let mut sent = 0;
+        while let Ok(frame) = socket.next().await {
+            if frame[0] == 2 {
+                sent += 1;
+                socket.send(&json!([3, frame[1], {"status": "Accepted"}]).to_string()).await;
+                if sent == 18 {
+                    break;
+                }
+            }
+        }
+        sent
+    });
+    let mut statuses = Vec::new();
+    while let Some(done) = many.join_next().await {
+        statuses.push(done.unwrap().1);
+    }
+    let sent = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!(asked(refused).await, (refused, 200), "the repeat is sent: {statuses:?}");
+    // On a server the requests under keys share connections besides: fewer wait at once.
+    assert!(sent > 0, "{statuses:?}");
+    drop(answering);
+}

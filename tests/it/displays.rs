@@ -135,3 +135,18 @@ async fn a_charger_that_shows_costs_is_told_them_while_it_charges() {
     };
     assert_eq!(moved[3]["totalCost"], 990, "ten minutes at 99 yen");
 }
+
+#[tokio::test]
+async fn a_free_opening_that_is_entered_while_a_session_runs_is_in_what_its_driver_is_shown() {
+    let server = TestServer::at(NOW).await;
+    server.member_with_card("simple", CARD).await;
+    server.station("CP1").await;
+    let mut socket = newer(&server, "CP1").await;
+    charging(&server, &mut socket).await;
+    server.clock("2024-06-10T00:31:00Z").await;
+    let after = |seq| step("Updated", "2024-06-10T00:31:00Z", seq, &json!({"meterValue": register("2024-06-10T00:31:00Z", 9_000)}));
+    assert_ne!(told(&mut socket, after(1)).await["totalCost"], 0);
+    let opened = server.post("/free-openings", &json!({"note": "flood", "from": NOW, "to": "2024-06-11T00:00:00Z"})).await;
+    assert_eq!(opened.status, 201, "{opened:?}");
+    assert_eq!(told(&mut socket, after(2)).await["totalCost"], 0, "as the bill would have it now");
+}

@@ -1,9 +1,11 @@
 //! The real binary, killed with SIGKILL at random instants under the fleet's load: everything that was
-//! confirmed is in the ledger once, and units and bills equal those of an undisturbed run.
+//! confirmed is in the ledger once, and units and bills equal those of an undisturbed run. So it is where power is lost
+//! with it: then the disk keeps only what was synced (`tests/common/shim.c`).
 //!
 //! `JUDEN_KILLS` sets how often it is killed (50 when unset); `JUDEN_SEED` repeats a run.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,10 +18,12 @@ use juden_fleet::version::Version;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::engine::Database;
+use crate::engine::{Database, is_postgres};
 use crate::harness::ADMIN_KEY;
 use crate::ledger::check_confirmed;
 use crate::ports::free_port;
+use crate::power::lose_power;
+use crate::shim;
 
 const STATIONS: usize = 12;
 const MEMBERS: usize = 6;
@@ -31,17 +35,37 @@ struct Process {
     ocpp: u16,
     http: u16,
     client: reqwest::Client,
+    /// Where what a power cut takes back is written.
+    undo: Option<PathBuf>,
+}
+
+/// What strikes the process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strike {
+    Kill,
+    PowerCut,
 }
 
 impl Process {
     async fn new() -> Self {
-        Self { child: None, database: Database::new().await, ocpp: free_port(), http: free_port(), client: reqwest::Client::new() }
+        Self {
+            child: None,
+            database: Database::new().await,
+            ocpp: free_port(),
+            http: free_port(),
+            client: reqwest::Client::new(),
+            undo: None,
+        }
     }
 
     async fn start(&mut self, clock: &str) {
         self.database.forget_nodes().await;
         let database = self.database.url();
-        let child = Command::new(env!("CARGO_BIN_EXE_juden"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_juden"));
+        if let Some(undo) = &self.undo {
+            command.env("LD_PRELOAD", shim::library()).env("JUDEN_SHIM_UNDO", undo);
+        }
+        let child = command
             .current_dir(self.database.folder())
             .args(["serve", "--database-url", &database, "--admin-key", ADMIN_KEY, "--simulated-clock", clock])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
@@ -169,6 +193,18 @@ fn plan(seed: u64, sessions_per_station: usize) -> PlanSetup {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
+    struck_by(Strike::Kill).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_survives_every_power_cut_and_is_counted_once() {
+    // A server's disk is its own: `tests/cluster` stops PostgreSQL at once and starts it again.
+    if !is_postgres() {
+        struck_by(Strike::PowerCut).await;
+    }
+}
+
+async fn struck_by(strike: Strike) {
     let kills: u64 = std::env::var("JUDEN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
     let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
     println!("seed {seed}, {kills} kills");
@@ -187,6 +223,7 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
     calm.kill();
 
     let mut struck = Process::new().await;
+    struck.undo = (strike == Strike::PowerCut).then(|| struck.database.folder().join("undo"));
     struck.start("2026-10-31T15:00:00Z").await;
     let (same_members, _) = struck.seed().await;
     assert_eq!(same_members, members);
@@ -195,6 +232,7 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
     let progress = Arc::new(Progress::default());
     let running = tokio::spawn(run(struck.fleet(), plan, stations, progress.clone()));
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    let mut lost_writes = 0;
     let began = Instant::now();
     for n in 1..=kills {
         // The kills are spread over the run; the instant within it is random.
@@ -204,7 +242,14 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
         }
         tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
         struck.kill();
+        if let Some(undo) = &struck.undo {
+            lost_writes += lose_power(undo, &mut random);
+        }
         struck.start("2026-12-02T00:00:00Z").await;
+    }
+    if strike == Strike::PowerCut {
+        println!("{lost_writes} writes were lost");
+        assert!(lost_writes > 0, "a power cut takes something; seed {seed}");
     }
     assert!(!running.is_finished(), "the last kill must come while the fleet works; seed {seed}");
     let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();

@@ -21,6 +21,7 @@ mod examples;
 mod fill;
 mod further_commands;
 mod fuzzed;
+mod golden;
 mod handshakes;
 mod harness;
 mod history;
@@ -38,14 +39,18 @@ mod onboarding;
 mod own_lists;
 #[path = "../common/ports.rs"]
 mod ports;
+mod power;
 mod rebuild;
 mod refusals;
 mod repeats;
 mod sharing;
+#[path = "../common/shim.rs"]
+mod shim;
 mod site_lists;
 mod spans;
 mod stops;
 mod stores;
+mod unknown_cards;
 #[path = "../common/wire.rs"]
 mod wire;
 mod year;

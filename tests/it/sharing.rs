@@ -195,16 +195,16 @@ async fn a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
     }
     let database = Database::new().await;
     let (one, other) = (database.store().await, database.store().await);
-    let held = one.turn("closing").await.unwrap();
+    let held = one.turns(&["closing"]).await.unwrap();
     assert!(other.try_turn("closing").await.unwrap().is_none());
     assert!(other.try_turn("another").await.unwrap().is_some());
     drop(held);
-    let turn = tokio::time::timeout(Duration::from_secs(5), other.turn("closing")).await.unwrap().unwrap();
+    let turn = tokio::time::timeout(Duration::from_secs(5), other.turns(&["closing"])).await.unwrap().unwrap();
     assert!(one.try_turn("closing").await.unwrap().is_none());
     let killed = database
         .number("SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
         .await;
     assert!(killed >= 1);
-    tokio::time::timeout(Duration::from_secs(5), one.turn("closing")).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(5), one.turns(&["closing"])).await.unwrap().unwrap();
     drop(turn);
 }
