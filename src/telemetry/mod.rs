@@ -34,7 +34,7 @@ pub fn start_logging(json: bool, level: &str, spans: Option<&SpanExport>) {
 }
 
 /// How often measurements are taken into their histograms.
-const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes measurements into their histograms, for as long as it is polled: otherwise they pile up until somebody reads them.
 pub async fn keep_up(metrics: PrometheusHandle) {
