@@ -137,9 +137,11 @@ async fn decoded(protocol: Protocol, call: &mut Waiting) -> Result<Decoded, Call
     if call.payload.len() <= LONG_TEXT {
         return read(&call.action, &call.payload, call.broken);
     }
-    let _place = LONG_TEXTS.acquire().await;
+    let place = LONG_TEXTS.acquire().await;
     let (action, payload, broken) = (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
     let reading = tokio::task::spawn_blocking(move || {
+        // The place is the work's: a station that hangs up meanwhile does not give it free.
+        let _place = place;
         let decoded = read(&action, &payload, broken);
         (decoded, payload)
     });

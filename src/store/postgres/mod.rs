@@ -133,6 +133,7 @@ impl PostgresStore {
         self.messages.close().await;
         self.api.close().await;
         self.turns.close().await;
+        self.tries.close().await;
         self.pulse.close().await;
     }
 
