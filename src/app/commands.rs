@@ -17,8 +17,7 @@ use crate::ocpp::event::StationCommand;
 use crate::ocpp::frame::Reply;
 use crate::ocpp::protocol::{self, Protocol};
 use crate::ocpp::secrets;
-use crate::store::Once;
-use crate::store::{KeptCommand, StationRecord};
+use crate::store::{KeptCommand, Once, StationRecord};
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -47,11 +47,11 @@ impl Health {
     /// The newest instant of the store that the clock has not come to, where stations are not served because of that.
     pub fn clock_in_doubt(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut ahead = locked(&self.ahead);
-        if ahead.is_some_and(|newest| newest <= now + TimeDelta::seconds(AHEAD_MAX_S)) {
+        let newest = (*ahead)?;
+        if newest <= now + TimeDelta::seconds(AHEAD_MAX_S) {
             *ahead = None;
             info!("the clock has come to what the store holds: stations are served");
         }
-        metrics::gauge!("juden_store_ahead_seconds").set(ahead.map_or(0.0, |newest| seconds(newest - now)));
         *ahead
     }
 }
@@ -115,7 +115,9 @@ impl App {
     pub async fn keep_trying_store(self: &Arc<Self>) {
         loop {
             let _ = self.try_store().await;
-            let _ = self.health.clock_in_doubt(self.now());
+            let now = self.now();
+            let ahead = self.health.clock_in_doubt(now).map_or(0.0, |newest| seconds(newest - now));
+            metrics::gauge!("juden_store_ahead_seconds").set(ahead);
             tokio::time::sleep(TRIED_EVERY).await;
         }
     }

@@ -1,9 +1,6 @@
 //! How much of what a station sends is kept. What money hangs on is always kept; what stations tell beside it, and readings,
 //! up to a daily measure: a station that sends as fast as its line does not fill the disk.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use dashmap::DashMap;
 use tracing::warn;
@@ -52,14 +49,13 @@ struct Left {
 
 /// The measures of every station that was connected here.
 #[derive(Debug, Default)]
-pub struct Quotas(DashMap<StationId, Mutex<[Option<Left>; Kept::ALL.len()]>>);
+pub struct Quotas(DashMap<StationId, [Option<Left>; Kept::ALL.len()]>);
 
 impl Quotas {
     /// Takes so much of a station's measure. `false`: nothing is left of it, and what was sent is not kept; the first time
     /// within a day that is told. A message that is larger than what is left is the last that is kept.
     pub fn take(&self, station: &StationId, kept: Kept, amount: usize, now: DateTime<Utc>) -> bool {
-        let entry = self.0.entry(station.clone()).or_default();
-        let mut lefts = entry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lefts = self.0.entry(station.clone()).or_default();
         let Some(left) = lefts.get_mut(kept as usize) else { return true };
         let left = left.get_or_insert(Left { amount: kept.daily(), as_of: now, told_at: None });
         left.refill(kept, now);

@@ -272,8 +272,7 @@ impl MonthUse {
     fn corrections<'a>(&'a self, class: ChargerClass, live: &'a Live) -> impl Iterator<Item = (&'a Order, i64)> {
         live.overlapped.iter().filter_map(move |id| {
             let ended = self.ended.get(id)?;
-            let (of_class, order, units) = ended.drawn.as_ref().filter(|(of_class, _, _)| *of_class == class)?;
-            let _ = of_class;
+            let (_, order, units) = ended.drawn.as_ref().filter(|(of_class, _, _)| *of_class == class)?;
             let is_kept = if self.overlaps.contains_key(id) { ended.overlapped } else { ended.alone };
             let change = i64::from(ended.overlapped) - i64::from(is_kept);
             Some((order, change * units))

@@ -254,7 +254,9 @@ impl CommandBody {
             | CommandName::ChangeAvailability
             | CommandName::GetConfiguration
             | CommandName::ChangeConfiguration
-            | CommandName::DataTransfer => return Err(Problem::malformed("command", "the command is worded elsewhere")),
+            | CommandName::DataTransfer => {
+                return Err(Problem::malformed("command", "this command has a form of its own: see its fields at /api/docs"));
+            }
         })
     }
 

@@ -13,9 +13,10 @@ use chrono::TimeDelta;
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
+use crate::app::AppError;
 use crate::app::once::{self, OnceRequest};
 use crate::hex;
-use crate::store::{KeptAnswer, Once};
+use crate::store::{KeptAnswer, Once, StoreError};
 
 /// The path whose answers hold a card's code, which is never written down in clear.
 const CARDS: &str = "/cards";
@@ -52,6 +53,11 @@ fn what_is_asked(uri: &Uri) -> String {
     }
 }
 
+/// The store failed.
+fn failed(cause: StoreError) -> Problem {
+    AppError::from(cause).into()
+}
+
 /// Answers a repeat from memory, and remembers a first answer.
 pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {
@@ -79,17 +85,17 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     }
     let _running = Running { api, place: &place };
-    let Some(_turn) = store.try_turn(&place).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? else {
+    let Some(_turn) = store.try_turn(&place).await.map_err(failed)? else {
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     };
     if let Some(kept) = api.secret_answers.get(&place) {
         return repeated(kept, &body_sha256);
     }
-    if let Some(kept) = store.kept_answer(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
+    if let Some(kept) = store.kept_answer(&key, &what).await.map_err(failed)? {
         return repeated(kept, &body_sha256);
     }
     // It may have been done although its answer was lost: then it is answered from what it made.
-    let done = match store.done_once(&key, &what).await.map_err(|cause| Problem::from(crate::app::AppError::from(cause)))? {
+    let done = match store.done_once(&key, &what).await.map_err(failed)? {
         Some((of_body, _)) if of_body != body_sha256 => return Err(other_body()),
         Some((_, subject)) => Some(subject),
         None => None,

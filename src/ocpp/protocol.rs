@@ -361,8 +361,7 @@ mod tests {
     #[test]
     fn the_actions_that_money_hangs_on_are_those_that_are_read_so() {
         for protocol in Protocol::ALL {
-            for (action, message) in protocol.schema().messages().filter(|(_, message)| message.is_from_station()) {
-                let _ = message;
+            for (action, _) in protocol.schema().messages().filter(|(_, message)| message.is_from_station()) {
                 let read = protocol.decode(action, Payload::Json("{}")).is_ok_and(|decoded| decoded.event.is_transaction());
                 assert_eq!(protocol.is_transaction(action), read, "{action} of {protocol:?}");
             }

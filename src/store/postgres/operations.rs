@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
-use sqlx::{Postgres, Row};
+use sqlx::{PgPool, Postgres, Row};
 
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::domain::month::BillingMonth;
-use crate::store::Once;
 use crate::store::exchanges::COMMANDS_KEPT;
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
+use crate::store::{KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
 /// A server that answers later is taken for one that does not.
 const PING_WITHIN: Duration = Duration::from_secs(5);

@@ -102,7 +102,7 @@ impl PostgresStore {
             super::months::recheck(&mut write, None, month).await?;
         }
         nodes::programme_changed(&mut write, at).await?;
-        super::once::keep(&mut write, once, &i64::to_string(&seq)).await?;
+        super::once::keep(&mut write, once, &seq.to_string()).await?;
         write.commit().await?;
         Ok(seq)
     }

@@ -21,7 +21,8 @@ use crate::store::{Stored, columns};
 ///
 /// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the member that
 /// a session overlaps beyond its month's beginning, because both are held then. Earlier ones that the batch itself
-/// changes are among the first.
+/// changes are among the first. One that lasts longer than a day (`LONG_SESSION_HOURS`) is held without it, so a day's sessions
+/// are looked at and not all that the member had since.
 const WRITE_MESSAGES: &str = "
     WITH written AS (
         INSERT INTO sessions (session_id, station_id, connector_id, charger_class, power_w, session_cap_min,

@@ -8,9 +8,8 @@ use sqlx::Row;
 
 use super::SqliteStore;
 use crate::domain::month::{BillingMonth, japan_midnight};
-use crate::store::Once;
 use crate::store::exchanges::COMMANDS_KEPT;
-use crate::store::{KeptAnswer, KeptCommand, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
+use crate::store::{KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
 
 /// What a mark may take before the store counts as not writable.
 const MARK_WITHIN: Duration = Duration::from_secs(5);

@@ -53,7 +53,7 @@ impl RecordStore for SqliteStore {
         if let Some(month) = recheck {
             super::months::recheck(&mut write, None, month).await?;
         }
-        super::once::keep(&mut write, once, &i64::to_string(&seq)).await?;
+        super::once::keep(&mut write, once, &seq.to_string()).await?;
         write.commit().await?;
         Ok(seq)
     }
