@@ -18,6 +18,7 @@ fn filled(head: &str, piece: &str, tail: &str) -> String {
     filled_to(LARGEST, head, piece, tail)
 }
 
+/// The same up to a size in bytes.
 fn filled_to(largest: usize, head: &str, piece: &str, tail: &str) -> String {
     let room = largest.saturating_sub(head.len() + tail.len() + 64);
     format!("{head}{}{tail}", piece.repeat(room / piece.len()))
