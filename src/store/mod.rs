@@ -58,6 +58,10 @@ pub enum StoreError {
 /// constraint, no such thing, too large. Everything else may be otherwise the next time.
 const REFUSED_FOR_GOOD: [&str; 5] = ["0A", "22", "23", "42", "54"];
 
+/// What a row is told that is beyond a check (check_violation): of a constraint, which is named, or of the part of a table that it
+/// was put into.
+const BEYOND_A_CHECK: &str = "23514";
+
 /// SQLite's codes for what it takes at no other time either: a text beyond its limit, a value of the wrong kind, a
 /// parameter out of range, no such table.
 const SQLITE_REFUSES: [i32; 4] = [18, 20, 25, 1];
@@ -82,6 +86,8 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Failed(sqlx::Error::Database(fault)) => match fault.try_downcast_ref::<PgDatabaseError>() {
+                // A part that is being made takes rows from where they still go: the next try finds it.
+                Some(fault) if fault.code() == BEYOND_A_CHECK && fault.constraint().is_none() => true,
                 Some(fault) => !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class)),
                 None => fault.kind() == sqlx::error::ErrorKind::Other && !is_refused_by_sqlite(fault.code().as_deref()),
             },
