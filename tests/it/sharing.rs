@@ -208,3 +208,27 @@ async fn a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
     tokio::time::timeout(Duration::from_secs(5), one.turns(&["closing"])).await.unwrap().unwrap();
     drop(turn);
 }
+
+#[tokio::test]
+async fn a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again() {
+    if !is_postgres() {
+        return;
+    }
+    let database = Database::new().await;
+    let store = database.store().await;
+    store.make_room(now()).await.unwrap();
+    let pool = sqlx::PgPool::connect(&database.url().split('?').next().unwrap().to_owned()).await.unwrap();
+    let columns = "station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value";
+    let row = |table: &str, value: &str| {
+        format!("INSERT INTO {table} ({columns}) VALUES ('CP1', 1, 1, '{}', 'x', '', '', '', '', {value})", now().to_rfc3339())
+    };
+    let refused = async |statement: String| {
+        let failed = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap_err();
+        juden::store::StoreError::from(failed)
+    };
+    let met = refused(row("readings_default", "'1'")).await;
+    assert!(met.is_transient() && met.to_string().contains("partition constraint"), "{met}");
+    let broken = refused(row("readings", "NULL")).await;
+    assert!(!broken.is_transient(), "what is refused for good stays so: {broken}");
+    pool.close().await;
+}
