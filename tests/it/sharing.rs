@@ -217,7 +217,7 @@ async fn a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again(
     let database = Database::new().await;
     let store = database.store().await;
     store.make_room(now()).await.unwrap();
-    let pool = sqlx::PgPool::connect(&database.url().split('?').next().unwrap().to_owned()).await.unwrap();
+    let pool = sqlx::PgPool::connect(database.url().split('?').next().unwrap()).await.unwrap();
     let columns = "station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value";
     let row = |table: &str, value: &str| {
         format!("INSERT INTO {table} ({columns}) VALUES ('CP1', 1, 1, '{}', 'x', '', '', '', '', {value})", now().to_rfc3339())
