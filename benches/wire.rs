@@ -143,7 +143,7 @@ impl Whole {
         let incoming = Incoming {
             station: &self.stations[number % messages::MEMBERS],
             fence: &Fence::default(),
-            heard: Heard { received_at: now, connected_since: now },
+            heard: Heard { received_at: now, connected_since: now, clock: None },
             message_id: "m".to_owned(),
             protocol: message.protocol,
             action,

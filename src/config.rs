@@ -20,7 +20,9 @@ use crate::app::months::CLOSE_DAY_MAX;
 use crate::authority::{Authority, VehiclePki};
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
-use crate::domain::invoice::Issuer;
+use crate::domain::invoice::{self, Issuer};
+use crate::domain::units::Yen;
+use crate::export::Party;
 use crate::link::tls::{Tls, TlsFiles};
 
 /// How station connections are kept.
@@ -250,6 +252,8 @@ impl Texts {
                     registration_number: self.registration_number(),
                     collection_agent: self.text("collection-agent").to_owned(),
                 },
+                confirm_over: self.read("confirm-over-yen", "yen such as 10000", Yen::ZERO, Yen::parse),
+                party: self.party(),
             },
             link: LinkSettings {
                 ping_interval: (ping_s > 0).then(|| Duration::from_secs(ping_s)),
@@ -343,10 +347,22 @@ impl Texts {
     }
 
     fn registration_number(&mut self) -> String {
-        self.read("issuer-registration-number", "empty, or T and 13 digits", String::new(), |text| {
-            let digits = text.strip_prefix('T').is_some_and(|digits| digits.len() == 13 && digits.bytes().all(|b| b.is_ascii_digit()));
-            (text.is_empty() || digits).then(|| text.to_owned())
+        let allowed = "empty, or T and 13 digits, the first of them the check digit of the others";
+        self.read("issuer-registration-number", allowed, String::new(), |text| {
+            (text.is_empty() || invoice::is_registration_number(text)).then(|| text.to_owned())
         })
+    }
+
+    /// Who issues charge records; `None`: nobody is named.
+    fn party(&mut self) -> Option<Party> {
+        let country = self.read("country-code", "two capital letters such as JP", String::new(), |text| {
+            (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned())
+        });
+        let party = self.read("party-id", "empty, or three capital letters or digits", String::new(), |text| {
+            let is_party = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+            (text.is_empty() || is_party).then(|| text.to_owned())
+        });
+        (!party.is_empty()).then_some(Party { country, party })
     }
 
     fn display_languages(&mut self) -> Vec<Language> {

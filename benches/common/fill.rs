@@ -159,7 +159,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
     let stop = start + TimeDelta::seconds(if quick { 900 + (id * 37) % 900 } else { 14_400 + (id * 53) % 7_200 });
     let station = StationId::parse(&format!("ST-{:05}", id % 4_000)).unwrap();
     let key = format!("{id:032x}");
-    let heard = |at| Heard { received_at: at, connected_since: at };
+    let heard = |at| Heard { received_at: at, connected_since: at, clock: None };
     let mut session = open(&Opening {
         id: SessionId(id),
         reference: reference(&station, &key, 0),
@@ -187,6 +187,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
             reason: "Local",
             id_tag: None,
             malformed: false,
+            basis: juden::domain::session::StopBasis::Told,
         },
     );
     LedgerRow {

@@ -12,11 +12,11 @@ use super::{App, Done, quirks};
 use crate::cluster::Fence;
 use crate::domain::authorization::{Place, cache_for, judge_now};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
-use crate::domain::instant::Heard;
+use crate::domain::instant::{Heard, attribute};
 use crate::domain::station::Registration;
 use crate::hex;
 use crate::ledger::{Acceptance, Submission, keys};
-use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
+use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, StatusReport, TagAnswer, TransactionEvent};
 use crate::ocpp::frame::{CallError, ErrorCode};
 use crate::ocpp::protocol::Protocol;
 use crate::ocpp::secrets;
@@ -83,6 +83,7 @@ impl App {
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
             StationEvent::Boot(report) => {
                 let registration = incoming.station.registration;
+                self.observed.booted(&incoming.station.id, incoming.heard.received_at);
                 self.keep(&incoming, StationNote::Boot(report)).await?;
                 let interval_s = match registration {
                     Registration::Accepted => self.settings.heartbeat_interval_s,
@@ -94,6 +95,7 @@ impl App {
                 if report.error_code == LIST_CONFLICT {
                     self.resend_list(&incoming.station.id).await;
                 }
+                let report = self.placed(&incoming, report);
                 self.keep(&incoming, StationNote::Status(report)).await?
             }
             StationEvent::Report(report) => self.report(&incoming, report).await?,
@@ -180,6 +182,18 @@ impl App {
         Ok(Answer::Done)
     }
 
+    /// A state with its instant, and as that of its whole EVSE. It is sent as it happens: it tells of the station's clock.
+    fn placed(&self, incoming: &Incoming<'_>, mut report: StatusReport) -> StatusReport {
+        let (station, received_at, zone) = (&incoming.station.id, incoming.heard.received_at, incoming.station.zone());
+        self.observed.told(station, &report.reported, zone, received_at);
+        self.observed.of_evse(station, &mut report);
+        if report.reported.instant(zone).is_some() {
+            let heard = Heard { clock: self.observed.clock(station, received_at), ..incoming.heard };
+            report.told_at = Some(attribute(&report.reported, zone, heard).at);
+        }
+        report
+    }
+
     /// Keeps a message as it came, with the news in it.
     async fn report(&self, incoming: &Incoming<'_>, report: Report) -> Result<Answer, CallError> {
         let Report { request_id, seq_no, more, news } = report;
@@ -195,7 +209,7 @@ impl App {
             News::None => Vec::new(),
             News::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
             News::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
-            News::Statuses(statuses) => statuses.into_iter().map(StationNote::Status).collect(),
+            News::Statuses(statuses) => statuses.into_iter().map(|report| StationNote::Status(self.placed(incoming, report))).collect(),
             News::Variables(variables) => vec![StationNote::Variables(variables)],
             News::Security(_) => Vec::new(),
         };
@@ -263,10 +277,12 @@ impl App {
             self.oddities.note(station, "readings beyond what is kept of a station in a day");
         }
         let content = keys::content_of(sent.as_deref().unwrap_or(&event), incoming.payload);
+        let clock = self.observed.clock(station, now);
+        self.observed.told_by_transaction(incoming.station, &event, now);
         let submission = Submission {
             fence: incoming.fence.clone(),
             station: incoming.station.clone(),
-            heard: incoming.heard,
+            heard: Heard { clock, ..incoming.heard },
             message_id: incoming.message_id.clone(),
             action: incoming.action.to_owned(),
             payload: incoming.payload.to_owned(),

@@ -11,6 +11,7 @@ pub mod cards;
 mod certificates;
 pub mod changes;
 pub mod commands;
+pub mod corrections;
 mod credentials;
 pub mod details;
 pub mod display;
@@ -26,9 +27,11 @@ pub mod invoices;
 mod listing;
 pub mod members;
 pub mod months;
+pub mod observed;
 pub mod oddities;
 pub mod onboarding;
 pub mod once;
+mod overdue;
 mod own_lists;
 pub mod passwords;
 pub mod plans;
@@ -57,9 +60,11 @@ use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory, StationDirectory};
 use crate::domain::display::Language;
 use crate::domain::email::EmailRule;
-use crate::domain::ids::{SessionRef, StationId};
+use crate::domain::ids::{SessionId, SessionRef, StationId};
 use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
+use crate::domain::units::Yen;
+use crate::export::Party;
 use crate::ledger::Ledger;
 use crate::store::Store;
 use crate::store::ledger::TagHasher;
@@ -94,6 +99,10 @@ pub struct AppSettings {
     pub email_rule: EmailRule,
     /// Who issues the invoices.
     pub issuer: Issuer,
+    /// Corrections and entries above this sum count once a second person confirmed them.
+    pub confirm_over: Yen,
+    /// Who issues charge records; `None`: nobody is named.
+    pub party: Option<Party>,
     /// Whether running sessions of a card that is reported lost are stopped.
     pub remote_stop_on_lost: bool,
 }
@@ -110,6 +119,8 @@ pub struct App {
     pub stations: Arc<StationDirectory>,
     /// Held while a station is told what to come with, by station.
     pub telling_credentials: dashmap::DashMap<StationId, Arc<tokio::sync::Mutex<()>>>,
+    /// What was observed of stations beside what is kept.
+    pub observed: observed::Observed,
     /// What stations sent beside the standard.
     pub oddities: oddities::Oddities,
     /// What steps of transactions were answered with what their drivers are shown, by station and a hash of their payload.
@@ -118,6 +129,8 @@ pub struct App {
     pub costs_told: moka::sync::Cache<(StationId, SessionRef), ()>,
     /// How the server stands.
     pub health: health::Health,
+    /// Sessions whose stations were asked whether they go on.
+    pub asked_whether_ongoing: moka::sync::Cache<SessionId, ()>,
     /// How much of what stations send is kept.
     pub quotas: quotas::Quotas,
     /// Hashes what readers read.

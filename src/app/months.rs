@@ -276,6 +276,7 @@ impl App {
     /// Does everything that is due, in the order in which it fell due, each as of that instant.
     pub async fn run_due(&self) -> Done<()> {
         self.look_at_due_cards().await?;
+        self.end_overdue().await?;
         let _alone = self.closing.lock().await;
         let _turn = self.store.turns(&[CLOSING]).await?;
         loop {

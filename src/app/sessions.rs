@@ -1,14 +1,14 @@
-//! Showing sessions, and deciding about held ones.
+//! Showing sessions.
 
 use std::collections::HashMap;
 
-use super::{App, AppError, Done, once};
+use super::{App, AppError, Done};
 use crate::domain::ids::{MemberId, SessionId, SessionRef};
 use crate::domain::invoice::Invoice;
 use crate::domain::member::Member;
-use crate::domain::session::{BillingState, Decision, Session, Standing};
+use crate::domain::session::{BillingState, Session, Standing};
 use crate::domain::tariff::Price;
-use crate::store::{Decided, JournalEntry, Page, SessionFilter};
+use crate::store::{JournalEntry, Page, SessionFilter};
 
 /// Sessions looked through for one page of a list that is filtered by state.
 const SCANNED_MAX: i64 = 10_000;
@@ -18,9 +18,6 @@ const SCANNED_AT_ONCE: i64 = 500;
 
 /// Messages shown of one session.
 const MESSAGES_MAX: i64 = 10_000;
-
-/// A note has this many characters at most.
-pub const NOTE_MAX: usize = 1_000;
 
 /// A session as it stands.
 #[derive(Debug, Clone)]
@@ -189,27 +186,8 @@ impl App {
         }
     }
 
-    /// Decides about a held session. Where its month is closed, the next invoice takes it in.
-    pub async fn decide_session(&self, name: &str, decision: Decision, note: &str) -> Done<SessionView> {
-        if note.chars().count() > NOTE_MAX {
-            return Err(AppError::invalid("note", format!("at most {NOTE_MAX} characters")));
-        }
-        let view = self.session_view(self.find_session(name).await?).await?;
-        if once::done().is_some() {
-            return Ok(view);
-        }
-        if !view.session.is_decidable(decision, view.standing) {
-            return Err(AppError::conflict(
-                "not_held",
-                format!("the session is {}: only an ended session of a member's card that is held can be decided", view.state.name()),
-            ));
-        }
-        let once = once::to_keep();
-        let decided = Decided { decision, note, at: self.now(), once: once.as_ref() };
-        self.store.decide(view.session.id, &decided).await?;
-        if let Some(member) = &view.session.member {
-            self.uses.forget(member, view.session.month());
-        }
+    /// A session as it stands, by its name.
+    pub(super) async fn view_of(&self, name: &str) -> Done<SessionView> {
         self.session_view(self.find_session(name).await?).await
     }
 }

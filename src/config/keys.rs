@@ -23,7 +23,7 @@ const fn key(name: &'static str, default: &'static str, help: &'static str) -> K
 }
 
 /// Every setting.
-pub const KEYS: [Key; 49] = [
+pub const KEYS: [Key; 52] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),
@@ -58,8 +58,15 @@ pub const KEYS: [Key; 49] = [
     key("month-close-time", "03:00", "time of that day in Japan"),
     key("payment-due-days", "30", "days from an invoice's issue until it is due"),
     key("email-rule", "strict", "which addresses of members are taken: strict or rfc"),
-    key("issuer-name", "", "who issues the invoices; empty: not printed"),
-    key("issuer-registration-number", "", "its qualified invoice issuer number, T and 13 digits; empty: not printed"),
+    key(
+        "issuer-name",
+        "",
+        "who issues the invoices; a month closes only once it is named, or none says that no qualified invoices are wanted",
+    ),
+    key("issuer-registration-number", "", "its qualified invoice issuer number: T and 13 digits, the first of them the check digit"),
+    key("confirm-over-yen", "10000", "corrections and entries above this sum count once a second person confirmed them"),
+    key("country-code", "JP", "the country in which charge records are issued, two letters (OCPI)"),
+    key("party-id", "", "who issues charge records, three letters or digits (OCPI); empty: ocpi-cdr is not exported"),
     key("collection-agent", "", "who collects for it; empty: nobody"),
     key("heartbeat-interval-s", "300", "seconds between a station's heartbeats"),
     key("ping-interval-s", "60", "seconds between our pings; 0 turns them off"),

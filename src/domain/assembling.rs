@@ -7,7 +7,7 @@ use super::ids::{SessionId, SessionRef, StationId};
 use super::instant::{Heard, Moment, Reported, Zone, attribute};
 use super::programme::Programme;
 use super::recording::{self, Closing, Opening};
-use super::session::Session;
+use super::session::{Session, StopBasis};
 use super::station::ConnectorSite;
 use super::step::{Evidence, Registers, Step, StepKind};
 use super::units::WattHours;
@@ -107,6 +107,7 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
             reason: ended.reason.as_deref().unwrap_or(DEFAULT_REASON),
             id_tag: ended.id_tag.as_deref().filter(|text| !text.is_empty()).map(super::ids::IdTag::new),
             malformed: ended.malformed,
+            basis: StopBasis::Told,
         },
     );
     if evidence.numbers_repeated {

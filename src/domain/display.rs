@@ -93,7 +93,10 @@ pub(super) fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
     }
     let (energy, _) = metering::energy(session.start.meter, None, session.last_reading);
     let edge = Edge { reported: String::new(), said: None, received_at: now, at: now, meter: session.last_reading };
-    Session { stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy }), ..session.clone() }
+    Session {
+        stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy, basis: super::session::StopBasis::Told }),
+        ..session.clone()
+    }
 }
 
 /// What is left of a pool, and the price beyond it.

@@ -42,6 +42,10 @@ flags! {
     /// The station was connected, yet its clock lay behind ours by more than the tolerance: our
     /// receipt time counts (rule R6.2b).
     ClockBehind = "clock_behind", Note;
+    /// The message came late over a connection that stood; the station's clock was shown right, so its time counts (rule R6.2b).
+    DeliveredLate = "delivered_late", Note;
+    /// The station's clock was shown wrong by a steady difference, which was taken off (rule R6.2b).
+    ClockCorrected = "clock_corrected", Note;
     /// The station's time lies before the programme began, or more than a day ahead.
     ClockImplausible = "clock_implausible", Quarantine;
     /// The station's time names no zone and the station record names none either.
@@ -83,8 +87,28 @@ flags! {
     OverSiteCap = "over_site_cap", Note;
     /// By the station's clock it ended after we heard of its end, and lasted longer than its site allows.
     DurationDoubtful = "duration_doubtful", Review;
-    /// It ended before it started.
-    StopBeforeStart = "stop_before_start", Quarantine;
+    /// It ended before it started: it has no units until a person says when it ended (rule B4).
+    StopBeforeStart = "stop_before_start", Review;
+    /// Its stop never came: its end is an estimate (rule B9).
+    EndEstimated = "end_estimated", Review;
+    /// Its end is estimated, because its connector was told to be available.
+    ConnectorAvailable = "connector_available", Note;
+    /// Its end is estimated, because its charger booted and did not go on with it.
+    StationBooted = "station_booted", Note;
+    /// Its end is estimated, because its charger, asked, said that it does not go on.
+    NotOngoing = "not_ongoing", Note;
+    /// Its end is estimated, because it would be longer than its site allows.
+    SiteCapPassed = "site_cap_passed", Note;
+    /// Its end is estimated, because its charger was offline for too long.
+    StationOffline = "station_offline", Note;
+    /// The station's stop took the place of an end that was guessed or estimated (rules B8, B9).
+    EndReplaced = "end_replaced", Note;
+    /// A stop came after a person had named the end: it is kept and changes nothing (rule B11).
+    StopAfterCorrection = "stop_after_correction", Note;
+    /// The station used the name of an earlier transaction again (rule B10).
+    NameUsedAgain = "transaction_name_used_again", Note;
+    /// The station counts its messages not: they were read by kind and time.
+    StepsUncounted = "steps_uncounted", Note;
     /// Another card stopped it.
     StoppedByOtherCard = "stopped_by_other_card", Note;
     /// The stop named no transaction of ours; it was matched by station, card, time and meter.

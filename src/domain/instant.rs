@@ -3,10 +3,14 @@
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, TimeZone, Utc};
 
+use super::charger_clock::Measured;
 use super::flag::Flag;
 
 /// How far a connected station's clock may differ from ours.
 pub const CLOCK_TOLERANCE_S: i64 = 120;
+
+/// How late a message may come over a standing connection and its own time still count, where the clock is shown right.
+pub const LATE_MAX_S: i64 = 86_400;
 
 /// How far ahead a clock may be and still be taken for a clock (one day).
 pub const CLOCK_AHEAD_MAX_S: i64 = 86_400;
@@ -90,6 +94,8 @@ pub struct Heard {
     pub received_at: DateTime<Utc>,
     /// Since when the station was connected then.
     pub connected_since: DateTime<Utc>,
+    /// What was known of the station's clock then.
+    pub clock: Option<Measured>,
 }
 
 /// The instant that counts, and the doubt about it.
@@ -101,9 +107,11 @@ pub struct Attributed {
     pub doubt: Option<Flag>,
 }
 
-/// Decides which instant counts. A station's own time does, unless it cannot be true: a time ahead
-/// of our receipt, or one that lies behind it although the station was connected all the while.
-/// A message about a time before the connection was queued offline and keeps its own time.
+/// Decides which instant counts. A station's own time does where it agrees with our receipt. Else what was measured of its
+/// clock decides: where the clock is right the time counts, however late the message came; where it is wrong the difference
+/// is taken off. Without such evidence a time that cannot be true gives way to our receipt: one ahead of it, or one behind it
+/// although the station was connected all the while. A message about a time before the connection was queued offline and
+/// keeps its own time.
 pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attributed {
     let doubtful = |flag| Attributed { at: heard.received_at, doubt: Some(flag) };
     if matches!(reported.moment, Moment::Local(_)) && zone.is_none() {
@@ -114,6 +122,13 @@ pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attri
     };
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let ahead = said - heard.received_at;
+    let is_possible = |at: DateTime<Utc>| at.timestamp() >= PROGRAMME_BEGAN_S;
+    if ahead.abs() <= tolerance && is_possible(said) {
+        return Attributed { at: said, doubt: None };
+    }
+    if let Some(by_clock) = heard.clock.and_then(|clock| by_clock(said, clock, heard)).filter(|found| is_possible(found.at)) {
+        return by_clock;
+    }
     if said.timestamp() < PROGRAMME_BEGAN_S || ahead > TimeDelta::seconds(CLOCK_AHEAD_MAX_S) {
         return doubtful(Flag::ClockImplausible);
     }
@@ -126,13 +141,31 @@ pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attri
     Attributed { at: said, doubt: None }
 }
 
+/// The instant by what was measured of the station's clock; `None`: that does not place it.
+fn by_clock(said: DateTime<Utc>, clock: Measured, heard: Heard) -> Option<Attributed> {
+    let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let late = heard.received_at - said;
+    if clock.is_right() {
+        let doubt = (said >= heard.connected_since).then_some(Flag::DeliveredLate);
+        return (late > TimeDelta::zero() && late <= TimeDelta::seconds(LATE_MAX_S)).then_some(Attributed { at: said, doubt });
+    }
+    // What lies before the boot may have been told by another clock.
+    let at = said - clock.offset;
+    let fits = at <= heard.received_at + tolerance && at >= clock.since - tolerance;
+    fits.then_some(Attributed { at: at.min(heard.received_at), doubt: Some(Flag::ClockCorrected) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn attributed(text: &str, moment: Moment, zone: Option<&str>) -> (String, Option<&'static str>) {
-        let heard =
-            Heard { received_at: "2024-07-10T12:00:00Z".parse().unwrap(), connected_since: "2024-07-10T10:00:00Z".parse().unwrap() };
+        attributed_with(text, moment, zone, None)
+    }
+
+    fn attributed_with(text: &str, moment: Moment, zone: Option<&str>, clock: Option<Measured>) -> (String, Option<&'static str>) {
+        let connected_since = "2024-07-10T10:00:00Z".parse().unwrap();
+        let heard = Heard { received_at: "2024-07-10T12:00:00Z".parse().unwrap(), connected_since, clock };
         let reported = Reported { text: text.into(), moment };
         let result = attribute(&reported, zone.map(|zone| Zone::parse(zone).unwrap()), heard);
         (result.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), result.doubt.map(Flag::code))
@@ -173,6 +206,35 @@ mod tests {
             assert_eq!(instant(text), received("clock_implausible"), "{text}");
         }
         assert_eq!(instant("2024-07-11T12:00:00Z"), received("clock_ahead"));
+    }
+
+    /// The same where the station's clock was measured since its boot at 09:00.
+    fn by_clock(text: &str, offset_s: i64) -> (String, Option<&'static str>) {
+        let clock = Measured { offset: TimeDelta::seconds(offset_s), since: "2024-07-10T09:00:00Z".parse().unwrap() };
+        attributed_with(text, Moment::At(text.parse().unwrap()), None, Some(clock))
+    }
+
+    #[test]
+    fn w98_a_clock_shown_right_is_believed_however_late_the_message_comes() {
+        let late = |text: &str| (text.to_owned(), Some("delivered_late"));
+        assert_eq!(by_clock("2024-07-10T11:59:00Z", 2), kept("2024-07-10T11:59:00Z"));
+        assert_eq!(by_clock("2024-07-10T11:55:00Z", 2), late("2024-07-10T11:55:00Z"));
+        assert_eq!(by_clock("2024-07-10T11:55:00Z", -120), late("2024-07-10T11:55:00Z"));
+        assert_eq!(by_clock("2024-07-10T11:55:00Z", -121), received("clock_behind"), "it would lie ahead: that is no evidence");
+        assert_eq!(by_clock("2024-07-09T12:00:00Z", 2), kept("2024-07-09T12:00:00Z"), "before the connection: queued");
+        assert_eq!(by_clock("2024-07-10T12:05:00Z", 2), received("clock_ahead"));
+    }
+
+    #[test]
+    fn w99_a_steady_offset_is_taken_off_whatever_year_the_clock_stands_at() {
+        let corrected = |text: &str| (text.to_owned(), Some("clock_corrected"));
+        let behind =
+            |text: &str| ("2024-07-10T12:00:00Z".parse::<DateTime<Utc>>().unwrap() - text.parse::<DateTime<Utc>>().unwrap()).num_seconds();
+        for stands_at in ["1970-01-01T00:00:40Z", "2000-01-01T00:00:40Z", "2023-01-01T00:00:40Z"] {
+            assert_eq!(by_clock(stands_at, -behind(stands_at)), corrected("2024-07-10T12:00:00Z"));
+        }
+        assert_eq!(by_clock("2024-07-11T11:30:00Z", 86_400), corrected("2024-07-10T11:30:00Z"));
+        assert_eq!(by_clock("2023-01-01T00:00:00Z", -behind("2023-01-01T04:00:00Z")), kept("2023-01-01T00:00:00Z"), "of another boot");
     }
 
     #[test]

@@ -45,6 +45,37 @@ pub struct Issuer {
     pub collection_agent: String,
 }
 
+impl Issuer {
+    /// The name by which a setting says that no qualified invoices are wanted.
+    pub const NONE: &'static str = "none";
+
+    /// Whether a month's invoices can be issued: by somebody who may issue qualified ones, or where none are wanted.
+    pub fn may_issue(&self) -> bool {
+        self.is_unwanted() || (!self.name.is_empty() && !self.registration_number.is_empty())
+    }
+
+    fn is_unwanted(&self) -> bool {
+        self.name == Self::NONE
+    }
+
+    /// The issuer as invoices print it: nobody, where no qualified invoices are wanted.
+    pub fn printed(&self) -> Self {
+        if self.is_unwanted() { Self { name: String::new(), ..self.clone() } } else { self.clone() }
+    }
+}
+
+/// Whether a text is a qualified invoice issuer's number: T and 13 digits, the first of which is the check digit of the others
+/// (ordinance on corporate numbers, article 2).
+pub fn is_registration_number(text: &str) -> bool {
+    let Some(digits) = text.strip_prefix('T').filter(|digits| digits.len() == 13) else { return false };
+    let Some(digits) = digits.bytes().map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0'))).collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let (check, others) = (digits[0], &digits[1..]);
+    let sum: i64 = others.iter().rev().zip([1, 2].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    check == 9 - sum % 9
+}
+
 /// An invoice before it is issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {

@@ -4,8 +4,8 @@
 //! argument. In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]), the
 //! programme's own history ([`programme`], [`terms`], [`suspension`], [`tariff`]), who may charge
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
-//! [`authorization`]), what was charged ([`session`], [`recording`], [`step`],
-//! [`assembling`], [`metering`], [`flag`]), what it costs
+//! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
+//! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
 //! ([`allowance`], [`rating`], [`month_use`], [`bill`], [`billed`], [`invoice`]), what else a membership brings ([`benefits`])
 //! and who may be told ([`provision`]).
 
@@ -41,6 +41,8 @@ pub mod bill;
 pub mod billed;
 pub mod blocking;
 pub mod card;
+pub mod charger_clock;
+pub mod correction;
 pub mod display;
 pub mod email;
 pub mod ending;
@@ -54,6 +56,7 @@ pub mod member;
 pub mod metering;
 pub mod month;
 pub mod month_use;
+pub mod over;
 pub mod payment;
 pub mod plan;
 pub mod programme;

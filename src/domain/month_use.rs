@@ -334,10 +334,11 @@ struct Live {
 
 /// Whether a running session would be billed if it ended now.
 fn ends_billed(session: &Session, standing: Standing) -> bool {
-    use super::session::{Edge, Stop};
+    use super::session::{Edge, Stop, StopBasis};
     let at = session.start.at;
     let edge = Edge { reported: String::new(), said: None, received_at: at, at, meter: None };
-    let ended = Session { stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy: None }), ..session.clone() };
+    let ended =
+        Session { stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy: None, basis: StopBasis::Told }), ..session.clone() };
     ended.billing_state(standing) == BillingState::Ended
 }
 

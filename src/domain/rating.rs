@@ -9,6 +9,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use super::allowance::{Pool, Split};
 use super::bill::{Bill, Line, LineCode};
 use super::card::Role;
+use super::correction::Reduction;
 use super::ids::{CardNumber, SessionId, SessionRef};
 use super::member::Member;
 use super::month::BillingMonth;
@@ -36,6 +37,8 @@ pub struct RatedSession {
     pub units: i64,
     /// How they are paid for. A session whose money waits draws nothing.
     pub split: Split,
+    /// What a person took off its price (rule B11).
+    pub taken_off: Yen,
 }
 
 /// What became of the month's free units of one class.
@@ -221,6 +224,7 @@ impl Rater<'_> {
             state: session.billing_state(standing),
             units,
             split: Split { free: 0, charged: 0 },
+            taken_off: Yen::ZERO,
         }
     }
 
@@ -244,6 +248,11 @@ impl Rater<'_> {
             let mut rated = self.rated(session, price.unit_s);
             if rated.state == BillingState::Ended {
                 rated.split = pool.draw(rated.units);
+                match session.reduction {
+                    Some(Reduction::Units(most)) => rated.split.charged = rated.split.charged.min(most),
+                    Some(Reduction::Yen(yen)) => rated.taken_off = yen.min(price.per_unit.times(rated.split.charged).floor_to_whole()),
+                    None => {}
+                }
             }
             rated
         });

@@ -98,7 +98,7 @@ pub(crate) fn session(member: &Member, id: i64, card: &str, class: ChargerClass,
         shown_at: None,
         file: Some(&file),
         reported: &said(start),
-        heard: Heard { received_at: at(start), connected_since: at(start) },
+        heard: Heard { received_at: at(start), connected_since: at(start), clock: None },
         meter: Some(WattHours(0)),
         malformed: false,
     });

@@ -10,9 +10,10 @@ use super::flag::Flag;
 use super::ids::{ID_TAG_MAX, IdTag, SessionId, SessionRef, StationId};
 use super::instant::{Attributed, CLOCK_TOLERANCE_S, Heard, Reported, Zone, attribute};
 use super::metering;
+use super::over::Trail;
 use super::programme::Programme;
 use super::refusal::Reason;
-use super::session::{Edge, LATE_ARRIVAL_DAYS, LONG_SESSION_HOURS, Session, Stop};
+use super::session::{Edge, LATE_ARRIVAL_DAYS, LONG_SESSION_HOURS, Session, Stop, StopBasis};
 use super::station::ConnectorSite;
 use super::units::WattHours;
 
@@ -96,6 +97,10 @@ pub fn open(opening: &Opening<'_>) -> Session {
         last_reading: None,
         flags,
         decision: None,
+        reduction: None,
+        is_assigned: false,
+        trail: Trail { clock_offset_ms: opening.heard.clock.map(|clock| clock.offset.num_milliseconds()), ..Trail::default() },
+        corrections: Vec::new(),
     }
 }
 
@@ -115,6 +120,8 @@ pub struct Closing<'a> {
     pub id_tag: Option<IdTag>,
     /// Whether a field was missing or of the wrong kind.
     pub malformed: bool,
+    /// Whether the stop names the session, or was guessed to be its own.
+    pub basis: StopBasis,
 }
 
 /// By how many hours a connected station's clock may be off at a stop and the session's length still be
@@ -125,10 +132,27 @@ pub const BELIEVED_OFF_H: i64 = 8;
 ///
 /// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
 /// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
-/// keeps the station's own time: it may be delivered late over a connection that stands.
+/// keeps the station's own time: it may be delivered late over a connection that stands. A stop that would lie before the
+/// start, although it was heard after it over a connection that stood, ended when it was heard: the clock fell back.
 pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
+    let found = by_clocks(session, closing);
+    let heard = closing.heard;
+    let began_live = (session.start.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let fell_back = found.at < session.start.at && began_live && heard.connected_since <= session.start.received_at;
+    if fell_back && heard.received_at >= session.start.at {
+        return Attributed { at: heard.received_at, doubt: Some(Flag::ClockBehind) };
+    }
+    found
+}
+
+fn by_clocks(session: &Session, closing: &Closing<'_>) -> Attributed {
     let attributed = attribute(closing.reported, closing.zone, closing.heard);
     let Some(said) = closing.reported.instant(closing.zone) else { return attributed };
+    if let Some(Flag::DeliveredLate | Flag::ClockCorrected) = attributed.doubt
+        && attributed.at >= session.start.at
+    {
+        return attributed;
+    }
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let received_at = closing.heard.received_at;
     let shift = session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
@@ -152,6 +176,7 @@ fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, ov
     match doubt {
         Some(Flag::ClockAhead) => at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off),
         Some(Flag::ClockBehind) => off,
+        // The clock was shown right, or the difference was taken off.
         _ => false,
     }
 }
@@ -193,5 +218,6 @@ pub fn close(session: &mut Session, closing: &Closing<'_>) {
         reason: closing.reason.to_owned(),
         id_tag: closing.id_tag.clone(),
         energy,
+        basis: closing.basis,
     });
 }

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::authorization;
+use super::correction::{self, Correction, Reduction};
 use super::flag::{Effect, Flag};
 use super::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use super::member::Member;
 use super::metering;
 use super::month::BillingMonth;
+use super::over::Trail;
 use super::programme::Programme;
 use super::refusal::Reason;
 use super::station::ConnectorSite;
@@ -36,6 +38,8 @@ pub const STALE_OFFLINE_HOURS: i64 = 24;
 pub enum Phase {
     /// Started, no stop applied.
     Running,
+    /// An end was estimated or guessed: the station's own stop takes its place.
+    Provisional,
     /// A stop was applied.
     Stopped,
 }
@@ -71,11 +75,11 @@ pub enum Reaction {
 /// The state machine: what a message means in a phase.
 pub const fn react(phase: Phase, message: Message) -> Reaction {
     match (phase, message) {
-        (Phase::Running | Phase::Stopped, Message::SameStart) => Reaction::ReplayStart,
-        (Phase::Running, Message::Stop | Message::OtherStop) => Reaction::Close,
-        (Phase::Stopped, Message::Stop) => Reaction::ReplayStop,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, Message::SameStart) => Reaction::ReplayStart,
+        (Phase::Running, Message::Stop) | (Phase::Running | Phase::Provisional, Message::OtherStop) => Reaction::Close,
+        (Phase::Provisional | Phase::Stopped, Message::Stop) => Reaction::ReplayStop,
         (Phase::Stopped, Message::OtherStop) => Reaction::KeepAsEvidence,
-        (Phase::Running | Phase::Stopped, Message::Readings) => Reaction::AddReadings,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, Message::Readings) => Reaction::AddReadings,
     }
 }
 
@@ -157,6 +161,19 @@ pub struct Edge {
     pub meter: Option<WattHours>,
 }
 
+/// What an end rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopBasis {
+    /// The station's own stop of this session, or a person's word.
+    Told,
+    /// A stop that named no session of ours, guessed onto this one (rule B8).
+    Guessed,
+    /// Evidence that the session is over (rule B9).
+    Estimated,
+}
+
+named!(StopBasis, Told = "told", Guessed = "guessed", Estimated = "estimated");
+
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
@@ -168,6 +185,8 @@ pub struct Stop {
     pub id_tag: Option<IdTag>,
     /// Energy delivered, where known.
     pub energy: Option<WattHours>,
+    /// What it rests on.
+    pub basis: StopBasis,
 }
 
 /// A session with everything that the rules ask of it.
@@ -208,6 +227,14 @@ pub struct Session {
     pub flags: BTreeSet<Flag>,
     /// A person's decision about it.
     pub decision: Option<Decision>,
+    /// What a person took off.
+    pub reduction: Option<Reduction>,
+    /// Whether a person gave it to its card: then it was authorized.
+    pub is_assigned: bool,
+    /// What is remembered of it beside what its bill rests on.
+    pub trail: Trail,
+    /// What persons corrected of it, in order. See [`Session::corrected`].
+    pub corrections: Vec<Correction>,
 }
 
 /// What the member's and the programme's histories say of a session by now, whenever its messages came.
@@ -219,6 +246,8 @@ pub struct Standing {
     pub overlaps: bool,
     /// Whether its charger was open to everyone at no charge.
     pub free: bool,
+    /// Whether it lies before the month in which its member's service began: there is no bill that it could stand on.
+    pub before_service: bool,
 }
 
 impl Session {
@@ -227,19 +256,22 @@ impl Session {
         let card = member.zip(self.card.as_ref()).and_then(|(member, number)| Some((member, member.card(number)?)));
         let refusal = match card {
             None => self.refusal,
+            Some(_) if self.is_assigned => None,
             Some((member, card)) => {
                 // What was refused of the place stays as it was known when the start came.
                 let of_place = || self.refusal.filter(|reason| matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork));
                 authorization::card_refusal(card, Some(member), self.shown_at.unwrap_or(self.start.at), programme).or_else(of_place)
             }
         };
-        Standing { refusal, overlaps, free: programme.is_free(&self.site_name, self.start.at) }
+        let free = programme.is_free(&self.site_name, self.start.at);
+        Standing { refusal, overlaps, free, before_service: member.is_some_and(|member| correction::is_before_service(self, member)) }
     }
 
     /// Where it stands in its life.
     pub const fn phase(&self) -> Phase {
         match self.stop {
             None => Phase::Running,
+            Some(Stop { basis: StopBasis::Guessed | StopBasis::Estimated, .. }) => Phase::Provisional,
             Some(_) => Phase::Stopped,
         }
     }
@@ -273,16 +305,18 @@ impl Session {
         };
         let of_flags = self.flags.iter().filter(counts).map(|flag| flag.effect()).max().unwrap_or(Effect::Note);
         let refused = standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
-        let worst = if refused { of_flags.max(Effect::Exception) } else { of_flags };
-        match (self.decision, worst, self.phase()) {
+        // A doubted time is a review, never an exception: the card is judged by a time that may be wrong (rule R6.2b).
+        let of_refusal = if self.flags.contains(&Flag::LateArrival) { Effect::Review } else { Effect::Exception };
+        let worst = if refused { of_flags.max(of_refusal) } else { of_flags };
+        let is_billable = !standing.before_service;
+        match (self.decision, worst, self.stop.is_some()) {
             (Some(Decision::Waive), _, _) => BillingState::Waived,
-            (Some(Decision::Bill), _, Phase::Stopped) => BillingState::Ended,
+            (Some(Decision::Bill), _, true) if is_billable => BillingState::Ended,
             (_, Effect::Quarantine, _) => BillingState::Quarantined,
             (_, Effect::Exception, _) => BillingState::Exception,
-            (_, Effect::Note | Effect::Review, Phase::Running) => BillingState::Open,
-            (None, Effect::Review, Phase::Stopped) => BillingState::Review,
-            (None, Effect::Note, Phase::Stopped) if standing.overlaps => BillingState::Review,
-            (None, Effect::Note, Phase::Stopped) => BillingState::Ended,
+            (_, Effect::Note | Effect::Review, false) => BillingState::Open,
+            (None, Effect::Note, true) if !standing.overlaps && is_billable => BillingState::Ended,
+            (_, Effect::Note | Effect::Review, true) => BillingState::Review,
         }
     }
 
@@ -290,34 +324,20 @@ impl Session {
     pub fn may_be(&self, state: BillingState) -> bool {
         match state {
             BillingState::Waived => self.decision == Some(Decision::Waive),
-            BillingState::Open => self.phase() == Phase::Running,
-            BillingState::Ended | BillingState::Review => self.phase() == Phase::Stopped,
+            BillingState::Open => self.stop.is_none(),
+            BillingState::Ended | BillingState::Review => self.stop.is_some(),
             BillingState::Exception | BillingState::Quarantined => true,
         }
     }
 
-    /// Whether a person may decide so about it: it is over, its money waits, and it could be billed. A
-    /// session whose stop never came, although its connector was used again, can only be waived.
-    pub fn is_decidable(&self, decision: Decision, standing: Standing) -> bool {
-        if self.stop.is_none() {
-            return decision == Decision::Waive && self.flags.contains(&Flag::Superseded);
-        }
-        let billable = self.member.is_some() && self.site.is_some() && !self.flags.contains(&Flag::StopBeforeStart);
-        let waits = match self.billing_state(standing) {
-            BillingState::Review | BillingState::Exception | BillingState::Quarantined => true,
-            BillingState::Ended | BillingState::Waived => self.decision.is_some(),
-            BillingState::Open => false,
-        };
-        billable && waits
-    }
-
-    /// Its time from start to end, where it has ended and was no failed start.
+    /// Its time from start to end, where it has ended, was no failed start and was not waived.
     pub fn measured_span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let stop = self.stop.as_ref()?;
-        (self.units(60) > 0).then_some((self.start.at, stop.edge.at))
+        (self.units(60) > 0 && self.decision != Some(Decision::Waive)).then_some((self.start.at, stop.edge.at))
     }
 
-    /// Whether the time of two measured sessions of one card overlaps. Failed starts overlap nothing.
+    /// Whether the time of two measured sessions of one card overlaps. Failed starts, and what a person waived, overlap nothing
+    /// (rule B4).
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self.measured_span(), other.measured_span()) {
             (Some((start, end)), Some((other_start, other_end))) => {
@@ -330,16 +350,7 @@ impl Session {
     /// Whether, open as it is, it still keeps its card busy (rule B6). `offline_since` is when its
     /// charger was last heard, where it is offline now.
     pub fn keeps_card_busy(&self, now: DateTime<Utc>, offline_since: Option<DateTime<Utc>>) -> bool {
-        let Some(offline_since) = offline_since else {
-            return true;
-        };
-        match self.site.as_ref().and_then(ConnectorSite::cap_min) {
-            Some(cap_min) => {
-                let over = self.start.at + TimeDelta::minutes(cap_min);
-                now <= over.max(offline_since) + TimeDelta::minutes(STALE_AFTER_CAP_MIN)
-            }
-            None => now <= offline_since + TimeDelta::hours(STALE_OFFLINE_HOURS),
-        }
+        self.stop.is_none() && self.over_by_now(now, offline_since).is_none()
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn said(text: &str) -> Reported {
 
 /// Heard just now over a connection that began just now: a queued message keeps its own time.
 fn heard_at(text: &str) -> Heard {
-    Heard { received_at: at(text), connected_since: at(text) }
+    Heard { received_at: at(text), connected_since: at(text), clock: None }
 }
 
 pub(crate) fn file() -> CardFile {
@@ -26,7 +26,7 @@ pub(crate) fn file() -> CardFile {
     CardFile { member: Some(member("2024-04-03T03:00:00Z", "premium_100", vec![card.clone()])), card }
 }
 
-fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
+pub(crate) fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
     open(&Opening {
         id: SessionId(1),
         reference: SessionRef::of_number(SessionId(1)),
@@ -57,6 +57,7 @@ pub(crate) fn closed(mut session: Session, stop: &str, meter: i64) -> Session {
             reason: "Local",
             id_tag: None,
             malformed: false,
+            basis: StopBasis::Told,
         },
     );
     session
@@ -79,6 +80,10 @@ fn every_message_has_one_reaction_in_every_phase() {
         (Phase::Running, Stop, Reaction::Close),
         (Phase::Running, OtherStop, Reaction::Close),
         (Phase::Running, Readings, Reaction::AddReadings),
+        (Phase::Provisional, SameStart, Reaction::ReplayStart),
+        (Phase::Provisional, Stop, Reaction::ReplayStop),
+        (Phase::Provisional, OtherStop, Reaction::Close),
+        (Phase::Provisional, Readings, Reaction::AddReadings),
         (Phase::Stopped, SameStart, Reaction::ReplayStart),
         (Phase::Stopped, Stop, Reaction::ReplayStop),
         (Phase::Stopped, OtherStop, Reaction::KeepAsEvidence),
@@ -99,12 +104,27 @@ fn w12_a_session_belongs_wholly_to_the_month_of_its_start() {
 }
 
 #[test]
-fn w23_a_session_that_ends_before_it_starts_is_quarantined() {
+fn w23_a_session_that_ends_before_it_starts_is_held_and_has_no_units() {
     let file = file();
-    let session = closed(opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z"), "2024-06-10T09:58:00Z", 1000);
-    assert_eq!(state(&session), BillingState::Quarantined);
+    let session = closed(opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-11T10:00:00Z"), "2024-06-10T09:58:00Z", 1000);
+    assert_eq!(state(&session), BillingState::Review);
     assert_eq!(session.units(60), 0);
-    assert!(!session.is_decidable(Decision::Bill, Standing::default()));
+}
+
+#[test]
+fn w101_a_live_stop_whose_clock_fell_back_ends_when_it_was_heard() {
+    let file = file();
+    let session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+    let session = stopped(session, "2024-04-30T23:49:05Z", "2024-05-01T00:10:00Z");
+    assert_eq!((session.units(60), codes(&session), state(&session)), (10, vec!["clock_behind"], BillingState::Ended));
+}
+
+#[test]
+fn w100_a_doubted_time_is_a_review_and_never_an_exception() {
+    let session = opened(Some(&file()), "2023-01-01T00:01:00Z", "2026-11-30T10:00:00Z");
+    let session = closed(session, "2023-01-01T00:31:00Z", 5000);
+    assert_eq!(session.refusal, Some(Reason::NotActivated));
+    assert_eq!(state(&session), BillingState::Review);
 }
 
 #[test]
@@ -133,7 +153,6 @@ fn the_review_limits_hold_at_the_limit_and_not_past_it() {
 fn a_decision_settles_a_held_session_either_way() {
     let file = file();
     let mut session = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-03T00:00:00Z", 5000);
-    assert!(session.is_decidable(Decision::Bill, Standing::default()));
     session.decision = Some(Decision::Bill);
     assert_eq!(session.billing_state(Standing { overlaps: true, ..Standing::default() }), BillingState::Ended);
     session.decision = Some(Decision::Waive);
@@ -162,7 +181,8 @@ fn w80_an_offline_chargers_open_session_frees_its_card_a_quarter_hour_past_the_s
     let file = file();
     let session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
     let gone = Some(at("2024-05-01T00:10:00Z"));
-    assert!(session.keeps_card_busy(at("2024-05-09T00:00:00Z"), None));
+    assert!(session.keeps_card_busy(at("2024-05-01T00:45:00Z"), None));
+    assert!(!session.keeps_card_busy(at("2024-05-01T00:45:01Z"), None), "past its site's limit");
     assert!(session.keeps_card_busy(at("2024-05-01T00:45:00Z"), gone));
     assert!(!session.keeps_card_busy(at("2024-05-01T00:45:01Z"), gone));
     let mut normal = session;
@@ -173,11 +193,20 @@ fn w80_an_offline_chargers_open_session_frees_its_card_a_quarter_hour_past_the_s
 
 /// A stop of this station's time, heard at another over a connection that stood since the start.
 fn stopped(mut session: Session, said_at: &str, heard_at: &str) -> Session {
-    let heard = Heard { received_at: at(heard_at), connected_since: at("2024-05-01T00:00:00Z") };
+    let heard = Heard { received_at: at(heard_at), connected_since: at("2024-05-01T00:00:00Z"), clock: None };
     let reported = said(said_at);
     close(
         &mut session,
-        &Closing { zone: None, reported: &reported, heard, meter: Some(WattHours(9000)), reason: "Local", id_tag: None, malformed: false },
+        &Closing {
+            zone: None,
+            reported: &reported,
+            heard,
+            meter: Some(WattHours(9000)),
+            reason: "Local",
+            id_tag: None,
+            malformed: false,
+            basis: StopBasis::Told,
+        },
     );
     session
 }

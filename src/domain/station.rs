@@ -118,6 +118,14 @@ pub struct StatusReport {
     pub error_code: String,
     /// Further text.
     pub info: Option<String>,
+    /// The maker's own error, in its word.
+    pub vendor_error_code: Option<String>,
+    /// The station's time of it.
+    pub reported: super::instant::Reported,
+    /// The instant of it by what is known of the station's clock; `None`: when it was heard.
+    pub told_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// The connector of the EVSE that it is of, where the station tells several apart (OCPP 2.0.1).
+    pub plug: Option<i64>,
 }
 
 /// A variable of a station's device model, as it told it (OCPP 2.0.1 B07).

@@ -240,6 +240,11 @@ impl Evidence {
         is_number(from.order) && is_number(to.order) && from.order <= to.order && self.missing(from, to) == 0
     }
 
+    /// Whether the station does not count its steps: all that were seen have the number 0, as has this one.
+    pub fn is_uncounted(&self, order: i64) -> bool {
+        order == 0 && self.seen == [(0, 0)]
+    }
+
     /// How many numbers between two steps were not seen.
     pub fn missing(&self, from: &Step, to: &Step) -> i64 {
         if !is_number(from.order) || !is_number(to.order) || to.order < from.order {

@@ -21,7 +21,7 @@ fn step(order: i64, kind: StepKind, minute: i64) -> Step {
         order,
         kind,
         reported: Reported { text: at(minute).to_rfc3339(), moment: Moment::At(at(minute)) },
-        heard: Heard { received_at, connected_since },
+        heard: Heard { received_at, connected_since, clock: None },
         id_tag: None,
         accepted: false,
         evse_id: None,

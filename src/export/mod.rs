@@ -12,6 +12,15 @@ use std::io;
 
 use crate::domain::invoice::Invoice;
 
+/// Who issues charge records (OCPI): its country and its party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Party {
+    /// Two letters.
+    pub country: String,
+    /// Three letters or digits.
+    pub party: String,
+}
+
 /// The formats that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

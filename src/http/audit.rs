@@ -111,6 +111,18 @@ fn detail(path: &str, body: &[u8], query: &str) -> String {
     if text.len() > DETAIL_MAX { format!("\"({} bytes)\"", text.len()) } else { text }
 }
 
+/// Who asks, for the use cases that keep it with what is done.
+#[derive(Debug, Clone)]
+pub struct Actor(pub String);
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Actor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(USUAL_ACTOR.to_owned())))
+    }
+}
+
 /// Keeps what is asked for, then what became of it.
 pub async fn keep(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
     if !is_kept(request.method(), request.uri().path()) {
@@ -123,7 +135,7 @@ pub async fn keep(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<So
 }
 
 async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let body =
         to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
     let actor = header(&parts.headers, ACTOR)?.unwrap_or_else(|| USUAL_ACTOR.to_owned());
@@ -140,6 +152,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
         actor,
     };
     let number = api.app.store.save_audit(&entry).await.map_err(AppError::from)?;
+    parts.extensions.insert(Actor(entry.actor.clone()));
     let writes = !parts.method.is_safe();
     let response = if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
         Problem::refused(Reason::ServiceSuspended).into_response()

@@ -7,6 +7,7 @@ mod bodies;
 mod cards;
 mod clock;
 mod commands;
+mod corrections;
 mod document;
 mod exchanges;
 mod guard;
@@ -165,6 +166,10 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::get))
         .routes(routes!(sessions::decide))
+        .routes(routes!(corrections::correct))
+        .routes(routes!(corrections::confirm))
+        .routes(routes!(corrections::refuse))
+        .routes(routes!(corrections::messages))
         .routes(routes!(months::close))
         .routes(routes!(months::export))
         .routes(routes!(clock::get, clock::put))

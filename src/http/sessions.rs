@@ -10,14 +10,17 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
+use super::audit::Actor;
+use super::bodies::{Asked as Query, Body, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
+use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
 use super::stations::ClassName;
+use crate::app::corrections::{Asked, Author};
 use crate::app::sessions::{SessionRating, SessionView};
 use crate::domain::bill::LineCode;
 use crate::domain::flag::Flag;
 use crate::domain::refusal::Reason;
-use crate::domain::session::{BillingState, Decision};
+use crate::domain::session::BillingState;
 use crate::domain::station::ChargerClass;
 use crate::store::{JournalEntry, SessionFilter};
 
@@ -85,6 +88,14 @@ pub struct SessionJson {
     /// Named doubts.
     flags: Vec<String>,
     decision: Option<String>,
+    /// What its end rests on: `told` by the station, `guessed`, or `estimated`.
+    stop_basis: Option<String>,
+    /// The newest evidence of charging.
+    charging_seen_at: Option<DateTime<Utc>>,
+    /// By how many milliseconds the station's clock differed from ours at the start, as measured.
+    clock_offset_ms: Option<i64>,
+    /// What persons corrected, in order.
+    corrections: Vec<CorrectionJson>,
 }
 
 /// A session with its messages.
@@ -156,7 +167,7 @@ pub struct SessionPage {
     next_cursor: Option<String>,
 }
 
-fn json(view: &SessionView) -> SessionJson {
+pub(super) fn json(view: &SessionView) -> SessionJson {
     let session = &view.session;
     let stop = session.stop.as_ref();
     // Two depend on other histories: they are told as those stand now.
@@ -196,11 +207,19 @@ fn json(view: &SessionView) -> SessionJson {
         free_opening: view.standing.free,
         flags,
         decision: session.decision.map(|decision| decision.name().to_owned()),
+        stop_basis: stop.map(|stop| stop.basis.name().to_owned()),
+        charging_seen_at: session.trail.charging_seen,
+        clock_offset_ms: session.trail.clock_offset_ms,
+        corrections: session.corrections.iter().map(|one| correction_json(&session.reference, one)).collect(),
     }
 }
 
+/// A message's text as JSON; a string where it is none.
+pub(super) fn value(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
 fn message_json(entry: JournalEntry) -> MessageJson {
-    let value = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
     MessageJson {
         received_at: entry.received_at,
         action: entry.action,
@@ -216,7 +235,7 @@ fn message_json(entry: JournalEntry) -> MessageJson {
     (status = 200, description = "done", body = SessionPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
+pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
     let filter = SessionFilter {
         running: false,
         month: query.month.as_deref().map(month).transpose()?,
@@ -268,7 +287,10 @@ pub struct DecisionBody {
     note: String,
 }
 
-/// Decides about a held session.
+/// The reason of a decision that was given none.
+const NO_REASON: &str = "decided without a note";
+
+/// Decides about a held session: short for the corrections `bill` and `waive`.
 #[utoipa::path(post, operation_id = "sessions_decide", path = "/sessions/{session_id}/decision", request_body = DecisionBody,
     params(("session_id" = String, Path, max_length = 32)),
     responses(
@@ -277,12 +299,15 @@ pub struct DecisionBody {
     ))]
 pub async fn decide(
     State(api): State<Arc<Api>>,
+    Actor(by): Actor,
     Segment(id): Segment<String>,
     Body(body): Body<DecisionBody>,
 ) -> Result<Json<SessionJson>, Problem> {
-    let decision = match body.decision {
-        DecisionName::Bill => Decision::Bill,
-        DecisionName::Waive => Decision::Waive,
+    let asked = match body.decision {
+        DecisionName::Bill => Asked::Bill,
+        DecisionName::Waive => Asked::Waive,
     };
-    Ok(Json(json(&api.app.decide_session(session_name(&id)?, decision, &body.note).await?)))
+    let reason = if body.note.trim().is_empty() { NO_REASON } else { body.note.as_str() };
+    let (_, view) = api.app.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
+    Ok(Json(json(&view)))
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::ids::{CardNumber, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
-use crate::domain::session::{Phase, Session};
+use crate::domain::session::Session;
+use crate::store::Once;
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow, StepRow};
 
 /// The sessions and the writes of a batch.
@@ -15,6 +16,9 @@ pub struct Book {
     /// Running sessions by station and by card, and all by connector: a batch's starts look at their own alone.
     running_at: HashMap<StationId, BTreeSet<SessionId>>,
     running_of: HashMap<CardNumber, BTreeSet<SessionId>>,
+    /// The same of those whose end is an estimate.
+    estimated_at: HashMap<StationId, BTreeSet<SessionId>>,
+    estimated_of: HashMap<CardNumber, BTreeSet<SessionId>>,
     at: HashMap<(StationId, i64), BTreeSet<SessionId>>,
     by_start: HashMap<(StationId, String), Vec<SessionId>>,
     by_stop: HashMap<(StationId, String), SessionId>,
@@ -24,6 +28,7 @@ pub struct Book {
     steps: HashMap<(SessionId, i64), StepRow>,
     new_steps: Vec<StepRow>,
     left: Vec<(MemberId, BillingMonth)>,
+    once: Vec<Once>,
 }
 
 impl Book {
@@ -38,14 +43,19 @@ impl Book {
 
     fn place(&mut self, row: LedgerRow) {
         if let Some(before) = self.rows.remove(&row.session.id) {
-            self.forget_place(&before.session);
+            self.forget_place(&before.session.counted());
         }
-        let (id, session) = (row.session.id, &row.session);
+        let (id, session) = (row.session.id, &row.session.counted());
         self.at.entry((session.station_id.clone(), session.connector_id)).or_default().insert(id);
-        if session.phase() == Phase::Running {
-            self.running_at.entry(session.station_id.clone()).or_default().insert(id);
+        let places = match (&session.stop, session.is_estimated()) {
+            (None, _) => Some((&mut self.running_at, &mut self.running_of)),
+            (Some(_), true) => Some((&mut self.estimated_at, &mut self.estimated_of)),
+            (Some(_), false) => None,
+        };
+        if let Some((at, of)) = places {
+            at.entry(session.station_id.clone()).or_default().insert(id);
             if let Some(card) = &session.card {
-                self.running_of.entry(card.clone()).or_default().insert(id);
+                of.entry(card.clone()).or_default().insert(id);
             }
         }
         let station = row.session.station_id.clone();
@@ -53,8 +63,9 @@ impl Book {
         if !starts.contains(&row.session.id) {
             starts.push(row.session.id);
         }
-        if let Some(stop_key) = &row.stop_key {
-            self.by_stop.entry((station, stop_key.clone())).or_insert(row.session.id);
+        let of_guess = row.session.trail.guess.as_ref().map(|(key, _)| key);
+        for stop_key in row.stop_key.iter().chain(of_guess) {
+            self.by_stop.entry((station.clone(), stop_key.clone())).or_insert(row.session.id);
         }
         self.rows.insert(row.session.id, row);
     }
@@ -64,11 +75,15 @@ impl Book {
         if let Some(there) = self.at.get_mut(&(session.station_id.clone(), session.connector_id)) {
             there.remove(id);
         }
-        if let Some(running) = self.running_at.get_mut(&session.station_id) {
-            running.remove(id);
+        for of_station in [&mut self.running_at, &mut self.estimated_at] {
+            if let Some(ids) = of_station.get_mut(&session.station_id) {
+                ids.remove(id);
+            }
         }
-        if let Some(running) = session.card.as_ref().and_then(|card| self.running_of.get_mut(card)) {
-            running.remove(id);
+        for of_card in [&mut self.running_of, &mut self.estimated_of] {
+            if let Some(ids) = session.card.as_ref().and_then(|card| of_card.get_mut(card)) {
+                ids.remove(id);
+            }
         }
     }
 
@@ -102,7 +117,7 @@ impl Book {
 
     /// The running sessions.
     pub fn running(&self) -> impl Iterator<Item = &LedgerRow> {
-        self.rows.values().filter(|row| row.session.phase() == Phase::Running)
+        self.rows.values().filter(|row| row.session.stop.is_none())
     }
 
     /// The running sessions of a station.
@@ -113,6 +128,16 @@ impl Book {
     /// The running sessions of a card.
     pub fn running_of(&self, card: &CardNumber) -> impl Iterator<Item = &LedgerRow> {
         self.rows_of(self.running_of.get(card))
+    }
+
+    /// A station's sessions whose end is an estimate.
+    pub fn estimated_at(&self, station: &StationId) -> impl Iterator<Item = &LedgerRow> {
+        self.rows_of(self.estimated_at.get(station))
+    }
+
+    /// A card's sessions whose end is an estimate.
+    pub fn estimated_of(&self, card: &CardNumber) -> impl Iterator<Item = &Session> {
+        self.rows_of(self.estimated_of.get(card)).map(|row| &row.session)
     }
 
     /// All sessions at a connector.
@@ -142,6 +167,11 @@ impl Book {
         self.left.push((member, month));
     }
 
+    /// A request that is done with the batch.
+    pub fn once(&mut self, once: Once) {
+        self.once.push(once);
+    }
+
     /// Adds a message to the journal.
     pub fn journal(&mut self, row: JournalRow) {
         self.journal.push(row);
@@ -155,6 +185,14 @@ impl Book {
     /// What is to be written.
     pub fn into_batch(mut self) -> Batch {
         let sessions = self.changed.iter().filter_map(|id| self.rows.remove(id)).collect();
-        Batch { sessions, journal: self.journal, readings: self.readings, steps: self.new_steps, left: self.left, ..Batch::default() }
+        Batch {
+            sessions,
+            journal: self.journal,
+            readings: self.readings,
+            steps: self.new_steps,
+            left: self.left,
+            once: self.once,
+            ..Batch::default()
+        }
     }
 }

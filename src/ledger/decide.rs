@@ -9,19 +9,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::book::Book;
 use super::meters::{add_readings, meter};
 use super::registers::registers;
-use super::{Acceptance, Submission, Told, keys, steps};
+use super::{Acceptance, Submission, Told, guess, keys, steps};
 use crate::domain::authorization::{CardFile, Place, cache_for, judge_now};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
 use crate::domain::instant::CLOCK_TOLERANCE_S;
+use crate::domain::over::{Over, OverBy};
 use crate::domain::programme::Programme;
 use crate::domain::recording::{self, Closing, Opening};
 use crate::domain::refusal::Reason;
-use crate::domain::session::{Message, Phase, Reaction, Session, Stop, react};
+use crate::domain::session::{Message, Reaction, Session, Stop, StopBasis, react};
 use crate::domain::station::ConnectorSite;
-use crate::domain::units::{Register, WattHours};
+use crate::domain::units::Register;
 use crate::ocpp::event::{Answer, StartReport, StopReport, TagAnswer, TransactionEvent};
-use crate::store::ledger::{JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher};
+use crate::store::ledger::{InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher};
 
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
@@ -32,6 +33,8 @@ pub struct Known<'a> {
     pub cards: &'a HashMap<String, Option<Arc<CardFile>>>,
     /// Since when stations are offline; those online are absent.
     pub offline_since: &'a HashMap<StationId, DateTime<Utc>>,
+    /// What is known of the stations' connectors, where a stop that names no session of ours is to be placed.
+    pub in_use: &'a HashMap<StationId, InUse>,
     /// How long a station may believe an acceptance.
     pub cache_for: TimeDelta,
     /// The programme's history.
@@ -103,6 +106,7 @@ pub(super) fn keep(book: &mut Book, submission: &Submission, session_id: Option<
         effect,
         received_at: submission.heard.received_at,
         connected_since: submission.heard.connected_since,
+        clock: submission.heard.clock,
     });
 }
 
@@ -123,11 +127,13 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         && !is_new_start_of_a_clockless_station(&row.session)
     {
         debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
-        let answer = row.start_answer.clone();
+        let (answer, session) = (row.start_answer.clone(), row.session.id);
         keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
-        return Told { payload: answer, session: None, acceptance: None };
+        let place = station.place(known.programme, submission.heard.received_at);
+        let acceptance = judged_now(IdTag::new(report.card()), place, |tag| Answer::Started { session, tag });
+        return Told { payload: answer, session: None, acceptance };
     }
-    let connector_id = report.connector_id.unwrap_or_default();
+    let connector_id = station.connector_meant(report.connector_id.unwrap_or_default());
     let id_tag = IdTag::new(report.card());
     let site = station.connector_site(connector_id);
     let start_ordinal = earlier.map_or(0, |row| row.start_ordinal + 1);
@@ -178,7 +184,12 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
 /// its content counts only while the first of them runs.
 fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
     let clockless = [Flag::ClockImplausible, Flag::TimeUnreadable].iter().any(|flag| session.flags.contains(flag));
-    clockless && session.phase() == Phase::Stopped
+    clockless && session.stop.is_some()
+}
+
+/// What a repeat tells of a card: the first answer, unless the card is refused by now (AU20).
+pub(super) fn judged_now(id_tag: IdTag, place: Place, answer: impl Fn(TagAnswer) -> Answer) -> Option<Acceptance> {
+    (!id_tag.is_empty()).then(|| Acceptance { answer: answer(TagAnswer::nobodys()), id_tag, place })
 }
 
 /// Whether a start is heard as it happens, as near as a station's clock may be off.
@@ -203,70 +214,85 @@ pub(super) fn flag_refusal(submission: &Submission, session: &mut Session, tag: 
     }
 }
 
-/// Whether another running session keeps the card busy (row 8 of the ladder, rule B6).
-pub(super) fn flag_concurrency(book: &Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
-    let Some(card) = &session.card else { return false };
+/// For how long a session whose end is an estimate is named where its card starts another one.
+const STALE_NAMED_DAYS: i64 = 7;
+
+/// Whether another running session keeps the card busy (row 8 of the ladder, rule B6). One that is over by now is ended
+/// provisionally.
+pub(super) fn flag_concurrency(book: &mut Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
+    let Some(card) = session.card.clone() else { return false };
     let now = submission.heard.received_at;
     // What is heard as it happens is judged by our clock: the station's may be a little slow.
     let began = if is_live(submission, session) { now.max(session.start.at) } else { session.start.at };
     let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
-    let others: Vec<&Session> = book
-        .running_of(card)
-        .map(|row| &row.session)
-        .filter(|other| other.refusal.is_none())
-        .filter(|other| !other.flags.contains(&Flag::Concurrent) && !other.flags.contains(&Flag::Superseded))
-        .filter(|other| !here(other) && other.start.at <= began)
+    let others: Vec<LedgerRow> = book
+        .running_of(&card)
+        .filter(|row| row.session.refusal.is_none())
+        .filter(|row| !row.session.flags.contains(&Flag::Concurrent))
+        .filter(|row| !here(&row.session) && row.session.start.at <= began)
+        .cloned()
         .collect();
-    let busy = others.iter().any(|other| other.keeps_card_busy(now, known.offline_since.get(&other.station_id).copied()));
+    let offline = |other: &Session| known.offline_since.get(&other.station_id).copied();
+    let busy = others.iter().any(|other| other.session.keeps_card_busy(now, offline(&other.session)));
+    let is_stale = !others.is_empty() || book.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
+    for mut other in others {
+        if let Some(over) = other.session.over_by_now(now, offline(&other.session)) {
+            other.session.estimate_end(over);
+            book.put(other);
+        }
+    }
     if busy {
         session.flags.insert(Flag::Concurrent);
-    } else if !others.is_empty() {
+    } else if is_stale {
         session.flags.insert(Flag::StaleConcurrent);
     }
     busy
 }
 
-/// Running sessions that a later start on their connector shows to be over.
+fn is_named_stale(other: &Session, began: DateTime<Utc>) -> bool {
+    let ended = other.stop.as_ref().map(|stop| stop.edge.received_at);
+    other.refusal.is_none() && ended.is_some_and(|at| at <= began && began - at <= TimeDelta::days(STALE_NAMED_DAYS))
+}
+
+/// Running sessions that a later start on their connector shows to be over (rule B6): they are ended provisionally.
 pub(super) fn supersede(book: &mut Book, session: &Session) {
     let over: Vec<LedgerRow> = book
         .at_connector(&session.station_id, session.connector_id)
-        .filter(|row| row.session.phase() == Phase::Running && row.session.start.at <= session.start.at && row.session.id != session.id)
+        .filter(|row| row.session.stop.is_none() && row.session.start.at <= session.start.at && row.session.id != session.id)
         .cloned()
         .collect();
     for mut row in over {
-        if row.session.flags.insert(Flag::Superseded) {
-            book.put(row);
-        }
+        row.session.flags.insert(Flag::Superseded);
+        row.session.estimate_end(Over { at: session.start.at, by: OverBy::NextTransaction });
+        book.put(row);
     }
 }
 
 fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> Told {
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false, Occasion::Stop));
-    let now = Answer::Stopped { tag };
-    let answer = (submission.encode)(&now);
-    let payload = apply_stop(book, known, submission, report, answer.clone());
-    let id_tag = id_tag.filter(|_| payload == answer);
-    let acceptance = id_tag.map(|id_tag| Acceptance { answer: now, id_tag: id_tag.clone(), place: Place::Open });
+    let answer = (submission.encode)(&Answer::Stopped { tag });
+    let payload = apply_stop(book, known, submission, report, answer);
+    let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag.clone(), Place::Open, |tag| Answer::Stopped { tag: Some(tag) }));
     Told { payload, session: None, acceptance }
 }
 
-/// What a stop does; the answer's payload: `answer`, or that of an earlier one.
+/// What a stop does; the answer's payload: `answer`, or that of an earlier one (rule B8).
 fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport, answer: String) -> String {
     let station = &submission.station.id;
     let stop_key = submission.content.clone();
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     if let Some(row) = book.by_stop(station, &stop_key).cloned() {
-        return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
+        return repeated_stop(book, submission, row, &stop_key, answer);
     }
     let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
-    if let Some(row) = named.filter(|row| row.session.station_id == *station).cloned() {
-        return stop_of_known(book, submission, row, report, Message::OtherStop, stop_key, answer);
+    if let Some(mut row) = named.filter(|row| row.session.station_id == *station).cloned() {
+        row.session.trail.is_number_named = true;
+        return stop_of_known(book, submission, row, report, stop_key, answer);
     }
     let foreign = named.is_some();
-    if let Some(mut row) = match_by_content(book, known, submission, report, foreign) {
-        row.session.flags.insert(Flag::MatchedByContent);
-        return stop_of_known(book, submission, row, report, Message::Stop, stop_key, answer);
+    if let Some(row) = guess::meant(book, known, submission, report, foreign) {
+        return close_row(book, submission, row, (report, StopBasis::Guessed), stop_key, answer);
     }
     if !foreign && (id_tag.is_some() || !report.readings.is_empty()) {
         return build_from_stop(book, known, submission, report, stop_key, answer);
@@ -277,41 +303,64 @@ fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, r
     answer
 }
 
-/// A stop for a session of this station.
+/// A stop that came before, also one that was guessed onto the session until its own came.
+fn repeated_stop(book: &mut Book, submission: &Submission, row: LedgerRow, stop_key: &str, answer: String) -> String {
+    let of_guess = row.session.trail.guess.as_ref().filter(|(key, _)| key == stop_key).map(|(_, answer)| answer.clone());
+    let first = of_guess.or_else(|| row.stop_answer.clone()).unwrap_or(answer);
+    keep_repeat(book, submission, row, "repeated_stop", &first);
+    first
+}
+
+/// A stop that names a session of this station.
 fn stop_of_known(
     book: &mut Book,
     submission: &Submission,
     mut row: LedgerRow,
     report: &StopReport,
-    message: Message,
     stop_key: String,
     answer: String,
 ) -> String {
-    match react(row.session.phase(), message) {
-        Reaction::Close => {
-            close(book, submission, &mut row.session, report);
-            row.stop_key = Some(stop_key);
-            row.stop_answer = Some(answer.clone());
-            keep(book, submission, Some(row.session.id), "stopped", &answer);
-            book.put(row);
-            answer
-        }
-        Reaction::ReplayStop | Reaction::ReplayStart | Reaction::AddReadings => {
-            let first = row.stop_answer.clone().unwrap_or(answer);
-            keep_repeat(book, submission, row, "repeated_stop", &first);
-            first
-        }
-        Reaction::KeepAsEvidence => {
-            let first = row.stop_answer.clone().unwrap_or(answer);
-            if is_cut_off_stop_again(&row.session, submission, report) {
-                keep_repeat(book, submission, row, "repeated_stop", &first);
-                return first;
-            }
-            row.session.flags.insert(Flag::StopDiffers);
-            keep_repeat(book, submission, row, "differing_stop", &first);
-            first
-        }
+    if react(row.session.phase(), Message::OtherStop) == Reaction::Close {
+        return close_row(book, submission, row, (report, StopBasis::Told), stop_key, answer);
     }
+    let first = row.stop_answer.clone().unwrap_or(answer);
+    if is_cut_off_stop_again(&row.session, submission, report) {
+        keep_repeat(book, submission, row, "repeated_stop", &first);
+        return first;
+    }
+    row.session.flags.insert(Flag::StopDiffers);
+    keep_repeat(book, submission, row, "differing_stop", &first);
+    first
+}
+
+/// Ends a session. An end that was guessed or estimated before gives way to it, and stays as evidence.
+fn close_row(
+    book: &mut Book,
+    submission: &Submission,
+    mut row: LedgerRow,
+    (report, basis): (&StopReport, StopBasis),
+    stop_key: String,
+    answer: String,
+) -> String {
+    if let Some(before) = row.session.stop.as_ref().map(|stop| stop.basis) {
+        if before == StopBasis::Guessed {
+            row.session.trail.guess = row.stop_key.take().zip(row.stop_answer.take());
+        }
+        row.session.reopen();
+        row.session.flags.insert(Flag::EndReplaced);
+    }
+    close(book, submission, &mut row.session, report, basis);
+    if basis == StopBasis::Guessed {
+        row.session.flags.insert(Flag::MatchedByContent);
+    }
+    if row.session.is_ended_by_person() {
+        row.session.flags.insert(Flag::StopAfterCorrection);
+    }
+    row.stop_key = Some(stop_key);
+    row.stop_answer = Some(answer.clone());
+    keep(book, submission, Some(row.session.id), if basis == StopBasis::Guessed { "guessed_stop" } else { "stopped" }, &answer);
+    book.put(row);
+    answer
 }
 
 /// Whether a stop says what one said that came cut off: all that a bill rests on.
@@ -324,7 +373,7 @@ fn is_cut_off_stop_again(session: &Session, submission: &Submission, report: &St
 }
 
 /// A stop's report with how it was heard.
-fn closing<'a>(submission: &Submission, report: &'a StopReport) -> Closing<'a> {
+pub(super) fn closing<'a>(submission: &Submission, report: &'a StopReport, basis: StopBasis) -> Closing<'a> {
     Closing {
         zone: submission.station.zone(),
         reported: &report.timestamp,
@@ -333,45 +382,14 @@ fn closing<'a>(submission: &Submission, report: &'a StopReport) -> Closing<'a> {
         reason: &report.reason,
         id_tag: report.id_tag.clone(),
         malformed: !report.faults.is_empty(),
+        basis,
     }
 }
 
-fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport) {
+fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport, basis: StopBasis) {
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(session), connector_id, &report.readings);
-    recording::close(session, &closing(submission, report));
-}
-
-/// The one running session of the station that a stop can mean although it does not name it: the
-/// start's answer was lost, so the station never learnt its number. The card itself goes before its
-/// member's other card, and a connector's newest session before older ones.
-fn match_by_content(book: &Book, known: &Known<'_>, submission: &Submission, report: &StopReport, foreign: bool) -> Option<LedgerRow> {
-    let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let member = id_tag.and_then(|tag| known.file(tag)).and_then(|file| file.member.as_ref()).map(|member| &member.id);
-    let is_card = |session: &Session| id_tag.is_some_and(|tag| *tag == session.id_tag);
-    let card_fits = |session: &Session| match id_tag {
-        None => !foreign,
-        Some(_) => is_card(session) || (member.is_some() && member == session.member.as_ref()),
-    };
-    let meter_fits = |session: &Session| match (session.start.meter, report.meter_stop.map(Register::watt_hours)) {
-        (Some(start), Some(stop)) => stop == WattHours::UNKNOWN || start <= stop,
-        _ => true,
-    };
-    let candidates: Vec<&LedgerRow> = book
-        .running_at(&submission.station.id)
-        .filter(|row| recording::stopped_at(&row.session, &closing(submission, report)).at >= row.session.start.at)
-        .filter(|row| card_fits(&row.session) && meter_fits(&row.session))
-        .collect();
-    let is_newest = |session: &Session| !session.flags.contains(&Flag::Superseded);
-    let ranks: [&dyn Fn(&Session) -> bool; 4] = [&|session| is_card(session) && is_newest(session), &is_card, &is_newest, &|_| true];
-    let best = ranks.iter().find_map(|rank| {
-        let of_rank: Vec<&LedgerRow> = candidates.iter().copied().filter(|row| rank(&row.session)).collect();
-        (!of_rank.is_empty()).then_some(of_rank)
-    })?;
-    match best.as_slice() {
-        [only] => Some((*only).clone()),
-        _ => None,
-    }
+    recording::close(session, &closing(submission, report, basis));
 }
 
 /// Only the stop ever arrived: a session is built from it and held for a person's decision.
@@ -406,7 +424,7 @@ fn build_from_stop(
         malformed: false,
     });
     session.flags.insert(Flag::StartMissing);
-    close(book, submission, &mut session, report);
+    close(book, submission, &mut session, report, StopBasis::Told);
     keep(book, submission, Some(session.id), "built_from_stop", &answer);
     book.put(LedgerRow {
         session,

@@ -88,6 +88,11 @@ pub fn order(step: &StepReport, payload: &str) -> i64 {
     step.seq_no.or_else(by_time).unwrap_or_else(|| place(content(payload)))
 }
 
+/// A step's place by its time, whatever number it has: some stations never count.
+pub fn order_by_time(step: &StepReport, payload: &str) -> i64 {
+    step.timestamp.instant(None).map_or_else(|| place(content(payload)), |at| at.timestamp_millis())
+}
+
 /// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
 pub fn second_order(content: &str) -> i64 {
     place(content)

@@ -5,34 +5,41 @@ use chrono::{DateTime, Utc};
 use super::Submission;
 use super::book::Book;
 use super::decide::keep;
+use super::guess::is_other_transaction;
 use super::registers::registers;
 use crate::domain::flag::Flag;
 use crate::domain::ids::SessionId;
 use crate::domain::instant::Reported;
-use crate::domain::session::{Phase, Session};
+use crate::domain::instant::attribute;
+use crate::domain::session::Session;
+use crate::domain::units::WattHours;
 use crate::ocpp::event::{Answer, MeterReport, Reading};
-use crate::store::ledger::{LedgerRow, ReadingRow};
+use crate::store::ledger::{LedgerRow, ReadingRow, UNKNOWN_READINGS};
 
 /// Keeps meter values; the answer's payload.
 pub(super) fn meter(book: &mut Book, submission: &Submission, report: &MeterReport) -> String {
     let station = &submission.station;
     let connector_id = report.connector_id.unwrap_or_default();
     let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
-    let row =
-        named.filter(|row| row.session.station_id == station.id).or_else(|| at_that_time(book, submission, connector_id, report)).cloned();
+    let named = named.filter(|row| row.session.station_id == station.id);
+    let is_named = named.is_some();
+    let here = || at_that_time(book, submission, connector_id, report);
+    let row = named.or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id))).cloned();
     let answer = (submission.encode)(&Answer::Done);
     match row {
         Some(mut row) => {
-            let before = (row.session.last_reading, row.session.flags.len());
+            let before = row.session.clone();
+            row.session.trail.is_number_named |= is_named;
             add_readings(book, submission, Some(&mut row.session), connector_id, &report.readings);
             keep(book, submission, Some(row.session.id), "readings", &answer);
-            if (row.session.last_reading, row.session.flags.len()) != before {
+            if row.session != before {
                 book.put(row);
             }
         }
         None => {
             add_readings(book, submission, None, connector_id, &report.readings);
-            keep(book, submission, None, "readings", &answer);
+            let of_unknown = report.transaction_id.is_some_and(|number| number > 0);
+            keep(book, submission, None, if of_unknown { UNKNOWN_READINGS } else { "readings" }, &answer);
         }
     }
     answer
@@ -52,6 +59,32 @@ pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -
     reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
 }
 
+/// What readings show of a session's charging: a register that rose, or power that flows.
+fn see_charging(submission: &Submission, session: &mut Session, readings: &[Reading]) {
+    let zone = submission.station.zone();
+    let at = |reading: &Reading| attribute(&reading.sampled_at, zone, submission.heard).at;
+    let known = session.last_reading.max(session.start.meter).unwrap_or(WattHours::UNKNOWN);
+    let found = registers(readings);
+    let rose = found.iter().filter(|(_, value)| *value > known).map(|(reading, _)| at(reading)).max();
+    let powered = readings.iter().filter(|reading| is_power(reading)).map(at).max();
+    session.last_reading = session.last_reading.max(found.iter().map(|(_, value)| *value).max());
+    // A first register says nothing where that of the start is not known.
+    let rose = rose.filter(|_| known != WattHours::UNKNOWN);
+    if let Some(seen) = rose.max(powered) {
+        session.is_seen_charging(seen.max(session.start.at));
+    } else if let Some(newest) = readings.iter().map(at).max() {
+        session.goes_on(newest);
+    }
+}
+
+/// Whether a reading tells power above 0 at the outlet.
+fn is_power(reading: &Reading) -> bool {
+    let is_import = matches!(reading.measurand.as_str(), "Power.Active.Import" | "Current.Import");
+    is_import
+        && reading.location == "Outlet"
+        && reading.value.trim().parse::<rust_decimal::Decimal>().is_ok_and(|value| value > rust_decimal::Decimal::ZERO)
+}
+
 /// Readings of one message that are kept as rows; further ones stay in the message itself.
 const READINGS_KEPT: usize = 2_000;
 
@@ -63,8 +96,8 @@ pub(super) fn add_readings(
     connector_id: i64,
     readings: &[Reading],
 ) {
-    if let Some(session) = session.as_mut().filter(|session| session.phase() == Phase::Running) {
-        session.last_reading = session.last_reading.max(registers(readings).into_iter().map(|(_, value)| value).max());
+    if let Some(session) = session.as_mut().filter(|session| session.stop.is_none() || session.is_estimated()) {
+        see_charging(submission, session, readings);
     }
     if submission.over_quota {
         if let Some(session) = session {

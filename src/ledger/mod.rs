@@ -6,8 +6,10 @@
 
 mod book;
 mod decide;
+mod guess;
 pub mod keys;
 mod meters;
+mod notes;
 mod registers;
 mod steps;
 mod work;
@@ -18,6 +20,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
+pub use notes::{Settlement, Settling};
+pub use registers::last_register;
 pub use writer::{LedgerParts, run};
 
 use crate::cluster::Fence;
@@ -26,8 +30,8 @@ use crate::domain::ids::{IdTag, StationId};
 use crate::domain::instant::Heard;
 use crate::domain::session::Session;
 use crate::ocpp::event::{Answer, TransactionEvent};
-use crate::store::StationRecord;
 use crate::store::ledger::NoteRow;
+use crate::store::{Once, StationRecord};
 
 /// Messages that may wait for the writer. Beyond it, stations wait with their next message.
 pub const QUEUE_MAX: usize = 4_096;
@@ -114,6 +118,8 @@ pub(crate) enum Job {
     Note(NoteRow, Option<oneshot::Sender<()>>),
     /// A connection that opens, and whom to tell that it is kept.
     Open(Opening, oneshot::Sender<()>),
+    /// A session that is settled.
+    Settle(Box<Settling>),
 }
 
 impl Job {
@@ -122,7 +128,7 @@ impl Job {
         match self {
             Self::Transaction(submission) => submission.weight(),
             Self::Note(note, _) => note.note.weight(),
-            Self::Open(..) => 0,
+            Self::Open(..) | Self::Settle(_) => 0,
         }
     }
 }
@@ -163,6 +169,14 @@ impl Ledger {
         let (told, kept) = oneshot::channel();
         self.jobs.send(Job::Note(note, Some(told))).await.map_err(|_| LedgerGone)?;
         kept.await.map_err(|_| LedgerGone)
+    }
+
+    /// Settles a session; `false`: it was changed meanwhile, or is not there.
+    pub async fn settle(&self, session: &Session, what: Settlement, once: Option<Once>) -> Result<bool, LedgerGone> {
+        let (reply, settled) = oneshot::channel();
+        let settling = Settling { session: session.id, station: session.station_id.clone(), what, once, reply };
+        self.jobs.send(Job::Settle(Box::new(settling))).await.map_err(|_| LedgerGone)?;
+        settled.await.map_err(|_| LedgerGone)
     }
 
     /// Keeps a note some time soon. Where the queue is full it is dropped: it carries no money.

@@ -54,6 +54,11 @@ pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
     found
 }
 
+/// The last register among readings.
+pub fn last_register(readings: &[Reading]) -> Option<WattHours> {
+    registers(readings).last().map(|(_, value)| *value)
+}
+
 /// A reading's energy in watt-hours, where it is a register at the outlet.
 fn energy(reading: &Reading) -> Option<Decimal> {
     if reading.measurand != ENERGY_REGISTER || reading.location != "Outlet" {

@@ -1,8 +1,10 @@
 //! Transactions that stations tell step by step (OCPP 2.0.1). With each step that was not there before, its session is
 //! made anew of all that is known: steps may come late, twice and in any order.
 
+use chrono::{DateTime, Utc};
+
 use super::book::Book;
-use super::decide::{Known, flag_concurrency, flag_refusal, keep, keep_repeat, only_kind_of_connector, supersede};
+use super::decide::{Known, flag_concurrency, flag_refusal, judged_now, keep, keep_repeat, only_kind_of_connector, supersede};
 use super::meters::{add_readings, sampled_at};
 use super::registers::registers as of_readings;
 use super::{Acceptance, Submission, Told, keys};
@@ -10,14 +12,15 @@ use crate::domain::assembling::{Assembling, assemble};
 use crate::domain::authorization::{Place, judge_now};
 use crate::domain::flag::Flag;
 use crate::domain::ids::IdTag;
-use crate::domain::instant::Heard;
+use crate::domain::instant::{Heard, attribute};
+use crate::domain::over::{Over, OverBy};
 use crate::domain::session::Session;
 use crate::domain::step::{Evidence, Register, Registers, Step, StepKind};
 use crate::ocpp::event::{Answer, StepReport, TagAnswer};
 use crate::store::ledger::{LedgerRow, Occasion, StepRow};
 
 /// Doubts that steps do not tell: they stay when the session is made anew.
-const STAYING: [Flag; 7] = [
+const STAYING: [Flag; 10] = [
     Flag::Concurrent,
     Flag::StaleConcurrent,
     Flag::Superseded,
@@ -25,6 +28,9 @@ const STAYING: [Flag; 7] = [
     Flag::ChargerUnavailable,
     Flag::StepDiffers,
     Flag::ReadingsNotKept,
+    Flag::EndReplaced,
+    Flag::NameUsedAgain,
+    Flag::StopAfterCorrection,
 ];
 
 /// What a step does: its answer.
@@ -38,30 +44,55 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
     // A name may be used again: what was answered before is looked for in all of its transactions.
     let rows = book.all_by_start(station, &start_key);
     let known_step = |row: &&LedgerRow| {
-        [order, second].iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == submission.content).cloned()
+        let orders = [order, second, keys::order_by_time(report, &submission.payload)];
+        orders.iter().find_map(|order| book.step(row.session.id, *order)).filter(|step| step.key == submission.content).cloned()
     };
     if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?))) {
-        return repeat(book, submission, row, &first, true);
+        return repeat(book, submission, report, row, &first);
     }
     let Some(newest) = rows.first().map(|row| (*row).clone()) else {
         return apply(book, known, submission, report, order, Belonging { start_key, ordinal: 0, earlier: None });
     };
     if begins_anew(&newest, submission, report) {
         let ordinal = newest.start_ordinal + 1;
+        end_used_name(book, newest, submission, report);
         return apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: None });
     }
-    let ordinal = newest.start_ordinal;
-    match book.step(newest.session.id, order).cloned() {
-        None => apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: Some(newest) }),
-        Some(_) if newest.evidence.as_ref().is_some_and(|evidence| evidence.misses(report.kind)) => {
-            let mut row = newest;
+    let before = rows.get(1).filter(|before| belongs_before(before, &newest, submission, report)).map(|row| (*row).clone());
+    let of = before.unwrap_or(newest);
+    let ordinal = of.start_ordinal;
+    match book.step(of.session.id, order).cloned() {
+        None => apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: Some(of) }),
+        Some(_) if is_uncounted(&of, order, report.kind) => {
+            let mut row = of;
+            row.session.flags.insert(Flag::StepsUncounted);
+            let order = keys::order_by_time(report, &submission.payload);
+            apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: Some(row) })
+        }
+        Some(_) if of.evidence.as_ref().is_some_and(|evidence| evidence.misses(report.kind)) => {
+            let mut row = of;
             if let Some(evidence) = &mut row.evidence {
                 evidence.numbers_repeated = true;
             }
             apply(book, known, submission, report, second, Belonging { start_key, ordinal, earlier: Some(row) })
         }
-        Some(first) => repeat(book, submission, newest, &first, false),
+        Some(_) if brings_card(&of, report) => {
+            apply(book, known, submission, report, second, Belonging { start_key, ordinal, earlier: Some(of) })
+        }
+        Some(first) => differing(book, known, submission, report, of, &first),
     }
+}
+
+/// Whether a step comes from a station that never counts its steps.
+fn is_uncounted(row: &LedgerRow, order: i64, kind: StepKind) -> bool {
+    let evidence = row.evidence.as_ref().filter(|evidence| evidence.is_uncounted(order));
+    evidence.is_some_and(|evidence| kind != StepKind::Started || evidence.misses(kind))
+}
+
+/// Whether a start that comes again names a card where none was shown before: it is a step of the same transaction.
+fn brings_card(row: &LedgerRow, report: &StepReport) -> bool {
+    let shows = report.shown.as_ref().is_some_and(|shown| !shown.id_tag.is_empty());
+    report.kind == StepKind::Started && shows && row.session.id_tag.is_empty()
 }
 
 /// Which transaction a step belongs to: its name, which one of that name, and its session so far.
@@ -71,14 +102,48 @@ struct Belonging {
     earlier: Option<LedgerRow>,
 }
 
-/// Whether a start begins another transaction under a name that was used before: it lies after that one's end.
+/// Whether a start begins another transaction under a name that was used before (rule B10): it names another card or another
+/// EVSE than the kept start did, or comes after what shows that the kept one is over.
 fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport) -> bool {
+    let Some(evidence) = newest.evidence.as_ref().filter(|_| report.kind == StepKind::Started) else { return false };
+    let Some(started) = evidence.started() else { return false };
     let began = report.timestamp.instant(submission.station.zone());
-    let ended = newest.evidence.as_ref().and_then(|evidence| evidence.ended()).and(newest.session.stop.as_ref());
-    let has_start = newest.evidence.as_ref().is_some_and(|evidence| evidence.started().is_some());
-    report.kind == StepKind::Started
-        && has_start
-        && ended.zip(began).is_some_and(|(stop, began)| began > stop.edge.said.unwrap_or(stop.edge.at))
+    let session = &newest.session;
+    let card = report.shown.as_ref().map(|shown| shown.id_tag.matched()).filter(|tag| !tag.is_empty());
+    let card_before = started.id_tag.as_deref().map(IdTag::new).filter(|tag| !tag.is_empty());
+    let is_other_card = card.zip(card_before).is_some_and(|(card, before)| card != before.matched());
+    let is_other_evse = report.evse_id.zip(evidence.evse_id()).is_some_and(|(evse, before)| evse != before);
+    let is_after = |at: DateTime<Utc>| began.is_none_or(|began| began > at);
+    let told_end = evidence.ended().and(session.stop.as_ref()).is_some_and(|stop| is_after(stop.edge.said.unwrap_or(stop.edge.at)));
+    let over = session
+        .trail
+        .over
+        .map(|over| over.at)
+        .or(session.trail.booted_at)
+        .is_some_and(|at| submission.heard.received_at >= at && is_after(at));
+    is_other_card || is_other_evse || told_end || over
+}
+
+/// The transaction before under a name that is used again ends as one whose stop never comes (rules B9, B10).
+fn end_used_name(book: &mut Book, mut row: LedgerRow, submission: &Submission, report: &StepReport) {
+    row.session.flags.insert(Flag::NameUsedAgain);
+    let began = attribute(&report.timestamp, submission.station.zone(), submission.heard).at;
+    let at = row.session.trail.booted_at.filter(|booted| *booted < began).unwrap_or(began);
+    row.session.estimate_end(Over { at, by: OverBy::NextTransaction });
+    if row.session.is_estimated() {
+        row.session.flags.insert(Flag::Superseded);
+    }
+    book.put(row);
+}
+
+/// Whether a step that comes late belongs to the transaction before the newest of its name: it lies before that one began,
+/// and the one before has no end of its own yet.
+fn belongs_before(before: &LedgerRow, newest: &LedgerRow, submission: &Submission, report: &StepReport) -> bool {
+    let said = report.timestamp.instant(submission.station.zone());
+    let began =
+        newest.evidence.as_ref().and_then(|evidence| evidence.started()).and_then(|step| step.reported.instant(submission.station.zone()));
+    let is_open = before.evidence.as_ref().is_some_and(|evidence| evidence.ended().is_none());
+    report.kind != StepKind::Started && is_open && said.zip(began).is_some_and(|(said, began)| said < began)
 }
 
 /// A step that names no transaction is kept, and belongs to none.
@@ -91,14 +156,36 @@ fn of_no_transaction(book: &mut Book, known: &mut Known<'_>, submission: &Submis
     Told { payload, session: None, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
 }
 
-/// A step under a number that was answered before has that answer, whatever it says.
-fn repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, first: &StepRow, same: bool) -> Told {
-    if !same {
-        row.session.flags.insert(Flag::StepDiffers);
-    }
+/// A step under a number that another one has is kept and not applied; a card that it shows is judged (rule B10).
+fn differing(
+    book: &mut Book,
+    known: &mut Known<'_>,
+    submission: &Submission,
+    report: &StepReport,
+    mut row: LedgerRow,
+    first: &StepRow,
+) -> Told {
+    row.session.flags.insert(Flag::StepDiffers);
     let session = Some(Box::new(row.session.clone()));
-    keep_repeat(book, submission, row, if same { "repeated_step" } else { "differing_step" }, &first.answer);
-    Told { payload: first.answer.clone(), session, acceptance: None }
+    let (payload, acceptance) = match &report.shown {
+        None => (first.answer.clone(), None),
+        Some(_) => {
+            let (told, acceptance) = told(known, submission, report, Place::Open, false);
+            let payload = (submission.encode)(&told);
+            (payload, acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }))
+        }
+    };
+    keep_repeat(book, submission, row, "differing_step", &payload);
+    Told { payload, session, acceptance }
+}
+
+/// A step that came before has its first answer, unless its card is refused by now.
+fn repeat(book: &mut Book, submission: &Submission, report: &StepReport, row: LedgerRow, first: &StepRow) -> Told {
+    let session = Some(Box::new(row.session.clone()));
+    keep_repeat(book, submission, row, "repeated_step", &first.answer);
+    let shown = report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone());
+    let acceptance = shown.and_then(|tag| judged_now(tag, Place::Open, |tag| Answer::Step { tag: Some(tag) }));
+    Told { payload: first.answer.clone(), session, acceptance }
 }
 
 fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StepReport, order: i64, belonging: Belonging) -> Told {
@@ -112,13 +199,26 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         return of_no_transaction(book, known, submission, report);
     };
     if let Some(before) = before {
-        // What was ended otherwise, such as over a connection of 1.6, stays so until its own end comes.
-        if evidence.ended().is_none() && before.stop.is_some() {
-            session = before.clone();
+        session.trail = before.trail.clone();
+        // What was ended otherwise, such as over a connection of 1.6, stays so until its own end comes; an estimate is made anew.
+        match (evidence.ended(), &before.stop, before.trail.over) {
+            (None, Some(_), Some(over)) if before.is_estimated() => session.estimate_end(over),
+            (None, Some(_), _) => session = before.clone(),
+            _ => {}
         }
+        if evidence.ended().is_some() && before.is_provisional() {
+            session.flags.insert(Flag::EndReplaced);
+            session.trail.over = None;
+        }
+        if evidence.ended().is_some() && before.is_ended_by_person() {
+            session.flags.insert(Flag::StopAfterCorrection);
+        }
+        let was_uncounted = before.flags.contains(&Flag::StepsUncounted);
+        session.flags.extend(was_uncounted.then_some(Flag::StepsUncounted));
         let stays = |flag: &&Flag| STAYING.contains(flag) && !(binds && matches!(flag, Flag::Concurrent | Flag::StaleConcurrent));
         session.flags.extend(before.flags.iter().filter(stays));
     }
+    see_charging(submission, report, &mut session, before);
     let shows = report.shown.as_ref().is_some_and(|shown| !shown.nobody && shown.id_tag == session.id_tag);
     let busy = shows && report.kind != StepKind::Ended && flag_concurrency(book, known, submission, &mut session);
     // Connector 0: it is not known yet.
@@ -139,7 +239,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let payload = (submission.encode)(&told);
     let connector_id = session.connector_id;
     add_readings(book, submission, Some(&mut session), connector_id, &report.readings);
-    let again = report.kind == StepKind::Ended && before.is_some_and(|before| before.stop.is_some());
+    let again = report.kind == StepKind::Ended && before.is_some_and(|before| before.stop.is_some() && !before.is_provisional());
     keep(book, submission, Some(session.id), if again { "differing_stop" } else { report.kind.name() }, &payload);
     let left = before.and_then(|before| Some((before.member.clone()?, before.month())));
     if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
@@ -210,8 +310,23 @@ fn made_anew(
         programme: known.programme,
     };
     let mut session = assemble(evidence, &assembling)?;
-    session.decision = before.and_then(|before| before.decision);
+    session.corrections = before.map(|before| before.corrections.clone()).unwrap_or_default();
     Some(session)
+}
+
+/// What a step shows of its session's charging, and that it goes on.
+fn see_charging(submission: &Submission, report: &StepReport, session: &mut Session, before: Option<&Session>) {
+    if report.kind == StepKind::Ended {
+        return;
+    }
+    let at = attribute(&report.timestamp, submission.station.zone(), submission.heard).at;
+    let known = before.and_then(|before| before.last_reading).max(session.start.meter);
+    let rose = of_readings(&report.readings).iter().any(|(_, value)| known.is_some_and(|known| *value > known));
+    if rose || report.charging() == Some(true) {
+        session.is_seen_charging(at.max(session.start.at));
+    } else {
+        session.goes_on(at);
+    }
 }
 
 /// A step as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use tokio::sync::oneshot;
 
 use super::meters::sampled_at;
+use super::notes::{self, Settling};
 use super::{Job, Opening, Submission, Told, keys};
 use crate::domain::ids::{IdTag, SessionId, StationId};
 use crate::ocpp::event::TransactionEvent;
@@ -23,6 +24,8 @@ pub struct Work {
     pub notes: Vec<NoteRow>,
     /// Connections that open.
     pub openings: Vec<Opening>,
+    /// Sessions that are settled.
+    pub settlings: Vec<Settling>,
     told: Vec<oneshot::Sender<()>>,
 }
 
@@ -33,6 +36,8 @@ pub struct Outcome {
     pub answers: Vec<Option<Told>>,
     /// For each opening.
     pub fences: Vec<i64>,
+    /// For each settling: whether the session was as it supposed.
+    pub settled: Vec<bool>,
 }
 
 impl Work {
@@ -63,12 +68,13 @@ impl Work {
                 self.openings.push(opening);
                 self.told.push(tell);
             }
+            Job::Settle(settling) => self.settlings.push(*settling),
         }
     }
 
     /// How many messages it is.
     pub fn len(&self) -> usize {
-        self.submissions.len() + self.notes.len() + self.openings.len()
+        self.submissions.len() + self.notes.len() + self.openings.len() + self.settlings.len()
     }
 
     /// Its parts one by one; openings go first.
@@ -76,7 +82,8 @@ impl Work {
         let openings = self.openings.into_iter().map(|opening| Self { openings: vec![opening], ..Self::default() });
         let submissions = self.submissions.into_iter().map(|submission| Self { submissions: vec![submission], ..Self::default() });
         let notes = self.notes.into_iter().map(|note| Self { notes: vec![note], ..Self::default() });
-        (openings.chain(submissions).chain(notes).collect(), self.told)
+        let settlings = self.settlings.into_iter().map(|settling| Self { settlings: vec![settling], ..Self::default() });
+        (openings.chain(submissions).chain(notes).chain(settlings).collect(), self.told)
     }
 
     /// Tells everyone what came of it.
@@ -89,6 +96,9 @@ impl Work {
             if let Some(answer) = answer {
                 let _ = submission.reply.send(answer);
             }
+        }
+        for (settling, settled) in self.settlings.into_iter().zip(outcome.settled) {
+            let _ = settling.reply.send(settled);
         }
         for tell in self.told {
             let _ = tell.send(());
@@ -105,18 +115,21 @@ impl Work {
             match &submission.event {
                 TransactionEvent::Start(report) => {
                     wanted.start_keys.push((station.clone(), submission.content.clone()));
-                    wanted.open_at.push((station.clone(), report.connector_id.unwrap_or_default()));
+                    let connector_id = submission.station.connector_meant(report.connector_id.unwrap_or_default());
+                    wanted.open_at.push((station.clone(), connector_id));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
                 TransactionEvent::Stop(report) => {
                     let number = named(report.transaction_id);
                     wanted.sessions.extend(number);
                     wanted.stops.push((station.clone(), submission.content.clone(), number.unwrap_or_default()));
+                    wanted.estimated_at.push(station.clone());
                 }
                 TransactionEvent::Step(report) => {
                     let key = keys::transaction(&report.transaction);
                     wanted.steps.push((station.clone(), key.clone(), keys::order(report, &submission.payload)));
                     wanted.steps.push((station.clone(), key.clone(), keys::second_order(&submission.content)));
+                    wanted.steps.push((station.clone(), key.clone(), keys::order_by_time(report, &submission.payload)));
                     wanted.start_keys.push((station.clone(), key));
                     let evse = report.evse_id.or_else(|| Some(submission.station.connectors.first()?.connector_id));
                     wanted.open_at.extend(evse.map(|evse| (station.clone(), evse)));
@@ -131,6 +144,8 @@ impl Work {
             }
             stations.insert(station);
         }
+        notes::want(&mut wanted, &self.notes, &self.settlings);
+        stations.extend(wanted.stations.drain(..));
         wanted.stations = stations.into_iter().collect();
         wanted
     }

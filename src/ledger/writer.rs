@@ -12,13 +12,15 @@ use tracing::{error, warn};
 
 use super::book::Book;
 use super::decide::{Known, decide};
+use super::notes;
 use super::work::{Outcome, Work, tag};
 use super::{LedgerQueue, Opening, Submission};
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory};
 use crate::domain::authorization::CardFile;
 use crate::domain::ids::{CardNumber, IdTag, StationId};
-use crate::store::ledger::{Batch, BatchName, Facts, Hold, NoteRow, OpenRow, StationNote, TagHasher};
+use crate::ocpp::event::TransactionEvent;
+use crate::store::ledger::{Batch, BatchName, Facts, Hold, InUse, NoteRow, OpenRow, StationNote, TagHasher};
 use crate::store::{NodeRun, Store, StoreError, Stored};
 
 /// Messages that one commit takes at most.
@@ -143,7 +145,7 @@ impl Writer {
         match open.commit(&batch).await {
             Ok(()) => {
                 for row in &batch.sessions {
-                    self.parts.uses.kept(&row.session);
+                    self.parts.uses.kept(&row.session.counted());
                 }
                 for (member, month) in &batch.left {
                     self.parts.uses.forget(member, *month);
@@ -165,6 +167,7 @@ impl Writer {
     async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, Outcome)> {
         let holds: HashMap<&StationId, &Hold> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
         let cards = self.cards(&work.submissions, &facts).await?;
+        let in_use = self.in_use(&work.submissions, &facts).await?;
         let mut book = Book::of(facts.rows, facts.steps);
         let offline_since = self.offline_since(&book, &holds);
         let programme = self.parts.programme.current();
@@ -177,6 +180,7 @@ impl Writer {
         let mut known = Known {
             cards: &cards,
             offline_since: &offline_since,
+            in_use: &in_use,
             cache_for: self.parts.cache_for,
             programme: &programme,
             next_id: &mut self.next_id,
@@ -198,11 +202,15 @@ impl Writer {
                 answers.push(Some(decide(&mut book, &mut known, submission)));
             }
         }
+        for row in &work.notes {
+            notes::note(&mut book, row);
+        }
+        let settled = work.settlings.iter().map(|settling| notes::settle(&mut book, settling)).collect();
         let opened = opened(&work.openings, self.parts.cluster.run(), fence_of);
         let fences = opened.iter().map(|open| open.fence).collect();
         let exposed = exposed(known.exposed, &self.parts.exposures);
         let notes = work.notes.iter().cloned().chain(known.shown).chain(exposed).collect();
-        Ok((Batch { opened, notes, ..book.into_batch() }, Outcome { answers, fences }))
+        Ok((Batch { opened, notes, ..book.into_batch() }, Outcome { answers, fences, settled }))
     }
 
     /// The files of the batch's cards. Where they changed after what the node has heard of, its memory of
@@ -216,6 +224,26 @@ impl Writer {
             self.parts.cards.forget_tags(&tags);
         }
         self.parts.cards.find_all(&tags).await
+    }
+
+    /// What is known of the connectors of stations whose stops name no session of theirs.
+    async fn in_use(&self, submissions: &[Submission], facts: &Facts) -> Stored<HashMap<StationId, InUse>> {
+        let is_known = |number: i64, station: &StationId| {
+            facts.rows.iter().any(|row| row.session.id.0 == number && row.session.station_id == *station)
+        };
+        let mut stations: Vec<StationId> = submissions
+            .iter()
+            .filter(|submission| submission.station.connectors.len() > 1)
+            .filter_map(|submission| match &submission.event {
+                TransactionEvent::Stop(stop) if !stop.transaction_id.is_some_and(|number| is_known(number, &submission.station.id)) => {
+                    Some(submission.station.id.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        stations.sort();
+        stations.dedup();
+        if stations.is_empty() { Ok(HashMap::new()) } else { self.parts.store.in_use(&stations).await }
     }
 
     /// Since when the stations of running sessions are offline: the newest that is kept of their last

@@ -294,7 +294,7 @@ impl Connection {
             return;
         }
         if let Some(call) = self.waiting.pop_front() {
-            let heard = Heard { received_at: call.received_at, connected_since: self.connected_since };
+            let heard = Heard { received_at: call.received_at, connected_since: self.connected_since, clock: None };
             let id = call.id.clone();
             let span = info_span!(
                 target: TARGET, parent: None, "ocpp.call", station_id = %self.station, action = Empty, session_id = Empty, outcome = Empty

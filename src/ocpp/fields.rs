@@ -110,13 +110,15 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// A text, cut to [`TEXT_MAX`] characters.
+    /// A text, cut to [`TEXT_MAX`] characters. A number, `true` and `false` are taken for their text: stations tell serial
+    /// numbers, versions and cards so.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let raw = self.raw(name)?;
         match serde_json::from_str::<Cow<'_, str>>(raw) {
             Ok(text) if text.len() > TEXT_MAX => Some(text.chars().take(TEXT_MAX).collect()),
             Ok(text) => Some(text.into_owned()),
-            Err(_) => self.mistyped(name, "a string"),
+            Err(_) if raw.starts_with(['{', '[', '"']) => self.mistyped(name, "a string"),
+            Err(_) => Some(raw.chars().take(TEXT_MAX).collect()),
         }
     }
 
@@ -148,8 +150,8 @@ impl<'a> Fields<'a> {
     /// `true` or `false`, also as text.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         match self.raw(name)? {
-            "true" | "\"true\"" => Some(true),
-            "false" | "\"false\"" => Some(false),
+            "true" | "\"true\"" | "1" | "\"1\"" => Some(true),
+            "false" | "\"false\"" | "0" | "\"0\"" => Some(false),
             _ => self.mistyped(name, "true or false"),
         }
     }
@@ -296,7 +298,10 @@ mod tests {
 
     #[test]
     fn missing_and_mistyped_texts_have_their_own_codes() {
-        let mut read = fields(r#"{"a":5}"#);
+        for (text, read) in [(r#"{"a":24250139}"#, "24250139"), (r#"{"a":1.24}"#, "1.24"), (r#"{"a":true}"#, "true")] {
+            assert_eq!(fields(text).required_text("a").as_deref(), Some(read));
+        }
+        let mut read = fields(r#"{"a":[5]}"#);
         assert_eq!(read.required_text("a"), None);
         assert_eq!(read.check().unwrap_err().code, ErrorCode::TypeConstraintViolation);
         let mut read = fields(r#"{"a":null}"#);

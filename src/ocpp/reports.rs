@@ -8,7 +8,9 @@ use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
 use super::secrets::scrubbed;
+use super::timestamp;
 use crate::authority::{CertificateKind, VehicleAsk};
+use crate::domain::instant::Reported;
 
 /// What a report must have.
 #[derive(Debug, Clone, Copy)]
@@ -96,14 +98,17 @@ pub fn states(fields: &mut Fields<'_>) -> News {
         let name = event.object("variable")?.text("name")?;
         let of = component.text("name")?;
         let is_state = name == "AvailabilityState" && matches!(of.as_str(), "Connector" | "EVSE" | "ChargingStation");
-        let connector_id = component.object("evse").map_or(Some(0), |mut evse| evse.integer("id"))?;
+        let (connector_id, plug) =
+            component.object("evse").map_or(Some((0, None)), |mut evse| Some((evse.integer("id")?, evse.integer("connectorId"))))?;
         let status = event.text("actualValue").filter(|_| is_state)?;
-        Some(StatusReport { connector_id, status, error_code: NO_ERROR.to_owned(), info: None })
+        let reported = event.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+        let error_code = NO_ERROR.to_owned();
+        Some(StatusReport { connector_id, status, error_code, info: None, vendor_error_code: None, reported, told_at: None, plug })
     };
     // Of each connector the last: a message may tell thousands.
-    let mut states: BTreeMap<i64, StatusReport> = BTreeMap::new();
+    let mut states: BTreeMap<(i64, Option<i64>), StatusReport> = BTreeMap::new();
     for told in fields.objects("eventData").iter_mut().filter_map(state) {
-        states.insert(told.connector_id, told);
+        states.insert((told.connector_id, told.plug), told);
     }
     if states.is_empty() { News::None } else { News::Statuses(states.into_values().take(STATES_MAX).collect()) }
 }

@@ -159,6 +159,8 @@ pub async fn assemble(
         exposures,
         telling: Telling::default(),
         oddities: Default::default(),
+        observed: Default::default(),
+        asked_whether_ongoing: moka::sync::Cache::new(SESSIONS_ASKED),
         displayed: crate::app::display::remembered(),
         costs_told: crate::app::display::costs_told(),
         health: Default::default(),
@@ -189,6 +191,9 @@ pub async fn write_export(app: &App, folder: &Path, month: BillingMonth, format:
     }
     Ok(file.finish(&export.tally)?)
 }
+
+/// Sessions that are remembered to have been asked after.
+const SESSIONS_ASKED: u64 = 10_000;
 
 fn host_name() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();

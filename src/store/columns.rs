@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{StoreError, Stored};
+use crate::domain::charger_clock::Measured;
 use crate::domain::flag::Flag;
 use crate::domain::instant::Zone;
 use crate::domain::month::BillingMonth;
@@ -29,6 +32,11 @@ pub fn refusal(code: Option<&str>) -> Stored<Option<Reason>> {
 /// What a person decided about a session.
 pub fn decision(name: Option<&str>) -> Stored<Option<Decision>> {
     known(name, Decision::parse, "session's decision")
+}
+
+/// What was known of a station's clock: its difference in milliseconds and since when.
+pub fn clock(offset_ms: Option<i64>, since: Option<DateTime<Utc>>) -> Option<Measured> {
+    Some(Measured { offset: TimeDelta::milliseconds(offset_ms?), since: since? })
 }
 
 /// A month.

@@ -1,13 +1,15 @@
 //! What the ledger's writer reads and writes: facts for a batch, and the batch.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Stored;
 use super::nodes::NodeRun;
+use super::{Once, Stored};
 use crate::domain::authorization::CardFile;
+use crate::domain::charger_clock::Measured;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::refusal::Reason;
@@ -35,6 +37,13 @@ pub struct LedgerRow {
     pub repeats: i64,
     /// What is kept of its steps, where the station tells it step by step.
     pub evidence: Option<Evidence>,
+}
+
+impl LedgerRow {
+    /// The row with the session that counts: with what persons corrected.
+    pub fn counted(&self) -> Self {
+        Self { session: self.session.corrected(), ..self.clone() }
+    }
 }
 
 /// A step of a transaction that was answered.
@@ -71,7 +80,27 @@ pub struct JournalRow {
     pub received_at: DateTime<Utc>,
     /// Since when the station was connected then.
     pub connected_since: DateTime<Utc>,
+    /// What was known of the station's clock then.
+    pub clock: Option<Measured>,
 }
+
+/// What is known of a station's connectors, where a stop that names no session of ours is to be placed (rule B8).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// The connectors whose states show that somebody charges there.
+    pub connectors: Vec<i64>,
+    /// When readings came last of a transaction that we do not know.
+    pub unknown_readings_at: Option<DateTime<Utc>>,
+}
+
+/// What a station's readings of a transaction that it has from nobody did.
+pub const UNKNOWN_READINGS: &str = "unknown_readings";
+
+/// A station's newest messages that are looked through for such readings.
+pub const LOOKED_BACK: i64 = 200;
+
+/// States of a connector in use, in the words of both versions.
+pub const IN_USE: [&str; 5] = ["Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Occupied"];
 
 /// A reading for the store. Its key is everything but unit and value; the first of a key stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,6 +300,8 @@ pub struct Batch {
     pub left: Vec<(MemberId, BillingMonth)>,
     /// Notes.
     pub notes: Vec<NoteRow>,
+    /// Requests that are done with it.
+    pub once: Vec<Once>,
 }
 
 /// How many open sessions a message's decision looks at: what a station left open makes its messages no dearer.
@@ -291,6 +322,8 @@ pub struct Wanted {
     /// Sessions with these stop keys; and, where the station has no session of the number behind (0: none was told), its
     /// newest open ones, up to [`OPEN_OF_STATION`]: one of them may be meant.
     pub stops: Vec<(StationId, String, i64)>,
+    /// The newest sessions at these stations whose end is an estimate, up to [`OPEN_OF_STATION`].
+    pub estimated_at: Vec<StationId>,
     /// Sessions with these numbers.
     pub sessions: Vec<i64>,
     /// Who holds these stations.
@@ -300,7 +333,7 @@ pub struct Wanted {
     /// Steps with these numbers, of the sessions with these start keys.
     pub steps: Vec<(StationId, String, i64)>,
     /// The newest running sessions of these cards, by the tag's matched spelling, up to [`OPEN_OF_CARD`]: those that may keep
-    /// a card busy.
+    /// a card busy, and those whose end is an estimate.
     pub tags: Vec<String>,
     /// The session that ran, or had last begun, at a connector at an instant.
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
@@ -309,7 +342,7 @@ pub struct Wanted {
 impl Wanted {
     /// Whether no session is wanted: the batch is of notes and openings alone.
     pub fn is_without_sessions(&self) -> bool {
-        let keys = self.start_keys.len() + self.stops.len() + self.connectors.len();
+        let keys = self.start_keys.len() + self.stops.len() + self.connectors.len() + self.estimated_at.len();
         keys + self.sessions.len() + self.open_at.len() + self.tags.len() == 0
     }
 }
@@ -363,6 +396,8 @@ pub trait LedgerStore: Send + Sync {
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64>;
     /// Begins a batch: its facts, and what commits it.
     async fn open_batch(&self, name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)>;
+    /// What is known of stations' connectors.
+    async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>>;
     /// Whether a batch whose commit failed was committed all the same.
     async fn is_committed(&self, name: &BatchName) -> Stored<bool>;
 }

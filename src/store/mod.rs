@@ -22,11 +22,12 @@ use sqlx::postgres::PgDatabaseError;
 
 use crate::domain::authorization::CardFile;
 use crate::domain::card::CardEvent;
+use crate::domain::charger_clock::Measured;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
-use crate::domain::session::{Decision, Session};
+use crate::domain::session::Session;
 
 pub use billing::BillingStore;
 pub use blocks::BlockStore;
@@ -286,26 +287,32 @@ pub struct JournalEntry {
     pub received_at: DateTime<Utc>,
     /// Since when the station was connected then.
     pub connected_since: DateTime<Utc>,
+    /// The session that it belongs to.
+    pub session_id: Option<SessionId>,
+    /// What was known of the station's clock then.
+    pub clock: Option<Measured>,
 }
 
-/// A person's decision about a session.
-#[derive(Debug, Clone, Copy)]
-pub struct Decided<'a> {
-    /// What.
-    pub decision: Decision,
-    /// Why, in the person's words.
-    pub note: &'a str,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// The request that is done with it, where that is to be done once.
-    pub once: Option<&'a Once>,
+/// Which of a station's messages.
+#[derive(Debug, Clone, Default)]
+pub struct JournalFilter {
+    /// Heard at or after this instant.
+    pub from: Option<DateTime<Utc>>,
+    /// Heard before this instant.
+    pub to: Option<DateTime<Utc>>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// Only those that belong to no session.
+    pub unmatched: bool,
 }
 
-/// Sessions, for reading and deciding. Only the ledger writes them.
+/// Sessions, for reading. Only the ledger writes them.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// A session.
     async fn session(&self, id: SessionId) -> Stored<Option<Session>>;
+    /// A session as it was measured, without what persons corrected; its corrections are with it.
+    async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>>;
     /// A session by its name.
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>>;
     /// Sessions by their names; unknown ones are left out.
@@ -326,8 +333,12 @@ pub trait SessionStore: Send + Sync {
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// The whole journal after an entry, in order.
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
-    /// Keeps a person's decision. The session's month is rated again where it was closed.
-    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()>;
+    /// An entry of the journal by its number.
+    async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>>;
+    /// A station's transaction messages in order, after an entry.
+    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
+    /// Sessions that nothing ended, in order of their number, after one.
+    async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>>;
 }
 
 /// A command as it is kept.

@@ -115,6 +115,14 @@ impl StationRecord {
         TimeDelta::seconds(self.settings().and_then(|settings| settings.plug_in_s()).unwrap_or(PLUG_IN_S))
     }
 
+    /// The connector that a start means: connector 0 of a station that has one is that one.
+    pub fn connector_meant(&self, connector_id: i64) -> i64 {
+        match self.connectors.as_slice() {
+            [only] if connector_id == 0 => only.connector_id,
+            _ => connector_id,
+        }
+    }
+
     /// A listed connector's site data.
     pub fn connector_site(&self, connector_id: i64) -> Option<ConnectorSite> {
         self.connectors.iter().find(|connector| connector.connector_id == connector_id).map(|connector| connector.site)

@@ -344,7 +344,7 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     let (server, mut socket) = station().await;
     let app = &server.server().app;
     let station = app.stations.find(&StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
-    let heard = Heard { received_at: app.clock.now(), connected_since: app.clock.now() };
+    let heard = Heard { received_at: app.clock.now(), connected_since: app.clock.now(), clock: None };
     let report = start("CARD1", NOW, 5).to_string();
     let submit = |encode: fn(&Answer) -> String| {
         let StationEvent::Transaction(event) = Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event else {

@@ -60,7 +60,11 @@ async fn rebuild(version: Version) {
         let incoming = juden::app::events::Incoming {
             station: &record,
             fence: &juden::cluster::Fence::default(),
-            heard: juden::domain::instant::Heard { received_at: entry.received_at, connected_since: entry.connected_since },
+            heard: juden::domain::instant::Heard {
+                received_at: entry.received_at,
+                connected_since: entry.connected_since,
+                clock: entry.clock,
+            },
             message_id: entry.message_id,
             protocol,
             action: &entry.action,

@@ -93,6 +93,10 @@ pub fn session(id: i64, station: &str, tag: &str, member: Option<MemberId>) -> L
             last_reading: None,
             flags: Default::default(),
             decision: None,
+            reduction: None,
+            is_assigned: false,
+            trail: Default::default(),
+            corrections: Vec::new(),
         },
         start_key: format!("key{id}"),
         start_ordinal: 0,
@@ -269,6 +273,7 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
         effect: "started",
         received_at: now(),
         connected_since: now(),
+        clock: None,
     };
     let reading = ReadingRow {
         station_id: station_id("S1"),
@@ -319,6 +324,7 @@ async fn what_is_old_is_forgotten_and_what_is_not_stays() {
         effect: "x",
         received_at,
         connected_since: received_at,
+        clock: None,
     };
     let instants =
         ["2020-01-01T00:00:00Z", "2026-08-31T14:59:59Z", "2026-09-30T14:59:59.999Z", "2026-09-30T15:00:00Z", "2026-10-01T00:00:00Z"];

@@ -2,17 +2,25 @@
 //! are kept as the station words them.
 
 use super::{Decoded, empty};
+use crate::domain::instant::Reported;
 use crate::ocpp::event::{StationEvent, StatusReport};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
+use crate::ocpp::reports::NO_ERROR;
+use crate::ocpp::timestamp;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let report = StatusReport {
         connector_id: fields.required_integer("connectorId").unwrap_or_default(),
         status: fields.required_text("status").unwrap_or_default(),
-        error_code: fields.required_text("errorCode").unwrap_or_default(),
+        // Some leave it out: a connector that names no error has none.
+        error_code: fields.text("errorCode").unwrap_or_else(|| NO_ERROR.to_owned()),
         info: fields.text("info"),
+        vendor_error_code: fields.text("vendorErrorCode"),
+        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        told_at: None,
+        plug: None,
     };
     fields.check()?;
     Ok(Decoded { event: StationEvent::Status(report), encode: empty })

@@ -2,10 +2,12 @@
 //! lists, and counts transactions and prices by.
 
 use super::{Decoded, empty};
+use crate::domain::instant::Reported;
 use crate::ocpp::event::{StationEvent, StatusReport};
 use crate::ocpp::fields::Fields;
 use crate::ocpp::frame::{CallError, Payload};
 use crate::ocpp::reports::NO_ERROR;
+use crate::ocpp::timestamp;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
@@ -17,6 +19,10 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         status: fields.required_text("connectorStatus").unwrap_or_default(),
         error_code: NO_ERROR.to_owned(),
         info: None,
+        vendor_error_code: None,
+        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        told_at: None,
+        plug: fields.integer("connectorId"),
     };
     fields.check()?;
     Ok(Decoded { event: StationEvent::Status(report), encode: empty })

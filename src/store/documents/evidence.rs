@@ -7,7 +7,7 @@ use super::text;
 use crate::domain::instant::{Heard, Moment, Reported};
 use crate::domain::step::{Evidence, Register, Registers, Step, StepKind};
 use crate::domain::units::WattHours;
-use crate::store::{StoreError, Stored};
+use crate::store::{StoreError, Stored, columns};
 
 #[derive(Serialize, Deserialize)]
 struct EvidenceText {
@@ -35,6 +35,9 @@ struct StepText {
     local: Option<NaiveDateTime>,
     received_ms: i64,
     connected_ms: i64,
+    /// What was known of the station's clock: its difference in milliseconds and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<(i64, i64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id_tag: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -77,6 +80,7 @@ pub fn evidence(evidence: &Evidence) -> String {
             local,
             received_ms: step.heard.received_at.timestamp_millis(),
             connected_ms: step.heard.connected_since.timestamp_millis(),
+            clock: step.heard.clock.map(|clock| (clock.offset.num_milliseconds(), clock.since.timestamp_millis())),
             id_tag: step.id_tag.clone(),
             accepted: step.accepted,
             evse: step.evse_id,
@@ -132,7 +136,11 @@ fn read_step(kept: StepText) -> Option<Step> {
         order: kept.order,
         kind: StepKind::parse(&kept.kind)?,
         reported: Reported { text: kept.text, moment },
-        heard: Heard { received_at: instant(kept.received_ms)?, connected_since: instant(kept.connected_ms)? },
+        heard: Heard {
+            received_at: instant(kept.received_ms)?,
+            connected_since: instant(kept.connected_ms)?,
+            clock: kept.clock.and_then(|(offset_ms, since)| columns::clock(Some(offset_ms), instant(since))),
+        },
         id_tag: kept.id_tag,
         accepted: kept.accepted,
         evse_id: kept.evse,
@@ -151,7 +159,7 @@ mod tests {
     #[test]
     fn what_was_kept_reads_back_as_it_was() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        let heard = Heard { received_at: at("2024-05-01T00:00:00.123Z"), connected_since: at("2024-05-01T00:00:00Z") };
+        let heard = Heard { received_at: at("2024-05-01T00:00:00.123Z"), connected_since: at("2024-05-01T00:00:00Z"), clock: None };
         let step = |order, kind, reported| Step {
             order,
             kind,

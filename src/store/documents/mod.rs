@@ -4,6 +4,7 @@ pub mod events;
 pub mod evidence;
 pub mod invoices;
 pub mod programme;
+pub mod settled;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

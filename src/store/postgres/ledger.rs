@@ -1,7 +1,7 @@
 //! The ledger's part of PostgreSQL: a batch holds the stations and tags that it decides on until it is
 //! committed, so that no other node decides on them meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,8 @@ use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
 use super::{PostgresStore, begun, locks, write};
 use crate::domain::ids::StationId;
 use crate::store::ledger::{
-    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, Wanted,
+    Batch, BatchName, Facts, Hold, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
+    OPEN_OF_STATION, OpenBatch, UNKNOWN_READINGS, Wanted,
 };
 use crate::store::{NodeRun, Stored};
 
@@ -47,6 +48,15 @@ fn wanted_rows() -> String {
              UNION SELECT l.session_id FROM unnest($3::text[], $4::text[]) w (station, key) CROSS JOIN LATERAL (
                  SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stop_key = w.key
                  ORDER BY s.stopped_at OFFSET 0) l
+             UNION SELECT l.session_id FROM unnest($3::text[], $4::text[]) w (station, key) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.guess_key = w.key
+                 ORDER BY s.started_at OFFSET 0) l
+             UNION SELECT l.session_id FROM unnest($13::text[]) w (station) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stop_basis = 'estimated'
+                 ORDER BY s.started_at DESC LIMIT {OPEN_OF_STATION}) l
+             UNION SELECT l.session_id FROM unnest($7::text[]) w (tag) CROSS JOIN LATERAL (
+                 SELECT s.session_id FROM sessions s WHERE s.id_tag_matched = w.tag AND s.stop_basis = 'estimated'
+                 ORDER BY s.started_at DESC LIMIT {OPEN_OF_CARD}) l
              UNION SELECT l.session_id FROM unnest($3::text[], $11::bigint[]) w (station, number) CROSS JOIN LATERAL (
                  SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.stopped_at IS NULL
                      AND NOT EXISTS (
@@ -100,6 +110,28 @@ impl LedgerStore for PostgresStore {
         .await
     }
 
+    async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>> {
+        let names: Vec<&str> = stations.iter().map(StationId::as_str).collect();
+        let connectors = sqlx::query("SELECT station_id, connector_id FROM connectors WHERE station_id = ANY($1) AND status = ANY($2)");
+        let readings = format!(
+            "SELECT w.station_id, (
+                SELECT max(j.received_at) FROM (SELECT * FROM journal j WHERE j.station_id = w.station_id ORDER BY j.seq DESC LIMIT {LOOKED_BACK}) j
+                WHERE j.session_id IS NULL AND j.effect = $2) AS at
+             FROM unnest($1::text[]) w (station_id)"
+        );
+        locks::within(WITHIN, async {
+            let mut found: HashMap<StationId, InUse> = HashMap::new();
+            for row in connectors.bind(&names).bind(&IN_USE[..]).fetch_all(&self.write).await? {
+                found.entry(station_id(&row)?).or_default().connectors.push(row.try_get("connector_id")?);
+            }
+            for row in sqlx::query(AssertSqlSafe(readings)).bind(&names).bind(UNKNOWN_READINGS).fetch_all(&self.write).await? {
+                found.entry(station_id(&row)?).or_default().unknown_readings_at = optional(&row, "at")?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     async fn is_committed(&self, name: &BatchName) -> Stored<bool> {
         let asked = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM ledger_marks WHERE run = $1 AND number >= $2)");
         let asked = asked.bind(&name.node.0).bind(name.number);
@@ -138,6 +170,7 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
         .bind(column(&wanted.connectors, |(_, _, at)| ms(*at)))
         .bind(column(&wanted.stops, |(_, _, number)| *number))
         .bind(column(&wanted.open_at, |(_, connector)| *connector))
+        .bind(column(&wanted.estimated_at, |station| station.as_str()))
         .fetch_all(transaction)
         .await?;
     rows.iter().map(ledger_row).collect()

@@ -7,11 +7,13 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use crate::domain::session::{Edge, Session, Stop};
+use crate::domain::over::Trail;
+use crate::domain::session::{Edge, Session, Stop, StopBasis};
 use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::WattHours;
 use crate::store::columns;
 use crate::store::documents::evidence::read_evidence;
+use crate::store::documents::settled::{self, Decided, Texts};
 use crate::store::ledger::LedgerRow;
 use crate::store::{StoreError, Stored};
 
@@ -20,7 +22,8 @@ pub const SESSION: &str = "s.session_id, s.station_id, s.connector_id, s.charger
     s.card_number, s.member_id, s.refusal, s.start_key, s.start_ordinal, s.start_reported, s.start_said_at, s.start_received_at,
     s.started_at, s.start_meter_wh, s.start_answer, s.stop_key, s.stop_reported, s.stop_said_at, s.stop_received_at, s.stopped_at,
     s.stop_meter_wh, s.stop_reason, s.stop_id_tag, s.energy_wh, s.stop_answer, s.last_reading_wh, s.flags, s.repeats, s.decision,
-    s.reference, s.site, s.transaction_name, s.evidence, s.shown_at";
+    s.decision_note, s.decided_at, s.reference, s.site, s.transaction_name, s.evidence, s.shown_at, s.stop_basis, s.trail,
+    s.corrections, s.measured";
 
 /// Text as it can be kept: without NUL.
 pub fn text(text: &str) -> Cow<'_, str> {
@@ -93,13 +96,20 @@ fn stop(row: &PgRow) -> Stored<Option<Stop>> {
         reason: optional::<String>(row, "stop_reason")?.unwrap_or_default(),
         id_tag: optional::<String>(row, "stop_id_tag")?.map(|text| IdTag::new(&text)),
         energy: optional(row, "energy_wh")?.map(WattHours),
+        basis: StopBasis::Told,
     }))
 }
 
-/// A session row.
+/// The session of a row that counts: with what persons corrected.
 pub fn session(row: &PgRow) -> Stored<Session> {
+    let session = measured(row)?;
+    Ok(if session.corrections.is_empty() { session } else { session.corrected() })
+}
+
+/// The session of a row as it was measured.
+pub fn measured(row: &PgRow) -> Stored<Session> {
     let flags: &str = row.try_get("flags")?;
-    Ok(Session {
+    let session = Session {
         id: SessionId(row.try_get("session_id")?),
         reference: reference(row)?,
         transaction: optional(row, "transaction_name")?,
@@ -122,14 +132,21 @@ pub fn session(row: &PgRow) -> Stored<Session> {
         stop: stop(row)?,
         last_reading: optional(row, "last_reading_wh")?.map(WattHours),
         flags: columns::flags(flags)?,
-        decision: columns::decision(optional(row, "decision")?)?,
-    })
+        decision: None,
+        reduction: None,
+        is_assigned: false,
+        trail: Trail::default(),
+        corrections: Vec::new(),
+    };
+    let texts = Texts { trail: optional(row, "trail")?, corrections: optional(row, "corrections")?, measured: optional(row, "measured")? };
+    let decided = Decided { decision: optional(row, "decision")?, note: optional(row, "decision_note")?, at: optional(row, "decided_at")? };
+    settled::read(session, optional(row, "stop_basis")?, &texts, &decided)
 }
 
 /// A session row with what exactly-once needs.
 pub fn ledger_row(row: &PgRow) -> Stored<LedgerRow> {
     Ok(LedgerRow {
-        session: session(row)?,
+        session: measured(row)?,
         start_key: row.try_get("start_key")?,
         start_ordinal: row.try_get("start_ordinal")?,
         start_answer: row.try_get("start_answer")?,

@@ -5,14 +5,16 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::rows::{SESSION, member_id, ms, optional, session, text};
-use super::{PostgresStore, locks, retried};
+use super::PostgresStore;
+use super::rows::{SESSION, ms, optional, session};
 use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::session::Session;
-use crate::store::{Decided, JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
+use crate::store::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored, columns};
 
-const ENTRY: &str = "seq, station_id, action, message_id, payload, answer, effect, received_at, connected_since";
+const ENTRY: &str =
+    "seq, station_id, action, message_id, payload, answer, effect, received_at, connected_since, session_id, clock_offset_ms,
+    clock_since";
 
 /// The list's statement: it names only the columns that are asked for, so that their indexes serve.
 fn list(filter: &SessionFilter) -> String {
@@ -51,6 +53,12 @@ impl SessionStore for PostgresStore {
         let find = format!("SELECT {SESSION} FROM sessions s WHERE s.session_id = $1");
         let row = sqlx::query(AssertSqlSafe(find)).bind(id.0).fetch_optional(&self.api).await?;
         row.as_ref().map(session).transpose()
+    }
+
+    async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>> {
+        let find = format!("SELECT {SESSION} FROM sessions s WHERE s.session_id = $1");
+        let row = sqlx::query(AssertSqlSafe(find)).bind(id.0).fetch_optional(&self.api).await?;
+        row.as_ref().map(super::rows::measured).transpose()
     }
 
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>> {
@@ -136,31 +144,35 @@ impl SessionStore for PostgresStore {
         sqlx::query(AssertSqlSafe(find)).bind(after).bind(limit).fetch_all(&self.api).await?.iter().map(entry).collect()
     }
 
-    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
-        retried!(self.try_decide(id, decided))
+    async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
+        let find = format!("SELECT {ENTRY} FROM journal WHERE seq = $1");
+        let row = sqlx::query(AssertSqlSafe(find)).bind(seq).fetch_optional(&self.api).await?;
+        row.as_ref().map(entry).transpose()
     }
-}
 
-impl PostgresStore {
-    async fn try_decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
-        let mut write = self.begin().await?;
-        locks::share_closing(&mut write).await?;
-        let row = sqlx::query(
-            "UPDATE sessions SET decision = $2, decision_note = $3, decided_at = $4 WHERE session_id = $1 RETURNING member_id, usage_month",
-        )
-        .bind(id.0)
-        .bind(decided.decision.name())
-        .bind(text(decided.note))
-        .bind(ms(decided.at))
-        .fetch_one(&mut *write)
-        .await?;
-        if let Some(member) = optional::<&str>(&row, "member_id")? {
-            let month = BillingMonth::parse(row.try_get("usage_month")?).ok_or(StoreError::Unreadable("usage month"))?;
-            super::months::recheck(&mut write, Some(&member_id(member)?), month).await?;
-        }
-        super::once::keep(&mut write, decided.once, "").await?;
-        write.commit().await?;
-        Ok(())
+    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
+        let find = format!(
+            "SELECT {ENTRY} FROM journal WHERE station_id = $1 AND seq > $2 AND ($3::timestamptz IS NULL OR received_at >= $3)
+                AND ($4::timestamptz IS NULL OR received_at < $4) AND ($5::text IS NULL OR action = $5) AND (NOT $6 OR session_id IS NULL)
+             ORDER BY seq LIMIT $7"
+        );
+        let rows = sqlx::query(AssertSqlSafe(find))
+            .bind(station.as_str())
+            .bind(after)
+            .bind(filter.from.map(ms))
+            .bind(filter.to.map(ms))
+            .bind(filter.action.as_deref())
+            .bind(filter.unmatched)
+            .bind(limit)
+            .fetch_all(&self.api)
+            .await?;
+        rows.iter().map(entry).collect()
+    }
+
+    async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>> {
+        let find =
+            format!("SELECT {SESSION} FROM sessions s WHERE s.stopped_at IS NULL AND s.session_id > $1 ORDER BY s.session_id LIMIT $2");
+        sessions(&sqlx::query(AssertSqlSafe(find)).bind(after.0).bind(limit).fetch_all(&self.api).await?)
     }
 }
 
@@ -175,5 +187,7 @@ fn entry(row: &PgRow) -> Stored<JournalEntry> {
         effect: row.try_get("effect")?,
         received_at: row.try_get("received_at")?,
         connected_since: row.try_get("connected_since")?,
+        session_id: optional(row, "session_id")?.map(SessionId),
+        clock: columns::clock(optional(row, "clock_offset_ms")?, optional(row, "clock_since")?),
     })
 }

@@ -14,6 +14,7 @@ use crate::domain::refusal::Reason;
 use crate::domain::session::{Edge, Stop};
 use crate::domain::station::{BootReport, StatusReport};
 use crate::store::documents::evidence::evidence;
+use crate::store::documents::settled::{self, Texts};
 use crate::store::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, ShownCard, StationNote};
 use crate::store::{Stored, columns};
 
@@ -29,13 +30,14 @@ const WRITE_MESSAGES: &str = "
             id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
             start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
             stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at)
+            last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at,
+            stop_basis, guess_key, trail, corrections, measured)
         SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::bigint[],
             $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::text[],
             $15::timestamptz[], $16::timestamptz[], $17::text[], $18::bigint[], $19::text[], $20::text[], $21::text[],
             $22::timestamptz[], $23::timestamptz[], $24::bigint[], $25::text[], $26::text[], $27::bigint[], $28::text[],
             $29::bigint[], $30::text[], $31::bigint[], $32::timestamptz[], $33::timestamptz[], $34::text[], $35::text[],
-            $55::text[], $56::text[], $57::timestamptz[])
+            $55::text[], $56::text[], $57::timestamptz[], $58::text[], $59::text[], $60::text[], $61::text[], $62::text[])
         ON CONFLICT (session_id) DO UPDATE SET connector_id = excluded.connector_id, charger_class = excluded.charger_class, power_w = excluded.power_w,
             session_cap_min = excluded.session_cap_min, id_tag = excluded.id_tag, id_tag_matched = excluded.id_tag_matched,
             card_number = excluded.card_number, member_id = excluded.member_id, refusal = excluded.refusal,
@@ -45,7 +47,9 @@ const WRITE_MESSAGES: &str = "
             stop_reported = excluded.stop_reported, stop_received_at = excluded.stop_received_at,
             stopped_at = excluded.stopped_at, stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
             stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
-            last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats),
+            last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats,
+            stop_basis = excluded.stop_basis, guess_key = excluded.guess_key, trail = excluded.trail, corrections = excluded.corrections,
+            measured = excluded.measured),
     r AS (
         SELECT * FROM unnest($10::text[], $17::text[], $16::timestamptz[], $23::timestamptz[])
             r (member_id, usage_month, started_at, stopped_at)
@@ -66,11 +70,14 @@ const WRITE_MESSAGES: &str = "
         SELECT * FROM unnest($36::text[], $37::bigint[], $38::bigint[], $39::timestamptz[], $40::text[], $41::text[],
             $42::text[], $43::text[], $44::text[], $45::text[])
         ON CONFLICT DO NOTHING)
-    INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since)
-    SELECT j.station_id, j.session_id, j.action, j.message_id, j.payload, j.answer, j.effect, j.received_at, j.connected_since
+    INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since,
+        clock_offset_ms, clock_since)
+    SELECT j.station_id, j.session_id, j.action, j.message_id, j.payload, j.answer, j.effect, j.received_at, j.connected_since,
+        j.clock_offset_ms, j.clock_since
     FROM unnest($46::text[], $47::bigint[], $48::text[], $49::text[], $50::text[], $51::text[], $52::text[],
-            $53::timestamptz[], $54::timestamptz[])
-        WITH ORDINALITY j (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since, place)
+            $53::timestamptz[], $54::timestamptz[], $63::bigint[], $64::timestamptz[])
+        WITH ORDINALITY j (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since,
+            clock_offset_ms, clock_since, place)
     ORDER BY j.place";
 
 // The rows come in the order of their names, so two nodes' batches do not wait for each other.
@@ -111,9 +118,14 @@ const WRITE_EXPOSURES: &str = "
 /// Writes all of a batch.
 pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !(batch.sessions.is_empty() && batch.journal.is_empty() && batch.readings.is_empty()) {
-        let written = sessions(sqlx::query(WRITE_MESSAGES), &batch.sessions);
+        let counted: Vec<LedgerRow> = batch.sessions.iter().map(LedgerRow::counted).collect();
+        let texts: Vec<Texts> = batch.sessions.iter().map(|row| settled::texts(&row.session)).collect();
+        let written = sessions(sqlx::query(WRITE_MESSAGES), &counted);
         let written = journal(readings(written, &batch.readings), &batch.journal);
-        let written = told_by_steps(written, &batch.sessions);
+        let written = settled(told_by_steps(written, &counted), &counted, &texts);
+        let written = written
+            .bind(column(&batch.journal, |row| row.clock.map(|clock| clock.offset.num_milliseconds())))
+            .bind(column(&batch.journal, |row| row.clock.map(|clock| ms(clock.since))));
         written.execute(&mut *write).await?;
     }
     steps::write(write, batch).await?;
@@ -129,6 +141,9 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     }
     if !notes.exposures.is_empty() {
         exposures(write, &notes).await?;
+    }
+    for once in &batch.once {
+        super::once::keep(write, Some(once), "").await?;
     }
     Ok(())
 }
@@ -209,6 +224,15 @@ fn told_by_steps<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Stateme
         .bind(column(rows, |row| row.session.transaction.as_deref().map(text)))
         .bind(column(rows, |row| row.evidence.as_ref().map(evidence).map(|kept| text(&kept).into_owned())))
         .bind(column(rows, |row| row.session.shown_at.map(ms)))
+}
+
+fn settled<'q>(statement: Statement<'q>, counted: &'q [LedgerRow], texts: &'q [Texts]) -> Statement<'q> {
+    statement
+        .bind(column(counted, |row| settled::basis(&row.session)))
+        .bind(column(counted, |row| row.session.trail.guess.as_ref().map(|(key, _)| text(key))))
+        .bind(column(texts, |kept| kept.trail.as_deref().map(text)))
+        .bind(column(texts, |kept| kept.corrections.as_deref().map(text)))
+        .bind(column(texts, |kept| kept.measured.as_deref().map(text)))
 }
 
 /// What a batch's notes come to for one station: of each kind the last.

@@ -1,7 +1,7 @@
 //! The ledger's part of SQLite: a batch is read with one statement a kind of key, and written with
 //! one a table, whatever its size. Rows travel as one JSON text, so each statement is prepared once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -14,8 +14,8 @@ use super::rows::{optional, optional_instant, session, session_values};
 use crate::domain::ids::{CardNumber, MemberId, StationId};
 use crate::domain::refusal::Reason;
 use crate::store::ledger::{
-    Batch, BatchName, Facts, Hold, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION,
-    OpenBatch, OpenRow, StationNote, Wanted,
+    Batch, BatchName, Facts, Hold, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR,
+    OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote, UNKNOWN_READINGS, Wanted,
 };
 use crate::store::{NodeRun, StoreError, Stored};
 
@@ -30,6 +30,13 @@ const WANTED_ROWS: &str = "
             SELECT s.session_id FROM sessions s WHERE s.station_id = w.value->>0 AND s.start_key = w.value->>1
             ORDER BY s.start_ordinal DESC LIMIT ?10)
         UNION SELECT s.session_id FROM json_each(?2) w JOIN sessions s ON s.station_id = w.value->>0 AND s.stop_key = w.value->>1
+        UNION SELECT s.session_id FROM json_each(?2) w JOIN sessions s ON s.station_id = w.value->>0 AND s.guess_key = w.value->>1
+        UNION SELECT o.session_id FROM json_each(?11) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s INDEXED BY sessions_estimated_by_station
+            WHERE s.station_id = w.value AND s.stop_basis = 'estimated' ORDER BY s.started_at DESC LIMIT ?7)
+        UNION SELECT o.session_id FROM json_each(?5) w CROSS JOIN sessions o ON o.session_id IN (
+            SELECT s.session_id FROM sessions s INDEXED BY sessions_estimated_by_tag
+            WHERE s.id_tag_matched = w.value AND s.stop_basis = 'estimated' ORDER BY s.started_at DESC LIMIT ?9)
         UNION SELECT o.session_id FROM json_each(?2) w CROSS JOIN sessions o ON o.session_id IN (
             SELECT s.session_id FROM sessions s INDEXED BY sessions_open_by_station
             WHERE s.station_id = w.value->>0 AND s.stopped_at IS NULL ORDER BY s.started_at DESC LIMIT ?7)
@@ -55,12 +62,14 @@ const WRITE_SESSIONS: &str = "
         id_tag, id_tag_matched, card_number, member_id, refusal, start_key, start_ordinal, start_reported,
         start_received_at, started_at, usage_month, start_meter_wh, start_answer, stop_key, stop_reported,
         stop_received_at, stopped_at, stop_meter_wh, stop_reason, stop_id_tag, energy_wh, stop_answer,
-        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at)
+        last_reading_wh, flags, repeats, start_said_at, stop_said_at, reference, site, transaction_name, evidence, shown_at,
+        stop_basis, guess_key, trail, corrections, measured)
     SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7,
         r.value->>8, r.value->>9, r.value->>10, r.value->>11, r.value->>12, r.value->>13, r.value->>14, r.value->>15,
         r.value->>16, r.value->>17, r.value->>18, r.value->>19, r.value->>20, r.value->>21, r.value->>22, r.value->>23,
         r.value->>24, r.value->>25, r.value->>26, r.value->>27, r.value->>28, r.value->>29, r.value->>30, r.value->>31, r.value->>32,
-        r.value->>33, r.value->>34, r.value->>35, r.value->>36, r.value->>37
+        r.value->>33, r.value->>34, r.value->>35, r.value->>36, r.value->>37,
+        r.value->>38, r.value->>39, r.value->>40, r.value->>41, r.value->>42
     FROM json_each(?1) r WHERE true
     ON CONFLICT (session_id) DO UPDATE SET connector_id = excluded.connector_id, charger_class = excluded.charger_class, power_w = excluded.power_w,
         session_cap_min = excluded.session_cap_min, id_tag = excluded.id_tag, id_tag_matched = excluded.id_tag_matched,
@@ -71,7 +80,9 @@ const WRITE_SESSIONS: &str = "
         stop_received_at = excluded.stop_received_at, stopped_at = excluded.stopped_at,
         stop_meter_wh = excluded.stop_meter_wh, stop_reason = excluded.stop_reason,
         stop_id_tag = excluded.stop_id_tag, energy_wh = excluded.energy_wh, stop_answer = excluded.stop_answer,
-        last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats";
+        last_reading_wh = excluded.last_reading_wh, flags = excluded.flags, repeats = excluded.repeats,
+        stop_basis = excluded.stop_basis, guess_key = excluded.guess_key, trail = excluded.trail, corrections = excluded.corrections,
+        measured = excluded.measured";
 
 /// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the
 /// member that a session overlaps beyond its month's beginning, because both are held then. One that lasts longer than a day
@@ -87,8 +98,10 @@ const RECHECK: &str = "
         AND EXISTS (SELECT 1 FROM runs WHERE month >= s.usage_month)";
 
 const WRITE_JOURNAL: &str = "
-    INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since)
-    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7, r.value->>8
+    INSERT INTO journal (station_id, session_id, action, message_id, payload, answer, effect, received_at, connected_since,
+        clock_offset_ms, clock_since)
+    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6, r.value->>7, r.value->>8,
+        r.value->>9, r.value->>10
     FROM json_each(?1) r";
 
 const WRITE_READINGS: &str = "
@@ -119,6 +132,25 @@ impl LedgerStore for SqliteStore {
         Ok((Facts { rows, steps, holds, change: 0 }, Box::new(SqliteBatch(self.write.clone(), self.room.clone()))))
     }
 
+    async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>> {
+        let names = json!(stations.iter().map(StationId::as_str).collect::<Vec<_>>()).to_string();
+        let mut found: HashMap<StationId, InUse> = HashMap::new();
+        let station = |row: &SqliteRow| StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"));
+        let connectors = "SELECT station_id, connector_id FROM connectors
+             WHERE station_id IN (SELECT value FROM json_each(?1)) AND status IN (SELECT value FROM json_each(?2))";
+        for row in sqlx::query(connectors).bind(&names).bind(json!(IN_USE).to_string()).fetch_all(&self.read).await? {
+            found.entry(station(&row)?).or_default().connectors.push(row.try_get("connector_id")?);
+        }
+        let readings = "SELECT w.value AS station_id, (
+                SELECT max(j.received_at) FROM (SELECT * FROM journal WHERE station_id = w.value ORDER BY seq DESC LIMIT ?3) j
+                WHERE j.session_id IS NULL AND j.effect = ?2) AS at
+             FROM json_each(?1) w";
+        for row in sqlx::query(readings).bind(&names).bind(UNKNOWN_READINGS).bind(LOOKED_BACK).fetch_all(&self.read).await? {
+            found.entry(station(&row)?).or_default().unknown_readings_at = optional_instant(&row, "at")?;
+        }
+        Ok(found)
+    }
+
     /// A commit that failed here left nothing.
     async fn is_committed(&self, _name: &BatchName) -> Stored<bool> {
         Ok(false)
@@ -145,6 +177,7 @@ impl SqliteStore {
             .bind(OPEN_AT_CONNECTOR)
             .bind(OPEN_OF_CARD)
             .bind(OF_ONE_NAME)
+            .bind(json!(wanted.estimated_at.iter().map(StationId::as_str).collect::<Vec<_>>()).to_string())
             .fetch_all(&self.read)
             .await?;
         rows.iter().map(session).collect()
@@ -192,7 +225,9 @@ impl OpenBatch for SqliteBatch {
                     row.answer,
                     row.effect,
                     row.received_at.timestamp_millis(),
-                    row.connected_since.timestamp_millis()
+                    row.connected_since.timestamp_millis(),
+                    row.clock.map(|clock| clock.offset.num_milliseconds()),
+                    row.clock.map(|clock| clock.since.timestamp_millis())
                 ])
             })
             .collect();
@@ -233,6 +268,9 @@ impl OpenBatch for SqliteBatch {
         }
         for note in &batch.notes {
             write_note(&mut write, note).await?;
+        }
+        for once in &batch.once {
+            super::once::keep(&mut write, Some(once), "").await?;
         }
         write.commit().await?;
         Ok(())

@@ -6,12 +6,14 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
+use crate::domain::over::Trail;
 use crate::domain::refusal::Reason;
-use crate::domain::session::{Edge, Session, Stop};
+use crate::domain::session::{Edge, Session, Stop, StopBasis};
 use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::WattHours;
 use crate::store::columns;
 use crate::store::documents::evidence::{evidence, read_evidence};
+use crate::store::documents::settled::{self, Decided, Texts};
 use crate::store::ledger::LedgerRow;
 use crate::store::{StoreError, Stored};
 
@@ -46,6 +48,12 @@ fn id<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
     parsed.map_err(|_| StoreError::Unreadable(what))
 }
 
+/// The session of a row that counts: with what persons corrected.
+pub fn counted(row: &SqliteRow) -> Stored<Session> {
+    let session = session(row)?.session;
+    Ok(if session.corrections.is_empty() { session } else { session.corrected() })
+}
+
 /// A session row.
 pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
     let flags: String = row.try_get("flags")?;
@@ -62,6 +70,7 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
             reason: optional::<String>(row, "stop_reason")?.unwrap_or_default(),
             id_tag: optional::<String>(row, "stop_id_tag")?.map(|text| IdTag::new(&text)),
             energy: optional(row, "energy_wh")?.map(WattHours),
+            basis: StopBasis::Told,
         }),
     };
     let session = Session {
@@ -87,8 +96,16 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         stop,
         last_reading: optional(row, "last_reading_wh")?.map(WattHours),
         flags: columns::flags(&flags)?,
-        decision: columns::decision(optional::<String>(row, "decision")?.as_deref())?,
+        decision: None,
+        reduction: None,
+        is_assigned: false,
+        trail: Trail::default(),
+        corrections: Vec::new(),
     };
+    let texts = Texts { trail: optional(row, "trail")?, corrections: optional(row, "corrections")?, measured: optional(row, "measured")? };
+    let (decision, note) = (optional::<String>(row, "decision")?, optional::<String>(row, "decision_note")?);
+    let decided = Decided { decision: decision.as_deref(), note: note.as_deref(), at: optional_instant(row, "decided_at")? };
+    let session = settled::read(session, optional::<String>(row, "stop_basis")?.as_deref(), &texts, &decided)?;
     Ok(LedgerRow {
         session,
         start_key: row.try_get("start_key")?,
@@ -103,7 +120,8 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
 
 /// A session's columns, in the order of the ledger's insert.
 pub fn session_values(row: &LedgerRow) -> Value {
-    let session = &row.session;
+    let texts = settled::texts(&row.session);
+    let session = &*row.session.counted();
     let stop = session.stop.as_ref();
     let edge = stop.map(|stop| &stop.edge);
     json!([
@@ -145,5 +163,10 @@ pub fn session_values(row: &LedgerRow) -> Value {
         session.transaction,
         row.evidence.as_ref().map(evidence),
         session.shown_at.map(|at| at.timestamp_millis()),
+        settled::basis(session),
+        row.session.trail.guess.as_ref().map(|(key, _)| key),
+        texts.trail,
+        texts.corrections,
+        texts.measured,
     ])
 }

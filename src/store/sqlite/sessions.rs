@@ -6,11 +6,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::rows::{instant, optional, session};
+use super::rows::{counted, instant, optional, optional_instant};
 use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::session::Session;
-use crate::store::{Decided, JournalEntry, Page, SessionFilter, SessionStore, StoreError, Stored};
+use crate::store::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored, columns};
 
 /// The list's statement: it names only the columns that are asked for, so that their indexes serve.
 fn list(filter: &SessionFilter) -> String {
@@ -34,14 +34,19 @@ const OF_MEMBERS: &str = "
         ON s.member_id = m.value AND s.stopped_at > ?4 WHERE s.usage_month < ?2";
 
 fn sessions(rows: &[SqliteRow]) -> Stored<Vec<Session>> {
-    rows.iter().map(|row| Ok(session(row)?.session)).collect()
+    rows.iter().map(counted).collect()
 }
 
 #[async_trait]
 impl SessionStore for SqliteStore {
     async fn session(&self, id: SessionId) -> Stored<Option<Session>> {
         let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1").bind(id.0).fetch_optional(&self.read).await?;
-        row.map(|row| Ok(session(&row)?.session)).transpose()
+        row.as_ref().map(counted).transpose()
+    }
+
+    async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>> {
+        let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1").bind(id.0).fetch_optional(&self.read).await?;
+        row.map(|row| Ok(super::rows::session(&row)?.session)).transpose()
     }
 
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>> {
@@ -94,7 +99,7 @@ impl SessionStore for SqliteStore {
         .bind(since.timestamp_millis())
         .fetch_optional(&self.read)
         .await?;
-        row.map(|row| Ok(session(&row)?.session)).transpose()
+        row.as_ref().map(counted).transpose()
     }
 
     async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>> {
@@ -140,25 +145,32 @@ impl SessionStore for SqliteStore {
         rows.iter().map(entry).collect()
     }
 
-    async fn decide(&self, id: SessionId, decided: &Decided<'_>) -> Stored<()> {
-        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let row = sqlx::query(
-            "UPDATE sessions SET decision = ?2, decision_note = ?3, decided_at = ?4 WHERE session_id = ?1 RETURNING member_id, usage_month",
+    async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
+        let row = sqlx::query("SELECT * FROM journal WHERE seq = ?1").bind(seq).fetch_optional(&self.read).await?;
+        row.as_ref().map(entry).transpose()
+    }
+
+    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
+        let rows = sqlx::query(
+            "SELECT * FROM journal WHERE station_id = ?1 AND seq > ?2 AND received_at >= coalesce(?3, received_at)
+                AND (?4 IS NULL OR received_at < ?4) AND (?5 IS NULL OR action = ?5) AND (?6 = 0 OR session_id IS NULL)
+             ORDER BY seq LIMIT ?7",
         )
-        .bind(id.0)
-        .bind(decided.decision.name())
-        .bind(decided.note)
-        .bind(decided.at.timestamp_millis())
-        .fetch_one(&mut *write)
+        .bind(station.as_str())
+        .bind(after)
+        .bind(filter.from.map(|at| at.timestamp_millis()))
+        .bind(filter.to.map(|at| at.timestamp_millis()))
+        .bind(filter.action.as_deref())
+        .bind(i64::from(filter.unmatched))
+        .bind(limit)
+        .fetch_all(&self.read)
         .await?;
-        if let Some(member) = optional::<String>(&row, "member_id")? {
-            let member = MemberId::parse(&member).map_err(|_| StoreError::Unreadable("member id"))?;
-            let month = BillingMonth::parse(row.try_get("usage_month")?).ok_or(StoreError::Unreadable("usage month"))?;
-            super::months::recheck(&mut write, Some(&member), month).await?;
-        }
-        super::once::keep(&mut write, decided.once, "").await?;
-        write.commit().await?;
-        Ok(())
+        rows.iter().map(entry).collect()
+    }
+
+    async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>> {
+        let find = "SELECT * FROM sessions WHERE stopped_at IS NULL AND session_id > ?1 ORDER BY session_id LIMIT ?2";
+        sessions(&sqlx::query(find).bind(after.0).bind(limit).fetch_all(&self.read).await?)
     }
 }
 
@@ -173,5 +185,7 @@ fn entry(row: &SqliteRow) -> Stored<JournalEntry> {
         effect: row.try_get("effect")?,
         received_at: instant(row.try_get("received_at")?),
         connected_since: instant(row.try_get("connected_since")?),
+        session_id: optional(row, "session_id")?.map(SessionId),
+        clock: columns::clock(optional(row, "clock_offset_ms")?, optional_instant(row, "clock_since")?),
     })
 }

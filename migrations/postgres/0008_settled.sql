@@ -1,0 +1,18 @@
+-- What an end rests on (nothing: the station told it), the key of a stop that was guessed before the true one came, what is
+-- remembered of a session beside its bill, what persons corrected, and what was measured where a correction says otherwise.
+-- The other columns hold the session that counts.
+ALTER TABLE sessions ADD COLUMN stop_basis text;
+ALTER TABLE sessions ADD COLUMN guess_key text;
+ALTER TABLE sessions ADD COLUMN trail text;
+ALTER TABLE sessions ADD COLUMN corrections text;
+ALTER TABLE sessions ADD COLUMN measured text;
+CREATE INDEX sessions_by_guess ON sessions (station_id, guess_key, started_at) WHERE guess_key IS NOT NULL;
+CREATE INDEX sessions_estimated_by_station ON sessions (station_id, started_at) WHERE stop_basis = 'estimated';
+CREATE INDEX sessions_estimated_by_tag ON sessions (id_tag_matched, started_at) WHERE stop_basis = 'estimated';
+
+-- What was known of the station's clock when a message came; and a station's messages in their order.
+ALTER TABLE journal ADD COLUMN clock_offset_ms bigint;
+ALTER TABLE journal ADD COLUMN clock_since timestamptz;
+CREATE INDEX journal_by_station ON journal (station_id, seq);
+
+INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

@@ -1,0 +1,17 @@
+-- What an end rests on (nothing: the station told it), the key of a stop that was guessed before the true one came, what is
+-- remembered of a session beside its bill, what persons corrected, and what was measured where a correction says otherwise.
+-- The other columns hold the session that counts.
+ALTER TABLE sessions ADD COLUMN stop_basis TEXT;
+ALTER TABLE sessions ADD COLUMN guess_key TEXT;
+ALTER TABLE sessions ADD COLUMN trail TEXT;
+ALTER TABLE sessions ADD COLUMN corrections TEXT;
+ALTER TABLE sessions ADD COLUMN measured TEXT;
+CREATE INDEX sessions_by_guess ON sessions (station_id, guess_key) WHERE guess_key IS NOT NULL;
+CREATE INDEX sessions_estimated_by_station ON sessions (station_id, started_at) WHERE stop_basis = 'estimated';
+CREATE INDEX sessions_estimated_by_tag ON sessions (id_tag_matched, started_at) WHERE stop_basis = 'estimated';
+
+-- What was known of the station's clock when a message came.
+ALTER TABLE journal ADD COLUMN clock_offset_ms INTEGER;
+ALTER TABLE journal ADD COLUMN clock_since INTEGER;
+
+INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

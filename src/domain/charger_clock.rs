@@ -1,0 +1,141 @@
+//! What is known of a station's clock (rule R6.2b): by how much it differs from ours, measured from messages that are sent
+//! as they happen, a boot at a time. It alone lets a station's time be doubted, or believed although it comes late.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::instant::CLOCK_TOLERANCE_S;
+
+/// Differences that are remembered: the newest few.
+const REMEMBERED: usize = 5;
+
+/// For how long a difference says something of the clock.
+const HOLDS_FOR_H: i64 = 12;
+
+/// By how much the pace of two readings may differ from that of their receipts: what is sent as it happens keeps pace, what
+/// was queued comes all at once.
+const PACE_TOLERANCE_S: i64 = 10;
+
+/// How far two readings lie apart at least for their pace to say something.
+const PACE_FROM_S: i64 = 5;
+
+/// By how much a station's clock differs from ours, as measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// The station's time less ours.
+    pub offset: TimeDelta,
+    /// Since when that is known: the boot, or the first message that told it.
+    pub since: DateTime<Utc>,
+}
+
+impl Measured {
+    /// Whether the clock is right, as near as a clock need be.
+    pub fn is_right(self) -> bool {
+        self.offset.abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S)
+    }
+}
+
+/// What one boot of a station has told of its clock.
+#[derive(Debug, Clone, Default)]
+pub struct ClockEvidence {
+    since: Option<DateTime<Utc>>,
+    /// The newest differences, each with its receipt.
+    newest: VecDeque<(DateTime<Utc>, TimeDelta)>,
+    /// The newest reading: its time and its receipt.
+    last_reading: Option<(DateTime<Utc>, DateTime<Utc>)>,
+}
+
+impl ClockEvidence {
+    /// The station booted: its clock may be another now.
+    pub fn booted(&mut self, at: DateTime<Utc>) {
+        *self = Self { since: Some(at), ..Self::default() };
+    }
+
+    /// A message that is sent as it happens told a time.
+    pub fn told(&mut self, said: DateTime<Utc>, received_at: DateTime<Utc>) {
+        self.since.get_or_insert(received_at);
+        if self.newest.len() == REMEMBERED {
+            self.newest.pop_front();
+        }
+        self.newest.push_back((received_at, said - received_at));
+    }
+
+    /// A reading told a time. It counts where it keeps pace with the one before it: a queued one does not.
+    pub fn told_by_reading(&mut self, said: DateTime<Utc>, received_at: DateTime<Utc>) {
+        let before = self.last_reading.replace((said, received_at));
+        let keeps_pace = before.is_some_and(|(said_before, received_before)| {
+            let passed = received_at - received_before;
+            passed >= TimeDelta::seconds(PACE_FROM_S) && (said - said_before - passed).abs() <= TimeDelta::seconds(PACE_TOLERANCE_S)
+        });
+        if keeps_pace {
+            self.told(said, received_at);
+        }
+    }
+
+    /// What is known at an instant: the median of the newest differences, where the newest agrees with it.
+    pub fn measured(&self, now: DateTime<Utc>) -> Option<Measured> {
+        let from = now - TimeDelta::hours(HOLDS_FOR_H);
+        let mut offsets: Vec<TimeDelta> = self.newest.iter().filter(|(at, _)| *at >= from).map(|(_, offset)| *offset).collect();
+        let newest = offsets.last().copied()?;
+        offsets.sort_unstable();
+        // Of an even number the one nearer to the newest: it may have been set meanwhile.
+        let middle = offsets.len() / 2;
+        let candidates = if offsets.len() % 2 == 1 { &offsets[middle..=middle] } else { &offsets[middle - 1..=middle] };
+        let offset = candidates.iter().copied().min_by_key(|offset| (*offset - newest).abs())?;
+        let is_steady = (offset - newest).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
+        is_steady.then_some(Measured { offset, since: self.since? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::card::tests::at;
+    use super::*;
+
+    fn offset_s(evidence: &ClockEvidence, now: &str) -> Option<i64> {
+        evidence.measured(at(now)).map(|measured| measured.offset.num_seconds())
+    }
+
+    #[test]
+    fn a_clock_is_known_by_what_is_told_as_it_happens_and_no_longer_than_it_holds() {
+        let mut evidence = ClockEvidence::default();
+        assert_eq!(offset_s(&evidence, "2026-11-30T12:00:00Z"), None);
+        evidence.told(at("2023-01-01T00:00:30Z"), at("2026-11-30T12:00:00Z"));
+        let wrong = evidence.measured(at("2026-11-30T12:00:00Z")).unwrap();
+        assert!(!wrong.is_right());
+        // The clock was set: of two the newer counts.
+        evidence.told(at("2026-11-30T12:00:09Z"), at("2026-11-30T12:00:10Z"));
+        assert_eq!(offset_s(&evidence, "2026-11-30T12:00:10Z"), Some(-1));
+        assert_eq!(offset_s(&evidence, "2026-12-01T00:00:11Z"), None);
+        evidence.booted(at("2026-11-30T13:00:00Z"));
+        assert_eq!(offset_s(&evidence, "2026-11-30T13:00:00Z"), None);
+    }
+
+    #[test]
+    fn one_odd_time_among_right_ones_says_nothing_and_is_not_believed() {
+        let mut evidence = ClockEvidence::default();
+        for minute in 0..4 {
+            let received = at("2026-11-30T12:00:00Z") + TimeDelta::minutes(minute);
+            evidence.told(received, received);
+        }
+        evidence.told(at("2026-11-30T09:00:00Z"), at("2026-11-30T12:05:00Z"));
+        assert_eq!(offset_s(&evidence, "2026-11-30T12:05:00Z"), None);
+        evidence.told(at("2026-11-30T12:06:00Z"), at("2026-11-30T12:06:00Z"));
+        assert_eq!(offset_s(&evidence, "2026-11-30T12:06:00Z"), Some(0));
+    }
+
+    #[test]
+    fn readings_count_where_they_keep_pace_and_queued_ones_do_not() {
+        let mut evidence = ClockEvidence::default();
+        let received = at("2026-11-30T12:00:00Z");
+        for quarter in 0..8 {
+            evidence.told_by_reading(at("2026-11-30T10:00:00Z") + TimeDelta::seconds(15 * quarter), received);
+        }
+        assert_eq!(evidence.measured(received), None, "a queue that is emptied");
+        evidence.told_by_reading(at("2026-11-30T12:01:00Z"), at("2026-11-30T12:01:00Z"));
+        assert_eq!(evidence.measured(received), None);
+        evidence.told_by_reading(at("2026-11-30T12:02:01Z"), at("2026-11-30T12:02:00Z"));
+        assert_eq!(offset_s(&evidence, "2026-11-30T12:02:00Z"), Some(1));
+    }
+}

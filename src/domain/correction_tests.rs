@@ -1,0 +1,99 @@
+use super::super::card::tests::at;
+use super::super::over::{Over, OverBy};
+use super::super::session::tests::{closed, file, opened};
+use super::*;
+
+fn ended() -> Session {
+    closed(opened(Some(&file()), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-01T00:30:00Z", 5_000)
+}
+
+fn with(mut session: Session, kinds: &[CorrectionKind]) -> Session {
+    for kind in kinds {
+        let number = i64::try_from(session.corrections.len()).unwrap() + 1;
+        session.corrections.push(Correction {
+            number,
+            kind: kind.clone(),
+            by: "operator".into(),
+            reason: "as the member says".into(),
+            at: at("2024-05-02T00:00:00Z"),
+            approval: Approval::Done,
+            settled: None,
+        });
+    }
+    session
+}
+
+fn state(session: &Session) -> BillingState {
+    session.corrected().billing_state(Standing::default())
+}
+
+#[test]
+fn w109_waiving_and_undoing_leaves_what_was_measured() {
+    let measured = ended();
+    let waived = with(measured.clone(), &[CorrectionKind::Waive]);
+    assert_eq!((state(&measured), state(&waived)), (BillingState::Ended, BillingState::Waived));
+    let undone = with(waived, &[CorrectionKind::Undo]);
+    assert_eq!(Session { corrections: Vec::new(), ..undone.corrected() }, measured);
+}
+
+#[test]
+fn undo_takes_the_newest_that_stands_and_what_waits_counts_not() {
+    let end = CorrectionKind::End { at: at("2024-05-01T00:10:00Z"), energy: Some(WattHours(700)) };
+    let mut session = with(ended(), &[end, CorrectionKind::Waive, CorrectionKind::Undo]);
+    assert_eq!((state(&session), session.corrected().units(60)), (BillingState::Ended, 10));
+    session = with(session, &[CorrectionKind::Waive]);
+    session.corrections.last_mut().unwrap().approval = Approval::Waiting;
+    assert_eq!(state(&session), BillingState::Ended);
+    session = with(session, &[CorrectionKind::Undo]);
+    assert_eq!(session.corrected().units(60), 30);
+}
+
+#[test]
+fn an_estimated_end_can_be_billed_changed_and_waived() {
+    let mut session = opened(Some(&file()), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
+    session.is_seen_charging(at("2024-05-01T00:30:00Z"));
+    session.estimate_end(Over { at: at("2024-05-01T00:40:00Z"), by: OverBy::Booted });
+    let by_evidence = last_evidence(&session).unwrap();
+    assert_eq!(by_evidence, CorrectionKind::End { at: at("2024-05-01T00:30:00Z"), energy: None });
+    let other = CorrectionKind::End { at: at("2024-05-01T00:20:00Z"), energy: Some(WattHours(900)) };
+    for (kind, expected, units) in [
+        (CorrectionKind::Bill, BillingState::Ended, 30),
+        (CorrectionKind::Waive, BillingState::Waived, 30),
+        (by_evidence, BillingState::Ended, 30),
+        (other, BillingState::Ended, 20),
+    ] {
+        let settled = with(session.clone(), &[kind]);
+        assert_eq!((state(&settled), settled.corrected().units(60)), (expected, units));
+    }
+}
+
+#[test]
+fn w111_a_class_can_be_said_and_a_card_given() {
+    let mut session = ended();
+    session.site = None;
+    session.flags.insert(Flag::UnknownConnector);
+    session.refusal = Some(Reason::OffNetwork);
+    assert_eq!(check(&session, &CorrectionKind::Bill, Standing::default(), None, at("2024-05-02T00:00:00Z")), Err(NoCorrection::NoClass));
+    let settled = with(session, &[CorrectionKind::Class(ChargerClass::Normal)]).corrected();
+    assert_eq!((settled.site.unwrap().charger_class, settled.refusal), (ChargerClass::Normal, None));
+    assert_eq!(settled.billing_state(Standing::default()), BillingState::Ended);
+    let mut nobodys = ended();
+    (nobodys.card, nobodys.member) = (None, None);
+    nobodys.flags.insert(Flag::UnknownCard);
+    let (card, member) = (CardNumber::parse("C1").unwrap(), MemberId::parse("M-1").unwrap());
+    let given = with(nobodys, &[CorrectionKind::Assign { card: card.clone(), member }]).corrected();
+    assert_eq!((given.card, given.flags.contains(&Flag::UnknownCard)), (Some(card), false));
+}
+
+#[test]
+fn w122_nothing_is_billed_to_a_month_before_the_service_began() {
+    let member = file().member.unwrap();
+    let mut session = ended();
+    session.flags.insert(Flag::LateArrival);
+    session.start.at = at("2023-01-01T00:00:00Z");
+    let check = |kind| check(&session, &kind, Standing::default(), Some(&member), at("2024-05-02T00:00:00Z"));
+    assert_eq!(check(CorrectionKind::Bill), Err(NoCorrection::BeforeServiceStart));
+    assert_eq!(check(CorrectionKind::Waive), Ok(()));
+    let outside = CorrectionKind::End { at: at("2022-12-31T23:59:59Z"), energy: None };
+    assert_eq!(check(outside), Err(NoCorrection::EndOutside));
+}

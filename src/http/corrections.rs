@@ -1,0 +1,278 @@
+//! Corrections of sessions: what a person settles, confirms, refuses or takes back; and a station's messages, by which a stop
+//! that came elsewhere is found.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::Api;
+use super::audit::Actor;
+use super::bodies::{Asked as Query, Body, Segment, card_number, page, session_name, station_id};
+use super::problem::{Problem, Problems};
+use super::sessions::{SessionJson, json, value};
+use super::stations::ClassName;
+use crate::app::corrections::{Asked, Author, correction_id};
+use crate::domain::correction::{Approval, Correction, CorrectionKind};
+use crate::domain::ids::SessionRef;
+use crate::domain::units::{WattHours, Yen};
+use crate::store::JournalFilter;
+
+/// What a correction does.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KindName {
+    /// Ends the session.
+    End,
+    /// Bills it as it stands.
+    Bill,
+    /// Bills it not.
+    Waive,
+    /// Takes something off.
+    Reduce,
+    /// Gives it to a member's card.
+    Assign,
+    /// Says its charger's class.
+    Class,
+    /// Ends it by a stop that came elsewhere.
+    JoinStop,
+    /// Takes the newest correction that stands back.
+    Undo,
+}
+
+/// A correction that is asked for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectionBody {
+    kind: KindName,
+    /// Why.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: String,
+    /// Of `end`: when; left out, by the last evidence.
+    stopped_at: Option<DateTime<Utc>>,
+    /// Of `end`: what was delivered.
+    #[schema(minimum = 0)]
+    energy_wh: Option<i64>,
+    /// Of `reduce`: to so many charged units.
+    #[schema(minimum = 0)]
+    charged_units: Option<i64>,
+    /// Of `reduce`: by so many yen.
+    amount_yen: Option<String>,
+    /// Of `assign`: to this card.
+    card_number: Option<String>,
+    /// Of `class`: quick or normal.
+    charger_class: Option<ClassName>,
+    /// Of `join_stop`: a message of the session's station.
+    message_id: Option<String>,
+}
+
+/// A correction as it stands.
+#[derive(Serialize, ToSchema)]
+pub struct CorrectionJson {
+    correction_id: String,
+    kind: String,
+    /// `done`, `waiting` for a second person, or `refused`.
+    state: String,
+    by: String,
+    reason: String,
+    at: DateTime<Utc>,
+    /// Who confirmed or refused it.
+    settled_by: Option<String>,
+    settled_at: Option<DateTime<Utc>>,
+    stopped_at: Option<DateTime<Utc>>,
+    energy_wh: Option<i64>,
+    charged_units: Option<i64>,
+    amount_yen: Option<String>,
+    card_number: Option<String>,
+    charger_class: Option<ClassName>,
+    message_id: Option<String>,
+}
+
+/// A correction with the session as it stands after it.
+#[derive(Serialize, ToSchema)]
+pub struct Corrected {
+    #[serde(flatten)]
+    correction: CorrectionJson,
+    session: SessionJson,
+}
+
+/// A correction of a session, as it is shown.
+pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> CorrectionJson {
+    let mut told = CorrectionJson {
+        correction_id: correction_id(session, one.number),
+        kind: one.kind.name().to_owned(),
+        state: one.approval.name().to_owned(),
+        by: one.by.clone(),
+        reason: one.reason.clone(),
+        at: one.at,
+        settled_by: one.settled.as_ref().map(|(by, _)| by.clone()),
+        settled_at: one.settled.as_ref().map(|(_, at)| *at),
+        stopped_at: None,
+        energy_wh: None,
+        charged_units: None,
+        amount_yen: None,
+        card_number: None,
+        charger_class: None,
+        message_id: None,
+    };
+    match &one.kind {
+        CorrectionKind::End { at, energy } => (told.stopped_at, told.energy_wh) = (Some(*at), energy.map(|energy| energy.0)),
+        CorrectionKind::ReduceUnits(units) => told.charged_units = Some(*units),
+        CorrectionKind::ReduceYen(yen) => told.amount_yen = Some(yen.to_string()),
+        CorrectionKind::Assign { card, .. } => told.card_number = Some(card.to_string()),
+        CorrectionKind::Class(class) => told.charger_class = Some((*class).into()),
+        CorrectionKind::JoinStop { message, stop } => {
+            (told.message_id, told.stopped_at) = (Some(message.to_string()), Some(stop.edge.at));
+        }
+        CorrectionKind::Bill | CorrectionKind::Waive | CorrectionKind::Undo => {}
+    }
+    told
+}
+
+fn asked(body: &CorrectionBody) -> Result<Asked, Problem> {
+    let needed = |field: &'static str, what: &str| Problem::malformed(field, format!("{field} must be {what}"));
+    let not_negative = |field: &'static str, value: Option<i64>| match value {
+        Some(number) if number < 0 => Err(needed(field, "0 or more")),
+        value => Ok(value),
+    };
+    let energy = not_negative("energy_wh", body.energy_wh)?.map(WattHours);
+    let units = not_negative("charged_units", body.charged_units)?;
+    let yen = body.amount_yen.as_deref().map(|text| Yen::parse(text).filter(|yen| *yen > Yen::ZERO));
+    match body.kind {
+        KindName::End => Ok(Asked::End { stopped_at: body.stopped_at, energy }),
+        KindName::Bill => Ok(Asked::Bill),
+        KindName::Waive => Ok(Asked::Waive),
+        KindName::Undo => Ok(Asked::Undo),
+        KindName::Reduce => match (units, yen) {
+            (Some(units), None) => Ok(Asked::ReduceUnits(units)),
+            (None, Some(Some(yen))) => Ok(Asked::ReduceYen(yen)),
+            (None, Some(None)) => Err(needed("amount_yen", "whole or decimal yen above 0 such as \"1320\"")),
+            _ => Err(needed("charged_units", "there, or amount_yen: one of the two")),
+        },
+        KindName::Assign => match &body.card_number {
+            Some(number) => Ok(Asked::Assign(card_number(number)?)),
+            None => Err(needed("card_number", "the number of a member's card")),
+        },
+        KindName::Class => {
+            body.charger_class.map(|class| Asked::Class(class.into())).ok_or_else(|| needed("charger_class", "quick or normal"))
+        }
+        KindName::JoinStop => match body.message_id.as_deref().map(str::parse) {
+            Some(Ok(seq)) => Ok(Asked::JoinStop(seq)),
+            _ => Err(needed("message_id", "a message_id of the station's messages")),
+        },
+    }
+}
+
+/// Corrects a session. What it changes in closed months becomes a line of the next invoice; above the limit it counts once a
+/// second person confirmed it.
+#[utoipa::path(post, operation_id = "sessions_correct", path = "/sessions/{session_id}/corrections", request_body = CorrectionBody,
+    params(("session_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done, or waiting", body = Corrected), Problems))]
+pub async fn correct(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+    Body(body): Body<CorrectionBody>,
+) -> Result<Json<Corrected>, Problem> {
+    let (made, view) = api.app.correct(session_name(&id)?, &asked(&body)?, Author { by: &by, reason: &body.reason }).await?;
+    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+}
+
+/// Confirms a correction that waits, by another person than the one who made it.
+#[utoipa::path(post, operation_id = "corrections_confirm", path = "/corrections/{correction_id}/confirm",
+    params(("correction_id" = String, Path, max_length = 48)),
+    responses((status = 200, description = "done", body = Corrected), Problems))]
+pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
+    let (made, view) = api.app.settle_correction(&id, &by, Approval::Done).await?;
+    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+}
+
+/// Refuses a correction that waits.
+#[utoipa::path(delete, operation_id = "corrections_refuse", path = "/corrections/{correction_id}",
+    params(("correction_id" = String, Path, max_length = 48)),
+    responses((status = 200, description = "refused", body = Corrected), Problems))]
+pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
+    let (made, view) = api.app.settle_correction(&id, &by, Approval::Refused).await?;
+    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+}
+
+/// Which of a station's messages.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MessageQuery {
+    /// Heard at or after this instant.
+    from: Option<DateTime<Utc>>,
+    /// Heard before this instant.
+    to: Option<DateTime<Utc>>,
+    /// Of this action.
+    #[param(max_length = 64)]
+    action: Option<String>,
+    /// `true`: only those that belong to no session.
+    unmatched: Option<bool>,
+    /// How many items, 1 to 500.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    #[param(max_length = 20)]
+    cursor: Option<String>,
+}
+
+/// A transaction message of a station.
+#[derive(Serialize, ToSchema)]
+pub struct StationMessage {
+    /// Its name for `join_stop`.
+    message_id: String,
+    received_at: DateTime<Utc>,
+    action: String,
+    /// As it came; a string where it was no JSON.
+    payload: Value,
+    answer: Value,
+    /// The number by which its station knows the session.
+    transaction_id: Option<i64>,
+    /// The session that it belongs to.
+    session_id: Option<String>,
+    /// What it did.
+    effect: String,
+}
+
+/// A page of a station's messages.
+#[derive(Serialize, ToSchema)]
+pub struct MessagePage {
+    items: Vec<StationMessage>,
+    next_cursor: Option<String>,
+}
+
+/// A station's transaction messages as they came, in their order.
+#[utoipa::path(get, operation_id = "stations_messages", path = "/stations/{station_id}/messages", params(MessageQuery,
+    ("station_id" = String, Path, max_length = 48)),
+    responses((status = 200, description = "done", body = MessagePage), Problems))]
+pub async fn messages(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Query(query): Query<MessageQuery>,
+) -> Result<Json<MessagePage>, Problem> {
+    let after = query.cursor.as_deref().map_or(Ok(0), |cursor| {
+        cursor.parse::<i64>().map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))
+    })?;
+    let page = page(query.limit, None)?;
+    let filter = JournalFilter { from: query.from, to: query.to, action: query.action, unmatched: query.unmatched.unwrap_or(false) };
+    let messages = api.app.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;
+    let is_full = i64::try_from(messages.len()).unwrap_or(i64::MAX) == page.limit;
+    let next_cursor = messages.last().filter(|_| is_full).map(|(entry, _)| entry.seq.to_string());
+    let items = messages.into_iter().map(|(entry, session)| StationMessage {
+        message_id: entry.seq.to_string(),
+        received_at: entry.received_at,
+        action: entry.action,
+        transaction_id: entry.session_id.map(|id| id.0),
+        session_id: session.map(|name| name.to_string()),
+        payload: value(entry.payload),
+        answer: value(entry.answer),
+        effect: entry.effect,
+    });
+    Ok(Json(MessagePage { items: items.collect(), next_cursor }))
+}
