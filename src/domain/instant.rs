@@ -220,7 +220,9 @@ mod tests {
         assert_eq!(by_clock("2024-07-10T11:59:00Z", 2), kept("2024-07-10T11:59:00Z"));
         assert_eq!(by_clock("2024-07-10T11:55:00Z", 2), late("2024-07-10T11:55:00Z"));
         assert_eq!(by_clock("2024-07-10T11:55:00Z", -120), late("2024-07-10T11:55:00Z"));
-        assert_eq!(by_clock("2024-07-10T11:55:00Z", -121), received("clock_behind"), "it would lie ahead: that is no evidence");
+        let corrected = ("2024-07-10T11:57:01Z".to_owned(), Some("clock_corrected"));
+        assert_eq!(by_clock("2024-07-10T11:55:00Z", -121), corrected, "a clock that is wrong by a steady difference");
+        assert_eq!(by_clock("2024-07-10T11:55:00Z", -600), received("clock_behind"), "it would lie ahead: that is no evidence");
         assert_eq!(by_clock("2024-07-09T12:00:00Z", 2), kept("2024-07-09T12:00:00Z"), "before the connection: queued");
         assert_eq!(by_clock("2024-07-10T12:05:00Z", 2), received("clock_ahead"));
     }

@@ -14,7 +14,7 @@ use super::metering;
 use super::month::BillingMonth;
 use super::programme::Programme;
 use super::rating::{PoolUse, first_month_needed, month_plan};
-use super::session::{BillingState, LONG_SESSION_HOURS, Session, Standing};
+use super::session::{BillingState, Decision, LONG_SESSION_HOURS, Session, Standing};
 use super::station::ChargerClass;
 use super::tariff::{FreeUnits, NoPrice, Price};
 use super::units::{WattHours, Yen};
@@ -154,7 +154,8 @@ impl MonthUse {
             let known_before = self.ended.contains_key(&session.id);
             let as_if_ended = |overlaps| ends_billed(session, standing(overlaps));
             let running = Running {
-                card: session.card.clone(),
+                // What a person waived overlaps nothing.
+                card: session.card.clone().filter(|_| session.decision != Some(Decision::Waive)),
                 start: session.start.at,
                 start_meter: session.start.meter,
                 last_reading: session.last_reading,
