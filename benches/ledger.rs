@@ -51,7 +51,7 @@ fn node(name: &str, postgres: &Postgres, redis: &Redis) -> Node {
     let (ocpp, http) = (free_port(), free_port());
     let child = Command::new(std::env::var("JUDEN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_juden").to_owned()))
         .current_dir("/tmp")
-        .args(["serve", "--admin-key", KEY, "--node-id", name, "--log-level", "error"])
+        .args(["serve", "--admin-key", KEY, "--node-id", name, "--issuer-name", "none", "--log-level", "error"])
         .args(["--database-url", &url(postgres), "--redis-url", &format!("redis://127.0.0.1:{}", redis.port)])
         .args(["--ocpp-listen", &format!("127.0.0.1:{ocpp}"), "--http-listen", &format!("127.0.0.1:{http}")])
         .args(["--month-close-day", "manual", "--onboarding-delay-s", "none"])

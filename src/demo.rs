@@ -66,6 +66,9 @@ struct Demo {
 pub async fn run(store: Arc<dyn Store>, folder: &Path) -> anyhow::Result<Server> {
     let flags = [
         ("simulated-clock", STARTS.to_owned()),
+        ("issuer-name", "Juden Demo KK".to_owned()),
+        ("issuer-registration-number", "T7000012050002".to_owned()),
+        ("party-id", "JDN".to_owned()),
         ("ocpp-listen", free("127.0.0.1:9000")),
         ("http-listen", free("127.0.0.1:8080")),
         ("onboarding-delay-s", "none".to_owned()),

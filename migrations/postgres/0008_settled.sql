@@ -15,4 +15,11 @@ ALTER TABLE journal ADD COLUMN clock_offset_ms bigint;
 ALTER TABLE journal ADD COLUMN clock_since timestamptz;
 CREATE INDEX journal_by_station ON journal (station_id, seq);
 
+-- What an invoice leaves over of credit, less what it uses: members with some are found by it.
+ALTER TABLE invoices ADD COLUMN left_over_hundredths bigint NOT NULL DEFAULT 0;
+CREATE INDEX invoices_that_carry ON invoices (member_id) WHERE left_over_hundredths <> 0;
+
+-- How a closed month's files are laid out: what was closed before keeps its columns.
+ALTER TABLE months ADD COLUMN layout bigint NOT NULL DEFAULT 1;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

@@ -14,4 +14,11 @@ CREATE INDEX sessions_estimated_by_tag ON sessions (id_tag_matched, started_at) 
 ALTER TABLE journal ADD COLUMN clock_offset_ms INTEGER;
 ALTER TABLE journal ADD COLUMN clock_since INTEGER;
 
+-- What an invoice leaves over of credit, less what it uses: members with some are found by it.
+ALTER TABLE invoices ADD COLUMN left_over_hundredths INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX invoices_that_carry ON invoices (member_id) WHERE left_over_hundredths <> 0;
+
+-- How a closed month's files are laid out: what was closed before keeps its columns.
+ALTER TABLE months ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use super::{App, AppError, Done};
 use crate::domain::benefits::{Answer, Query, Service, by_card, by_member, nobody};
 use crate::domain::ids::{CardNumber, MemberId};
+use crate::domain::month::BillingMonth;
+use crate::domain::units::TaxRate;
 
 /// By what a provider asks.
 #[derive(Debug, Clone)]
@@ -16,6 +18,12 @@ pub enum Shown {
 }
 
 impl App {
+    /// The share of the basic rental fee that members are let off, by the tariff in force at an instant or now.
+    pub fn rental_rate(&self, at: Option<DateTime<Utc>>) -> Option<TaxRate> {
+        let month = BillingMonth::of(at.unwrap_or_else(|| self.now()));
+        self.programme().tariffs.in_force(month).ok().map(|tariff| tariff.rental_rate)
+    }
+
     /// Looks a benefit up, at an instant or now. Nothing of the member is told but the answer.
     pub async fn benefit(&self, shown: &Shown, service: Service, at: Option<DateTime<Utc>>, vin: Option<&str>) -> Done<Answer> {
         let now = self.now();

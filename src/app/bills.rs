@@ -3,9 +3,9 @@
 
 use super::months::Close;
 use super::{App, AppError, Done};
-use crate::domain::bill::Line;
+use crate::domain::bill::{self, Line};
 use crate::domain::ids::MemberId;
-use crate::domain::invoice::{self, Invoice};
+use crate::domain::invoice::{self, Invoice, InvoiceKind};
 use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
 use crate::domain::rating::{self, RatedMonth};
@@ -29,17 +29,29 @@ pub struct BillView {
 impl BillView {
     /// Every line, in the order of the invoices.
     pub fn lines(&self) -> impl Iterator<Item = (&Invoice, &Line)> {
-        self.invoices.iter().flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)))
+        self.invoices
+            .iter()
+            .flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)))
+            .filter(|(invoice, line)| self.shows(invoice, line))
     }
 
-    /// What the invoices come to.
+    /// Whether a line stands on this month's bill: a final invoice holds the lines of several months.
+    fn shows(&self, invoice: &Invoice, line: &Line) -> bool {
+        invoice.kind != InvoiceKind::Final || line.usage_month.max(invoice.month) == self.month
+    }
+
+    /// What the lines come to.
     pub fn total(&self) -> Yen {
-        self.invoices.iter().map(Invoice::total).sum()
+        self.lines().map(|(_, line)| line.amount).sum()
     }
 
     /// The tax contained in them, taken once per rate and invoice.
     pub fn tax(&self) -> Yen {
-        self.invoices.iter().map(Invoice::tax).sum()
+        let of_invoice = |invoice: &Invoice| {
+            let lines: Vec<Line> = invoice.lines.iter().filter(|line| self.shows(invoice, line)).cloned().collect();
+            bill::tax(&lines)
+        };
+        self.invoices.iter().map(of_invoice).sum()
     }
 }
 
@@ -72,7 +84,10 @@ impl App {
         self.check_begun(month)?;
         let closed = self.store.closed_month(month).await?.is_some();
         let mut invoices = self.store.invoices_of_members(&[&member.id]).await?;
-        invoices.retain(|invoice| invoice.month == month);
+        let on_final = |invoice: &Invoice| invoice.kind == InvoiceKind::Final && invoice.lines.iter().any(|line| line.usage_month == month);
+        let is_settled = invoices.iter().any(on_final);
+        invoices.retain(|invoice| invoice.kind.is_billed() && (invoice.month == month || on_final(invoice)));
+        let closed = closed || is_settled;
         if !closed {
             invoices.extend(self.provisional(&member, month).await?);
         }
@@ -89,7 +104,9 @@ impl App {
         close.invoiced.insert(member.id.clone());
         let page = self.with_facts(&close, vec![member.clone()]).await?;
         let drawn = invoice::draw_up(&page.facts(member, &close))?;
-        Ok(self.issue(member, drawn, month, at, &programme).invoices)
+        let mut invoices = self.issue(member, drawn, month, at, &programme).invoices;
+        invoices.retain(|invoice| invoice.kind.is_billed());
+        Ok(invoices)
     }
 
     /// A line of a bill, by its place from 1, with the sessions behind it.

@@ -186,6 +186,7 @@ fn card_activated(append: &Append) -> Option<CardNumber> {
 fn first_month_touched(event: &MemberEvent, at: DateTime<Utc>) -> BillingMonth {
     match event {
         MemberEvent::Disqualified(it) => BillingMonth::of(it.known_at.min(at)),
+        MemberEvent::EntrySettled { entered_at, .. } => BillingMonth::of(*entered_at),
         _ => BillingMonth::of(at),
     }
 }

@@ -277,7 +277,7 @@ impl App {
             self.oddities.note(station, "readings beyond what is kept of a station in a day");
         }
         let content = keys::content_of(sent.as_deref().unwrap_or(&event), incoming.payload);
-        let clock = self.observed.clock(station, now);
+        let clock = incoming.heard.clock.or_else(|| self.observed.clock(station, now));
         self.observed.told_by_transaction(incoming.station, &event, now);
         let submission = Submission {
             fence: incoming.fence.clone(),

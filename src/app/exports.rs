@@ -28,7 +28,7 @@ impl App {
         let closed = self.closed(month).await?;
         let pages = match format {
             Format::OcpiCdr => Pages::Billed(self.billed_pages(month)),
-            Format::Csv | Format::Jsonl | Format::Collection => Pages::Invoices(self.invoice_pages(month, None)),
+            Format::Csv | Format::Jsonl | Format::Collection | Format::Refunds => Pages::Invoices(self.invoice_pages(month, None)),
         };
         Ok(Export { closed, format, pages, begun: false, tally: Tally::default() })
     }
@@ -40,12 +40,13 @@ impl Export<'_> {
         let failed = |_| AppError::Busy("the export could not be written");
         if !self.begun {
             self.begun = true;
-            return Ok(Some(self.format.head().map_err(failed)?));
+            return Ok(Some(self.format.head(self.closed.layout).map_err(failed)?));
         }
         match &mut self.pages {
             Pages::Invoices(pages) => {
-                let Some(invoices) = pages.next().await? else { return Ok(None) };
-                let piece = self.format.invoices(&invoices, self.tally.invoices + 1).map_err(failed)?;
+                let Some(mut invoices) = pages.next().await? else { return Ok(None) };
+                invoices.retain(|invoice| self.format.holds(invoice, self.closed.layout));
+                let piece = self.format.invoices(&invoices, self.tally.invoices + 1, self.closed.layout).map_err(failed)?;
                 let lines = invoices.iter().flat_map(|invoice| &invoice.lines);
                 self.tally.tariff_versions.extend(lines.clone().map(|line| line.tariff_version.clone()));
                 self.tally.rows += if self.format == Format::Csv { lines.count() } else { invoices.len() };

@@ -17,6 +17,7 @@ pub mod details;
 pub mod display;
 pub mod effects;
 pub mod endings;
+pub mod entries;
 mod error;
 mod ev_charging;
 pub mod events;

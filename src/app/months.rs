@@ -15,6 +15,7 @@ use crate::domain::member::Member;
 use crate::domain::month::{BillingMonth, in_japan, japan_midnight};
 use crate::domain::programme::Programme;
 use crate::domain::session::Session;
+use crate::export::LAYOUT;
 use crate::export::csv::CsvHash;
 use crate::store::Page;
 use crate::store::billing::{ClosedMonth, MemberPart, Run};
@@ -104,6 +105,12 @@ impl App {
         if let Some(closed) = self.store.closed_month(month).await? {
             return Ok(closed);
         }
+        if !self.settings.issuer.may_issue() {
+            return Err(AppError::conflict(
+                "issuer_missing",
+                "who issues the invoices is not set: set issuer-name and issuer-registration-number, or issuer-name none",
+            ));
+        }
         if at < month.end() {
             return Err(AppError::conflict("month_not_over", format!("the month {month} ends at {}", month.end().to_rfc3339())));
         }
@@ -134,6 +141,7 @@ impl App {
         let programme = self.programme();
         let mut close = Close::of(month, at, &programme);
         close.invoiced = self.store.members_with_final().await?.into_iter().collect();
+        close.invoiced.extend(self.store.members_with_credit().await?);
         for (member, from) in self.store.rechecks(run.recheck_until).await? {
             match member {
                 Some(member) => {
@@ -208,7 +216,7 @@ impl App {
             kind: draft.kind,
             month,
             member: member.id.clone(),
-            issuer: self.settings.issuer.clone(),
+            issuer: self.settings.issuer.printed(),
             recipient_name: member.contact_at(at).name,
             payment: member.payment_at(at).method,
             issued_at: at,
@@ -225,11 +233,12 @@ impl App {
     async fn sum_up(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>, sessions: i64) -> Done<ClosedMonth> {
         let failed = |_| AppError::Busy("the export could not be written");
         let mut hash = CsvHash::begin().map_err(failed)?;
-        let mut closed = ClosedMonth { month, closed_at: at, members: 0, sessions, total: Default::default(), sha256: String::new() };
+        let mut closed =
+            ClosedMonth { month, closed_at: at, members: 0, sessions, total: Default::default(), sha256: String::new(), layout: LAYOUT };
         let mut last: Option<MemberId> = None;
         let mut pages = self.invoice_pages(month, Some(*run));
         while let Some(invoices) = pages.next().await? {
-            for invoice in invoices {
+            for invoice in invoices.into_iter().filter(|invoice| invoice.kind.is_billed()) {
                 closed.members += i64::from(last.as_ref() != Some(&invoice.member));
                 closed.total = closed.total + invoice.total();
                 hash.add(&invoice).map_err(failed)?;

@@ -1,11 +1,11 @@
 //! What else a membership brings (article 5): rental cars at a discount, towing when the battery is empty.
 //! The provider asks by card or member; it gets only the answer.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 
 use super::card::{Card, CardState};
 use super::member::{Member, MemberState};
-use super::month::{in_japan, japan_midnight};
+use super::month::{in_japan, japan_midnight, months_from_next_day};
 use super::payment::{CardBrand, PaymentKind};
 use super::programme::Programme;
 use super::units::Yen;
@@ -118,21 +118,23 @@ const TOWING: &[&str] = &[
     "claim papers within 2 months of the call",
     "towing and first aid only away from home and where the car cannot be driven",
     "costs of the way home and of lodging only more than 50 km from home",
-    "not covered: parked at home, drivable to a dealer, illegal modification, racing, disaster, tyres and chains, snow and mud, ferry",
+    "not covered: parked at home, or drivable to a dealer or works",
+    "not covered: illegal modification, or use beyond the maker's specification",
+    "not covered: intent, driving without a licence or drunk, keys stolen or lost",
+    "not covered: racing and unusual places, some islands, and places that a tow truck cannot reach",
+    "not covered: disaster, weather, earthquake, eruption, tsunami, war, unrest, police or public authority",
+    "not covered: transport by air or ship",
+    "not covered: tyres and chains, snow and mud, punctures, parts",
+    "not covered: the same fault called for repeatedly in a short time",
+    "not covered: costs that a JAF membership or an insurance bears",
+    "not covered: fuel beyond 10 litres of petrol, oil, unlocking cars with security devices",
 ];
 
 /// The day from which a method set at an instant has been set for three months: the same day of the third
 /// month, counted from the day after it was set; where that month has no such day, the first of the next
 /// (civil code, articles 140 and 143; rule R5.1c).
 pub fn eligible_from(set_at: DateTime<Utc>) -> DateTime<Utc> {
-    let first = in_japan(set_at).date_naive() + Days::new(1);
-    let months = i64::from(first.year()) * 12 + i64::from(first.month0()) + i64::from(MONTHS_SET);
-    let date = |months: i64, day: u32| {
-        let year = i32::try_from(months.div_euclid(12)).unwrap_or(i32::MAX);
-        NaiveDate::from_ymd_opt(year, u32::try_from(months.rem_euclid(12)).unwrap_or(0) + 1, day)
-    };
-    let day = date(months, first.day()).or_else(|| date(months + 1, 1)).unwrap_or(NaiveDate::MAX);
-    japan_midnight(day)
+    japan_midnight(months_from_next_day(in_japan(set_at).date_naive(), MONTHS_SET))
 }
 
 /// Looks a benefit up by a card that was shown. `None`: the number is no card's.

@@ -29,13 +29,25 @@ pub enum LineCode {
     Adjustment,
     /// What an earlier month comes to less than was invoiced (rule B3).
     Credit,
+    /// A sum that is given, and what was taken off a session's price (rule B11, article 16).
+    Goodwill,
+    /// Damages entered by hand (article 13.3).
+    Damages,
+    /// Another sum entered by hand.
+    Other,
     /// A small sum collected by account debit (rule M2).
     SmallDebit,
+    /// What credits of earlier invoices left over (rule B3b).
+    CarriedCredit,
+    /// What this invoice leaves over of credits, for the next ones (rule B3b).
+    CarriedForward,
+    /// Carried credit that is paid out (rule B3b).
+    Refund,
 }
 
 impl LineCode {
     /// Every code, in the order in which a bill lists them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 18] = [
         Self::Contract,
         Self::Base,
         Self::TermDiscount,
@@ -47,7 +59,13 @@ impl LineCode {
         Self::EarlyTermination,
         Self::Adjustment,
         Self::Credit,
+        Self::Goodwill,
+        Self::Damages,
+        Self::Other,
         Self::SmallDebit,
+        Self::CarriedCredit,
+        Self::CarriedForward,
+        Self::Refund,
     ];
 
     /// Reads what [`Self::name`] prints.
@@ -69,7 +87,13 @@ impl LineCode {
             Self::EarlyTermination => "early_termination",
             Self::Adjustment => "adjustment",
             Self::Credit => "credit",
+            Self::Goodwill => "goodwill",
+            Self::Damages => "damages",
+            Self::Other => "other",
             Self::SmallDebit => "small_debit",
+            Self::CarriedCredit => "carried_credit",
+            Self::CarriedForward => "carried_forward",
+            Self::Refund => "refund",
         }
     }
 
@@ -87,7 +111,42 @@ impl LineCode {
             Self::EarlyTermination => "term contract left by a procedure outside its renewal window",
             Self::Adjustment => "what the month comes to by now more than was invoiced for it",
             Self::Credit => "what the month comes to by now less than was invoiced for it",
+            Self::Goodwill => "sum given as goodwill, or taken off the price of a session",
+            Self::Damages => "damages",
+            Self::Other => "sum entered by hand",
             Self::SmallDebit => "collection of a small sum by account debit",
+            Self::CarriedCredit => "credit that earlier invoices left over",
+            Self::CarriedForward => "credit that this invoice leaves over for the next ones",
+            Self::Refund => "credit that is paid out",
+        }
+    }
+
+    /// Whether it is a fee for use (利用料, article 6.2), or corrects one: those limit the operator's liability (article 23.2).
+    pub const fn is_usage_fee(self) -> bool {
+        matches!(self, Self::Base | Self::TermDiscount | Self::MeteredQuick | Self::MeteredNormal | Self::Adjustment | Self::Credit)
+    }
+
+    /// What the line is called on a Japanese invoice.
+    pub const fn japanese(self) -> &'static str {
+        match self {
+            Self::Contract => "契約手数料",
+            Self::Base => "基本料金",
+            Self::TermDiscount => "定期契約割引",
+            Self::MeteredQuick => "急速充電利用料",
+            Self::MeteredNormal => "普通充電利用料",
+            Self::AdditionalIssue => "追加カード発行手数料",
+            Self::AdditionalMonthly => "追加カード月額料金",
+            Self::Reissue => "カード再発行手数料",
+            Self::EarlyTermination => "定期契約解約金",
+            Self::Adjustment => "過去利用分の調整",
+            Self::Credit => "過去利用分の返金",
+            Self::Goodwill => "お詫び・値引き",
+            Self::Damages => "損害金",
+            Self::Other => "その他",
+            Self::SmallDebit => "少額口座振替手数料",
+            Self::CarriedCredit => "繰越残高の充当",
+            Self::CarriedForward => "残高の繰越",
+            Self::Refund => "返金",
         }
     }
 
@@ -101,7 +160,9 @@ impl LineCode {
             Self::Reissue => "3.8",
             Self::EarlyTermination => "8.2",
             Self::Adjustment | Self::Credit => "6.2",
-            Self::SmallDebit => "11",
+            Self::Goodwill => "16",
+            Self::Damages => "13.3",
+            Self::Other | Self::SmallDebit | Self::CarriedCredit | Self::CarriedForward | Self::Refund => "11",
         }
     }
 }
@@ -129,6 +190,8 @@ pub struct Line {
     pub sessions: Vec<SessionRef>,
     /// The invoice that an adjustment or credit corrects.
     pub previous_invoice: Option<String>,
+    /// Why, in a person's words, where one entered it.
+    pub reason: Option<String>,
 }
 
 /// The sum of lines, tax included.

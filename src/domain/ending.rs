@@ -105,7 +105,7 @@ impl Member {
 }
 
 /// Whether the operator has not set the membership's end: once it has, that end stands (rules R13.1, R13.2).
-fn check_no_ground(member: &Member) -> Result<(), Reason> {
+pub fn check_no_ground(member: &Member) -> Result<(), Reason> {
     member.disqualification().map_or(Ok(()), |_| Err(Reason::GroundKnown))
 }
 

@@ -3,21 +3,25 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::bill::{self, Line, LineCode};
+use super::bill::{self, Line, LineCode, TaxTotal};
 use super::billed::{self, BilledGroup};
+use super::credit::{self, Balance};
 use super::ending::{End, EndCause};
 use super::ids::MemberId;
-use super::member::Member;
+use super::member::{Member, MemberEvent};
 use super::month::BillingMonth;
 use super::payment::{PaymentKind, PaymentMethod};
 use super::programme::Programme;
 use super::rating::{RatedMonth, rate};
 use super::session::{BillingState, Session};
 use super::tariff::NoPrice;
-use super::units::Yen;
+use super::units::{TaxRate, Yen};
 
 /// A credit of this size, tax included, needs a qualified return invoice of its own (rule B3).
 pub const RETURN_INVOICE_FROM: Yen = Yen::whole(10_000);
+
+/// Closes without an invoice after which an ended membership's credit is paid out (rule B3b).
+const CLOSES_WITHOUT_INVOICE: i32 = 2;
 
 /// What kind of invoice it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,9 +34,18 @@ pub enum InvoiceKind {
     Return,
     /// Everything at once, because the operator ended the membership (article 13.2).
     Final,
+    /// Credit that is paid out to the member (rule B3b).
+    Refund,
 }
 
-named!(InvoiceKind, Regular = "regular", Supplementary = "supplementary", Return = "return", Final = "final");
+named!(InvoiceKind, Regular = "regular", Supplementary = "supplementary", Return = "return", Final = "final", Refund = "refund");
+
+impl InvoiceKind {
+    /// Whether the member is asked for something by it.
+    pub const fn is_billed(self) -> bool {
+        !matches!(self, Self::Refund)
+    }
+}
 
 /// Who issues invoices, as a qualified invoice names it (consumption tax act, article 57-4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -123,10 +136,21 @@ impl Invoice {
         bill::tax(&self.lines)
     }
 
+    /// What it comes to by rate of tax. A return invoice tells what is returned, not what becomes of it.
+    pub fn tax_totals(&self) -> Vec<TaxTotal> {
+        let is_told = |line: &&Line| self.kind != InvoiceKind::Return || line.code != LineCode::CarriedForward;
+        bill::tax_totals(&self.lines.iter().filter(is_told).cloned().collect::<Vec<_>>())
+    }
+
+    /// What it leaves over of credit, less what it uses (rule B3b).
+    pub fn left_over(&self) -> Yen {
+        self.lines.iter().map(credit::left_over).sum()
+    }
+
     /// The invoice that it corrects as a whole, where it corrects one.
     pub fn previous(&self) -> Option<&str> {
         match self.kind {
-            InvoiceKind::Regular | InvoiceKind::Final => None,
+            InvoiceKind::Regular | InvoiceKind::Final | InvoiceKind::Refund => None,
             InvoiceKind::Supplementary | InvoiceKind::Return => self.lines.iter().find_map(|line| line.previous_invoice.as_deref()),
         }
     }
@@ -144,8 +168,8 @@ pub struct Facts<'a> {
     pub month: BillingMonth,
     /// The earliest month before it in which something may have changed since it was invoiced.
     pub recheck_from: Option<BillingMonth>,
-    /// The member's invoices so far, oldest first. They may be left out where `recheck_from` is `None`
-    /// and there is no final one.
+    /// The member's invoices so far, oldest first. They may be left out where `recheck_from` is `None`,
+    /// there is no final one, and no credit is carried.
     pub invoices: &'a [Invoice],
     /// What was recorded of its billed sessions so far, oldest first; left out as the invoices are.
     pub billed: &'a [BilledGroup],
@@ -180,13 +204,9 @@ pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
     billed.extend(own.billed);
     let is_own = !was_invoiced && !own.lines.is_empty();
     lines.splice(0..0, own.lines);
-    let (returned, lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
-    let mut drafts: Vec<Draft> = returned.into_iter().map(|line| facts.return_invoice(line)).collect();
-    if !lines.is_empty() {
-        let after_end = facts.end().is_some_and(|end| !is_own || end.cause == EndCause::Disqualified);
-        let (kind, mark) = if after_end { (InvoiceKind::Supplementary, "-S") } else { (InvoiceKind::Regular, "") };
-        drafts.insert(0, facts.draft(kind, mark, lines)?);
-    }
+    let after_end = facts.end().is_some_and(|end| !is_own || end.cause == EndCause::Disqualified);
+    let (kind, mark) = if after_end { (InvoiceKind::Supplementary, "-S") } else { (InvoiceKind::Regular, "") };
+    let drafts = facts.drafts(lines, kind, mark)?;
     Ok(Drawn { drafts, billed, sessions })
 }
 
@@ -206,11 +226,7 @@ pub fn draw_up_final(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
         month = month.next();
     }
     lines.extend(earlier);
-    let (returned, lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
-    let mut drafts: Vec<Draft> = returned.into_iter().map(|line| facts.return_invoice(line)).collect();
-    if !lines.is_empty() {
-        drafts.insert(0, facts.draft(InvoiceKind::Final, "-F", lines)?);
-    }
+    let drafts = facts.drafts(lines, InvoiceKind::Final, "-F")?;
     Ok(Drawn { drafts, billed, sessions: 0 })
 }
 
@@ -280,18 +296,61 @@ impl Facts<'_> {
             tariff_version: tariff.version.clone(),
             sessions: billed::references(&billed),
             previous_invoice: self.lines_of(month).last().map(|(invoice, _)| invoice.id.clone()),
+            reason: None,
         };
         Ok(MonthLines { lines: vec![line], billed })
     }
 
-    fn return_invoice(&self, line: Line) -> Draft {
-        let id = format!("{}-{}-R-{}", self.month, self.member.id, line.usage_month);
-        Draft { id, kind: InvoiceKind::Return, lines: vec![line] }
+    /// The invoices of lines: large credits each a return invoice, the rest one invoice, and what is to be paid out.
+    fn drafts(&self, lines: Vec<Line>, kind: InvoiceKind, mark: &str) -> Result<Vec<Draft>, NoPrice> {
+        let tariff = self.programme.tariffs.in_force(self.month)?;
+        let line = |code: LineCode, tax_rate: TaxRate, amount: Yen| Line {
+            code,
+            usage_month: self.month,
+            quantity: 1,
+            unit: "balance".to_owned(),
+            unit_price: amount,
+            amount,
+            tax_rate,
+            tariff_version: tariff.version.clone(),
+            sessions: Vec::new(),
+            previous_invoice: None,
+            reason: None,
+        };
+        let (returned, mut lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
+        let mut balance = Balance::of(self.invoices);
+        let mut drafts = Vec::new();
+        for credit in returned {
+            let id = format!("{}-{}-R-{}", self.month, self.member.id, credit.usage_month);
+            let mut of_return = vec![credit];
+            let mut left = Balance::default();
+            left.settle(&mut of_return, &line);
+            balance.join(left);
+            drafts.push(Draft { id, kind: InvoiceKind::Return, lines: of_return });
+        }
+        if !lines.is_empty() {
+            balance.settle(&mut lines, &line);
+            lines.extend(self.small_debit(&lines)?);
+            drafts.insert(0, Draft { id: format!("{}-{}{mark}", self.month, self.member.id), kind, lines });
+        }
+        if balance.is_left() && (self.is_refund_asked() || (drafts.is_empty() && self.is_over_for_good())) {
+            let id = format!("{}-{}-RF", self.month, self.member.id);
+            drafts.push(Draft { id, kind: InvoiceKind::Refund, lines: balance.pay_out(&line) });
+        }
+        Ok(drafts)
     }
 
-    fn draft(&self, kind: InvoiceKind, mark: &str, mut lines: Vec<Line>) -> Result<Draft, NoPrice> {
-        lines.extend(self.small_debit(&lines)?);
-        Ok(Draft { id: format!("{}-{}{mark}", self.month, self.member.id), kind, lines })
+    /// Whether the operator said, since the last refund, that carried credit is to be paid out.
+    fn is_refund_asked(&self) -> bool {
+        let refunded = self.invoices.iter().filter(|invoice| invoice.kind == InvoiceKind::Refund).map(|invoice| invoice.issued_at).max();
+        let asked = self.member.events_until(self.at).filter(|dated| dated.event == MemberEvent::RefundAsked).map(|dated| dated.at).max();
+        asked.is_some_and(|asked| refunded.is_none_or(|refunded| asked > refunded))
+    }
+
+    /// Whether no invoice will follow: the membership is over, and this is the second close without one.
+    fn is_over_for_good(&self) -> bool {
+        let last = self.invoices.iter().map(|invoice| invoice.month).max();
+        self.end().is_some() && last.is_some_and(|last| last.plus(CLOSES_WITHOUT_INVOICE) <= self.month)
     }
 
     /// The fee for collecting a small sum by account debit (rule M2).
@@ -313,14 +372,16 @@ impl Facts<'_> {
             tariff_version: tariff.version.clone(),
             sessions: Vec::new(),
             previous_invoice: None,
+            reason: None,
         }))
     }
 }
 
-/// Whether a line counts to what a month's rating comes to. The fee for small sums belongs to an
+/// Whether a line counts to what a month's rating comes to. The fee for small sums, and what becomes of credit, belong to an
 /// invoice, not to a month.
 pub fn belongs_to(line: &Line, month: BillingMonth) -> bool {
-    line.usage_month == month && line.code != LineCode::SmallDebit
+    let is_of_invoice = matches!(line.code, LineCode::SmallDebit | LineCode::CarriedCredit | LineCode::CarriedForward | LineCode::Refund);
+    line.usage_month == month && !is_of_invoice
 }
 
 #[cfg(test)]

@@ -6,13 +6,16 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, Utc};
 
 use super::card::{Card, CardState, Dated, Role, Suspension};
+use super::correction::Approval;
 use super::ending::{Disqualification, EndCause};
+use super::entry::Entered;
 use super::ids::{CardNumber, MemberId};
 use super::month::{self, BillingMonth};
 use super::payment::PaymentMethod;
 use super::programme::Programme;
 use super::provision::Consent;
 use super::refusal::Reason;
+use super::units::Yen;
 
 /// Days within which a primary card must be activated; an account that missed them is deleted at
 /// the end of that month (rule R3.1f).
@@ -109,6 +112,28 @@ pub enum MemberEvent {
     ConsentGiven(Consent),
     /// It took that back.
     ConsentWithdrawn(Consent),
+    /// A sum was entered by hand (rule B11).
+    Entered(Entered),
+    /// A second person confirmed or refused an entry.
+    EntrySettled {
+        /// Its place among the member's.
+        number: i64,
+        /// Confirmed or refused.
+        approval: Approval,
+        /// By whom.
+        by: String,
+        /// When it was entered: its line is of that month.
+        entered_at: DateTime<Utc>,
+    },
+    /// A part of an invoice was paid.
+    PaidInPart {
+        /// Of which invoice.
+        invoice_id: String,
+        /// How much.
+        amount: Yen,
+    },
+    /// The operator said that carried credit is to be paid out (rule B3b).
+    RefundAsked,
 }
 
 impl MemberEvent {

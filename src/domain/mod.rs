@@ -6,7 +6,7 @@
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
 //! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
 //! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
-//! ([`allowance`], [`rating`], [`month_use`], [`bill`], [`billed`], [`invoice`]), what else a membership brings ([`benefits`])
+//! ([`allowance`], [`rating`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
 //! and who may be told ([`provision`]).
 
 /// Names of an enum's values, as the API and the store spell them.
@@ -43,9 +43,11 @@ pub mod blocking;
 pub mod card;
 pub mod charger_clock;
 pub mod correction;
+pub mod credit;
 pub mod display;
 pub mod email;
 pub mod ending;
+pub mod entry;
 pub mod flag;
 pub mod ids;
 pub mod instant;

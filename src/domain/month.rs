@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, TimeDelta, TimeZone, Utc};
 
 /// Japan's offset from UTC in seconds.
 const JAPAN_OFFSET_S: i32 = 9 * 3600;
@@ -93,6 +93,18 @@ impl fmt::Display for BillingMonth {
         let (year, month0) = (self.months_since_year_zero.div_euclid(12), self.months_since_year_zero.rem_euclid(12));
         write!(f, "{year:04}-{:02}", month0 + 1)
     }
+}
+
+/// The day on which so many months are over that begin the day after a day: the same day of the last month, or, where that has
+/// no such day, the first of the next (civil code, articles 140 and 143).
+pub fn months_from_next_day(day: NaiveDate, months: u32) -> NaiveDate {
+    let first = day + Days::new(1);
+    let months = i64::from(first.year()) * 12 + i64::from(first.month0()) + i64::from(months);
+    let date = |months: i64, day: u32| {
+        let year = i32::try_from(months.div_euclid(12)).unwrap_or(i32::MAX);
+        NaiveDate::from_ymd_opt(year, u32::try_from(months.rem_euclid(12)).unwrap_or(0) + 1, day)
+    };
+    date(months, first.day()).or_else(|| date(months + 1, 1)).unwrap_or(NaiveDate::MAX)
 }
 
 #[cfg(test)]

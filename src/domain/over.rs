@@ -126,6 +126,17 @@ impl Session {
         }
     }
 
+    /// Another transaction began at its connector at an instant, as it seems by now: it was over then (rule B6). Of two such
+    /// the earlier counts, in whatever order they come.
+    pub fn is_followed_at(&mut self, next: DateTime<Utc>) {
+        self.flags.insert(Flag::Superseded);
+        let known = self.trail.over.filter(|_| self.is_estimated());
+        if known.is_some_and(|known| known.at > next) {
+            self.reopen();
+        }
+        self.estimate_end(Over { at: next, by: OverBy::NextTransaction });
+    }
+
     /// Whether its end is an estimate.
     pub fn is_estimated(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.basis == StopBasis::Estimated)
@@ -142,7 +153,10 @@ impl Session {
         if self.stop.is_some() {
             return;
         }
-        let over_at = over.at.max(self.start.at);
+        // Beyond its site's limit it lasted only as far as charging was seen: whichever evidence comes first.
+        let cap = self.site.as_ref().and_then(ConnectorSite::cap_min);
+        let limit = cap.map(|cap_min| self.start.at + TimeDelta::minutes(cap_min + STALE_AFTER_CAP_MIN)).max(self.trail.charging_seen);
+        let over_at = limit.filter(|_| cap.is_some()).map_or(over.at, |limit| over.at.min(limit)).max(self.start.at);
         let at = self.trail.charging_seen.filter(|seen| *seen >= self.start.at).map_or(over_at, |seen| seen.min(over_at));
         let (energy, doubt) = metering::energy(self.start.meter, None, self.last_reading);
         let long = at - self.start.at > TimeDelta::hours(LONG_SESSION_HOURS);

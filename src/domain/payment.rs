@@ -1,10 +1,11 @@
 //! How a member pays (articles 10 and 13.1(1)): the method with its history, failed and made payments.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
 use super::member::{Member, MemberEvent};
+use super::units::Yen;
 
 /// How a member pays (article 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,18 @@ impl Member {
             }
         }
         unpaid
+    }
+
+    /// What was paid of invoices in part.
+    pub fn paid_in_part(&self, at: DateTime<Utc>) -> BTreeMap<&str, Yen> {
+        let mut paid: BTreeMap<&str, Yen> = BTreeMap::new();
+        for dated in self.events_until(at) {
+            if let MemberEvent::PaidInPart { invoice_id, amount } = &dated.event {
+                let known = paid.entry(invoice_id).or_default();
+                *known = *known + *amount;
+            }
+        }
+        paid
     }
 
     /// The invoices paid by an instant.

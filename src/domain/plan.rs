@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ending::{End, EndCause};
+use super::ending::{End, EndCause, check_no_ground};
 use super::member::{Member, MemberEvent, MemberState};
 use super::month::BillingMonth;
 use super::programme::Programme;
@@ -182,7 +182,8 @@ pub fn check_offer(plan: &str, term: bool, at: DateTime<Utc>, programme: &Progra
 }
 
 /// Asks for a plan from next month on (articles 7, 8; rules R7.1 to R7.3). Choosing what one has is a
-/// cancellation. `None`: nothing changes.
+/// cancellation, also of what was asked about the term contract: one slot holds both, and the last request replaces it whole.
+/// `None`: nothing changes.
 pub fn request_change(
     member: &Member,
     plan: &str,
@@ -190,7 +191,7 @@ pub fn request_change(
     at: DateTime<Utc>,
     programme: &Programme,
 ) -> Result<Option<MemberEvent>, NoChange> {
-    member.check_changeable(at, programme).map_err(NoChange::Refused)?;
+    member.check_changeable(at, programme).and_then(|()| check_no_ground(member)).map_err(NoChange::Refused)?;
     if member.state_at(at, programme) != MemberState::Active {
         return Err(NoChange::Refused(Reason::NotActivated));
     }
@@ -200,8 +201,6 @@ pub fn request_change(
     if term == Some(true) && !prices.is_premium() {
         return Err(NoChange::NotPremium);
     }
-    // What was asked of the term contract this month stands, unless this request says otherwise.
-    let term = term.or_else(|| member.pending_at(at, programme)?.term.filter(|term| !term || prices.is_premium()));
     let history = member.plans(programme);
     let runs = history.contract_in(month, programme).is_some();
     let applies = term == Some(true) && !runs;
@@ -220,6 +219,7 @@ pub fn request_change(
 /// Cancels the change asked for this month (article 7, rule R7.2). One that has taken effect stands.
 pub fn cancel_change(member: &Member, at: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
     member.check_changeable(at, programme)?;
+    check_no_ground(member)?;
     let month = BillingMonth::of(at);
     if member.pending_at(at, programme).is_some() {
         return Ok(MemberEvent::PlanChangeCancelled);

@@ -228,11 +228,11 @@ impl Rater<'_> {
         }
     }
 
-    /// A plan as it is in a month: free units come with the base fee, so a month after the last one with fees
-    /// has none.
+    /// A plan as it is in a month: free units come with the base fee, so a month before the service's start, or after the last
+    /// one with fees, has none.
     fn in_month(&self, plan: &Plan, month: BillingMonth) -> Plan {
         let mut plan = plan.clone();
-        if self.member.end(self.programme).is_some_and(|end| month > end.last_fee_month) {
+        if !self.has_base_fee(month) {
             plan.quick.free_units = FreeUnits::Limited(0);
             plan.normal.free_units = FreeUnits::Limited(0);
         }
@@ -277,11 +277,13 @@ impl Rater<'_> {
                     tariff_version: tariff.version.clone(),
                     sessions,
                     previous_invoice: None,
+                    reason: None,
                 });
             }
         };
         let once = i64::from;
-        add(LineCode::Contract, once(member.admitted_at.is_some_and(|at| month.contains(at))), "contract", fees.contract, vec![]);
+        let owes_contract = member.admitted_at.is_some_and(|at| month.contains(at)) && fees.contract_for.contains(&member.admission.kind);
+        add(LineCode::Contract, once(owes_contract), "contract", fees.contract, vec![]);
         let has_base = self.has_base_fee(month);
         add(LineCode::Base, once(has_base), "month", plan.base, vec![]);
         let discounted = has_base && plan.term_discount > Yen::ZERO && self.plans.contract_in(month, self.programme).is_some();
@@ -296,7 +298,28 @@ impl Rater<'_> {
         add(LineCode::AdditionalMonthly, once(self.has_additional_month(month)), "month", fees.additional_monthly, vec![]);
         add(LineCode::Reissue, self.reissues(month), "card", fees.reissue, vec![]);
         add(LineCode::EarlyTermination, self.plans.early_terminations_in(month), "contract", fees.early_termination, vec![]);
+        for session in rated.iter().filter(|rated| rated.taken_off > Yen::ZERO) {
+            add(LineCode::Goodwill, 1, "session", -session.taken_off, vec![session.reference.clone()]);
+        }
+        lines.extend(self.entries(month, tariff));
         lines
+    }
+
+    /// The lines of what was entered by hand in the month (rule B11).
+    fn entries(&self, month: BillingMonth, tariff: &Arc<Tariff>) -> impl Iterator<Item = Line> {
+        self.member.entries_in(month).map(move |entry| Line {
+            code: entry.entered.kind.code(),
+            usage_month: month,
+            quantity: 1,
+            unit: "entry".to_owned(),
+            unit_price: entry.entered.amount,
+            amount: entry.entered.amount,
+            tax_rate: entry.entered.tax_rate.unwrap_or(tariff.tax_rate),
+            tariff_version: tariff.version.clone(),
+            sessions: Vec::new(),
+            previous_invoice: None,
+            reason: Some(entry.entered.reason),
+        })
     }
 
     /// Whether the month lies between the service's start and the last month with fees (rule R6.0).

@@ -5,6 +5,7 @@ use super::super::card::tests::{at, card};
 use super::super::card::{Card, CardEvent};
 use super::super::ids::{CardNumber, MemberId, StationId};
 use super::super::instant::Heard;
+use super::super::member::MemberKind;
 use super::super::member::tests::member;
 use super::super::recording::{Opening, open};
 use super::super::session::tests::{closed, said};
@@ -25,6 +26,7 @@ fn plan(base: i64, quick: Price, normal: Price) -> Plan {
 pub(crate) fn book(carry_over_months: u8) -> Programme {
     let fees = Fees {
         contract: Yen::whole(1650),
+        contract_for: vec![MemberKind::Corporation],
         reissue: Yen::whole(1650),
         additional_issue: Yen::whole(1650),
         additional_monthly: Yen::whole(2200),
@@ -40,6 +42,7 @@ pub(crate) fn book(carry_over_months: u8) -> Programme {
             accepts_term_until: None,
             published_on: None,
             small_debit: None,
+            rental_rate: TaxRate::parse("0.50").unwrap(),
             fees: fees.clone(),
             plans: plans.into_iter().map(|(name, plan)| (name.to_owned(), plan)).collect(),
             renames: renames.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned())).collect::<BTreeMap<_, _>>(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
 
+use super::member::MemberKind;
 use super::month::{BillingMonth, in_japan};
 use super::station::ChargerClass;
 use super::units::{TaxRate, Yen};
@@ -65,6 +66,8 @@ impl Plan {
 pub struct Fees {
     /// Once, on admission (article 6.1).
     pub contract: Yen,
+    /// Who owes that (rule R6.1).
+    pub contract_for: Vec<MemberKind>,
     /// Per registered replacement card (article 3.8).
     pub reissue: Yen,
     /// Per activation of an additional card (article 9.4).
@@ -103,6 +106,8 @@ pub struct Tariff {
     pub published_on: Option<NaiveDate>,
     /// The fee for small sums by account debit, where there is one.
     pub small_debit: Option<SmallDebitFee>,
+    /// The share of the basic rental fee that members are let off (article 5.1(1)): at most half.
+    pub rental_rate: TaxRate,
     /// The fees.
     pub fees: Fees,
     /// The plans by name.

@@ -1,8 +1,8 @@
 //! Versions of the member terms (article 19): published, then in force.
 
-use chrono::{DateTime, Months, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
-use super::month::japan_midnight;
+use super::month::{japan_midnight, months_from_next_day};
 use super::refusal::Reason;
 
 /// Why the terms may be changed (article 19.1).
@@ -39,13 +39,10 @@ impl TermsVersion {
         japan_midnight(self.effective_on)
     }
 
-    /// Whether it was published long enough before: a month back from the effective day, which is the
-    /// month's last day where it has no such day (rule R19.1).
+    /// Whether it was published a month before it holds, as the civil code counts: the day of the publication does not count,
+    /// and the month that begins the day after must be over (articles 140, 143; rule R19.1).
     pub fn check_notice(&self) -> Result<(), Reason> {
-        match self.effective_on.checked_sub_months(Months::new(1)) {
-            Some(latest) if self.published_on <= latest => Ok(()),
-            _ => Err(Reason::NoticeTooShort),
-        }
+        if months_from_next_day(self.published_on, 1) <= self.effective_on { Ok(()) } else { Err(Reason::NoticeTooShort) }
     }
 }
 
@@ -56,10 +53,10 @@ mod tests {
     #[test]
     fn w92_terms_are_published_a_month_before_they_hold() {
         for (effective, published, good) in [
-            ("2023-09-01", "2023-08-01", true),
-            ("2023-09-01", "2023-08-02", false),
-            ("2024-03-31", "2024-02-29", true),
-            ("2024-03-31", "2024-03-01", false),
+            ("2023-09-01", "2023-07-31", true),
+            ("2023-09-01", "2023-08-01", false),
+            ("2024-03-31", "2024-02-28", true),
+            ("2024-03-31", "2024-02-29", false),
         ] {
             let version = TermsVersion {
                 version: "t".into(),

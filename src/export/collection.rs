@@ -1,9 +1,9 @@
 //! What a collection agent needs to collect (article 11, rule R11.1), and nothing else: no sessions, no
-//! sites, no cards.
+//! sites, no cards. Refunds have the same columns in a file of their own.
 
 use std::io;
 
-use super::csv::written;
+use super::csv::{cell, written};
 use crate::domain::invoice::Invoice;
 use crate::domain::month::in_japan;
 
@@ -30,9 +30,9 @@ pub fn rows(invoices: &[Invoice]) -> io::Result<Vec<u8>> {
             invoice.id.clone(),
             invoice.kind.name().to_owned(),
             invoice.member.to_string(),
-            invoice.recipient_name.clone(),
+            cell(&invoice.recipient_name),
             invoice.payment.kind.name().to_owned(),
-            invoice.issuer.collection_agent.clone(),
+            cell(&invoice.issuer.collection_agent),
             invoice.month.to_string(),
             in_japan(invoice.issued_at).date_naive().to_string(),
             invoice.due_on.to_string(),

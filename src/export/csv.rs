@@ -2,12 +2,13 @@
 
 use std::io;
 
+use super::LAYOUT;
 use crate::domain::bill::Line;
 use crate::domain::invoice::Invoice;
 use crate::hex::Sha256;
 
 /// The columns.
-pub const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "invoice_id",
     "kind",
     "member_id",
@@ -26,7 +27,23 @@ pub const COLUMNS: [&str; 18] = [
     "tariff_version",
     "session_ids",
     "previous_invoice_id",
+    "name_ja",
+    "reason",
 ];
+
+/// Columns of the first layout.
+const FIRST_COLUMNS: usize = 18;
+
+/// The columns of a layout.
+pub fn columns(layout: i64) -> &'static [&'static str] {
+    if layout < LAYOUT { &COLUMNS[..FIRST_COLUMNS] } else { &COLUMNS }
+}
+
+/// A cell that no program takes for a formula: what would begin one has an apostrophe before it.
+pub fn cell(text: &str) -> String {
+    let begins_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if begins_formula && text.parse::<rust_decimal::Decimal>().is_err() { format!("'{text}") } else { text.to_owned() }
+}
 
 /// Rows as text.
 pub(super) fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(rows: impl IntoIterator<Item = R>) -> io::Result<Vec<u8>> {
@@ -43,20 +60,22 @@ pub fn header(columns: &[&str]) -> io::Result<Vec<u8>> {
 }
 
 /// Invoices' rows.
-pub fn rows(invoices: &[Invoice]) -> io::Result<Vec<u8>> {
+pub fn rows(invoices: &[Invoice], layout: i64) -> io::Result<Vec<u8>> {
     written(invoices.iter().flat_map(|invoice| {
         let (total, tax) = (invoice.total().to_string(), invoice.tax().to_string());
-        (1..).zip(&invoice.lines).map(move |(number, line)| row(invoice, number, line, &total, &tax))
+        (1..)
+            .zip(&invoice.lines)
+            .map(move |(number, line)| row(invoice, number, line, &total, &tax).into_iter().take(columns(layout).len()).collect::<Vec<_>>())
     }))
 }
 
-fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) -> [String; 18] {
+fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) -> [String; 20] {
     let sessions: Vec<&str> = line.sessions.iter().map(|session| session.as_str()).collect();
     [
         invoice.id.clone(),
         invoice.kind.name().to_owned(),
         invoice.member.to_string(),
-        invoice.recipient_name.clone(),
+        cell(&invoice.recipient_name),
         invoice.payment.kind.name().to_owned(),
         line.usage_month.to_string(),
         number.to_string(),
@@ -71,6 +90,8 @@ fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) ->
         line.tariff_version.clone(),
         sessions.join(" "),
         line.previous_invoice.clone().unwrap_or_default(),
+        line.code.japanese().to_owned(),
+        line.reason.as_deref().map(cell).unwrap_or_default(),
     ]
 }
 
@@ -81,13 +102,13 @@ impl CsvHash {
     /// Of a file with its header alone.
     pub fn begin() -> io::Result<Self> {
         let mut hash = Sha256::default();
-        hash.add(&header(&COLUMNS)?);
+        hash.add(&header(columns(LAYOUT))?);
         Ok(Self(hash))
     }
 
     /// Adds an invoice.
     pub fn add(&mut self, invoice: &Invoice) -> io::Result<()> {
-        self.0.add(&rows(std::slice::from_ref(invoice))?);
+        self.0.add(&rows(std::slice::from_ref(invoice), LAYOUT)?);
         Ok(())
     }
 

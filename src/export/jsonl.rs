@@ -5,16 +5,17 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::domain::bill::{Line, tax_totals};
+use super::LAYOUT;
+use crate::domain::bill::Line;
 use crate::domain::invoice::Invoice;
 use crate::domain::month::in_japan;
 use crate::hex;
 
 /// Invoices' lines; the first is the month's `first`th.
-pub fn lines(invoices: &[Invoice], first: usize) -> io::Result<Vec<u8>> {
+pub fn lines(invoices: &[Invoice], first: usize, layout: i64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     for (sequence, invoice) in (first..).zip(invoices) {
-        let mut document = document(invoice, sequence);
+        let mut document = document(invoice, sequence, layout);
         let hash = hex::sha256(document.to_string().as_bytes());
         document["sha256"] = json!(hash);
         serde_json::to_writer(&mut text, &document)?;
@@ -23,8 +24,9 @@ pub fn lines(invoices: &[Invoice], first: usize) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn document(invoice: &Invoice, sequence: usize) -> Value {
-    let taxes: Vec<Value> = tax_totals(&invoice.lines)
+fn document(invoice: &Invoice, sequence: usize, layout: i64) -> Value {
+    let taxes: Vec<Value> = invoice
+        .tax_totals()
         .iter()
         .map(
             |total| json!({"tax_rate": total.rate.to_string(), "taxable_yen": total.taxable.to_string(), "tax_yen": total.tax.to_string()}),
@@ -43,7 +45,7 @@ fn document(invoice: &Invoice, sequence: usize) -> Value {
         "usage_month": invoice.month.to_string(),
         "issue_date": in_japan(invoice.issued_at).date_naive().to_string(),
         "due_date": invoice.due_on.to_string(),
-        "lines": (1..).zip(&invoice.lines).map(|(number, line)| line_json(number, line)).collect::<Vec<_>>(),
+        "lines": (1..).zip(&invoice.lines).map(|(number, line)| line_json(number, line, layout)).collect::<Vec<_>>(),
         "tax_totals": taxes,
         "tax_yen_total": invoice.tax().to_string(),
         "total_yen": invoice.total().to_string(),
@@ -55,9 +57,9 @@ fn text_or_null(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn line_json(number: usize, line: &Line) -> Value {
+fn line_json(number: usize, line: &Line, layout: i64) -> Value {
     let sessions: Vec<&str> = line.sessions.iter().map(|session| session.as_str()).collect();
-    json!({
+    let mut told = json!({
         "line": number,
         "code": line.code.name(),
         "article": line.code.article(),
@@ -70,5 +72,10 @@ fn line_json(number: usize, line: &Line) -> Value {
         "tariff_version": line.tariff_version,
         "session_ids": sessions,
         "previous_invoice_id": line.previous_invoice,
-    })
+    });
+    if layout >= LAYOUT {
+        told["name_ja"] = line.code.japanese().into();
+        told["reason"] = line.reason.clone().into();
+    }
+    told
 }

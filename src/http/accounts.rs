@@ -10,10 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::bodies::{Asked, Body, Segment, member_id};
+use super::entries::{EntryJson, entry_json};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, invoice_json};
 use crate::app::accounts::Outcome;
+use crate::domain::units::Yen;
 
 /// A member's account.
 #[derive(Serialize, ToSchema)]
@@ -21,10 +23,26 @@ pub struct AccountJson {
     member_id: String,
     /// The invoices that are not paid.
     open_invoices: Vec<OpenInvoiceJson>,
-    /// What they come to.
+    /// What is not paid of them.
     open_yen: String,
+    /// What the member owes, less the credit that is carried.
+    balance_yen: String,
+    /// What credits left over, for the next invoices.
+    carried_credit_yen: String,
+    /// Every invoice, oldest first.
+    invoices: Vec<AccountInvoiceJson>,
+    /// What was entered by hand.
+    entries: Vec<EntryJson>,
     /// The day by which all of it is due as one sum, where the operator ended the membership.
     due_on: Option<String>,
+}
+
+/// An invoice, and what was paid of it.
+#[derive(Serialize, ToSchema)]
+pub struct AccountInvoiceJson {
+    #[serde(flatten)]
+    invoice: InvoiceJson,
+    paid_yen: String,
 }
 
 /// An invoice that is not paid.
@@ -35,6 +53,8 @@ pub struct OpenInvoiceJson {
     due_on: String,
     /// Whether its payment failed.
     failed: bool,
+    /// What is not paid of it.
+    open_yen: String,
 }
 
 /// A member's account as it stands.
@@ -47,11 +67,19 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
         invoice: invoice_json(&open.invoice),
         due_on: open.due_on.to_string(),
         failed: open.failed,
+        open_yen: open.left.to_string(),
     });
+    let invoices =
+        account.invoices.iter().map(|(invoice, paid)| AccountInvoiceJson { invoice: invoice_json(invoice), paid_yen: paid.to_string() });
+    let member = member_id(&id)?;
     Ok(Json(AccountJson {
         member_id: id,
         open_invoices: open.collect(),
         open_yen: account.open_total.to_string(),
+        balance_yen: (account.open_total - account.carried_credit).to_string(),
+        carried_credit_yen: account.carried_credit.to_string(),
+        invoices: invoices.collect(),
+        entries: account.entries.iter().map(|entry| entry_json(&member, entry)).collect(),
         due_on: account.accelerated_to.map(|day| day.to_string()),
     }))
 }
@@ -73,6 +101,9 @@ pub struct PaymentReport {
     #[schema(max_length = 64)]
     invoice_id: String,
     outcome: OutcomeName,
+    /// A part of it that was paid; left out: all that is not paid yet.
+    #[schema(max_length = 16)]
+    amount_yen: Option<String>,
 }
 
 /// Notes what became of an invoice's payment.
@@ -88,7 +119,9 @@ pub async fn note_payment(
         OutcomeName::Paid => Outcome::Paid,
         OutcomeName::Failed => Outcome::Failed,
     };
-    Ok(Json(json(&api, &api.app.note_payment(&member_id(&id)?, &body.invoice_id, outcome).await?)))
+    let whole = |text: &str| Yen::parse(text).ok_or_else(|| Problem::malformed("amount_yen", "amount_yen must be yen such as \"1320\""));
+    let part = body.amount_yen.as_deref().map(whole).transpose()?;
+    Ok(Json(json(&api, &api.app.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?)))
 }
 
 /// Up to when.

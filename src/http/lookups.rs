@@ -22,6 +22,7 @@ use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::{Consent, NAME_MAX};
 use crate::domain::session::Session;
+use crate::tariff_files::RENTAL_RATE_MAX;
 
 /// What a provider shows.
 #[derive(Deserialize, IntoParams)]
@@ -56,6 +57,10 @@ pub struct BenefitJson {
     towing_cap: Option<String>,
     /// The most that is paid back for all trouble away from home, in yen.
     total_cap: Option<String>,
+    /// The share of the basic rental fee that members are let off.
+    rate: Option<String>,
+    /// The most that it may be.
+    cap: Option<String>,
     /// Whether the car is the registered one.
     vehicle_match: Option<bool>,
     /// What the provider checks itself.
@@ -78,6 +83,7 @@ pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQu
     }
     let service = Service::parse(&query.service).ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
     let answer = api.app.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
+    let rate = if service == Service::Rental { api.app.rental_rate(query.at) } else { None };
     let cap = |cap: crate::domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
     Ok(Json(BenefitJson {
         eligible: answer.ground == Ground::Eligible,
@@ -86,6 +92,8 @@ pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQu
         eligible_from: answer.eligible_from,
         towing_cap: cap(TOWING_CAP),
         total_cap: cap(TOTAL_CAP),
+        rate: rate.map(|rate| rate.to_string()),
+        cap: rate.map(|_| RENTAL_RATE_MAX.to_owned()),
         vehicle_match: answer.vehicle_match,
         conditions: answer.conditions.iter().map(|condition| (*condition).to_owned()).collect(),
     }))

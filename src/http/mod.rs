@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod corrections;
 mod document;
+mod entries;
 mod exchanges;
 mod guard;
 mod health;
@@ -170,6 +171,10 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(corrections::confirm))
         .routes(routes!(corrections::refuse))
         .routes(routes!(corrections::messages))
+        .routes(routes!(entries::add))
+        .routes(routes!(entries::confirm))
+        .routes(routes!(entries::refuse))
+        .routes(routes!(entries::refund))
         .routes(routes!(months::close))
         .routes(routes!(months::export))
         .routes(routes!(clock::get, clock::put))

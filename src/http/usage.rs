@@ -13,7 +13,7 @@ use super::bodies::{Asked, Segment, member_id, month};
 use super::problem::{Problem, Problems};
 use super::stations::ClassName;
 use crate::app::bills::{BillView, Explained};
-use crate::domain::bill::{Line, tax_totals};
+use crate::domain::bill::Line;
 use crate::domain::invoice::Invoice;
 use crate::domain::month::{BillingMonth, in_japan};
 use crate::domain::rating::RatedMonth;
@@ -60,6 +60,10 @@ pub struct UsedSessionJson {
     free_units: i64,
     charged_units: i64,
     energy_wh: Option<i64>,
+    /// The site where it was.
+    site: String,
+    /// Named doubts: why it is held, where it is.
+    flags: Vec<String>,
     /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
     state: String,
 }
@@ -78,6 +82,8 @@ fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions:
             free_units: rated.split.free,
             charged_units: rated.split.charged,
             energy_wh: session.stop.as_ref().and_then(|stop| stop.energy).map(|energy| energy.0),
+            site: session.site_name.clone(),
+            flags: session.flags.iter().map(|flag| flag.code().to_owned()).collect(),
             state: rated.state.name().to_owned(),
         })
     });
@@ -124,7 +130,7 @@ pub struct BillJson {
 #[derive(Serialize, ToSchema)]
 pub struct InvoiceJson {
     invoice_id: String,
-    /// `regular`, `supplementary`, `return` or `final`.
+    /// `regular`, `supplementary`, `return`, `final` or `refund`.
     kind: String,
     issuer_name: String,
     issuer_registration_number: String,
@@ -167,6 +173,10 @@ pub struct LineJson {
     session_ids: Vec<String>,
     /// The invoice that a correction corrects.
     previous_invoice_id: Option<String>,
+    /// What the line is called in Japanese.
+    name_ja: String,
+    /// Why, in the words of who entered it.
+    reason: Option<String>,
 }
 
 /// A line as the API shows it, at its place from 1.
@@ -185,12 +195,14 @@ pub fn line_json(place: usize, invoice: &Invoice, line: &Line) -> LineJson {
         article: line.code.article().to_owned(),
         session_ids: line.sessions.iter().map(ToString::to_string).collect(),
         previous_invoice_id: line.previous_invoice.clone(),
+        name_ja: line.code.japanese().to_owned(),
+        reason: line.reason.clone(),
     }
 }
 
 /// An invoice as the API shows it, without its lines.
 pub fn invoice_json(invoice: &Invoice) -> InvoiceJson {
-    let taxes = tax_totals(&invoice.lines).into_iter().map(|total| TaxTotalJson {
+    let taxes = invoice.tax_totals().into_iter().map(|total| TaxTotalJson {
         tax_rate: total.rate.to_string(),
         taxable_yen: total.taxable.to_string(),
         tax_yen: total.tax.to_string(),
@@ -256,6 +268,8 @@ pub struct ExplainedJson {
     /// Where the session is, with the raw messages that it came from.
     href: String,
     station_id: String,
+    /// The site where it was.
+    site: String,
     card_number: Option<String>,
     started_at: DateTime<Utc>,
     stopped_at: Option<DateTime<Utc>>,
@@ -272,6 +286,7 @@ fn explained_json(explained: &Explained) -> ExplainedJson {
         session_id: session.reference.to_string(),
         href: format!("/api/v1/sessions/{}", session.reference),
         station_id: session.station_id.to_string(),
+        site: session.site_name.clone(),
         card_number: session.card.as_ref().map(ToString::to_string),
         started_at: session.start.at,
         stopped_at: session.stop.as_ref().map(|stop| stop.edge.at),

@@ -14,7 +14,6 @@ use crate::domain::authorization::{CardFile, Place, cache_for, judge_now};
 use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, SessionId, StationId};
 use crate::domain::instant::CLOCK_TOLERANCE_S;
-use crate::domain::over::{Over, OverBy};
 use crate::domain::programme::Programme;
 use crate::domain::recording::{self, Closing, Opening};
 use crate::domain::refusal::Reason;
@@ -127,10 +126,10 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         && !is_new_start_of_a_clockless_station(&row.session)
     {
         debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
-        let (answer, session) = (row.start_answer.clone(), row.session.id);
+        let (answer, session, id_tag) = (row.start_answer.clone(), row.session.id, row.session.id_tag.clone());
         keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
         let place = station.place(known.programme, submission.heard.received_at);
-        let acceptance = judged_now(IdTag::new(report.card()), place, |tag| Answer::Started { session, tag });
+        let acceptance = judged_now(id_tag, place, |tag| Answer::Started { session, tag });
         return Told { payload: answer, session: None, acceptance };
     }
     let connector_id = station.connector_meant(report.connector_id.unwrap_or_default());
@@ -155,7 +154,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         programme: known.programme,
     });
     let busy = flag_concurrency(book, known, submission, &mut session);
-    supersede(book, &session);
+    supersede(book, &mut session);
     let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
     let mut tag = known.tag_answer(submission, &id_tag, place, busy, Occasion::Start);
     // Under a card that is told otherwise than it is, a station is to remember nothing: no block would find it there.
@@ -254,16 +253,18 @@ fn is_named_stale(other: &Session, began: DateTime<Utc>) -> bool {
     other.refusal.is_none() && ended.is_some_and(|at| at <= began && began - at <= TimeDelta::days(STALE_NAMED_DAYS))
 }
 
-/// Running sessions that a later start on their connector shows to be over (rule B6): they are ended provisionally.
-pub(super) fn supersede(book: &mut Book, session: &Session) {
-    let over: Vec<LedgerRow> = book
-        .at_connector(&session.station_id, session.connector_id)
-        .filter(|row| row.session.stop.is_none() && row.session.start.at <= session.start.at && row.session.id != session.id)
-        .cloned()
-        .collect();
+/// Sessions of a connector that later starts there show to be over (rule B6): they are ended provisionally, in whatever order
+/// the starts come.
+pub(super) fn supersede(book: &mut Book, session: &mut Session) {
+    let open = |row: &&LedgerRow| row.session.stop.is_none() || row.session.is_estimated();
+    let at_connector = || book.at_connector(&session.station_id, session.connector_id).filter(|row| row.session.id != session.id);
+    let over: Vec<LedgerRow> = at_connector().filter(open).filter(|row| row.session.start.at <= session.start.at).cloned().collect();
+    let next = at_connector().map(|row| row.session.start.at).filter(|at| *at > session.start.at).min();
+    if let Some(next) = next.filter(|_| session.stop.is_none()) {
+        session.is_followed_at(next);
+    }
     for mut row in over {
-        row.session.flags.insert(Flag::Superseded);
-        row.session.estimate_end(Over { at: session.start.at, by: OverBy::NextTransaction });
+        row.session.is_followed_at(session.start.at);
         book.put(row);
     }
 }
@@ -272,8 +273,11 @@ fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report:
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false, Occasion::Stop));
     let answer = (submission.encode)(&Answer::Stopped { tag });
+    // A repeat means the card that it was kept with, whatever is registered of the station by now.
+    let kept = book.by_stop(&submission.station.id, &submission.content).and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
     let payload = apply_stop(book, known, submission, report, answer);
-    let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag.clone(), Place::Open, |tag| Answer::Stopped { tag: Some(tag) }));
+    let id_tag = id_tag.map(|id_tag| kept.unwrap_or_else(|| id_tag.clone()));
+    let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag, Place::Open, |tag| Answer::Stopped { tag: Some(tag) }));
     Told { payload, session: None, acceptance }
 }
 

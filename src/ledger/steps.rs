@@ -223,7 +223,7 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
     let busy = shows && report.kind != StepKind::Ended && flag_concurrency(book, known, submission, &mut session);
     // Connector 0: it is not known yet.
     if session.connector_id != 0 && before.is_none_or(|before| before.connector_id != session.connector_id) {
-        supersede(book, &session);
+        supersede(book, &mut session);
     }
     let listed = session.site.is_some();
     let place = match report.kind {

@@ -8,7 +8,7 @@ use super::meters::sampled_at;
 use super::notes::{self, Settling};
 use super::{Job, Opening, Submission, Told, keys};
 use crate::domain::ids::{IdTag, SessionId, StationId};
-use crate::ocpp::event::TransactionEvent;
+use crate::ocpp::event::{StepKind, TransactionEvent};
 use crate::store::ledger::{NoteRow, Wanted};
 
 /// About how many bytes one commit takes at most: a single message may be larger. Rows travel as one text, whose length
@@ -116,6 +116,9 @@ impl Work {
                 TransactionEvent::Start(report) => {
                     wanted.start_keys.push((station.clone(), submission.content.clone()));
                     let connector_id = submission.station.connector_meant(report.connector_id.unwrap_or_default());
+                    let began = report.timestamp.instant(submission.station.zone());
+                    wanted.followed.extend(began.map(|began| (station.clone(), connector_id, began)));
+                    wanted.estimated_at.push(station.clone());
                     wanted.open_at.push((station.clone(), connector_id));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }
@@ -132,6 +135,11 @@ impl Work {
                     wanted.steps.push((station.clone(), key.clone(), keys::order_by_time(report, &submission.payload)));
                     wanted.start_keys.push((station.clone(), key));
                     let evse = report.evse_id.or_else(|| Some(submission.station.connectors.first()?.connector_id));
+                    if report.kind == StepKind::Started {
+                        let began = report.timestamp.instant(submission.station.zone());
+                        wanted.followed.extend(began.zip(evse).map(|(began, evse)| (station.clone(), evse, began)));
+                        wanted.estimated_at.push(station.clone());
+                    }
                     wanted.open_at.extend(evse.map(|evse| (station.clone(), evse)));
                     wanted.tags.extend(tag(submission).map(|tag| tag.matched().to_owned()));
                 }

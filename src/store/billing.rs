@@ -28,6 +28,8 @@ pub struct ClosedMonth {
     pub total: Yen,
     /// The hash of its CSV export.
     pub sha256: String,
+    /// How its files are laid out: a month keeps the columns that it was closed with.
+    pub layout: i64,
 }
 
 /// A run that has begun.
@@ -102,6 +104,8 @@ pub trait BillingStore: Send + Sync {
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>>;
     /// The members that have a final invoice.
     async fn members_with_final(&self) -> Stored<Vec<MemberId>>;
+    /// The members whose invoices leave credit over.
+    async fn members_with_credit(&self) -> Stored<Vec<MemberId>>;
     /// The next membership that waits for its final invoice, with the instant at which that is due.
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>>;
     /// Issues a final invoice, if there is one to issue; the membership waits no more.

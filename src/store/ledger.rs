@@ -337,6 +337,8 @@ pub struct Wanted {
     pub tags: Vec<String>,
     /// The session that ran, or had last begun, at a connector at an instant.
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
+    /// The first session that began at a connector after an instant.
+    pub followed: Vec<(StationId, i64, DateTime<Utc>)>,
 }
 
 impl Wanted {

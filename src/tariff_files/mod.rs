@@ -3,6 +3,8 @@
 
 mod reader;
 
+pub use reader::RENTAL_RATE_MAX;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::member::MemberKind;
 use crate::domain::month::BillingMonth;
 use crate::domain::tariff::{Fees, FreeUnits, Plan, Price, SmallDebitFee, Tariff};
 use crate::domain::units::{TaxRate, Yen};
@@ -172,17 +173,37 @@ fn plan(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Plan> {
 }
 
 fn fees(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Fees> {
-    section.check_keys(&["contract", "reissue", "additional_issue", "additional_monthly", "early_termination"], faults);
+    let known = ["contract", "contract_for", "reissue", "additional_issue", "additional_monthly", "early_termination"];
+    section.check_keys(&known, faults);
+    let allowed = "a list of \"corporation\" and \"sole_proprietor\", such as [\"corporation\"]";
+    let contract_for = section.optional("contract_for", allowed, member_kinds, faults).unwrap_or_else(|| vec![MemberKind::Corporation]);
     let mut fee = |key| section.required(key, AMOUNT, yen, faults);
     let (contract, reissue, additional_issue) = (fee("contract"), fee("reissue"), fee("additional_issue"));
     let (additional_monthly, early_termination) = (fee("additional_monthly"), fee("early_termination"));
     Some(Fees {
         contract: contract?,
+        contract_for,
         reissue: reissue?,
         additional_issue: additional_issue?,
         additional_monthly: additional_monthly?,
         early_termination: early_termination?,
     })
+}
+
+/// Kinds of members: each at most once, none where nobody owes the fee.
+fn member_kinds(value: &DeValue<'_>) -> Option<Vec<MemberKind>> {
+    let kinds = value.as_array()?.iter().map(|kind| kind.get_ref().as_str().and_then(MemberKind::parse)).collect::<Option<Vec<_>>>()?;
+    (kinds.len() <= MemberKind::ALL.len()).then_some(kinds)
+}
+
+/// The most that members are let off the basic rental fee (article 5.1(1)).
+pub const RENTAL_RATE_MAX: &str = "0.50";
+
+fn rental_rate(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<TaxRate> {
+    section.check_keys(&["rental_rate"], faults);
+    let most = TaxRate::parse(RENTAL_RATE_MAX);
+    let read = |value: &DeValue<'_>| value.as_str().and_then(TaxRate::parse).filter(|rate| Some(*rate) <= most);
+    section.optional("rental_rate", "a rate from \"0\" to \"0.50\"", read, faults).or(most)
 }
 
 fn small_debit(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<SmallDebitFee> {
@@ -246,7 +267,7 @@ pub fn read(file: &str, version: &str, month: &str, text: &str) -> Result<Tariff
 }
 
 fn tariff(top: &Section<'_>, version: &str, from: Option<BillingMonth>, faults: &mut Faults<'_>) -> Option<Tariff> {
-    top.check_keys(&["tax_rate", "published", "terms", "fees", "small_debit_fee", "plans", "renames"], faults);
+    top.check_keys(&["tax_rate", "published", "terms", "fees", "small_debit_fee", "benefits", "plans", "renames"], faults);
     let tax_rate = top.required("tax_rate", "a rate as a string such as \"0.10\"", |value| value.as_str().and_then(TaxRate::parse), faults);
     let published_on = top.optional("published", DAY, day, faults);
     let terms = top.section("terms", true, faults);
@@ -256,6 +277,7 @@ fn tariff(top: &Section<'_>, version: &str, from: Option<BillingMonth>, faults: 
     let accepts_term_until = terms.optional("accepts_term_until", DAY, day, faults);
     let fees = fees(&top.section("fees", true, faults), faults);
     let small_debit = small_debit(&top.section("small_debit_fee", false, faults), faults);
+    let rental_rate = rental_rate(&top.section("benefits", false, faults), faults);
     let listed = top.section("plans", true, faults);
     let plans = plans(&listed, faults);
     let renames = renames(&top.section("renames", false, faults), listed.table, faults);
@@ -268,6 +290,7 @@ fn tariff(top: &Section<'_>, version: &str, from: Option<BillingMonth>, faults: 
         accepts_term_until,
         published_on,
         small_debit,
+        rental_rate: rental_rate?,
         fees: fees?,
         plans,
         renames,

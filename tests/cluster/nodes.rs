@@ -81,7 +81,7 @@ impl Node {
             .args(["--database-url", &format!("postgres://juden@127.0.0.1:{}/postgres?juden_durability=none", self.postgres.port)])
             .args(["--redis-url", &format!("redis://127.0.0.1:{}", self.redis.port)])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
-            .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .args(["--month-close-day", "manual", "--issuer-name", "none", "--onboarding-delay-s", "none", "--log-level", "error"])
             .args(more);
         command
     }

@@ -65,7 +65,7 @@ async fn calls_that_cannot_be_done_are_answered_by_the_standards_codes() {
         ("Reset", json!({"type": "Hard"}), "NotSupported"),
         ("Authorize", json!({}), "OccurenceConstraintViolation"),
         ("Authorize", json!({"idTag": null}), "OccurenceConstraintViolation"),
-        ("Authorize", json!({"idTag": 5}), "TypeConstraintViolation"),
+        ("Authorize", json!({"idTag": [5]}), "TypeConstraintViolation"),
         ("Authorize", json!([1]), "FormationViolation"),
         ("Authorize", json!("text"), "FormationViolation"),
         ("BootNotification", json!({"chargePointVendor": "V"}), "OccurenceConstraintViolation"),

@@ -306,13 +306,31 @@ async fn a_name_that_is_used_again_is_another_transaction_and_late_repeats_find_
 }
 
 #[tokio::test]
-async fn a_start_or_an_end_under_a_number_that_another_step_has_is_not_lost() {
+async fn a_station_that_never_counts_is_read_by_kind_and_time() {
     let server = after_may().await;
     let mut socket = newer(&server, "CP1").await;
     let steps = [
         told("Z", "Started", 0, 0, Some("CARD1"), &charging()),
         told("Z", "Updated", 0, 5, None, &json!({})),
+        told("Z", "Updated", 0, 10, None, &json!({})),
         told("Z", "Ended", 0, 30, None, &json!({})),
+    ];
+    for step in steps.iter().chain(&steps) {
+        socket.call("TransactionEvent", step.clone()).await;
+    }
+    let session = server.sessions_at("CP1").await.pop().unwrap();
+    assert_eq!((&session["units"], &session["state"]), (&json!(30), &json!("ended")), "{session}");
+    assert!(has_flag(&session, "steps_uncounted") && !has_flag(&session, "step_numbers_repeated"), "{session}");
+}
+
+#[tokio::test]
+async fn a_start_or_an_end_under_a_number_that_another_step_has_is_not_lost() {
+    let server = after_may().await;
+    let mut socket = newer(&server, "CP1").await;
+    let steps = [
+        told("Z", "Started", 0, 0, Some("CARD1"), &charging()),
+        told("Z", "Updated", 1, 5, None, &json!({})),
+        told("Z", "Ended", 1, 30, None, &json!({})),
     ];
     for step in steps.iter().chain(&steps) {
         socket.call("TransactionEvent", step.clone()).await;

@@ -45,7 +45,7 @@ impl Serving {
     fn start(database: &Database) -> Self {
         let http = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
-            .args(["serve", "--database-url", &database.url(), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none"])
+            .args(["serve", "--database-url", &database.url(), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none", "--issuer-name", "none"])
             .args(["--http-listen", &format!("127.0.0.1:{http}"), "--simulated-clock", "2026-11-05T00:00:00Z", "--log-level", "error"])
             .stdout(Stdio::null())
             .spawn()

@@ -78,6 +78,8 @@ impl TestServer {
             ("onboarding-delay-s", "none"),
             ("month-close-day", "manual"),
             ("node-id", "test"),
+            ("issuer-name", "none"),
+            ("party-id", "JDN"),
         ]
         .map(|(key, value)| (key, value.to_owned()))
         .into();

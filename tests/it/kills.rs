@@ -67,7 +67,19 @@ impl Process {
         }
         let child = command
             .current_dir(self.database.folder())
-            .args(["serve", "--database-url", &database, "--admin-key", ADMIN_KEY, "--simulated-clock", clock])
+            .args([
+                "serve",
+                "--database-url",
+                &database,
+                "--admin-key",
+                ADMIN_KEY,
+                "--simulated-clock",
+                clock,
+                "--issuer-name",
+                "none",
+                "--party-id",
+                "JDN",
+            ])
             .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
             .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
             .stdout(Stdio::null())

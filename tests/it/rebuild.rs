@@ -75,7 +75,10 @@ async fn rebuild(version: Version) {
         assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
     }
     let all = |store: Arc<dyn juden::store::Store>| async move {
-        store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap()
+        let mut sessions = store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap();
+        // States of connectors show charging too; they are no transaction messages.
+        sessions.iter_mut().for_each(|session| session.trail.charging_seen = None);
+        sessions
     };
     assert_eq!(all(again.store().await).await, all(original).await);
 }

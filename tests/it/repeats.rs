@@ -21,12 +21,14 @@ async fn a_start_repeated_before_and_after_stop_and_restart_and_weeks_later_is_o
     same(socket.call_as("c", "StartTransaction", message.clone()).await);
     let suspended = server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
     assert_eq!(suspended.status, 200);
-    same(socket.call_as("d", "StartTransaction", message.clone()).await);
+    // No answer of the past accepts a card that is blocked now.
+    let blocked = |answer: Value| assert_eq!((&answer[2]["transactionId"], status(&answer)), (&json!(id), "Blocked"));
+    blocked(socket.call_as("d", "StartTransaction", message.clone()).await);
     server.restart().await;
     let mut socket = server.socket("CP1").await;
-    same(socket.call_as("a", "StartTransaction", message.clone()).await);
+    blocked(socket.call_as("a", "StartTransaction", message.clone()).await);
     server.clock("2024-07-01T00:00:00Z").await;
-    same(socket.call_as("e", "StartTransaction", message.clone()).await);
+    blocked(socket.call_as("e", "StartTransaction", message.clone()).await);
     assert_eq!(server.sessions_at("CP1").await.len(), 1);
     let session = server.session(id).await;
     let starts = session["messages"].as_array().unwrap().iter().filter(|message| message["action"] == "StartTransaction").count();
@@ -130,7 +132,7 @@ async fn a_repeated_start_is_not_refused_as_its_own_rival() {
     server.member_with_card("simple", "CARD1").await;
     server.clock("2024-06-10T00:00:00Z").await;
     let mut socket = server.socket("CP1").await;
-    let message = start("CARD1", "2024-06-09T23:00:00Z", 0);
+    let message = start("CARD1", "2024-06-09T23:40:00Z", 0);
     assert_eq!(status(&socket.call("StartTransaction", message.clone()).await), "Accepted");
     assert_eq!(status(&socket.call("StartTransaction", message).await), "Accepted");
     let mut elsewhere = server.socket("CP2").await;
@@ -139,7 +141,7 @@ async fn a_repeated_start_is_not_refused_as_its_own_rival() {
         "Accepted",
         "a card must be able to stop its own session"
     );
-    let rival = elsewhere.call("StartTransaction", start("CARD1", "2024-06-09T23:10:00Z", 0)).await;
+    let rival = elsewhere.call("StartTransaction", start("CARD1", "2024-06-09T23:50:00Z", 0)).await;
     assert_eq!(status(&rival), "ConcurrentTx");
     assert!(has_flag(&server.session(transaction(&rival)).await, "concurrent"));
 }
@@ -216,9 +218,9 @@ async fn a_lost_stop_keeps_its_card_busy_only_until_the_connector_is_used_again(
     server.member_with_card("simple", "CARD2").await;
     server.clock("2024-06-10T00:00:00Z").await;
     let (mut first, mut second) = (server.socket("CP1").await, server.socket("CP2").await);
-    let lost = transaction(&first.call("StartTransaction", start("CARD1", "2024-06-09T20:00:00Z", 0)).await);
-    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T21:00:00Z", 0)).await), "ConcurrentTx");
-    first.call("StartTransaction", start("CARD2", "2024-06-09T22:00:00Z", 0)).await;
+    let lost = transaction(&first.call("StartTransaction", start("CARD1", "2024-06-09T23:30:00Z", 0)).await);
+    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:40:00Z", 0)).await), "ConcurrentTx");
+    first.call("StartTransaction", start("CARD2", "2024-06-09T23:50:00Z", 0)).await;
     assert!(has_flag(&server.session(lost).await, "superseded"));
     assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await), "Accepted");
 }

@@ -251,6 +251,7 @@ async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
         sessions: 0,
         total: juden::domain::units::Yen::from_hundredths(0),
         sha256: "x".into(),
+        layout: 2,
     };
     assert!(one.complete_run(&newer, &closed).await.unwrap());
     assert!(!other.complete_run(&newer, &closed).await.unwrap());
@@ -346,7 +347,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     database
         .run(
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (90, 'wider', true, '', 0);
-             INSERT INTO schema_readable (version, readable_from) VALUES (90, 7)",
+             INSERT INTO schema_readable (version, readable_from) VALUES (90, 8)",
         )
         .await;
     database.opened().await.check_schema(&database.url()).await.unwrap();
@@ -354,7 +355,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     let opened = juden::store::open::open(&database.url()).await.unwrap();
     for refused in [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await] {
         let told = refused.unwrap_err().to_string();
-        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 7"), "{told}");
+        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 8"), "{told}");
     }
 }
 

@@ -78,7 +78,7 @@ impl Node {
             .current_dir(&self.folder)
             .args(["serve", "--database-url", &format!("sqlite://{}", self.database().display()), "--admin-key", KEY])
             .args(["--ocpp-listen", &format!("127.0.0.1:{ocpp}"), "--http-listen", &format!("127.0.0.1:{http}")])
-            .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .args(["--month-close-day", "manual", "--issuer-name", "none", "--onboarding-delay-s", "none", "--log-level", "error"])
             .args(&self.flags)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null());

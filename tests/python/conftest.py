@@ -36,7 +36,8 @@ class Server:
         self.headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         command = [BINARY, "serve", "--database-url", f"sqlite://{folder}/juden.db", "--admin-key", ADMIN_KEY]
         command += ["--http-listen", f"127.0.0.1:{self.http}", "--ocpp-listen", f"127.0.0.1:{self.ocpp}"]
-        command += ["--simulated-clock", clock, "--onboarding-delay-s", "none", "--log-level", "warn", *flags]
+        command += ["--simulated-clock", clock, "--onboarding-delay-s", "none", "--log-level", "warn"]
+        command += ["--issuer-name", "none", "--party-id", "JDN", *flags]
         self.process = subprocess.Popen(command, cwd=folder)
         deadline = time.monotonic() + 30
         while True:

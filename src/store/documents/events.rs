@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kept, kept, read};
 use crate::domain::card::{CardEvent, Role, Suspension};
+use crate::domain::correction::Approval;
 use crate::domain::ending::Disqualification;
+use crate::domain::entry::{Entered, EntryKind};
 use crate::domain::ids::{CardNumber, MemberId};
 use crate::domain::member::{Admission, Contact, MemberEvent, MemberKind};
 use crate::domain::payment::{CardBrand, PaymentKind, PaymentMethod};
 use crate::domain::provision::Consent;
+use crate::domain::units::{TaxRate, Yen};
 use crate::store::{StoreError, Stored};
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +55,10 @@ enum MemberText {
     AdditionalCardRequested,
     ConsentGiven { recipient: String, purpose: String },
     ConsentWithdrawn { recipient: String, purpose: String },
+    Entered { entry: String, hundredths: i64, tax_rate: Option<String>, reason: String, by: String, approval: String },
+    EntrySettled { number: i64, approval: String, by: String, entered_at: DateTime<Utc> },
+    PaidInPart { invoice_id: String, hundredths: i64 },
+    RefundAsked,
 }
 
 fn admission_text(admission: &Admission) -> AdmissionText {
@@ -122,6 +129,21 @@ pub fn member_event(event: &MemberEvent) -> Kept {
             let (recipient, purpose) = consent(given);
             MemberText::ConsentWithdrawn { recipient, purpose }
         }
+        MemberEvent::Entered(entered) => MemberText::Entered {
+            entry: entered.kind.name().to_owned(),
+            hundredths: entered.amount.hundredths(),
+            tax_rate: entered.tax_rate.map(|rate| rate.to_string()),
+            reason: entered.reason.clone(),
+            by: entered.by.clone(),
+            approval: entered.approval.name().to_owned(),
+        },
+        MemberEvent::EntrySettled { number, approval, by, entered_at } => {
+            MemberText::EntrySettled { number: *number, approval: approval.name().to_owned(), by: by.clone(), entered_at: *entered_at }
+        }
+        MemberEvent::PaidInPart { invoice_id, amount } => {
+            MemberText::PaidInPart { invoice_id: invoice_id.clone(), hundredths: amount.hundredths() }
+        }
+        MemberEvent::RefundAsked => MemberText::RefundAsked,
     })
 }
 
@@ -150,6 +172,21 @@ pub fn read_member_event(kind: &str, detail: &str) -> Stored<MemberEvent> {
         MemberText::AdditionalCardRequested => MemberEvent::AdditionalCardRequested,
         MemberText::ConsentGiven { recipient, purpose } => MemberEvent::ConsentGiven(Consent { recipient, purpose }),
         MemberText::ConsentWithdrawn { recipient, purpose } => MemberEvent::ConsentWithdrawn(Consent { recipient, purpose }),
+        MemberText::Entered { entry, hundredths, tax_rate, reason, by, approval } => MemberEvent::Entered(Entered {
+            kind: EntryKind::parse(&entry).ok_or_else(unreadable)?,
+            amount: Yen::from_hundredths(hundredths),
+            tax_rate: tax_rate.map(|rate| TaxRate::parse(&rate).ok_or_else(unreadable)).transpose()?,
+            reason,
+            by,
+            approval: Approval::parse(&approval).ok_or_else(unreadable)?,
+        }),
+        MemberText::EntrySettled { number, approval, by, entered_at } => {
+            MemberEvent::EntrySettled { number, approval: Approval::parse(&approval).ok_or_else(unreadable)?, by, entered_at }
+        }
+        MemberText::PaidInPart { invoice_id, hundredths } => {
+            MemberEvent::PaidInPart { invoice_id, amount: Yen::from_hundredths(hundredths) }
+        }
+        MemberText::RefundAsked => MemberEvent::RefundAsked,
     })
 }
 

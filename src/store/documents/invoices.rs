@@ -43,6 +43,8 @@ struct LineText {
     sessions: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     previous_invoice: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 /// An invoice's document.
@@ -58,6 +60,7 @@ pub fn invoice(invoice: &Invoice) -> String {
         tariff_version: line.tariff_version.clone(),
         sessions: line.sessions.iter().map(ToString::to_string).collect(),
         previous_invoice: line.previous_invoice.clone(),
+        reason: line.reason.clone(),
     });
     text(&InvoiceText {
         recipient_name: invoice.recipient_name.clone(),
@@ -121,6 +124,7 @@ fn read_line(line: LineText) -> Option<Line> {
         tariff_version: line.tariff_version,
         sessions: line.sessions.iter().map(|text| SessionRef::parse(text).ok()).collect::<Option<_>>()?,
         previous_invoice: line.previous_invoice,
+        reason: line.reason,
     })
 }
 

@@ -78,6 +78,11 @@ fn wanted_rows() -> String {
                      SELECT s.session_id FROM sessions s
                      WHERE s.station_id = w.station AND s.connector_id = w.connector AND s.started_at <= w.at
                      ORDER BY s.started_at DESC LIMIT 1) l
+             UNION SELECT l.session_id FROM unnest($14::text[], $15::bigint[], $16::timestamptz[]) w (station, connector, at)
+                 CROSS JOIN LATERAL (
+                     SELECT s.session_id FROM sessions s
+                     WHERE s.station_id = w.station AND s.connector_id = w.connector AND s.started_at > w.at
+                     ORDER BY s.started_at LIMIT 1) l
              ORDER BY session_id OFFSET 0) w (session_id)
          CROSS JOIN LATERAL (
              SELECT * FROM sessions s WHERE s.session_id BETWEEN w.session_id AND w.session_id
@@ -171,6 +176,9 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
         .bind(column(&wanted.stops, |(_, _, number)| *number))
         .bind(column(&wanted.open_at, |(_, connector)| *connector))
         .bind(column(&wanted.estimated_at, |station| station.as_str()))
+        .bind(column(&wanted.followed, |(station, _, _)| station.as_str()))
+        .bind(column(&wanted.followed, |(_, connector, _)| *connector))
+        .bind(column(&wanted.followed, |(_, _, at)| ms(*at)))
         .fetch_all(transaction)
         .await?;
     rows.iter().map(ledger_row).collect()

@@ -20,10 +20,10 @@ use crate::store::{StoreError, Stored};
 const EVERYBODY: &str = "*";
 
 const SAVE_INVOICES: &str = "
-    INSERT INTO invoices (month, member_id, invoice_id, run, kind, issued_at, total_hundredths, document)
-    SELECT $1, i.member_id, i.invoice_id, $2, i.kind, i.issued_at, i.total, i.document
-    FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[], $8::text[])
-        i (member_id, invoice_id, kind, issued_at, total, document)";
+    INSERT INTO invoices (month, member_id, invoice_id, run, kind, issued_at, total_hundredths, document, left_over_hundredths)
+    SELECT $1, i.member_id, i.invoice_id, $2, i.kind, i.issued_at, i.total, i.document, i.left_over
+    FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[], $8::text[], $9::bigint[])
+        i (member_id, invoice_id, kind, issued_at, total, document, left_over)";
 
 const SAVE_BILLED: &str = "
     INSERT INTO billed_sessions (month, member_id, part, run, document)
@@ -44,7 +44,7 @@ const RECORDS: &str = "member_id, month, part, document";
 #[async_trait]
 impl BillingStore for PostgresStore {
     async fn closed_month(&self, month: BillingMonth) -> Stored<Option<ClosedMonth>> {
-        let row = sqlx::query("SELECT closed_at, members, sessions, total_hundredths, sha256 FROM months WHERE month = $1")
+        let row = sqlx::query("SELECT closed_at, members, sessions, total_hundredths, sha256, layout FROM months WHERE month = $1")
             .bind(month.to_string())
             .fetch_optional(&self.api)
             .await?;
@@ -151,6 +151,15 @@ impl BillingStore for PostgresStore {
         ids.iter().map(|id| member_id(id)).collect()
     }
 
+    async fn members_with_credit(&self) -> Stored<Vec<MemberId>> {
+        let list = format!(
+            "SELECT member_id FROM invoices WHERE left_over_hundredths <> 0 AND {COUNTS}
+             GROUP BY member_id HAVING sum(left_over_hundredths) <> 0 ORDER BY 1"
+        );
+        let ids: Vec<String> = sqlx::query_scalar(AssertSqlSafe(list)).fetch_all(&self.api).await?;
+        ids.iter().map(|id| member_id(id)).collect()
+    }
+
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
         let row = sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1").fetch_optional(&self.api).await?;
         row.map(|row| Ok((member_id(row.try_get("member_id")?)?, row.try_get("due_at")?))).transpose()
@@ -190,7 +199,7 @@ impl PostgresStore {
     async fn try_complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool> {
         let mut write = self.begin().await?;
         let inserted = sqlx::query(
-            "INSERT INTO months (month, closed_at, members, sessions, total_hundredths, sha256) VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO months (month, closed_at, members, sessions, total_hundredths, sha256, layout) VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (month) DO NOTHING",
         )
         .bind(closed.month.to_string())
@@ -199,6 +208,7 @@ impl PostgresStore {
         .bind(closed.sessions)
         .bind(closed.total.hundredths())
         .bind(&closed.sha256)
+        .bind(closed.layout)
         .execute(&mut *write)
         .await?;
         if inserted.rows_affected() == 0 {
@@ -250,6 +260,7 @@ async fn save(write: &mut PgConnection, run: Option<i64>, month: BillingMonth, p
             .bind(column(&invoices, |one| ms(one.issued_at)))
             .bind(column(&invoices, |one| one.total().hundredths()))
             .bind(column(&invoices, |one| invoice(one)))
+            .bind(column(&invoices, |one| one.left_over().hundredths()))
             .execute(&mut *write)
             .await?;
     }
@@ -294,6 +305,7 @@ fn closed(row: &PgRow, month: BillingMonth) -> Stored<ClosedMonth> {
         sessions: row.try_get("sessions")?,
         total: Yen::from_hundredths(row.try_get("total_hundredths")?),
         sha256: row.try_get("sha256")?,
+        layout: row.try_get("layout")?,
     })
 }
 

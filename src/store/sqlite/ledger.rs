@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
@@ -54,7 +55,11 @@ const WANTED_ROWS: &str = "
         UNION SELECT (SELECT s.session_id FROM sessions s
                       WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.started_at <= w.value->>2
                       ORDER BY s.started_at DESC LIMIT 1)
-              FROM json_each(?6) w)
+              FROM json_each(?6) w
+        UNION SELECT (SELECT s.session_id FROM sessions s
+                      WHERE s.station_id = w.value->>0 AND s.connector_id = w.value->>1 AND s.started_at > w.value->>2
+                      ORDER BY s.started_at LIMIT 1)
+              FROM json_each(?12) w)
     ORDER BY session_id";
 
 const WRITE_SESSIONS: &str = "
@@ -164,20 +169,28 @@ impl SqliteStore {
         };
         let stops: Vec<Value> = wanted.stops.iter().map(|(station, key, number)| json!([station.as_str(), key, number])).collect();
         let open_at: Vec<Value> = wanted.open_at.iter().map(|(station, connector)| json!([station.as_str(), connector])).collect();
-        let connectors: Vec<Value> =
-            wanted.connectors.iter().map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()])).collect();
+        let places = |places: &[(StationId, i64, DateTime<Utc>)]| -> String {
+            json!(
+                places
+                    .iter()
+                    .map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()]))
+                    .collect::<Vec<_>>()
+            )
+            .to_string()
+        };
         let rows = sqlx::query(WANTED_ROWS)
             .bind(pairs(&wanted.start_keys))
             .bind(Value::Array(stops).to_string())
             .bind(json!(wanted.sessions).to_string())
             .bind(Value::Array(open_at).to_string())
             .bind(json!(wanted.tags).to_string())
-            .bind(json!(connectors).to_string())
+            .bind(places(&wanted.connectors))
             .bind(OPEN_OF_STATION)
             .bind(OPEN_AT_CONNECTOR)
             .bind(OPEN_OF_CARD)
             .bind(OF_ONE_NAME)
             .bind(json!(wanted.estimated_at.iter().map(StationId::as_str).collect::<Vec<_>>()).to_string())
+            .bind(places(&wanted.followed))
             .fetch_all(&self.read)
             .await?;
         rows.iter().map(session).collect()

@@ -21,8 +21,8 @@ use crate::store::{StoreError, Stored};
 pub const EVERYBODY: &str = "*";
 
 const SAVE_INVOICES: &str = "
-    INSERT INTO invoices (month, member_id, invoice_id, run, kind, issued_at, total_hundredths, document)
-    SELECT ?1, r.value->>0, r.value->>1, ?2, r.value->>2, r.value->>3, r.value->>4, r.value->>5 FROM json_each(?3) r";
+    INSERT INTO invoices (month, member_id, invoice_id, run, kind, issued_at, total_hundredths, document, left_over_hundredths)
+    SELECT ?1, r.value->>0, r.value->>1, ?2, r.value->>2, r.value->>3, r.value->>4, r.value->>5, r.value->>6 FROM json_each(?3) r";
 
 const SAVE_BILLED: &str = "
     INSERT INTO billed_sessions (month, member_id, part, run, document)
@@ -93,7 +93,7 @@ impl BillingStore for SqliteStore {
     async fn complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let inserted = sqlx::query(
-            "INSERT INTO months (month, closed_at, members, sessions, total_hundredths, sha256) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO months (month, closed_at, members, sessions, total_hundredths, sha256, layout) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (month) DO NOTHING",
         )
         .bind(closed.month.to_string())
@@ -102,6 +102,7 @@ impl BillingStore for SqliteStore {
         .bind(closed.sessions)
         .bind(closed.total.hundredths())
         .bind(&closed.sha256)
+        .bind(closed.layout)
         .execute(&mut *write)
         .await?;
         if inserted.rows_affected() == 0 {
@@ -182,6 +183,15 @@ impl BillingStore for SqliteStore {
         ids.iter().map(|id| member_id(id)).collect()
     }
 
+    async fn members_with_credit(&self) -> Stored<Vec<MemberId>> {
+        let list = format!(
+            "SELECT member_id FROM invoices WHERE left_over_hundredths <> 0 AND {COUNTS}
+             GROUP BY member_id HAVING sum(left_over_hundredths) <> 0"
+        );
+        let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(list)).fetch_all(&self.read).await?;
+        ids.iter().map(|id| member_id(id)).collect()
+    }
+
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
         let row =
             sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1").fetch_optional(&self.read).await?;
@@ -216,7 +226,16 @@ async fn save(write: &mut SqliteConnection, run: Option<i64>, month: BillingMont
         .iter()
         .flat_map(|part| &part.invoices)
         .map(|one| {
-            json!([one.member.as_str(), one.id, one.kind.name(), one.issued_at.timestamp_millis(), one.total().hundredths(), invoice(one)])
+            let left_over = one.left_over().hundredths();
+            json!([
+                one.member.as_str(),
+                one.id,
+                one.kind.name(),
+                one.issued_at.timestamp_millis(),
+                one.total().hundredths(),
+                invoice(one),
+                left_over
+            ])
         })
         .collect();
     let records: Vec<Value> =
@@ -266,6 +285,7 @@ fn closed(row: &SqliteRow, month: BillingMonth) -> Stored<ClosedMonth> {
         sessions: row.try_get("sessions")?,
         total: Yen::from_hundredths(row.try_get("total_hundredths")?),
         sha256: row.try_get("sha256")?,
+        layout: row.try_get("layout")?,
     })
 }
 

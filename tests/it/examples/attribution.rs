@@ -174,15 +174,15 @@ async fn w22_begun_minutes_count_and_failed_starts_do_not() {
 }
 
 #[tokio::test]
-async fn w23_an_end_before_the_start_is_quarantined_and_not_rated() {
+async fn w23_an_end_before_the_start_is_held_without_units_until_a_person_gives_the_times() {
     let story = Story::at("2024-02-01 09:00").await;
     let (member, _) = story.active("premium_100", "CARD1").await;
     story.clock("2024-03-11 09:00").await;
     let session = story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 09:58").await;
     let record = story.server.session(session).await;
-    assert_eq!(record["state"], "quarantined", "{record}");
+    assert_eq!(record["state"], "review", "{record}");
     assert!(has_flag(&record, "stop_before_start"), "{record}");
-    assert_eq!(story.used(&member, "2024-03", session).await, Some((0, 0, 0, "quarantined".to_owned())));
+    assert_eq!(story.used(&member, "2024-03", session).await, Some((0, 0, 0, "review".to_owned())));
     assert_eq!(story.quick_pool(&member, "2024-03").await, (100, 0, 100));
     story.clock("2024-04-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-03").await.lines, [line("base", 1, "4400")]);

@@ -1,0 +1,135 @@
+//! Sums entered by hand: goodwill, damages and others; and credit that is to be paid out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Api;
+use super::audit::Actor;
+use super::bodies::{Body, Segment, member_id};
+use super::members::{MemberJson, json};
+use super::problem::{Problem, Problems};
+use crate::app::corrections::Author;
+use crate::app::entries::entry_id;
+use crate::domain::correction::Approval;
+use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::ids::MemberId;
+use crate::domain::units::{TaxRate, Yen};
+
+/// What a sum is for.
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryName {
+    /// A sum that is given.
+    Goodwill,
+    /// Damages that the member owes.
+    Damages,
+    /// Anything else.
+    Other,
+}
+
+/// A sum to be entered.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntryBody {
+    kind: EntryName,
+    /// Whole yen, tax included. Goodwill is given and damages are owed, whatever the sign; another sum is as it is written.
+    #[schema(max_length = 16)]
+    amount_yen: String,
+    /// Why; the line shows it.
+    #[schema(min_length = 1, max_length = 1000)]
+    reason: String,
+    /// The tax contained in it; left out: that of the month's tariff.
+    tax_rate: Option<String>,
+}
+
+/// A sum as it stands.
+#[derive(Serialize, ToSchema)]
+pub struct EntryJson {
+    entry_id: String,
+    member_id: String,
+    kind: String,
+    /// As the bill shows it.
+    amount_yen: String,
+    reason: String,
+    by: String,
+    at: DateTime<Utc>,
+    /// `done`, `waiting` for a second person, or `refused`.
+    state: String,
+    settled_by: Option<String>,
+    settled_at: Option<DateTime<Utc>>,
+}
+
+/// An entry as the API shows it.
+pub(super) fn entry_json(member: &MemberId, entry: &Entry) -> EntryJson {
+    EntryJson {
+        entry_id: entry_id(member, entry.number),
+        member_id: member.to_string(),
+        kind: entry.entered.kind.name().to_owned(),
+        amount_yen: entry.entered.amount.to_string(),
+        reason: entry.entered.reason.clone(),
+        by: entry.entered.by.clone(),
+        at: entry.at,
+        state: entry.approval.name().to_owned(),
+        settled_by: entry.settled.as_ref().map(|(by, _)| by.clone()),
+        settled_at: entry.settled.as_ref().map(|(_, at)| *at),
+    }
+}
+
+fn signed(text: &str) -> Option<Yen> {
+    match text.strip_prefix('-') {
+        Some(size) => Yen::parse(size).map(|yen| -yen),
+        None => Yen::parse(text),
+    }
+}
+
+/// Enters a sum: a line of this month's bill. Above the limit it counts once a second person confirmed it.
+#[utoipa::path(post, operation_id = "entries_add", path = "/members/{member_id}/entries", request_body = EntryBody,
+    params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 201, description = "entered", body = EntryJson), Problems))]
+pub async fn add(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+    Body(body): Body<EntryBody>,
+) -> Result<(StatusCode, Json<EntryJson>), Problem> {
+    let kind = match body.kind {
+        EntryName::Goodwill => EntryKind::Goodwill,
+        EntryName::Damages => EntryKind::Damages,
+        EntryName::Other => EntryKind::Other,
+    };
+    let malformed = |field: &'static str, allowed: &str| Problem::malformed(field, format!("{field} must be {allowed}"));
+    let amount = signed(&body.amount_yen).ok_or_else(|| malformed("amount_yen", "whole yen such as \"1000\""))?;
+    let rate = |text: &str| TaxRate::parse(text).ok_or_else(|| malformed("tax_rate", "a rate such as \"0.10\""));
+    let tax_rate = body.tax_rate.as_deref().map(rate).transpose()?;
+    let (member, entry) = api.app.enter(&member_id(&id)?, kind, amount, tax_rate, Author { by: &by, reason: &body.reason }).await?;
+    Ok((StatusCode::CREATED, Json(entry_json(&member.id, &entry))))
+}
+
+/// Confirms an entry that waits, by another person than the one who made it.
+#[utoipa::path(post, operation_id = "entries_confirm", path = "/entries/{entry_id}/confirm", params(("entry_id" = String, Path, max_length = 48)),
+    responses((status = 200, description = "done", body = EntryJson), Problems))]
+pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
+    let (member, entry) = api.app.settle_entry(&id, &by, Approval::Done).await?;
+    Ok(Json(entry_json(&member.id, &entry)))
+}
+
+/// Refuses an entry that waits.
+#[utoipa::path(delete, operation_id = "entries_refuse", path = "/entries/{entry_id}", params(("entry_id" = String, Path, max_length = 48)),
+    responses((status = 200, description = "refused", body = EntryJson), Problems))]
+pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
+    let (member, entry) = api.app.settle_entry(&id, &by, Approval::Refused).await?;
+    Ok(Json(entry_json(&member.id, &entry)))
+}
+
+/// Has what credits left over be paid out with the next close, as a refund with a number of its own.
+#[utoipa::path(post, operation_id = "entries_refund", path = "/members/{member_id}/refund", params(("member_id" = String, Path, max_length = 32)),
+    responses((status = 200, description = "done", body = MemberJson), Problems))]
+pub async fn refund(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
+    Ok(Json(json(&api, &api.app.ask_refund(&member_id(&id)?).await?)))
+}
