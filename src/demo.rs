@@ -1,7 +1,6 @@
 //! The demo: a simulated clock shortly before a month's end, members, cards and stations, a fleet
 //! over real WebSockets, the month's close, and the bills.
 
-use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +26,7 @@ use crate::domain::ids::{CardNumber, MemberId, StationId};
 use crate::domain::member::MemberKind;
 use crate::domain::month::{BillingMonth, in_japan};
 use crate::domain::payment::{PaymentKind, PaymentMethod};
-use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Registration};
+use crate::domain::station::{ChargerClass, ConnectorSite};
 use crate::domain::units::Yen;
 use crate::export::Format;
 use crate::server::{Server, write_export};
@@ -130,17 +129,10 @@ impl Demo {
 
     async fn register(&self, id: &str, charger_class: ChargerClass, power_w: i64) -> anyhow::Result<()> {
         let draft = StationDraft {
-            quirks: BTreeSet::new(),
-            site: "Yokohama".to_owned(),
-            may_configure: false,
+            site: Some("Yokohama".to_owned()),
             password: Some(PASSWORD.as_bytes().to_vec()),
-            accept_hex_password: false,
-            security_profile: None,
-            default_protocol: None,
-            time_zone: None,
-            registration: Registration::Accepted,
-            availability: Availability::Open,
-            connectors: vec![(1, ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None })],
+            connectors: Some(vec![(1, ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None }, None)]),
+            ..StationDraft::default()
         };
         self.app.put_station(&StationId::parse(id)?, draft).await?;
         Ok(())

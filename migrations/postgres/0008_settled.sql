@@ -22,4 +22,14 @@ CREATE INDEX invoices_that_carry ON invoices (member_id) WHERE left_over_hundred
 -- How a closed month's files are laid out: what was closed before keeps its columns.
 ALTER TABLE months ADD COLUMN layout bigint NOT NULL DEFAULT 1;
 
+-- A station's name in its certificate, when it was taken down, what it and its connectors tell of an error beside the standard's
+-- word, and the standard of a connector's plug.
+ALTER TABLE stations ADD COLUMN certificate_name text;
+ALTER TABLE stations ADD COLUMN retired_at timestamptz;
+ALTER TABLE stations ADD COLUMN info text;
+ALTER TABLE stations ADD COLUMN vendor_error_code text;
+ALTER TABLE connectors ADD COLUMN info text;
+ALTER TABLE connectors ADD COLUMN vendor_error_code text;
+ALTER TABLE connectors ADD COLUMN connector_standard text;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

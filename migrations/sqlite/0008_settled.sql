@@ -21,4 +21,14 @@ CREATE INDEX invoices_that_carry ON invoices (member_id) WHERE left_over_hundred
 -- How a closed month's files are laid out: what was closed before keeps its columns.
 ALTER TABLE months ADD COLUMN layout INTEGER NOT NULL DEFAULT 1;
 
+-- A station's name in its certificate, when it was taken down, what it and its connectors tell of an error beside the standard's
+-- word, and the standard of a connector's plug.
+ALTER TABLE stations ADD COLUMN certificate_name TEXT;
+ALTER TABLE stations ADD COLUMN retired_at INTEGER;
+ALTER TABLE stations ADD COLUMN info TEXT;
+ALTER TABLE stations ADD COLUMN vendor_error_code TEXT;
+ALTER TABLE connectors ADD COLUMN info TEXT;
+ALTER TABLE connectors ADD COLUMN vendor_error_code TEXT;
+ALTER TABLE connectors ADD COLUMN connector_standard TEXT;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

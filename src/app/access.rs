@@ -120,7 +120,8 @@ impl App {
         let Ok(id) = StationId::parse(id) else {
             return Ok(Err(Denied::BadIdentity));
         };
-        let Some(station) = self.station_called(&id, shown).await? else {
+        // One that was taken down is as unknown as one that never was.
+        let Some(station) = self.station_called(&id, shown).await?.filter(|station| station.retired_at.is_none()) else {
             return Ok(Err(Denied::UnknownStation));
         };
         if station.security_profile < self.settings.min_security_profile {
@@ -189,10 +190,12 @@ impl App {
         })
     }
 
-    /// Whether a certificate is a station's: its common name is the station's identity, and its organization is the
-    /// operator's where one is set. What serial number a station tells proves nothing: it could tell another's.
+    /// Whether a certificate is a station's: its common name is the station's identity, or the name in its certificate that the
+    /// operator registered, such as its serial number; and its organization is the operator's where one is set. What serial
+    /// number a station tells itself proves nothing: it could tell another's.
     fn is_of(&self, station: &StationRecord, certificate: &ClientCertificate) -> bool {
-        let named = certificate.common_name == station.id.as_str();
+        let name = certificate.common_name.as_str();
+        let named = name == station.id.as_str() || station.certificate_name.as_deref() == Some(name);
         let wanted = &self.settings.client_organization;
         named && (wanted.is_empty() || certificate.organization.as_ref() == Some(wanted))
     }

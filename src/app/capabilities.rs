@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tracing::{info, warn};
 
 use super::commands::CommandResult;
+use super::onboarding::SENT_BY;
 use super::{App, Done};
 use crate::domain::ids::StationId;
 use crate::ocpp::asked;
@@ -21,12 +22,19 @@ const NEVER: [&str; 2] = ["NotImplemented", "NotSupported"];
 struct NotDone {
     firmware: Option<String>,
     actions: BTreeSet<String>,
+    /// Those of them that an operator's call taught: forgotten with the next boot.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    by_operator: BTreeSet<String>,
 }
 
 /// The calls that a station's present firmware said it does not do.
 pub fn not_done(station: &StationRecord) -> BTreeSet<String> {
+    kept(station).actions
+}
+
+fn kept(station: &StationRecord) -> NotDone {
     let kept: Option<NotDone> = station.not_done.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    kept.filter(|kept| kept.firmware == firmware(station)).map(|kept| kept.actions).unwrap_or_default()
+    kept.filter(|kept| kept.firmware == firmware(station)).unwrap_or_default()
 }
 
 /// Whether a station's answer says that it never does what it was asked.
@@ -48,22 +56,39 @@ fn firmware(station: &StationRecord) -> Option<String> {
 
 impl App {
     /// Remembers whether a station does what it was asked.
-    pub(super) async fn remember_capability(&self, id: &StationId, action: &str, result: &CommandResult) {
+    pub(super) async fn remember_capability(&self, id: &StationId, action: &str, result: &CommandResult, sent_by: &str) {
         if result.outcome == "unknown" {
             return;
         }
-        if let Err(cause) = self.try_remember(id, action, is_refused_for_good(&result.answer)).await {
+        if let Err(cause) = self.try_remember(id, action, is_refused_for_good(&result.answer), sent_by != SENT_BY).await {
             warn!(station_id = %id, action, %cause, "it could not be kept what a station does not do; it is asked again");
         }
     }
 
-    async fn try_remember(&self, id: &StationId, action: &str, refuses: bool) -> Done<()> {
+    /// What an operator's failed call taught of a station is forgotten as it boots: it may have been starting then.
+    pub(super) async fn forget_operators_lessons(&self, station: &StationRecord) -> Done<()> {
+        let NotDone { firmware, mut actions, by_operator } = kept(station);
+        if by_operator.is_empty() {
+            return Ok(());
+        }
+        actions.retain(|action| !by_operator.contains(action));
+        let kept = json!(NotDone { firmware, actions, by_operator: BTreeSet::new() });
+        self.store.save_not_done(&station.id, &kept.to_string()).await?;
+        self.station_changed(&station.id).await
+    }
+
+    async fn try_remember(&self, id: &StationId, action: &str, refuses: bool, is_operators: bool) -> Done<()> {
         let Some(station) = self.stations.find(id).await? else { return Ok(()) };
-        let mut actions = not_done(&station);
+        let NotDone { mut actions, mut by_operator, .. } = kept(&station);
         let changed = if refuses { actions.insert(action.to_owned()) } else { actions.remove(action) };
+        if refuses && is_operators && changed {
+            by_operator.insert(action.to_owned());
+        } else if !is_operators || !refuses {
+            by_operator.remove(action);
+        }
         if changed {
             info!(station_id = %id, action, does = !refuses, "a station told whether it does a call");
-            let kept = json!(NotDone { firmware: firmware(&station), actions });
+            let kept = json!(NotDone { firmware: firmware(&station), actions, by_operator });
             self.store.save_not_done(id, &kept.to_string()).await?;
             self.station_changed(id).await?;
         }

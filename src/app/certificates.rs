@@ -12,6 +12,7 @@ use super::events::Incoming;
 use super::onboarding::SENT_BY;
 use crate::authority::{Authority, CertificateKind, SigningRequest, VehicleAsk};
 use crate::domain::ids::StationId;
+use crate::store::StationRecord;
 
 /// Requests signed at the same time; more wait: a whole fleet may renew at once.
 static PLACES: Semaphore = Semaphore::const_new(4);
@@ -20,11 +21,12 @@ impl App {
     /// Whether a station's request is signed; where it is, the chain follows once the answer is written.
     pub(super) fn accept_request(
         self: &Arc<Self>,
-        station: &StationId,
+        record: &StationRecord,
         csr: &str,
         kind: Option<CertificateKind>,
         written: oneshot::Receiver<()>,
     ) -> bool {
+        let station = &record.id;
         let refused = |why: &dyn std::fmt::Display| {
             warn!(station_id = %station, %why, "a certificate signing request is refused");
             count("refused");
@@ -36,11 +38,12 @@ impl App {
         let Some(kind) = kind.filter(|kind| authority.signs(*kind)) else {
             return refused(&"certificates of this type are not signed here");
         };
+        let names: Vec<&str> = [Some(station.as_str()), record.certificate_name.as_deref()].into_iter().flatten().collect();
         let request = match SigningRequest::read(csr) {
             Ok(request) => request,
             Err(why) => return refused(&why),
         };
-        if let Err(why) = request.check(station.as_str(), &self.settings.client_organization) {
+        if let Err(why) = request.check(&names, &self.settings.client_organization) {
             return refused(&why);
         }
         // One request of a station at a time: one that asks again and again costs one signing.

@@ -188,7 +188,7 @@ impl App {
         let text = result.answer.to_string();
         let kept = if text.len() > ANSWER_KEPT_MAX { json!({"bytes": text.len()}).to_string() } else { text };
         self.store.save_command_outcome(number, &result.outcome, &kept, self.now()).await?;
-        self.remember_capability(id, action, &result).await;
+        self.remember_capability(id, action, &result, sent_by).await;
         Ok(result)
     }
 

@@ -41,6 +41,9 @@ pub enum AppError {
         /// What stands against it, and what to do.
         sentence: String,
     },
+    /// It was changed since it was read.
+    #[error("it was changed since it was read: read it again, and repeat with its ETag")]
+    Changed,
     /// A field is not what is allowed.
     #[error("{field} must be {allowed}")]
     Invalid {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::capabilities::known_refusal;
 use super::onboarding::{REQUEST_MAX, SENT_BY};
 use super::{App, Done};
 use crate::domain::ids::StationId;
@@ -39,6 +40,10 @@ impl App {
         needs: EvNeeds,
         written: oneshot::Receiver<()>,
     ) -> Done<bool> {
+        // A profile that the station does not take follows for nobody.
+        if known_refusal(station, SET_PROFILE).is_some() {
+            return Ok(false);
+        }
         let Ok(protocol) = self.protocol_of(&station.id).await else { return Ok(false) };
         let Some(transaction) = self.transaction_at(&station.id, needs.evse_id).await? else { return Ok(false) };
         let bound = self.bindings(&station.id, protocol, needs.evse_id).await?;

@@ -13,7 +13,7 @@ use crate::cluster::Fence;
 use crate::domain::authorization::{Place, cache_for, judge_now};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::domain::instant::{Heard, attribute};
-use crate::domain::station::Registration;
+use crate::domain::station::{BootReport, Registration};
 use crate::hex;
 use crate::ledger::{Acceptance, Submission, keys};
 use crate::ocpp::event::{Answer, DriverDisplay, News, Report, Shown, SignReport, StationEvent, StatusReport, TagAnswer, TransactionEvent};
@@ -84,6 +84,12 @@ impl App {
             StationEvent::Boot(report) => {
                 let registration = incoming.station.registration;
                 self.observed.booted(&incoming.station.id, incoming.heard.received_at);
+                self.forget_operators_lessons(incoming.station).await.map_err(|_| busy())?;
+                let serial = |report: &BootReport| report.serial.clone().filter(|serial| !serial.is_empty());
+                let (before, now) = (incoming.station.boot.as_ref().and_then(serial), serial(&report));
+                if before.is_some() && now.is_some() && before != now {
+                    self.oddities.note(&incoming.station.id, "another serial number than before: two chargers may have one name");
+                }
                 self.keep(&incoming, StationNote::Boot(report)).await?;
                 let interval_s = match registration {
                     Registration::Accepted => self.settings.heartbeat_interval_s,
@@ -118,7 +124,7 @@ impl App {
             }
             StationEvent::Sign(SignReport { csr, kind }) => {
                 self.report(&incoming, Report::plain()).await?;
-                Answer::Accepted(self.accept_request(&incoming.station.id, &csr, kind, incoming.written))
+                Answer::Accepted(self.accept_request(incoming.station, &csr, kind, incoming.written))
             }
         };
         Ok(encode(&answer))
@@ -266,6 +272,9 @@ impl App {
     ) -> Result<String, CallError> {
         let encode = incoming.encode;
         let with_message = event.has_card_or_ends();
+        if matches!(&event, TransactionEvent::Step(step) if step.transaction.is_empty()) {
+            self.oddities.note(&incoming.station.id, "a TransactionEvent without transactionInfo");
+        }
         if event.lacks_something() {
             self.oddities.note(&incoming.station.id, "a transaction's message that lacks something");
         }

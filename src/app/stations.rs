@@ -10,6 +10,7 @@ use crate::cluster::Connection;
 use crate::domain::ids::{SessionRef, StationId};
 use crate::domain::instant::Zone;
 use crate::domain::station::{Availability, ConnectorSite, Quirk, Registration};
+use crate::hex;
 use crate::ocpp::protocol::Protocol;
 use crate::store::{ConnectorRecord, NextCredentials, Page, StationRecord};
 
@@ -22,31 +23,35 @@ pub const SITE_MAX: usize = 200;
 /// A password has this many bytes at most.
 pub const PASSWORD_MAX: usize = 64;
 
-/// What an operator registers.
-#[derive(Debug, Clone)]
+/// What an operator registers, or changes: what is not named stays as it is. `Some(None)` takes a value away.
+#[derive(Debug, Clone, Default)]
 pub struct StationDraft {
-    /// The site.
-    pub site: String,
-    /// A new password; the old one stays where none is given.
+    /// The site; a new station must have one.
+    pub site: Option<String>,
+    /// A new password.
     pub password: Option<Vec<u8>>,
     /// Whether the password may also come as hex text.
-    pub accept_hex_password: bool,
-    /// The security profile; 1 where there is a password and none is named, else 0.
+    pub accept_hex_password: Option<bool>,
+    /// The security profile; a new station's is 1 where there is a password and none is named, else 0.
     pub security_profile: Option<u8>,
     /// The protocol assumed for a station that names none.
-    pub default_protocol: Option<String>,
+    pub default_protocol: Option<Option<String>>,
     /// The station's zone.
-    pub time_zone: Option<String>,
+    pub time_zone: Option<Option<String>>,
+    /// Its name in its certificate, beside its identity.
+    pub certificate_name: Option<Option<String>>,
     /// What its boot message is answered.
-    pub registration: Registration,
+    pub registration: Option<Registration>,
     /// Whether it can be used.
-    pub availability: Availability,
-    /// Its connectors.
-    pub connectors: Vec<(i64, ConnectorSite)>,
+    pub availability: Option<Availability>,
+    /// Its connectors, each with the standard of its plug; a new station must have some.
+    pub connectors: Option<Vec<(i64, ConnectorSite, Option<String>)>>,
     /// Whether Juden may switch on what its local authorization list needs.
-    pub may_configure: bool,
+    pub may_configure: Option<bool>,
     /// What is otherwise there than the standard wants.
-    pub quirks: BTreeSet<Quirk>,
+    pub quirks: Option<BTreeSet<Quirk>>,
+    /// The version that it rests on (`If-Match`); another one is not changed.
+    pub if_match: Option<String>,
 }
 
 /// A station with what is going on there.
@@ -69,11 +74,22 @@ impl App {
     pub async fn put_station(&self, id: &StationId, draft: StationDraft) -> Done<(StationView, bool)> {
         check(&draft)?;
         let known = self.store.station(id).await?;
+        let is_other = |wanted: &str| wanted != "*" && known.as_ref().map(version).as_deref() != Some(wanted);
+        if draft.if_match.as_deref().is_some_and(|wanted| known.is_none() || is_other(wanted)) {
+            return Err(AppError::Changed);
+        }
+        let needed = |what: &str| AppError::invalid(what, "given: the station is new");
+        let before = known.clone();
+        let kept = |of: fn(&StationRecord) -> bool| before.as_ref().is_some_and(of);
         let password_hash = match &draft.password {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => known.as_ref().and_then(|known| known.password_hash.clone()),
         };
-        let security_profile = draft.security_profile.unwrap_or(u8::from(password_hash.is_some()));
+        let usual = u8::from(password_hash.is_some());
+        // A first password is there to be asked for; else the profile stays.
+        let known_profile =
+            |known: &StationRecord| if known.password_hash.is_none() { known.security_profile.max(usual) } else { known.security_profile };
+        let security_profile = draft.security_profile.unwrap_or_else(|| before.as_ref().map_or(usual, known_profile));
         if matches!(security_profile, 1 | 2) && password_hash.is_none() {
             return Err(AppError::invalid("password", "given: security profiles 1 and 2 need one"));
         }
@@ -84,22 +100,35 @@ impl App {
             None => told,
         };
         let next = NextCredentials { security_profile: next.security_profile.filter(|next| *next > security_profile), ..next };
+        let connector = |(connector_id, site, standard): (i64, ConnectorSite, Option<String>)| ConnectorRecord {
+            connector_id,
+            site,
+            status: None,
+            error_code: None,
+            info: None,
+            vendor_error_code: None,
+            standard,
+        };
+        let connectors = match draft.connectors {
+            Some(connectors) => connectors.into_iter().map(connector).collect(),
+            None => before.as_ref().map(|known| known.connectors.clone()).ok_or_else(|| needed("connectors"))?,
+        };
         let record = StationRecord {
             id: id.clone(),
-            site: draft.site,
+            site: draft.site.or_else(|| Some(before.as_ref()?.site.clone())).ok_or_else(|| needed("site"))?,
             password_hash,
-            accept_hex_password: draft.accept_hex_password,
+            accept_hex_password: draft.accept_hex_password.unwrap_or_else(|| kept(|known| known.accept_hex_password)),
             security_profile,
             next,
-            default_protocol: draft.default_protocol,
-            time_zone: draft.time_zone,
-            registration: draft.registration,
-            availability: draft.availability,
-            connectors: draft
-                .connectors
-                .into_iter()
-                .map(|(connector_id, site)| ConnectorRecord { connector_id, site, status: None, error_code: None })
-                .collect(),
+            default_protocol: draft.default_protocol.unwrap_or_else(|| before.as_ref()?.default_protocol.clone()),
+            certificate_name: draft.certificate_name.unwrap_or_else(|| before.as_ref()?.certificate_name.clone()),
+            retired_at: None,
+            info: None,
+            vendor_error_code: None,
+            time_zone: draft.time_zone.unwrap_or_else(|| before.as_ref()?.time_zone.clone()),
+            registration: draft.registration.or_else(|| Some(before.as_ref()?.registration)).unwrap_or_default(),
+            availability: draft.availability.or_else(|| Some(before.as_ref()?.availability)).unwrap_or_default(),
+            connectors,
             boot: None,
             booted_at: None,
             status: None,
@@ -107,8 +136,8 @@ impl App {
             last_seen_at: None,
             configuration: None,
             configuration_firmware: None,
-            may_configure: draft.may_configure,
-            quirks: draft.quirks,
+            may_configure: draft.may_configure.unwrap_or_else(|| kept(|known| known.may_configure)),
+            quirks: draft.quirks.or_else(|| Some(before.as_ref()?.quirks.clone())).unwrap_or_default(),
             not_done: None,
             connected: None,
         };
@@ -127,6 +156,19 @@ impl App {
         // Its site's list may concern it.
         self.cards.changed.notify_one();
         Ok((self.station(id).await?, new))
+    }
+
+    /// Takes a station down: it may not connect any more; its history stays.
+    pub async fn retire_station(&self, id: &StationId) -> Done<()> {
+        if self.store.station(id).await?.is_none_or(|record| record.retired_at.is_some()) {
+            return Err(AppError::not_found("station", id));
+        }
+        if !self.store.retire_station(id, self.now()).await? {
+            return Err(AppError::conflict("session_running", "a session runs at the station: it can be taken down once that is over"));
+        }
+        self.station_changed(id).await?;
+        self.cluster.evict(id, i64::MAX);
+        Ok(())
     }
 
     /// Whether a station that is not accepted now was so once: it may have sessions to tell.
@@ -177,8 +219,71 @@ impl App {
     }
 }
 
+/// What a station's registration is now, in short: it changes with everything that an operator registers.
+pub fn version(record: &StationRecord) -> String {
+    let connectors: Vec<_> = record.connectors.iter().map(|one| (one.connector_id, one.site, &one.standard)).collect();
+    let registered = (
+        (&record.site, &record.password_hash, record.accept_hex_password, record.security_profile, &record.default_protocol),
+        (&record.time_zone, &record.certificate_name, record.registration, record.availability, record.may_configure),
+        (&record.quirks, record.retired_at, connectors),
+    );
+    let mut short = hex::sha256(format!("{registered:?}").as_bytes());
+    short.truncate(VERSION_DIGITS);
+    short
+}
+
+/// Hex digits of a version.
+const VERSION_DIGITS: usize = 24;
+
+/// The words for plugs that OCPI 2.2.1 has.
+const STANDARDS: [&str; 40] = [
+    "CHADEMO",
+    "CHAOJI",
+    "DOMESTIC_A",
+    "DOMESTIC_B",
+    "DOMESTIC_C",
+    "DOMESTIC_D",
+    "DOMESTIC_E",
+    "DOMESTIC_F",
+    "DOMESTIC_G",
+    "DOMESTIC_H",
+    "DOMESTIC_I",
+    "DOMESTIC_J",
+    "DOMESTIC_K",
+    "DOMESTIC_L",
+    "DOMESTIC_M",
+    "DOMESTIC_N",
+    "DOMESTIC_O",
+    "GBT_AC",
+    "GBT_DC",
+    "IEC_60309_2_single_16",
+    "IEC_60309_2_three_16",
+    "IEC_60309_2_three_32",
+    "IEC_60309_2_three_64",
+    "IEC_62196_T1",
+    "IEC_62196_T1_COMBO",
+    "IEC_62196_T2",
+    "IEC_62196_T2_COMBO",
+    "IEC_62196_T3A",
+    "IEC_62196_T3C",
+    "NEMA_5_20",
+    "NEMA_6_30",
+    "NEMA_6_50",
+    "NEMA_10_30",
+    "NEMA_10_50",
+    "NEMA_14_30",
+    "NEMA_14_50",
+    "PANTOGRAPH_BOTTOM_UP",
+    "PANTOGRAPH_TOP_DOWN",
+    "TESLA_R",
+    "TESLA_S",
+];
+
+/// A name in a certificate has this many characters at most (X.520, common name).
+const CERTIFICATE_NAME_MAX: usize = 64;
+
 fn check(draft: &StationDraft) -> Done<()> {
-    if draft.site.is_empty() || draft.site.chars().count() > SITE_MAX {
+    if draft.site.as_deref().is_some_and(|site| site.is_empty() || site.chars().count() > SITE_MAX) {
         return Err(AppError::invalid("site", format!("1 to {SITE_MAX} characters")));
     }
     if draft.password.as_ref().is_some_and(|password| password.is_empty() || password.len() > PASSWORD_MAX) {
@@ -187,17 +292,26 @@ fn check(draft: &StationDraft) -> Done<()> {
     if draft.security_profile.is_some_and(|profile| profile > 3) {
         return Err(AppError::invalid("security_profile", "0, 1, 2 or 3"));
     }
-    if draft.time_zone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
+    if draft.time_zone.as_ref().and_then(|zone| zone.as_deref()).is_some_and(|zone| Zone::parse(zone).is_none()) {
         return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
     }
-    if draft.default_protocol.as_deref().is_some_and(|name| !is_protocol_name(name)) {
+    if draft.default_protocol.as_ref().and_then(|name| name.as_deref()).is_some_and(|name| !is_protocol_name(name)) {
         return Err(AppError::invalid("default_protocol", "ocpp1.6 or ocpp2.0.1"));
     }
-    if draft.connectors.len() > CONNECTORS_MAX {
+    let name = draft.certificate_name.as_ref().and_then(|name| name.as_deref());
+    if name.is_some_and(|name| name.is_empty() || name.chars().count() > CERTIFICATE_NAME_MAX || name.chars().any(char::is_control)) {
+        return Err(AppError::invalid("certificate_name", format!("1 to {CERTIFICATE_NAME_MAX} printable characters")));
+    }
+    let connectors = draft.connectors.as_deref().unwrap_or_default();
+    if connectors.len() > CONNECTORS_MAX {
         return Err(AppError::invalid("connectors", format!("at most {CONNECTORS_MAX}")));
     }
-    for (place, (id, site)) in draft.connectors.iter().enumerate() {
-        if !(1..=1000).contains(id) || draft.connectors[..place].iter().any(|(other, _)| other == id) {
+    for (place, (id, site, standard)) in connectors.iter().enumerate() {
+        if standard.as_deref().is_some_and(|standard| !STANDARDS.contains(&standard)) {
+            let field = format!("connectors[{place}].connector_standard");
+            return Err(AppError::invalid(field, format!("one of OCPI's words: {}", STANDARDS.join(", "))));
+        }
+        if !(1..=1000).contains(id) || connectors[..place].iter().any(|(other, ..)| other == id) {
             return Err(AppError::invalid(format!("connectors[{place}].connector_id"), "a number from 1 to 1000, each once"));
         }
         if site.session_cap_min.is_some_and(|cap| !(1..=100_000).contains(&cap)) {

@@ -70,10 +70,10 @@ impl SigningRequest {
         })
     }
 
-    /// Whether it may be signed for a station: its name is the station's, its organization the operator's where one is
+    /// Whether it may be signed for a station: its name is one of the station's, its organization the operator's where one is
     /// asked for (A02.FR.06 and A00.FR.404, .405).
-    pub fn check(&self, station: &str, organization: &str) -> Result<(), Refused> {
-        if self.common_name != station {
+    pub fn check(&self, names: &[&str], organization: &str) -> Result<(), Refused> {
+        if !names.contains(&self.common_name.as_str()) {
             return Err(Refused::CommonName);
         }
         if !organization.is_empty() && self.organization.as_deref() != Some(organization) {
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn a_request_is_signed_for_its_own_station_and_operator_alone() {
         let read = SigningRequest::read(&request("CP1")).unwrap();
-        assert_eq!(read.check("CP1", "Example Charging"), Ok(()));
-        assert_eq!(read.check("CP1", ""), Ok(()));
-        assert_eq!(read.check("CP2", ""), Err(Refused::CommonName));
-        assert_eq!(read.check("CP1", "Another"), Err(Refused::Organization));
+        assert_eq!(read.check(&["CP1"], "Example Charging"), Ok(()));
+        assert_eq!(read.check(&["CP1"], ""), Ok(()));
+        assert_eq!(read.check(&["CP2"], ""), Err(Refused::CommonName));
+        assert_eq!(read.check(&["CP1"], "Another"), Err(Refused::Organization));
         assert_eq!(SigningRequest::read(&read.pem()), Ok(read));
     }
 

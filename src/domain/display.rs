@@ -188,7 +188,9 @@ mod tests {
 
     #[test]
     fn where_nothing_is_free_the_price_is_told_and_where_all_is_that_it_is() {
-        let simple = member("2019-12-20T00:00:00Z", "premium_10", vec![]);
+        let primary = super::super::card::tests::activated(super::super::card::Role::Primary);
+        let card = super::super::card::tests::card("C1", &[("2019-12-21T00:00:00Z", primary)]);
+        let simple = member("2019-12-20T00:00:00Z", "premium_10", vec![card]);
         let told = |month: &str, class: ChargerClass| {
             let month = BillingMonth::parse(month).unwrap();
             let display = display(&simple, &[], (month, None), &[class], &book(0), month.start()).unwrap();

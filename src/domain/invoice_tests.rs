@@ -122,8 +122,14 @@ fn w84_what_comes_after_the_last_invoice_makes_a_supplementary_one() {
 fn a_large_credit_is_an_invoice_of_its_own_and_a_small_one_a_line() {
     let member = p100();
     for (minutes, expected) in [
-        (327, vec!["regular 2024-04-M-1: 2024-04 base 4400, 2024-03 credit -9988"]),
-        (328, vec!["regular 2024-04-M-1: 2024-04 base 4400", "return 2024-04-M-1-R-2024-03: 2024-03 credit -10032"]),
+        (327, vec!["regular 2024-04-M-1: 2024-04 base 4400, 2024-03 credit -9988, 2024-04 carried_forward 5588"]),
+        (
+            328,
+            vec![
+                "regular 2024-04-M-1: 2024-04 carried_credit -10032, 2024-04 base 4400, 2024-04 carried_forward 5632",
+                "return 2024-04-M-1-R-2024-03: 2024-03 credit -10032, 2024-04 carried_forward 10032",
+            ],
+        ),
     ] {
         let mut closes = Closes::of(&member, 0);
         let mut sessions = vec![quick(&member, 1, "2024-03-10T00:00:00Z", minutes)];

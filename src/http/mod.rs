@@ -109,7 +109,7 @@ impl utoipa::Modify for Key {
 /// Every path of the API.
 fn resources() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::new()
-        .routes(routes!(stations::put, stations::get))
+        .routes(routes!(stations::put, stations::get, stations::retire))
         .routes(routes!(stations::list))
         .routes(routes!(stations::refused_handshakes))
         .routes(routes!(commands::send, exchanges::commands))

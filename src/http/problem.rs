@@ -96,6 +96,7 @@ impl From<AppError> for Problem {
             AppError::Refused(reason) => Self::refused(reason),
             AppError::RefusedUntil { reason, not_before } => Self { not_before: Some(not_before), ..Self::refused(reason) },
             AppError::Conflict { reason, .. } => Self::new(409, reason, detail),
+            AppError::Changed => Self::new(412, "changed", detail),
             AppError::Invalid { field, .. } => Self::malformed(field, detail),
             AppError::TooMany { retry_after_s, .. } => Self::later(429, "too_many_tries", detail, retry_after_s),
             AppError::Busy(_) => Self::later(503, "busy", detail, BUSY_RETRY_S),

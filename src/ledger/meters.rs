@@ -81,6 +81,7 @@ fn see_charging(submission: &Submission, session: &mut Session, readings: &[Read
 fn is_power(reading: &Reading) -> bool {
     let is_import = matches!(reading.measurand.as_str(), "Power.Active.Import" | "Current.Import");
     is_import
+        && !reading.signed
         && reading.location == "Outlet"
         && reading.value.trim().parse::<rust_decimal::Decimal>().is_ok_and(|value| value > rust_decimal::Decimal::ZERO)
 }

@@ -25,7 +25,8 @@ struct Instant<'a> {
 }
 
 /// The energy registers at the outlet, each with the reading that it is of, cut to whole watt-hours. Where a meter tells
-/// none for all phases together at an instant, the three phases' are summed. One pass: a message may hold thousands.
+/// none for all phases together at an instant, the three phases' are summed; a register of one phase alone is that of a
+/// single-phase charger. One pass: a message may hold thousands.
 pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
     let whole = |value: Decimal| i64::try_from(value.trunc()).ok().map(WattHours);
     let mut found = Vec::new();
@@ -40,15 +41,21 @@ pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
             }
         } else if let Some(phase) = PHASES.iter().position(|phase| reading.phase == *phase) {
             let instant = instants.entry(key).or_default();
-            if phase == 0 && instant.first.is_none() {
-                instant.first = Some(reading);
+            if instant.first.is_none() {
                 in_order.push(key);
+            }
+            if instant.first.is_none() || phase == 0 && instant.first.is_some_and(|first| first.phase != PHASES[0]) {
+                instant.first = Some(reading);
             }
             instant.phases[phase] = instant.phases[phase].or_else(|| energy(reading));
         }
     }
     for instant in in_order.iter().filter_map(|key| instants.get(key)).filter(|instant| !instant.has_total) {
-        let sum = instant.phases.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add((*phase)?));
+        let sum = match instant.phases {
+            // Of a single-phase charger: it has no others.
+            [Some(only), None, None] | [None, Some(only), None] | [None, None, Some(only)] => Some(only),
+            phases => phases.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add((*phase)?)),
+        };
         found.extend(instant.first.zip(sum.and_then(whole)));
     }
     found
@@ -61,12 +68,12 @@ pub fn last_register(readings: &[Reading]) -> Option<WattHours> {
 
 /// A reading's energy in watt-hours, where it is a register at the outlet.
 fn energy(reading: &Reading) -> Option<Decimal> {
-    if reading.measurand != ENERGY_REGISTER || reading.location != "Outlet" {
+    if reading.measurand != ENERGY_REGISTER || reading.location != "Outlet" || reading.signed {
         return None;
     }
     let factor = match reading.unit.as_str() {
-        "Wh" => Decimal::ONE,
-        "kWh" => Decimal::ONE_THOUSAND,
+        unit if unit.eq_ignore_ascii_case("Wh") => Decimal::ONE,
+        unit if unit.eq_ignore_ascii_case("kWh") => Decimal::ONE_THOUSAND,
         _ => return None,
     };
     reading.value.parse::<Decimal>().ok()?.checked_mul(factor)
@@ -86,6 +93,7 @@ mod tests {
             context: "Sample.Periodic".into(),
             unit: unit.into(),
             value: value.into(),
+            signed: false,
         }
     }
 
@@ -105,6 +113,8 @@ mod tests {
         with_total.push(reading("", "601.9", "Wh"));
         assert_eq!(values(&with_total), [601]);
         assert_eq!(values(&[reading("L1", "x", "Wh"), phases[1].clone(), phases[2].clone()]), Vec::<i64>::new());
+        assert_eq!(values(&[reading("L1", "3051.313", "Wh")]), [3_051], "a single-phase charger");
+        assert_eq!(values(&[reading("", "3.5", "KWh"), reading("", "7", "WH")]), [3_500, 7], "units in any case");
     }
 
     #[test]
@@ -117,6 +127,7 @@ mod tests {
         assert_eq!(other(|reading| reading.location = "Inlet".into()), Vec::<i64>::new());
         assert_eq!(other(|reading| reading.measurand = "Power.Active.Import".into()), Vec::<i64>::new());
         assert_eq!(other(|reading| reading.unit = "varh".into()), Vec::<i64>::new());
+        assert_eq!(other(|reading| reading.signed = true), Vec::<i64>::new(), "signed data of digits is no register");
         assert_eq!(other(|reading| reading.value = "1.5".into()), [1]);
     }
 }

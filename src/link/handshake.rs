@@ -89,7 +89,7 @@ pub async fn answer(
     transport: &Transport,
     upgraded: &mpsc::Sender<Entering>,
 ) -> Response<Full<Bytes>> {
-    let Some(key) = websocket_key(request.headers()) else {
+    let Some(key) = websocket_key(request.headers()).filter(|_| request.method() == hyper::Method::GET) else {
         let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this is an OCPP endpoint: connect by WebSocket, version 13");
         response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));

@@ -92,6 +92,7 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
                 let (link, alive, stop, tls) = (link.clone(), alive.clone(), stop.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
+                        None if begins_tls(&stream).await => link.note_tls_on_plain(peer),
                         None => serve_one(link, stream, peer, Transport::Plain, stop).await,
                         Some(tls) => serve_tls(link, &tls, stream, peer, stop).await,
                     }
@@ -109,6 +110,24 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
     drop(alive);
     let _ = all_ended.recv().await;
     info!("all station connections have ended");
+}
+
+/// The first byte of a TLS handshake, which no request of HTTP begins with.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a client begins to speak TLS, which the plain listener does not.
+async fn begins_tls(stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first == [TLS_HANDSHAKE]
+}
+
+impl Link {
+    /// Shows the operator that somebody speaks TLS to the plain listener.
+    fn note_tls_on_plain(&self, peer: SocketAddr) {
+        let (at, peer) = (self.app.now(), peer.to_string());
+        self.app.refusals.note(HandshakeRefusal { at, peer, station_id: String::new(), status: 0, reason: "tls_on_the_plain_port" });
+    }
 }
 
 /// The next connection, once there is a place for it.

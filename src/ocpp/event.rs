@@ -301,6 +301,8 @@ pub struct Reading {
     pub unit: String,
     /// The value: a decimal number, or text where the station signed it.
     pub value: String,
+    /// Whether it is signed data: whatever it looks like, it is no number.
+    pub signed: bool,
 }
 
 /// What is answered.

@@ -96,7 +96,9 @@ impl Of {
                 .map(|most| format!("at most {most}")),
             Self::Number => most().filter(|most| value.as_i64().is_some_and(|number| number > *most)).map(|most| format!("{most} at most")),
             Self::Word => {
-                let words: Vec<&str> = told.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+                // A word that nobody understands limits nothing.
+                let is_known = |word: &&str| ["A", "W", "Current", "Power"].iter().any(|known| known.eq_ignore_ascii_case(word));
+                let words: Vec<&str> = told.split(',').map(str::trim).filter(is_known).collect();
                 if words.is_empty() {
                     return None;
                 }

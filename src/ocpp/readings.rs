@@ -49,6 +49,7 @@ fn reading(sampled_at: &Reported, sample: &mut Fields<'_>) -> Option<Reading> {
         context: named("context", "Sample.Periodic"),
         unit: named("unit", "Wh"),
         value: String::new(),
+        signed,
     };
     let sent = sample.scalar("value")?;
     if signed {

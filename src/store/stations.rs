@@ -34,6 +34,14 @@ pub struct StationRecord {
     pub next: NextCredentials,
     /// The protocol assumed where it names none in its handshake.
     pub default_protocol: Option<String>,
+    /// Its name in its certificate, beside its identity, such as its serial number.
+    pub certificate_name: Option<String>,
+    /// When it was taken down: it may not connect any more.
+    pub retired_at: Option<DateTime<Utc>>,
+    /// Further text that it told of its state.
+    pub info: Option<String>,
+    /// The maker's own error, in its word.
+    pub vendor_error_code: Option<String>,
     /// Its zone, for times without one, as the operator wrote it.
     pub time_zone: Option<String>,
     /// What its boot message is answered.
@@ -153,6 +161,12 @@ pub struct ConnectorRecord {
     pub status: Option<String>,
     /// The station's word for its error.
     pub error_code: Option<String>,
+    /// Further text that the station told of its state.
+    pub info: Option<String>,
+    /// The maker's own error, in its word.
+    pub vendor_error_code: Option<String>,
+    /// The standard of its plug, in OCPI's word.
+    pub standard: Option<String>,
 }
 
 /// Stations.
@@ -161,6 +175,8 @@ pub trait StationStore: Send + Sync {
     /// Registers a station, or changes what is registered. `true`: it is new. States, boot and
     /// configuration are kept. Where it is new at its site, the cards of the lists concerned are to be looked at.
     async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool>;
+    /// Takes a station down, unless a session runs there: then `false`.
+    async fn retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool>;
     /// A station.
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>>;
     /// Stations in order of their identity.

@@ -103,8 +103,18 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
 /// The settings that an answer to GetConfiguration tells.
 pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     let keys = answer.get("configurationKey")?.as_array()?;
-    let told = |key: &Value| Some((key.get("key")?.as_str()?.to_owned(), key.get("value").and_then(Value::as_str).map(str::to_owned)));
+    let told = |key: &Value| Some((key.get("key")?.as_str()?.to_owned(), key.get("value").and_then(setting_text)));
     Some(keys.iter().filter_map(told).collect())
+}
+
+/// A setting's value as text, also where it is told as a number, `true` or `false`.
+pub(in crate::ocpp) fn setting_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
 }
 
 fn written<T: serde::Serialize>(action: &'static str, request: &T) -> (&'static str, Value) {

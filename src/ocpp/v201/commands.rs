@@ -59,7 +59,7 @@ pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     };
     let told = |result: &Value| {
         let name = format!("{}.{}", part(result.get("component")?)?, part(result.get("variable")?)?);
-        let value = result.get("attributeValue").and_then(Value::as_str).map(str::to_owned);
+        let value = result.get("attributeValue").and_then(crate::ocpp::v16::commands::setting_text);
         (result["attributeStatus"] == "Accepted").then_some((name, value))
     };
     Some(results.iter().filter_map(told).collect())

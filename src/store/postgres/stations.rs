@@ -20,19 +20,20 @@ use crate::store::{
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
     may_configure, connected_node, connected_protocol, connected_since, next_password_hash, next_security_profile, next_after_reboot, quirks,
-    not_done";
+    not_done, certificate_name, retired_at, info, vendor_error_code";
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
         default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
-        next_after_reboot, quirks)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+        next_after_reboot, quirks, certificate_name)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
     ON CONFLICT (station_id) DO UPDATE SET site = excluded.site, password_hash = excluded.password_hash,
         accept_hex_password = excluded.accept_hex_password, security_profile = excluded.security_profile,
         default_protocol = excluded.default_protocol, time_zone = excluded.time_zone, registration = excluded.registration,
         availability = excluded.availability, may_configure = excluded.may_configure,
         next_password_hash = excluded.next_password_hash, next_security_profile = excluded.next_security_profile,
-        next_after_reboot = excluded.next_after_reboot, quirks = excluded.quirks";
+        next_after_reboot = excluded.next_after_reboot, quirks = excluded.quirks,
+        certificate_name = excluded.certificate_name, retired_at = NULL";
 
 /// The cards of the lists that a station comes to, or leaves, with another site.
 const LOOK_AT_LISTS: &str = "
@@ -45,10 +46,10 @@ const SETTLE: &str = "
     WHERE station_id = $1";
 
 const PUT_CONNECTORS: &str = "
-    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
-    SELECT $1, c.* FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[]) c
+    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min, connector_standard)
+    SELECT $1, c.* FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) c
     ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = excluded.charger_class,
-        power_w = excluded.power_w, session_cap_min = excluded.session_cap_min";
+        power_w = excluded.power_w, session_cap_min = excluded.session_cap_min, connector_standard = excluded.connector_standard";
 
 /// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
 const LOOK_AT_BLOCKED: &str = "
@@ -64,6 +65,10 @@ const LOOK_AT_BLOCKED: &str = "
 impl StationStore for PostgresStore {
     async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
         retried!(self.try_put_station(station, at))
+    }
+
+    async fn retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool> {
+        retried!(self.try_retire_station(id, at))
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
@@ -172,6 +177,7 @@ impl PostgresStore {
             .bind(station.next.security_profile.map(i64::from))
             .bind(station.next.after_reboot)
             .bind(names_of(&station.quirks))
+            .bind(station.certificate_name.as_deref().map(text))
             .execute(&mut *write)
             .await?;
         if known.as_deref() != Some(text(&station.site).as_ref()) {
@@ -190,11 +196,23 @@ impl PostgresStore {
             .bind(column(&station.connectors, |connector| connector.site.charger_class.name()))
             .bind(column(&station.connectors, |connector| connector.site.power_w))
             .bind(column(&station.connectors, |connector| connector.site.session_cap_min))
+            .bind(column(&station.connectors, |connector| connector.standard.as_deref()))
             .execute(&mut *write)
             .await?;
         nodes::station_changed(&mut write, &station.id).await?;
         write.commit().await?;
         Ok(known.is_none())
+    }
+
+    async fn try_retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool> {
+        let mut write = self.begin().await?;
+        locks::change(&mut write).await?;
+        let retire = "UPDATE stations SET retired_at = $2 WHERE station_id = $1
+             AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.station_id = $1 AND s.stopped_at IS NULL)";
+        let retired = sqlx::query(retire).bind(id.as_str()).bind(ms(at)).execute(&mut *write).await?.rows_affected() > 0;
+        nodes::station_changed(&mut write, id).await?;
+        write.commit().await?;
+        Ok(retired)
     }
 
     async fn try_save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
@@ -230,7 +248,8 @@ impl PostgresStore {
 async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<StationRecord>> {
     let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
     let connectors = sqlx::query(
-        "SELECT station_id, connector_id, charger_class, power_w, session_cap_min, status, error_code FROM connectors
+        "SELECT station_id, connector_id, charger_class, power_w, session_cap_min, status, error_code, info, vendor_error_code,
+            connector_standard FROM connectors
          WHERE station_id = ANY($1) ORDER BY station_id, connector_id",
     )
     .bind(column(&stations, |station| station.id.as_str()))
@@ -243,6 +262,9 @@ async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<
             site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
             status: optional(row, "status")?,
             error_code: optional(row, "error_code")?,
+            info: optional(row, "info")?,
+            vendor_error_code: optional(row, "vendor_error_code")?,
+            standard: optional(row, "connector_standard")?,
         });
     }
     for station in &mut stations {
@@ -276,6 +298,10 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
             after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
+        certificate_name: optional(row, "certificate_name")?,
+        retired_at: optional(row, "retired_at")?,
+        info: optional(row, "info")?,
+        vendor_error_code: optional(row, "vendor_error_code")?,
         time_zone: columns::time_zone(optional(row, "time_zone")?)?,
         registration: columns::registration(row.try_get("registration")?)?,
         availability: columns::availability(row.try_get("availability")?)?,

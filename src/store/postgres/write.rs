@@ -96,18 +96,22 @@ const WRITE_STATIONS: &str = "
         booted_at = coalesce(n.booted_at, s.booted_at),
         status = CASE WHEN n.told_status THEN n.status ELSE s.status END,
         error_code = CASE WHEN n.told_status THEN n.error_code ELSE s.error_code END,
+        info = CASE WHEN n.told_status THEN n.info ELSE s.info END,
+        vendor_error_code = CASE WHEN n.told_status THEN n.vendor_error_code ELSE s.vendor_error_code END,
         firmware_status = coalesce(n.firmware_status, s.firmware_status),
         diagnostics_status = coalesce(n.diagnostics_status, s.diagnostics_status)
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::timestamptz[],
         $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::text[],
-        $16::text[], $17::text[], $18::text[])
+        $16::text[], $17::text[], $18::text[], $19::text[], $20::text[])
         n (station_id, fence, node, protocol, since, closed, closed_at, seen_at, booted_at, vendor, model, serial, firmware,
-            told_status, status, error_code, firmware_status, diagnostics_status)
+            told_status, status, error_code, firmware_status, diagnostics_status, info, vendor_error_code)
     WHERE s.station_id = n.station_id";
 
 const WRITE_CONNECTORS: &str = "
-    UPDATE connectors c SET status = n.status, error_code = n.error_code, status_at = n.at
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[]) n (station_id, connector_id, status, error_code, at)
+    UPDATE connectors c SET status = n.status, error_code = n.error_code, status_at = n.at, info = n.info,
+        vendor_error_code = n.vendor_error_code
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
+        n (station_id, connector_id, status, error_code, at, info, vendor_error_code)
     WHERE c.station_id = n.station_id AND c.connector_id = n.connector_id";
 
 const WRITE_EXPOSURES: &str = "
@@ -330,6 +334,8 @@ async fn stations(write: &mut PgConnection, notes: &Notes<'_>) -> Stored<()> {
         .bind(column(&rows, |row| row.status.map(|status| text(&status.error_code))))
         .bind(column(&rows, |row| row.firmware_status.map(text)))
         .bind(column(&rows, |row| row.diagnostics_status.map(text)))
+        .bind(column(&rows, |row| row.status.and_then(|status| status.info.as_deref()).map(text)))
+        .bind(column(&rows, |row| row.status.and_then(|status| status.vendor_error_code.as_deref()).map(text)))
         .execute(write)
         .await?;
     Ok(())
@@ -343,6 +349,8 @@ async fn connectors(write: &mut PgConnection, notes: &Notes<'_>) -> Stored<()> {
         .bind(column(&rows, |(_, (report, _))| text(&report.status)))
         .bind(column(&rows, |(_, (report, _))| text(&report.error_code)))
         .bind(column(&rows, |(_, (_, at))| *at))
+        .bind(column(&rows, |(_, (report, _))| report.info.as_deref().map(text)))
+        .bind(column(&rows, |(_, (report, _))| report.vendor_error_code.as_deref().map(text)))
         .execute(write)
         .await?;
     Ok(())

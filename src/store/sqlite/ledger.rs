@@ -319,20 +319,25 @@ async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
         .bind(&boot.serial)
         .bind(&boot.firmware),
         StationNote::Status(status) if status.connector_id == 0 => sqlx::query(
-            "UPDATE stations SET status = ?3, error_code = ?4, last_seen_at = ?2 WHERE station_id = ?1",
-        )
-        .bind(station)
-        .bind(at)
-        .bind(&status.status)
-        .bind(&status.error_code),
-        StationNote::Status(status) => sqlx::query(
-            "UPDATE connectors SET status = ?3, error_code = ?4, status_at = ?2 WHERE station_id = ?1 AND connector_id = ?5",
+            "UPDATE stations SET status = ?3, error_code = ?4, info = ?5, vendor_error_code = ?6, last_seen_at = ?2 WHERE station_id = ?1",
         )
         .bind(station)
         .bind(at)
         .bind(&status.status)
         .bind(&status.error_code)
-        .bind(status.connector_id),
+        .bind(&status.info)
+        .bind(&status.vendor_error_code),
+        StationNote::Status(status) => sqlx::query(
+            "UPDATE connectors SET status = ?3, error_code = ?4, status_at = ?2, info = ?6, vendor_error_code = ?7
+             WHERE station_id = ?1 AND connector_id = ?5",
+        )
+        .bind(station)
+        .bind(at)
+        .bind(&status.status)
+        .bind(&status.error_code)
+        .bind(status.connector_id)
+        .bind(&status.info)
+        .bind(&status.vendor_error_code),
         StationNote::Seen => sqlx::query("UPDATE stations SET last_seen_at = ?2 WHERE station_id = ?1").bind(station).bind(at),
         StationNote::Closed(fence) => {
             sqlx::query("UPDATE stations SET connected_node = NULL, last_seen_at = ?2 WHERE station_id = ?1 AND fence = ?3").bind(station).bind(at).bind(fence)

@@ -20,11 +20,12 @@ use crate::store::{
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
         default_protocol, time_zone, registration, availability, may_configure, next_password_hash, next_security_profile,
-        next_after_reboot, quirks)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        next_after_reboot, quirks, certificate_name)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
     ON CONFLICT (station_id) DO UPDATE SET site = ?2, password_hash = ?3, accept_hex_password = ?4,
         security_profile = ?5, default_protocol = ?6, time_zone = ?7, registration = ?8, availability = ?9, may_configure = ?10,
-        next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13, quirks = ?14";
+        next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13, quirks = ?14,
+        certificate_name = ?15, retired_at = NULL";
 
 /// The cards of the lists that a station comes to, or leaves, with another site.
 const LOOK_AT_LISTS: &str = "
@@ -36,9 +37,9 @@ const SETTLE: &str = "
     WHERE station_id = ?1";
 
 const PUT_CONNECTOR: &str = "
-    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min)
-    VALUES (?1, ?2, ?3, ?4, ?5)
-    ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = ?3, power_w = ?4, session_cap_min = ?5";
+    INSERT INTO connectors (station_id, connector_id, charger_class, power_w, session_cap_min, connector_standard)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = ?3, power_w = ?4, session_cap_min = ?5, connector_standard = ?6";
 
 /// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
 const LOOK_AT_BLOCKED: &str = "
@@ -72,6 +73,7 @@ impl StationStore for SqliteStore {
             .bind(station.next.security_profile)
             .bind(station.next.after_reboot)
             .bind(names_of(&station.quirks))
+            .bind(&station.certificate_name)
             .execute(&mut *write)
             .await?;
         if known.as_ref() != Some(&station.site) {
@@ -91,11 +93,19 @@ impl StationStore for SqliteStore {
                 .bind(connector.site.charger_class.name())
                 .bind(connector.site.power_w)
                 .bind(connector.site.session_cap_min)
+                .bind(&connector.standard)
                 .execute(&mut *write)
                 .await?;
         }
         write.commit().await?;
         Ok(known.is_none())
+    }
+
+    async fn retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool> {
+        let retire = "UPDATE stations SET retired_at = ?2 WHERE station_id = ?1
+             AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.station_id = ?1 AND s.stopped_at IS NULL)";
+        let retired = sqlx::query(retire).bind(id.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        Ok(retired.rows_affected() > 0)
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
@@ -194,6 +204,9 @@ impl SqliteStore {
                 site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
                 status: optional(row, "status")?,
                 error_code: optional(row, "error_code")?,
+                info: optional(row, "info")?,
+                vendor_error_code: optional(row, "vendor_error_code")?,
+                standard: optional(row, "connector_standard")?,
             });
         }
         for station in &mut stations {
@@ -233,6 +246,10 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
             after_reboot: row.try_get("next_after_reboot")?,
         },
         default_protocol: optional(row, "default_protocol")?,
+        certificate_name: optional(row, "certificate_name")?,
+        retired_at: optional_instant(row, "retired_at")?,
+        info: optional(row, "info")?,
+        vendor_error_code: optional(row, "vendor_error_code")?,
         time_zone: columns::time_zone(optional(row, "time_zone")?)?,
         registration: columns::registration(row.try_get("registration")?)?,
         availability: columns::availability(row.try_get("availability")?)?,

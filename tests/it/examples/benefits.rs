@@ -143,10 +143,10 @@ async fn w92_terms_are_published_a_month_before_they_hold() {
         let body = json!({"version": version, "published_on": published, "effective_on": effective, "reason": "reasonable"});
         story.server.post("/terms", &body).await
     };
-    assert_refused(&publish("2023-late", "2023-09-01", "2023-08-02").await, "notice_too_short", "19.1");
-    assert_eq!(publish("2023-good", "2023-09-01", "2023-08-01").await.status, 201);
-    assert_refused(&publish("2024-late", "2024-03-31", "2024-03-01").await, "notice_too_short", "19.1");
-    assert_eq!(publish("2024-good", "2024-03-31", "2024-02-29").await.status, 201);
+    assert_refused(&publish("2023-late", "2023-09-01", "2023-08-01").await, "notice_too_short", "19.1");
+    assert_eq!(publish("2023-good", "2023-09-01", "2023-07-31").await.status, 201);
+    assert_refused(&publish("2024-late", "2024-03-31", "2024-02-29").await, "notice_too_short", "19.1");
+    assert_eq!(publish("2024-good", "2024-03-31", "2024-02-28").await.status, 201);
     let programme = story.server.get("/programme").await;
     let versions: Vec<&str> = programme["terms"].as_array().unwrap().iter().map(|terms| terms["version"].as_str().unwrap()).collect();
     assert_eq!(versions, ["2023-good", "2024-good"]);
