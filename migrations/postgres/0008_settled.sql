@@ -32,4 +32,10 @@ ALTER TABLE connectors ADD COLUMN info text;
 ALTER TABLE connectors ADD COLUMN vendor_error_code text;
 ALTER TABLE connectors ADD COLUMN connector_standard text;
 
+-- What is registered of sites: address, position, hours.
+CREATE TABLE sites (
+    site text PRIMARY KEY,
+    document text NOT NULL
+);
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

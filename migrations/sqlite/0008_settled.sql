@@ -31,4 +31,10 @@ ALTER TABLE connectors ADD COLUMN info TEXT;
 ALTER TABLE connectors ADD COLUMN vendor_error_code TEXT;
 ALTER TABLE connectors ADD COLUMN connector_standard TEXT;
 
+-- What is registered of sites: address, position, hours.
+CREATE TABLE sites (
+    site TEXT PRIMARY KEY,
+    document TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

@@ -4,7 +4,7 @@ use super::invoices::{BilledPages, InvoicePages};
 use super::{App, AppError, Done};
 use crate::domain::month::BillingMonth;
 use crate::export::files::Tally;
-use crate::export::{Format, cdr};
+use crate::export::{Format, Party, cdr};
 use crate::store::billing::ClosedMonth;
 
 enum Pages<'a> {
@@ -16,6 +16,7 @@ enum Pages<'a> {
 pub struct Export<'a> {
     closed: ClosedMonth,
     format: Format,
+    party: Option<Party>,
     pages: Pages<'a>,
     begun: bool,
     /// What the pieces so far come to.
@@ -26,11 +27,20 @@ impl App {
     /// Begins a closed month's export.
     pub async fn export(&self, month: BillingMonth, format: Format) -> Done<Export<'_>> {
         let closed = self.closed(month).await?;
+        let party = match (format, &self.settings.party) {
+            (Format::OcpiCdr, None) => {
+                return Err(AppError::conflict(
+                    "party_missing",
+                    "who issues charge records is not set: set party-id, and country-code where it is not JP",
+                ));
+            }
+            (_, party) => party.clone(),
+        };
         let pages = match format {
             Format::OcpiCdr => Pages::Billed(self.billed_pages(month)),
             Format::Csv | Format::Jsonl | Format::Collection | Format::Refunds => Pages::Invoices(self.invoice_pages(month, None)),
         };
-        Ok(Export { closed, format, pages, begun: false, tally: Tally::default() })
+        Ok(Export { closed, format, party, pages, begun: false, tally: Tally::default() })
     }
 }
 
@@ -56,9 +66,10 @@ impl Export<'_> {
             }
             Pages::Billed(pages) => {
                 let Some(members) = pages.next().await? else { return Ok(None) };
+                let Some(party) = &self.party else { return Ok(None) };
                 let mut piece = Vec::new();
                 for member in &members {
-                    let (lines, count) = cdr::lines(member, self.closed.closed_at).map_err(failed)?;
+                    let (lines, count) = cdr::lines(member, party, self.closed.closed_at).map_err(failed)?;
                     piece.extend(lines);
                     self.tally.rows += count;
                     self.tally.total = self.tally.total + cdr::total(&member.groups);

@@ -7,9 +7,9 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
 use tracing::{info, warn};
 
 use super::{App, AppError, Done};
-use crate::domain::billed::BilledGroup;
+use crate::domain::billed::{BilledGroup, Place, SiteRecord};
 use crate::domain::ending::EndCause;
-use crate::domain::ids::MemberId;
+use crate::domain::ids::{MemberId, SessionId, StationId};
 use crate::domain::invoice::{self, Draft, Drawn, Facts, Invoice, InvoiceKind};
 use crate::domain::member::Member;
 use crate::domain::month::{BillingMonth, in_japan, japan_midnight};
@@ -22,6 +22,9 @@ use crate::store::billing::{ClosedMonth, MemberPart, Run};
 
 /// Members rated between two reads of the store.
 pub(super) const MEMBERS_AT_ONCE: i64 = 250;
+
+/// Sites read at a time.
+const SITES_AT_ONCE: i64 = 500;
 
 /// How often it is looked whether something is due.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -44,11 +47,16 @@ pub(super) struct BillingPage {
 }
 
 impl BillingPage {
+    /// A member's sessions.
+    fn sessions_of(&self, member: &Member) -> &[Session] {
+        self.sessions.get(&member.id).map_or(&[], Vec::as_slice)
+    }
+
     /// What a member's invoices are drawn up from.
     pub fn facts<'a>(&'a self, member: &'a Member, close: &'a Close<'_>) -> Facts<'a> {
         Facts {
             member,
-            sessions: self.sessions.get(&member.id).map_or(&[], Vec::as_slice),
+            sessions: self.sessions_of(member),
             programme: close.programme,
             month: close.month,
             recheck_from: close.recheck_from(&member.id),
@@ -68,12 +76,45 @@ pub(super) struct Close<'a> {
     pub recheck_all: Option<BillingMonth>,
     /// Members whose earlier invoices count although nothing of them is rated again.
     pub invoiced: HashSet<MemberId>,
+    /// What is registered of places, for charge records.
+    pub places: Places,
+}
+
+/// What is registered of sites and plugs.
+#[derive(Default)]
+pub(super) struct Places {
+    sites: HashMap<String, SiteRecord>,
+    plugs: HashMap<(StationId, i64), String>,
+}
+
+impl Places {
+    /// Where a session was, as far as that is registered.
+    fn of(&self, session: &Session) -> Option<Place> {
+        let place = Place {
+            site: self.sites.get(&session.site_name).cloned(),
+            standard: self.plugs.get(&(session.station_id.clone(), session.connector_id)).cloned(),
+        };
+        (place != Place::default()).then_some(place)
+    }
+
+    /// Has records tell where their sessions were.
+    fn tell(&self, groups: &mut [BilledGroup], sessions: &[Session]) {
+        if self.sites.is_empty() && self.plugs.is_empty() {
+            return;
+        }
+        let by_number: HashMap<SessionId, &Session> = sessions.iter().map(|session| (session.id, session)).collect();
+        for record in groups.iter_mut().flat_map(|group| &mut group.sessions).filter(|record| !record.is_credit) {
+            if let (Some(told), Some(session)) = (&mut record.told, by_number.get(&record.number)) {
+                told.place = self.of(session);
+            }
+        }
+    }
 }
 
 impl<'a> Close<'a> {
     /// Of a month, as of an instant, with nothing to be rated again.
     pub fn of(month: BillingMonth, at: DateTime<Utc>, programme: &'a Programme) -> Self {
-        Self { month, at, programme, rechecks: HashMap::new(), recheck_all: None, invoiced: HashSet::new() }
+        Self { month, at, programme, rechecks: HashMap::new(), recheck_all: None, invoiced: HashSet::new(), places: Places::default() }
     }
 
     fn recheck_from(&self, member: &MemberId) -> Option<BillingMonth> {
@@ -127,6 +168,21 @@ impl App {
         self.store.closed_month(month).await?.ok_or(AppError::Busy("the month is being closed by another node"))
     }
 
+    /// What is registered of places.
+    async fn places(&self) -> Done<Places> {
+        let mut places = Places::default();
+        let mut after = None;
+        loop {
+            let page = self.store.sites(&Page { after, limit: SITES_AT_ONCE }).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.site.clone());
+            places.sites.extend(page.into_iter().map(|site| (site.site.clone(), site)));
+        }
+        let plugs = self.store.plug_standards().await?;
+        places.plugs = plugs.into_iter().map(|(station, connector, standard)| ((station, connector), standard)).collect();
+        Ok(places)
+    }
+
     /// The earliest month that is not closed; `None`: nobody was ever admitted.
     pub(super) async fn earliest_open(&self) -> Done<Option<BillingMonth>> {
         let Some(first) = self.store.first_month().await? else {
@@ -140,6 +196,7 @@ impl App {
     async fn draw_all(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>) -> Done<i64> {
         let programme = self.programme();
         let mut close = Close::of(month, at, &programme);
+        close.places = self.places().await?;
         close.invoiced = self.store.members_with_final().await?.into_iter().collect();
         close.invoiced.extend(self.store.members_with_credit().await?);
         for (member, from) in self.store.rechecks(run.recheck_until).await? {
@@ -156,7 +213,8 @@ impl App {
             let after = Some(last.id.to_string());
             let mut parts = Vec::new();
             for member in &page.members {
-                let drawn = invoice::draw_up(&page.facts(member, &close))?;
+                let mut drawn = invoice::draw_up(&page.facts(member, &close))?;
+                close.places.tell(&mut drawn.billed, page.sessions_of(member));
                 sessions += drawn.sessions;
                 parts.push(self.issue(member, drawn, month, at, &programme));
             }
@@ -261,7 +319,8 @@ impl App {
         read.invoiced.insert(id.clone());
         let page = self.with_facts(&read, vec![member.clone()]).await?;
         let close = Close { recheck_all: waits_from, ..Close::of(month, at, &programme) };
-        let drawn = invoice::draw_up_final(&page.facts(&member, &close))?;
+        let mut drawn = invoice::draw_up_final(&page.facts(&member, &close))?;
+        self.places().await?.tell(&mut drawn.billed, page.sessions_of(&member));
         let part = self.issue(&member, drawn, month, at, &programme);
         self.store.issue_final(month, &part).await?;
         info!(member_id = %id, invoices = part.invoices.len(), "a membership that was ended had its final invoice");

@@ -7,14 +7,30 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::{App, AppError, Done, quirks};
+use crate::domain::billed::SiteRecord;
 use crate::domain::ids::{CardNumber, StationId};
+use crate::domain::instant::Zone;
 use crate::store::Page;
 use crate::store::sites::{ListChange, ListChanged, ListedStation};
 
 /// A site's list has this many cards at most.
 pub const SITE_LIST_MAX: usize = 3_000;
 
+/// A field of a site's record has this many characters at most.
+const SITE_FIELD_MAX: usize = 200;
+
 impl App {
+    /// Keeps a site's record. `true`: it is new.
+    pub async fn put_site(&self, site: &SiteRecord) -> Done<bool> {
+        check(site)?;
+        Ok(self.store.put_site(site).await?)
+    }
+
+    /// Sites' records, a page at a time.
+    pub async fn list_sites(&self, page: &Page) -> Done<Vec<SiteRecord>> {
+        Ok(self.store.sites(page).await?)
+    }
+
     /// The cards of a site's list.
     pub async fn site_list(&self, site: &str, page: &Page) -> Done<Vec<CardNumber>> {
         self.known_site(site).await?;
@@ -70,4 +86,25 @@ impl App {
             false => Err(AppError::not_found("site", site)),
         }
     }
+}
+
+fn check(site: &SiteRecord) -> Done<()> {
+    let texts = [("name", Some(&site.name), 1), ("address", Some(&site.address), 1), ("city", Some(&site.city), 1)];
+    let optional = [("postal_code", site.postal_code.as_ref(), 1), ("opening_hours", site.opening_hours.as_ref(), 1)];
+    for (field, text, least) in texts.into_iter().chain(optional) {
+        let length = text.map(|text| text.trim().chars().count());
+        if length.is_some_and(|length| length < least || length > SITE_FIELD_MAX) {
+            return Err(AppError::invalid(field, format!("{least} to {SITE_FIELD_MAX} characters")));
+        }
+    }
+    if site.postal_code.as_ref().is_some_and(|code| code.chars().count() > 10) {
+        return Err(AppError::invalid("postal_code", "at most 10 characters"));
+    }
+    if site.country.len() != 3 || !site.country.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(AppError::invalid("country", "three capital letters such as JPN"));
+    }
+    if site.time_zone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
+        return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
+    }
+    Ok(())
 }

@@ -92,6 +92,11 @@ impl Seats {
         self.held.iter().map(|held| (held.key().clone(), held.fence.number())).collect()
     }
 
+    /// Whether a station is connected here.
+    pub fn is_held(&self, station: &StationId) -> bool {
+        self.held.contains_key(station)
+    }
+
     /// How many stations are connected here.
     pub fn connected(&self) -> usize {
         self.held.len()

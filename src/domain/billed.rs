@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use super::ids::{SessionId, SessionRef};
+use chrono::{DateTime, Utc};
+
+use super::ids::{CardNumber, SessionId, SessionRef};
 use super::month::BillingMonth;
 use super::rating::{PoolUse, RatedMonth, RatedSession};
 use super::session::BillingState;
 use super::station::ChargerClass;
-use super::units::{TaxRate, Yen};
+use super::units::{TaxRate, WattHours, Yen};
 
 /// A billed session, or the credit of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,56 @@ pub struct BilledSession {
     pub version: i64,
     /// Takes the record of this version back.
     pub is_credit: bool,
+    /// What its charge record tells beside its units; `None`: it was recorded before that was kept, and is read from the
+    /// session.
+    pub told: Option<Told>,
+}
+
+/// What a charge record tells of its session, frozen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// What was delivered, where that is known.
+    pub energy: Option<WattHours>,
+    /// Its card.
+    pub card: Option<CardNumber>,
+    /// Where it was, as far as that is registered.
+    pub place: Option<Place>,
+}
+
+/// Where a charger stands, and what its plug is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The site's record, where it has one.
+    pub site: Option<SiteRecord>,
+    /// The standard of the plug, in OCPI's word.
+    pub standard: Option<String>,
+}
+
+/// What is registered of a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteRecord {
+    /// What stations call it.
+    pub site: String,
+    /// Its name for people.
+    pub name: String,
+    /// Street and number.
+    pub address: String,
+    /// Its city.
+    pub city: String,
+    /// Its postal code.
+    pub postal_code: Option<String>,
+    /// Its country, three letters.
+    pub country: String,
+    /// Degrees with five to seven decimals.
+    pub latitude: String,
+    /// Degrees with five to seven decimals.
+    pub longitude: String,
+    /// When it is open, in words.
+    pub opening_hours: Option<String>,
+    /// Its zone.
+    pub time_zone: Option<String>,
 }
 
 /// Billed sessions of one month, class and price.
@@ -115,8 +167,12 @@ fn is_billed_at(session: &RatedSession, class: ChargerClass) -> bool {
     session.state == BillingState::Ended && session.charger_class == Some(class)
 }
 
-const fn same_split(record: &BilledSession, rated: &RatedSession) -> bool {
-    record.free == rated.split.free && record.charged == rated.split.charged
+fn same_split(record: &BilledSession, rated: &RatedSession) -> bool {
+    let same_told = record
+        .told
+        .as_ref()
+        .is_none_or(|told| Some(told.ended_at) == rated.ended_at && told.energy == rated.energy && told.card == rated.card);
+    same_told && record.free == rated.split.free && record.charged == rated.split.charged
 }
 
 fn billed(session: &RatedSession, version: i64) -> BilledSession {
@@ -127,6 +183,7 @@ fn billed(session: &RatedSession, version: i64) -> BilledSession {
         charged: session.split.charged,
         version,
         is_credit: false,
+        told: session.ended_at.map(|ended_at| Told { ended_at, energy: session.energy, card: session.card.clone(), place: None }),
     }
 }
 

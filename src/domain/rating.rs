@@ -18,7 +18,7 @@ use super::programme::Programme;
 use super::session::{BillingState, Session};
 use super::station::ChargerClass;
 use super::tariff::{FreeUnits, NoPrice, Plan, Price, Tariff};
-use super::units::Yen;
+use super::units::{WattHours, Yen};
 
 /// A session of the month as it was rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,12 @@ pub struct RatedSession {
     pub reference: SessionRef,
     /// When it started.
     pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// What was delivered, where that is known.
+    pub energy: Option<WattHours>,
+    /// Its card.
+    pub card: Option<CardNumber>,
     /// The class of its charger, where it is known.
     pub charger_class: Option<ChargerClass>,
     /// What its money does.
@@ -220,6 +226,9 @@ impl Rater<'_> {
             id: session.id,
             reference: session.reference.clone(),
             started_at: session.start.at,
+            ended_at: session.stop.as_ref().map(|stop| stop.edge.at),
+            energy: session.stop.as_ref().and_then(|stop| stop.energy),
+            card: session.card.clone(),
             charger_class: session.site.map(|site| site.charger_class),
             state: session.billing_state(standing),
             units,

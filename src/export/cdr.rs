@@ -12,16 +12,24 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::domain::billed::{BilledGroup, BilledSession};
+use super::Party;
+use crate::domain::billed::{BilledGroup, BilledSession, Place};
 use crate::domain::ids::{MemberId, SessionRef};
 use crate::domain::instant::CLOCK_TOLERANCE_S;
 use crate::domain::session::Session;
 use crate::domain::station::ChargerClass;
 use crate::domain::units::{TaxRate, Yen};
 
-/// The country and party under which records are issued.
-const COUNTRY: &str = "JP";
-const PARTY: &str = "JDN";
+/// Characters of an object's id, of a site's address and city, and behind an EVSE id's E (OCPI 2.2.1, eMI3).
+const ID_MAX: usize = 36;
+const ADDRESS_MAX: usize = 45;
+const OUTLET_MAX: usize = 30;
+
+/// Hex digits that stand for a name that is too long, or holds what an id may not.
+const HASH_DIGITS: usize = 16;
+
+/// What a record says where no meter told its energy.
+const ENERGY_UNKNOWN: &str = "total_energy is not known: no register was told";
 
 /// Decimals of OCPI's numbers: readers round to them, so an hour is told to 0.36 s.
 const OCPI_DECIMALS: u32 = 4;
@@ -67,6 +75,8 @@ struct Cdr<'a> {
     total_time: Box<RawValue>,
     total_time_cost: Price,
     #[serde(skip_serializing_if = "Option::is_none")]
+    remark: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     credit: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     credit_reference_id: Option<String>,
@@ -77,17 +87,19 @@ struct Cdr<'a> {
 struct Token<'a> {
     country_code: &'a str,
     party_id: &'a str,
-    uid: &'a str,
+    uid: String,
     r#type: &'a str,
-    contract_id: &'a str,
+    contract_id: String,
 }
 
 #[derive(Serialize)]
 struct Location<'a> {
-    id: &'a str,
-    name: &'a str,
-    address: &'a str,
-    city: &'a str,
+    id: String,
+    name: String,
+    address: String,
+    city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postal_code: Option<&'a str>,
     country: &'a str,
     coordinates: Coordinates<'a>,
     evse_uid: String,
@@ -154,13 +166,13 @@ struct Price {
 }
 
 /// A member's records, a line each; and their number. `closed_at` is the instant from which they hold.
-pub fn lines(billed: &BilledMember, closed_at: DateTime<Utc>) -> io::Result<(Vec<u8>, usize)> {
+pub fn lines(billed: &BilledMember, party: &Party, closed_at: DateTime<Utc>) -> io::Result<(Vec<u8>, usize)> {
     let mut text = Vec::new();
     let mut count = 0;
     for group in &billed.groups {
         for record in &group.sessions {
             let Some(session) = billed.facts.0.get(&record.session) else { continue };
-            serde_json::to_writer(&mut text, &cdr(billed, group, record, session, closed_at))?;
+            serde_json::to_writer(&mut text, &cdr(billed, (group, record), session, party, closed_at))?;
             text.push(b'\n');
             count += 1;
         }
@@ -184,41 +196,44 @@ fn record_id(record: &BilledSession) -> String {
 
 fn cdr<'a>(
     billed: &'a BilledMember,
-    group: &'a BilledGroup,
-    record: &'a BilledSession,
+    (group, record): (&'a BilledGroup, &'a BilledSession),
     session: &'a Session,
+    party: &'a Party,
     closed_at: DateTime<Utc>,
 ) -> Cdr<'a> {
     let id = record_id(record);
+    let told = record.told.as_ref();
     let start = session.start.at;
-    let end = session.stop.as_ref().map_or(start, |stop| stop.edge.at);
-    let tariff_id = format!("{}-{}-{}", group.tariff_version.replace('/', "-"), group.charger_class.name(), record.free);
+    let end = told.map(|told| told.ended_at).or(session.stop.as_ref().map(|stop| stop.edge.at)).unwrap_or(start);
+    let tariff_id = short(&format!("{}-{}-{}", group.tariff_version.replace('/', "-"), group.charger_class.name(), record.free));
     let cost = group.unit_price.times(record.charged);
-    let cost = if record.is_credit { -cost } else { cost };
-    let energy = session.stop.as_ref().and_then(|stop| stop.energy).map_or(0, |energy| energy.0);
+    let energy = told.map_or_else(|| session.stop.as_ref().and_then(|stop| stop.energy), |told| told.energy);
+    let card = told.map_or(session.card.as_ref(), |told| told.card.as_ref());
     let queued = session.start.received_at - start > TimeDelta::seconds(CLOCK_TOLERANCE_S);
     Cdr {
-        country_code: COUNTRY,
-        party_id: PARTY,
+        country_code: &party.country,
+        party_id: &party.party,
         start_date_time: instant(start),
         end_date_time: instant(end),
         session_id: record.session.as_str(),
         cdr_token: Token {
-            country_code: COUNTRY,
-            party_id: PARTY,
-            uid: session.id_tag.as_sent(),
+            country_code: &party.country,
+            party_id: &party.party,
+            uid: short(session.id_tag.as_sent()),
             r#type: "RFID",
-            contract_id: session.card.as_ref().map_or(billed.member.as_str(), |card| card.as_str()),
+            contract_id: short(card.map_or(billed.member.as_str(), |card| card.as_str())),
         },
         auth_method: if queued { "WHITELIST" } else { "AUTH_REQUEST" },
-        cdr_location: location(group.charger_class, session),
+        cdr_location: location(group.charger_class, session, told.and_then(|told| told.place.as_ref()), party),
         currency: "JPY",
-        tariffs: vec![tariff(group, record, tariff_id.clone(), closed_at)],
+        tariffs: vec![tariff(group, record, party, tariff_id.clone(), closed_at)],
         charging_periods: periods(group, record, start, end, &tariff_id),
-        total_cost: price(cost, group.tax_rate),
-        total_energy: number(Decimal::new(energy, 3)),
+        // A credit takes the total alone back; all else stays as it was told.
+        total_cost: price(if record.is_credit { -cost } else { cost }, group.tax_rate),
+        total_energy: number(Decimal::new(energy.map_or(0, |energy| energy.0), 3)),
         total_time: number(told_hours(end - start, record.free + record.charged, group.unit_s)),
         total_time_cost: price(cost, group.tax_rate),
+        remark: energy.is_none().then_some(ENERGY_UNKNOWN),
         credit: record.is_credit.then_some(true),
         credit_reference_id: record.is_credit.then(|| id.clone()),
         id: if record.is_credit { format!("{id}-C") } else { id },
@@ -226,31 +241,65 @@ fn cdr<'a>(
     }
 }
 
-/// Where it was. A station's record names its site alone, so no better address or position is known.
-fn location(class: ChargerClass, session: &Session) -> Location<'_> {
+/// A name as an id of OCPI: as it is where it fits, else `**` and digits of its hash.
+fn short(name: &str) -> String {
+    let fits = !name.is_empty() && name.len() <= ID_MAX && name.bytes().all(|b| b.is_ascii_graphic());
+    if fits { name.to_owned() } else { hashed(name) }
+}
+
+fn hashed(name: &str) -> String {
+    format!("**{}", &crate::hex::sha256(name.as_bytes())[..HASH_DIGITS].to_uppercase())
+}
+
+/// A text cut to its first characters.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}
+
+/// An EVSE id as eMI3 writes it: letters, digits and `*`. Capital letters and digits of the station's identity stand for
+/// themselves, every other byte is `*` and two hex digits, and `*` and the connector follow; an identity that grows too long is
+/// `**` and digits of its hash. No two connectors have one id, also where case is not told apart.
+pub fn evse_id(party: &Party, station: &str, connector_id: i64) -> String {
+    let plain: String = station
+        .bytes()
+        .map(|b| if b.is_ascii_uppercase() || b.is_ascii_digit() { char::from(b).to_string() } else { format!("*{b:02X}") })
+        .collect();
+    let connector = format!("*{}", connector_id.unsigned_abs());
+    let outlet = if plain.len() + connector.len() <= OUTLET_MAX { plain } else { hashed(station) };
+    format!("{}*{}*E{outlet}{connector}", party.country, party.party)
+}
+
+/// Where it was: as the site's record says, where it has one; else its name is all that is known.
+fn location<'a>(class: ChargerClass, session: &'a Session, place: Option<&'a Place>, party: &Party) -> Location<'a> {
     let (standard, power) = match class {
         ChargerClass::Quick => ("CHADEMO", "DC"),
         ChargerClass::Normal => ("IEC_62196_T1", "AC_1_PHASE"),
     };
-    let evse = format!("{}-{}", session.station_id, session.connector_id);
+    let site = place.and_then(|place| place.site.as_ref());
+    let or_name = |known: Option<&str>| cut(known.unwrap_or(&session.site_name), ADDRESS_MAX);
+    let station = session.station_id.as_str();
     Location {
-        id: session.station_id.as_str(),
-        name: &session.site_name,
-        address: &session.site_name,
-        city: &session.site_name,
-        country: "JPN",
-        coordinates: Coordinates { latitude: "0.000000", longitude: "0.000000" },
-        evse_id: format!("{COUNTRY}*{PARTY}*E{evse}"),
-        evse_uid: evse,
+        id: short(station),
+        name: site.map_or(&session.site_name, |site| &site.name).clone(),
+        address: or_name(site.map(|site| site.address.as_str())),
+        city: or_name(site.map(|site| site.city.as_str())),
+        postal_code: site.and_then(|site| site.postal_code.as_deref()),
+        country: site.map_or("JPN", |site| site.country.as_str()),
+        coordinates: Coordinates {
+            latitude: site.map_or("0.000000", |site| site.latitude.as_str()),
+            longitude: site.map_or("0.000000", |site| site.longitude.as_str()),
+        },
+        evse_id: evse_id(party, station, session.connector_id),
+        evse_uid: short(&format!("{station}-{}", session.connector_id)),
         connector_id: session.connector_id.to_string(),
-        connector_standard: standard,
+        connector_standard: place.and_then(|place| place.standard.as_deref()).unwrap_or(standard),
         connector_format: "CABLE",
         connector_power_type: power,
     }
 }
 
 /// The tariff of one record: free time first where it has any, then the price.
-fn tariff<'a>(group: &BilledGroup, record: &BilledSession, id: String, closed_at: DateTime<Utc>) -> Tariff<'a> {
+fn tariff<'a>(group: &BilledGroup, record: &BilledSession, party: &'a Party, id: String, closed_at: DateTime<Utc>) -> Tariff<'a> {
     let per_hour = |unit_price: Yen| group.tax_rate.without_tax(unit_price) * Decimal::from(3600) / Decimal::from(group.unit_s);
     let component = |unit_price: Yen| Component {
         r#type: "TIME",
@@ -265,7 +314,7 @@ fn tariff<'a>(group: &BilledGroup, record: &BilledSession, id: String, closed_at
         (0, _) => vec![charged(None)],
         (units, _) => vec![charged(Some(Restrictions { min_duration: units * group.unit_s })), free()],
     };
-    Tariff { country_code: COUNTRY, party_id: PARTY, id, currency: "JPY", elements, last_updated: instant(closed_at) }
+    Tariff { country_code: &party.country, party_id: &party.party, id, currency: "JPY", elements, last_updated: instant(closed_at) }
 }
 
 /// The charging time, cut where the free time ends. Hours are told so that, rounded as they are, they begin
@@ -309,4 +358,29 @@ fn number(decimal: Decimal) -> Box<RawValue> {
 
 fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn an_evse_id_is_emi3s_and_no_two_connectors_have_one() {
+        let party = Party { country: "JP".into(), party: "JDN".into() };
+        assert_eq!(evse_id(&party, "CP1", 1), "JP*JDN*ECP1*1");
+        let stations = ["CP1", "cp1", "Cp1", "CP-1", "CP*1", "CP_1", "CP12D1", "充電1", &"X".repeat(44), &"X".repeat(45), &"x".repeat(44)];
+        let mut seen = BTreeSet::new();
+        for station in stations {
+            for connector in [1, 2, 11, 1_000] {
+                let id = evse_id(&party, station, connector);
+                let outlet = id.strip_prefix("JP*JDN*E").unwrap();
+                assert!(outlet.len() <= OUTLET_MAX && outlet.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*'), "{id}");
+                assert!(seen.insert(id.to_lowercase()), "{id} stands for two");
+            }
+        }
+        assert_eq!(short(&"A".repeat(36)).len(), 36);
+        assert!(short(&"A".repeat(37)).len() <= ID_MAX && short("充電").is_ascii());
+    }
 }

@@ -117,6 +117,8 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(exchanges::reports))
         .routes(routes!(exchanges::command))
         .routes(routes!(exchanges::device_model))
+        .routes(routes!(sites::put_record))
+        .routes(routes!(sites::list_records))
         .routes(routes!(sites::get, sites::replace))
         .routes(routes!(sites::stations))
         .routes(routes!(sites::add, sites::remove))

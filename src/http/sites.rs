@@ -1,16 +1,21 @@
-//! Local authorization lists of sites.
+//! Sites: what is registered of them, and their local authorization lists.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
 use crate::app::stations::SITE_MAX;
+use crate::domain::billed::SiteRecord;
 use crate::domain::ids::CardNumber;
 use crate::store::sites::{ListChange, ListChanged, ListedStation};
 
@@ -75,6 +80,123 @@ fn site_name(text: String) -> Result<String, Problem> {
         1..=SITE_MAX => Ok(text),
         _ => Err(Problem::malformed("site", format!("site must be 1 to {SITE_MAX} characters"))),
     }
+}
+
+/// What is registered of a site.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SiteBody {
+    /// Its name for people.
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// Street and number.
+    #[schema(min_length = 1, max_length = 200)]
+    address: String,
+    #[schema(min_length = 1, max_length = 200)]
+    city: String,
+    #[schema(max_length = 10)]
+    postal_code: Option<String>,
+    /// Three letters such as JPN; `JP` is taken for it.
+    #[schema(max_length = 3)]
+    country: String,
+    /// Degrees north.
+    #[schema(value_type = f64, minimum = -90, maximum = 90)]
+    latitude: Number,
+    /// Degrees east.
+    #[schema(value_type = f64, minimum = -180, maximum = 180)]
+    longitude: Number,
+    /// When it is open, in words.
+    #[schema(max_length = 200)]
+    opening_hours: Option<String>,
+    time_zone: Option<String>,
+}
+
+/// A site.
+#[derive(Serialize, ToSchema)]
+pub struct SiteJson {
+    /// What stations call it.
+    site: String,
+    name: String,
+    address: String,
+    city: String,
+    postal_code: Option<String>,
+    country: String,
+    #[schema(value_type = f64)]
+    latitude: Number,
+    #[schema(value_type = f64)]
+    longitude: Number,
+    opening_hours: Option<String>,
+    time_zone: Option<String>,
+}
+
+/// Sites in order of their names.
+#[derive(Serialize, ToSchema)]
+pub struct SitePage {
+    items: Vec<SiteJson>,
+    next_cursor: Option<String>,
+}
+
+/// Decimals of degrees that are kept: about a decimetre.
+const DEGREE_DECIMALS: u32 = 6;
+
+fn degrees(field: &'static str, number: &Number, most: i64) -> Result<String, Problem> {
+    let text = number.to_string();
+    let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok();
+    let mut decimal = decimal
+        .filter(|degrees| degrees.abs() <= Decimal::from(most))
+        .ok_or_else(|| Problem::malformed(field, format!("{field} must be degrees from -{most} to {most}")))?;
+    decimal.rescale(DEGREE_DECIMALS);
+    Ok(decimal.to_string())
+}
+
+fn site_json(site: SiteRecord) -> SiteJson {
+    let number = |text: &str| Number::from_str(text).unwrap_or_else(|_| Number::from(0));
+    SiteJson {
+        latitude: number(&site.latitude),
+        longitude: number(&site.longitude),
+        site: site.site,
+        name: site.name,
+        address: site.address,
+        city: site.city,
+        postal_code: site.postal_code,
+        country: site.country,
+        opening_hours: site.opening_hours,
+        time_zone: site.time_zone,
+    }
+}
+
+/// Keeps what is registered of a site: charge records tell it. A station may name a site that has no record yet.
+#[utoipa::path(put, operation_id = "sites_put", path = "/sites/{site}", request_body = SiteBody, params(("site" = String, Path, max_length = 200)),
+    responses((status = 200, description = "changed", body = SiteJson), (status = 201, description = "new", body = SiteJson), Problems))]
+pub async fn put_record(
+    State(api): State<Arc<Api>>,
+    Segment(site): Segment<String>,
+    Body(body): Body<SiteBody>,
+) -> Result<(StatusCode, Json<SiteJson>), Problem> {
+    let record = SiteRecord {
+        site: site_name(site)?,
+        name: body.name,
+        latitude: degrees("latitude", &body.latitude, 90)?,
+        longitude: degrees("longitude", &body.longitude, 180)?,
+        address: body.address,
+        city: body.city,
+        postal_code: body.postal_code,
+        country: if body.country == "JP" { "JPN".to_owned() } else { body.country },
+        opening_hours: body.opening_hours,
+        time_zone: body.time_zone,
+    };
+    let new = api.app.put_site(&record).await?;
+    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(site_json(record))))
+}
+
+/// Sites, in order of their names.
+#[utoipa::path(get, operation_id = "sites_list", path = "/sites", params(PageQuery),
+    responses((status = 200, description = "done", body = SitePage), Problems))]
+pub async fn list_records(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<SitePage>, Problem> {
+    let page = query.page()?;
+    let sites = api.app.list_sites(&page).await?;
+    let next_cursor = next_cursor(&sites, &page, |site| site.site.clone());
+    Ok(Json(SitePage { items: sites.into_iter().map(site_json).collect(), next_cursor }))
 }
 
 /// The cards of a site's list.

@@ -100,6 +100,12 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
     };
     let now = link.app.now();
     let station = admitted.station.id.clone();
+    // One that says nothing, such as a probe, takes no working connection's place.
+    let first = match first_word(&link, &mut socket, &station).await {
+        FirstWord::NotNeeded => None,
+        FirstWord::Spoke(message) => Some(message),
+        FirstWord::Gone => return,
+    };
     let fence = Fence::default();
     let seat = link.seats.seat(&station, admitted.protocol.subprotocol(), fence.clone(), now);
     info!(station_id = %station, protocol = admitted.protocol.subprotocol(), "a station connected");
@@ -123,9 +129,59 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         noise: 0,
     };
     connection.open().await;
-    let end = connection.serve(&mut socket).await;
+    let begun = match first {
+        None => Ok(()),
+        Some(message) => connection.heard(&mut socket, message).await,
+    };
+    connection.handle_next();
+    let end = match begun {
+        Ok(()) => connection.serve(&mut socket).await,
+        Err(end) => end,
+    };
     connection.end(socket, end).await;
     metrics::gauge!("juden_connections").decrement(1);
+}
+
+/// How often it is looked whether a station's older connection still stands, while the newer one says nothing.
+const OLDER_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// What a newer connection does while an older one of its station stands.
+enum FirstWord {
+    /// There is no older one, or it ended meanwhile.
+    NotNeeded,
+    /// It said something: the older one's place is its own.
+    Spoke(Message),
+    /// It ended, or said nothing for too long, or the server stops.
+    Gone,
+}
+
+/// Waits for a newer connection's first message, where an older one of the station stands here.
+async fn first_word(link: &Link, socket: &mut Socket, station: &StationId) -> FirstWord {
+    if !link.seats.is_held(station) {
+        return FirstWord::NotNeeded;
+    }
+    let until = Instant::now() + link.settings.idle_timeout;
+    let mut look = interval(OLDER_LOOKED_AT_EVERY);
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                    link.app.oddities.note(station, "a newer connection took the place of one that stood");
+                    return FirstWord::Spoke(message);
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return FirstWord::Gone,
+                Some(Ok(_)) => if socket.flush().await.is_err() { return FirstWord::Gone },
+            },
+            _ = look.tick() => {
+                if link.is_stopping() || Instant::now() > until {
+                    return FirstWord::Gone;
+                }
+                if !link.seats.is_held(station) {
+                    return FirstWord::NotNeeded;
+                }
+            }
+        }
+    }
 }
 
 impl Connection {

@@ -15,6 +15,7 @@ pub mod tls;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -64,6 +65,7 @@ pub struct Link {
     /// Compressors, for a message at a time.
     deflate: DeflatePool,
     places: Arc<Semaphore>,
+    stopping: AtomicBool,
 }
 
 impl Link {
@@ -72,7 +74,7 @@ impl Link {
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
         let (bytes, deflate) = (Arc::default(), DeflatePool::new(COMPRESSORS_KEPT));
-        Self { app, seats, settings, throttle, handshakes, bytes, deflate, places }
+        Self { app, seats, settings, throttle, handshakes, bytes, deflate, places, stopping: AtomicBool::new(false) }
     }
 }
 
@@ -106,6 +108,7 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
             }
         }
     }
+    link.stopping.store(true, Ordering::Relaxed);
     link.seats.end_all();
     drop(alive);
     let _ = all_ended.recv().await;
@@ -123,6 +126,11 @@ async fn begins_tls(stream: &TcpStream) -> bool {
 }
 
 impl Link {
+    /// Whether no new connection is served any more.
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
     /// Shows the operator that somebody speaks TLS to the plain listener.
     fn note_tls_on_plain(&self, peer: SocketAddr) {
         let (at, peer) = (self.app.now(), peer.to_string());

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{Page, Stored};
+use crate::domain::billed::SiteRecord;
 use crate::domain::ids::{CardNumber, StationId};
 
 /// A change of a site's list.
@@ -44,6 +45,12 @@ pub struct ListedStation {
 /// Sites' lists.
 #[async_trait]
 pub trait SiteStore: Send + Sync {
+    /// Keeps a site's record. `true`: it is new.
+    async fn put_site(&self, site: &SiteRecord) -> Stored<bool>;
+    /// Sites' records in order of their names.
+    async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>>;
+    /// The standards of plugs that are registered, by station and connector.
+    async fn plug_standards(&self) -> Stored<Vec<(StationId, i64, String)>>;
     /// Whether a station stands there, or a list is kept for it.
     async fn is_site(&self, site: &str) -> Stored<bool>;
     /// The cards of a site's list, in order of their numbers.

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::events::read_method;
 use super::text;
 use crate::domain::bill::{Line, LineCode};
-use crate::domain::billed::{BilledGroup, BilledSession};
-use crate::domain::ids::{MemberId, SessionId, SessionRef};
+use crate::domain::billed::{BilledGroup, BilledSession, Place, SiteRecord, Told};
+use crate::domain::ids::{CardNumber, MemberId, SessionId, SessionRef};
 use crate::domain::invoice::{Invoice, InvoiceKind, Issuer};
 use crate::domain::month::BillingMonth;
 use crate::domain::station::ChargerClass;
-use crate::domain::units::{TaxRate, Yen};
+use crate::domain::units::{TaxRate, WattHours, Yen};
 use crate::store::{StoreError, Stored};
 
 #[derive(Serialize, Deserialize)]
@@ -138,6 +138,77 @@ struct GroupText {
     tariff_version: String,
     /// Name, number, free, charged, version, whether it is a credit.
     sessions: Vec<(String, i64, i64, i64, i64, bool)>,
+    /// What their charge records tell beside, in the same order; nothing: they were recorded before that was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Option<ToldText>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ToldText {
+    ended_ms: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    energy_wh: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standard: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    site: Option<SiteText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SiteText {
+    site: String,
+    name: String,
+    address: String,
+    city: String,
+    postal_code: Option<String>,
+    country: String,
+    latitude: String,
+    longitude: String,
+    opening_hours: Option<String>,
+    time_zone: Option<String>,
+}
+
+/// A site's document.
+pub fn site(site: &SiteRecord) -> String {
+    text(&site_text(site))
+}
+
+/// Reads what [`site`] wrote.
+pub fn read_site(document: &str) -> Stored<SiteRecord> {
+    serde_json::from_str(document).map(read_site_text).map_err(|_| StoreError::Unreadable("site"))
+}
+
+fn site_text(site: &SiteRecord) -> SiteText {
+    let SiteRecord { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone } = site.clone();
+    SiteText { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone }
+}
+
+fn read_site_text(text: SiteText) -> SiteRecord {
+    let SiteText { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone } = text;
+    SiteRecord { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone }
+}
+
+fn told_text(told: &Told) -> ToldText {
+    let place = told.place.clone().unwrap_or_default();
+    ToldText {
+        ended_ms: told.ended_at.timestamp_millis(),
+        energy_wh: told.energy.map(|energy| energy.0),
+        card: told.card.as_ref().map(ToString::to_string),
+        standard: place.standard,
+        site: place.site.as_ref().map(site_text),
+    }
+}
+
+fn read_told(kept: ToldText) -> Option<Told> {
+    let place = Place { site: kept.site.map(read_site_text), standard: kept.standard };
+    Some(Told {
+        ended_at: DateTime::from_timestamp_millis(kept.ended_ms)?,
+        energy: kept.energy_wh.map(WattHours),
+        card: kept.card.map(|card| CardNumber::parse(&card).ok()).unwrap_or_default(),
+        place: (place != Place::default()).then_some(place),
+    })
 }
 
 /// The records' document.
@@ -156,6 +227,7 @@ pub fn billed(groups: &[BilledGroup]) -> String {
                 .iter()
                 .map(|one| (one.session.to_string(), one.number.0, one.free, one.charged, one.version, one.is_credit))
                 .collect(),
+            told: group.sessions.iter().map(|one| one.told.as_ref().map(told_text)).collect(),
         })
         .collect();
     text(&groups)
@@ -164,7 +236,8 @@ pub fn billed(groups: &[BilledGroup]) -> String {
 /// Reads what [`billed`] wrote.
 pub fn read_billed(document: &str) -> Stored<Vec<BilledGroup>> {
     let session = |(name, number, free, charged, version, is_credit): (String, i64, i64, i64, i64, bool)| {
-        Some(BilledSession { session: SessionRef::parse(&name).ok()?, number: SessionId(number), free, charged, version, is_credit })
+        let session = SessionRef::parse(&name).ok()?;
+        Some(BilledSession { session, number: SessionId(number), free, charged, version, is_credit, told: None })
     };
     let group = |group: GroupText| {
         Some(BilledGroup {
@@ -174,7 +247,13 @@ pub fn read_billed(document: &str) -> Stored<Vec<BilledGroup>> {
             unit_price: Yen::from_hundredths(group.unit_price_hundredths),
             tax_rate: TaxRate::parse(&group.tax_rate)?,
             tariff_version: group.tariff_version,
-            sessions: group.sessions.into_iter().map(session).collect::<Option<_>>()?,
+            sessions: {
+                let mut sessions: Vec<BilledSession> = group.sessions.into_iter().map(session).collect::<Option<_>>()?;
+                for (session, told) in sessions.iter_mut().zip(group.told) {
+                    session.told = told.and_then(read_told);
+                }
+                sessions
+            },
         })
     };
     let groups: Option<Vec<GroupText>> = serde_json::from_str(document).ok();

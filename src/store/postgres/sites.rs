@@ -7,7 +7,9 @@ use sqlx::{PgConnection, Row};
 
 use super::rows::{card_number, column, ms, station_id, text};
 use super::{PostgresStore, locks, retried};
-use crate::domain::ids::CardNumber;
+use crate::domain::billed::SiteRecord;
+use crate::domain::ids::{CardNumber, StationId};
+use crate::store::documents::invoices::{read_site, site};
 use crate::store::sites::{ListChange, ListChanged, ListedStation, SiteStore};
 use crate::store::{Page, Stored};
 
@@ -21,6 +23,25 @@ const LISTED_STATIONS: &str = "
 
 #[async_trait]
 impl SiteStore for PostgresStore {
+    async fn put_site(&self, record: &SiteRecord) -> Stored<bool> {
+        let put = "INSERT INTO sites (site, document) VALUES ($1, $2) ON CONFLICT (site) DO UPDATE SET document = excluded.document
+            RETURNING (xmax = 0) AS is_new";
+        Ok(sqlx::query_scalar(put).bind(text(&record.site)).bind(text(&site(record))).fetch_one(&self.api).await?)
+    }
+
+    async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>> {
+        let list = "SELECT document FROM sites WHERE site COLLATE \"C\" > $1 ORDER BY site COLLATE \"C\" LIMIT $2";
+        let kept: Vec<String> =
+            sqlx::query_scalar(list).bind(text(page.after.as_deref().unwrap_or(""))).bind(page.limit).fetch_all(&self.api).await?;
+        kept.iter().map(|document| read_site(document)).collect()
+    }
+
+    async fn plug_standards(&self) -> Stored<Vec<(StationId, i64, String)>> {
+        let list = "SELECT station_id, connector_id, connector_standard FROM connectors WHERE connector_standard IS NOT NULL";
+        let rows = sqlx::query(list).fetch_all(&self.api).await?;
+        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, row.try_get("connector_standard")?))).collect()
+    }
+
     async fn is_site(&self, site: &str) -> Stored<bool> {
         let look = "SELECT EXISTS (SELECT 1 FROM stations WHERE site = $1) OR EXISTS (SELECT 1 FROM site_lists WHERE site = $1)";
         Ok(sqlx::query_scalar(look).bind(text(site)).fetch_one(&self.api).await?)

@@ -6,7 +6,9 @@ use serde_json::json;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
+use crate::domain::billed::SiteRecord;
 use crate::domain::ids::{CardNumber, StationId};
+use crate::store::documents::invoices::{read_site, site};
 use crate::store::sites::{ListChange, ListChanged, ListedStation, SiteStore};
 use crate::store::{Page, StoreError, Stored};
 
@@ -20,6 +22,36 @@ const LISTED_STATIONS: &str = "
 
 #[async_trait]
 impl SiteStore for SqliteStore {
+    async fn put_site(&self, record: &SiteRecord) -> Stored<bool> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let known: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sites WHERE site = ?1)").bind(&record.site).fetch_one(&mut *write).await?;
+        sqlx::query("INSERT INTO sites (site, document) VALUES (?1, ?2) ON CONFLICT (site) DO UPDATE SET document = ?2")
+            .bind(&record.site)
+            .bind(site(record))
+            .execute(&mut *write)
+            .await?;
+        write.commit().await?;
+        Ok(!known)
+    }
+
+    async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>> {
+        let list = "SELECT document FROM sites WHERE site > ?1 ORDER BY site LIMIT ?2";
+        let kept: Vec<String> =
+            sqlx::query_scalar(list).bind(page.after.as_deref().unwrap_or("")).bind(page.limit).fetch_all(&self.read).await?;
+        kept.iter().map(|document| read_site(document)).collect()
+    }
+
+    async fn plug_standards(&self) -> Stored<Vec<(StationId, i64, String)>> {
+        let list = "SELECT station_id, connector_id, connector_standard FROM connectors WHERE connector_standard IS NOT NULL";
+        let rows = sqlx::query(list).fetch_all(&self.read).await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let station = StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?;
+            Ok((station, row.try_get("connector_id")?, row.try_get("connector_standard")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
     async fn is_site(&self, site: &str) -> Stored<bool> {
         let look = "SELECT EXISTS (SELECT 1 FROM stations WHERE site = ?1) OR EXISTS (SELECT 1 FROM site_lists WHERE site = ?1)";
         Ok(sqlx::query_scalar(look).bind(site).fetch_one(&self.read).await?)
