@@ -313,9 +313,15 @@ async fn a_station_that_answers_no_ping_but_speaks_is_alive() {
 async fn the_newer_of_two_sockets_with_one_identity_wins_and_the_olders_end_changes_nothing() {
     let (server, mut older) = station().await;
     let id = transaction(&older.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    // A probe that says nothing throws out nobody.
+    let probe = server.socket("CP1").await;
+    older.lives().await;
+    drop(probe);
+    older.lives().await;
     let mut newer = server.socket("CP1").await;
-    assert_eq!(older.next().await.unwrap_err(), Some(1001));
+    older.lives().await;
     newer.lives().await;
+    assert_eq!(older.next().await.unwrap_err(), Some(1001));
     assert_eq!(server.get("/stations/CP1").await["online"], true);
     newer.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", 10)).await;
     assert_ne!(server.session(id).await["stopped_at"], Value::Null);

@@ -110,6 +110,15 @@ impl TestServer {
         self.start().await;
     }
 
+    /// Stops the server, changes its database, and starts it again.
+    pub async fn while_stopped(&mut self, statements: &[&'static str]) {
+        self.server.take().unwrap().stop().await;
+        for one in statements {
+            self.database.run(one).await;
+        }
+        self.start().await;
+    }
+
     pub fn server(&self) -> &Server {
         self.server.as_ref().unwrap()
     }

@@ -50,6 +50,7 @@ mod site_lists;
 mod spans;
 mod stops;
 mod stores;
+mod strays;
 mod unknown_cards;
 #[path = "../common/wire.rs"]
 mod wire;

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::engine::{Database, is_postgres};
 use crate::examples::story::utc;
-use crate::harness::TestServer;
+use crate::harness::{TestServer, start, stop, transaction};
 
 /// What the first version kept of a member with a term contract, a card, a billed and a late session.
 const ROWS: &str = r#"
@@ -72,4 +72,70 @@ async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_lat
         .collect();
     assert_eq!(lines, [("base", "4400"), ("adjustment", "880")], "90 and 30 minutes: 20 beyond the 100 free ones");
     assert_eq!(server.server().app.verify_month(BillingMonth::parse("2023-10").unwrap()).await.unwrap(), []);
+}
+
+/// What takes the schema of the version before back: what is kept is then as that version kept it.
+const BACK: &str = "
+    DROP INDEX sessions_by_guess; DROP INDEX sessions_estimated_by_station; DROP INDEX sessions_estimated_by_tag;
+    DROP INDEX invoices_that_carry; DROP TABLE sites;
+    ALTER TABLE sessions DROP COLUMN stop_basis; ALTER TABLE sessions DROP COLUMN guess_key; ALTER TABLE sessions DROP COLUMN trail;
+    ALTER TABLE sessions DROP COLUMN corrections; ALTER TABLE sessions DROP COLUMN measured;
+    ALTER TABLE journal DROP COLUMN clock_offset_ms; ALTER TABLE journal DROP COLUMN clock_since;
+    ALTER TABLE invoices DROP COLUMN left_over_hundredths; ALTER TABLE months DROP COLUMN layout;
+    ALTER TABLE stations DROP COLUMN certificate_name; ALTER TABLE stations DROP COLUMN retired_at;
+    ALTER TABLE stations DROP COLUMN info; ALTER TABLE stations DROP COLUMN vendor_error_code;
+    ALTER TABLE connectors DROP COLUMN info; ALTER TABLE connectors DROP COLUMN vendor_error_code;
+    ALTER TABLE connectors DROP COLUMN connector_standard;
+    DELETE FROM schema_readable WHERE version = 8; DELETE FROM _sqlx_migrations WHERE version = 8;
+    UPDATE sessions SET decision = 'bill', decision_note = 'as the member says', decided_at = started_at WHERE session_id = 2";
+
+/// The records of billed sessions without what their charge records tell beside.
+const PLAIN_RECORDS: [&str; 2] = [
+    "UPDATE billed_sessions SET document = (SELECT json_group_array(json(json_remove(g.value, '$.told'))) FROM json_each(document) g)",
+    "DROP INDEX journal_by_station;
+     UPDATE billed_sessions SET document = (SELECT jsonb_agg(g - 'told')::text FROM jsonb_array_elements(document::jsonb) g)",
+];
+
+#[tokio::test]
+async fn sessions_journals_and_closed_months_of_the_version_before_go_on() {
+    let mut server = TestServer::at(&utc("2024-02-01 09:00")).await;
+    server.station_as("CP1", &json!({"connectors": [{"connector_id": 1, "charger_class": "quick", "session_cap_min": 100_000}]})).await;
+    let (member, _) = server.member_with_card("simple", "CARD1").await;
+    server.clock(&utc("2024-03-20 09:00")).await;
+    let mut socket = server.socket("CP1").await;
+    let mut numbers = Vec::new();
+    // An hour; more than a day, which waits for a decision; one that runs on.
+    for (from, to) in
+        [("2024-03-10 10:00", Some("2024-03-10 11:00")), ("2024-03-11 10:00", Some("2024-03-12 11:00")), ("2024-03-20 08:58", None)]
+    {
+        let number = transaction(&socket.call("StartTransaction", start("CARD1", &utc(from), 0)).await);
+        if let Some(to) = to {
+            socket.call("StopTransaction", stop(number, &utc(to), 9_000)).await;
+        }
+        numbers.push(number);
+    }
+    server.clock(&utc("2024-04-06 09:00")).await;
+    for month in ["2024-02", "2024-03"] {
+        let closed = server.post(&format!("/months/{month}/close"), &json!({})).await;
+        assert_eq!(closed.status, 200, "{closed:?}");
+    }
+    let march = server.get(&format!("/members/{member}/bills/2024-03")).await;
+    let messages = server.session(numbers[0]).await["messages"].clone();
+    drop(socket);
+    server.while_stopped(&[BACK, PLAIN_RECORDS[usize::from(is_postgres())]]).await;
+    assert_eq!(server.get(&format!("/members/{member}/bills/2024-03")).await, march);
+    assert_eq!(server.session(numbers[0]).await["messages"], messages);
+    let decided = server.session(numbers[1]).await;
+    assert_eq!((&decided["state"], &decided["corrections"][0]["reason"]), (&json!("ended"), &json!("as the member says")), "{decided}");
+    let file = server.request("GET", "/months/2024-03/export?format=csv", None, &[]).await;
+    assert!(file.text.lines().next().unwrap().ends_with(",previous_invoice_id"), "a month keeps the columns that it was closed with");
+    let app = &server.server().app;
+    assert_eq!(app.verify_month(BillingMonth::parse("2024-02").unwrap()).await.unwrap(), []);
+    // What was decided is billed with the next close, and what ran on still ends.
+    let mut socket = server.socket("CP1").await;
+    socket.call("StopTransaction", stop(numbers[2], &utc("2024-03-20 09:28"), 9_000)).await;
+    assert_eq!(server.session(numbers[2]).await["units"], 30);
+    server.clock(&utc("2024-05-06 09:00")).await;
+    assert_eq!(server.post("/months/2024-04/close", &json!({})).await.status, 200);
+    assert_eq!(server.server().app.verify_month(BillingMonth::parse("2024-03").unwrap()).await.unwrap(), []);
 }

@@ -28,6 +28,7 @@ import threading
 import time
 
 import pytest
+import requests
 from conftest import Server
 
 FIELD = json.loads((pathlib.Path(__file__).resolve().parents[1] / "data" / "field-deviations.json").read_text(encoding="utf-8"))
@@ -286,6 +287,67 @@ def test_every_vector_says_who_saw_it_and_names_are_used_once():
         assert set(vector) <= {
             "name", "source", "seen", "expect", "id", "card", "station", "connect", "steps", "sessions", "station_view", "reports", "commands"}, vector
     assert all(set(one) == {"source", "seen", "why"} and all(one.values()) for one in FIELD["left"])
+
+
+def test_tls_on_the_plain_port_is_shown_to_the_operator(server):
+    """ocpp-balanz/ocpp-2w-proxy#5: a charger opens its connection and says nothing that is HTTP."""
+    with socket.create_connection(("127.0.0.1", server.ocpp), timeout=WAIT_S) as speaker:
+        speaker.sendall(bytes.fromhex("160301007c0100007803035bf0"))
+        assert speaker.recv(1) == b""
+    newest = server.send("GET", "/refused-handshakes")["items"][0]
+    assert newest["reason"] == "tls_on_the_plain_port" and newest["peer"].startswith("127.0.0.1:")
+
+
+def test_an_upgrade_by_post_is_refused(server):
+    server.station("POSTS")
+    with socket.create_connection(("127.0.0.1", server.ocpp), timeout=WAIT_S) as speaker:
+        lines = ["POST /ocpp/POSTS HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
+                 "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol: ocpp1.6", "", ""]
+        speaker.sendall("\r\n".join(lines).encode())
+        assert speaker.recv(65_536).split(b" ")[1] == b"426"
+
+
+def test_a_probe_throws_out_no_working_connection(server):
+    server.station("PROBED")
+    working = Wire(server, "/ocpp/PROBED")
+    working.call("Heartbeat", {})
+    probe = Wire(server, "/ocpp/PROBED")
+    assert probe.status == 101 and "currentTime" in working.call("Heartbeat", {})
+    probe.drop()
+    assert "currentTime" in working.call("Heartbeat", {}) and online(server, "PROBED")
+
+
+def test_a_charger_that_was_taken_down_is_unknown_and_its_history_stays(server):
+    """netzero-labs/netzero#156: the old charger cannot be forgotten."""
+    server.station("SCRAPPED")
+    wire = Wire(server, "/ocpp/SCRAPPED")
+    now = server.send("GET", "/clock")["now"]
+    tx = wire.call("StartTransaction", {"connectorId": 1, "idTag": "NOBODY", "meterStart": 0, "timestamp": now})["transactionId"]
+    refused = requests.delete(f"{server.api}/stations/SCRAPPED", headers=server.headers, timeout=WAIT_S)
+    assert (refused.status_code, refused.json()["reason"]) == (409, "session_running")
+    wire.call("StopTransaction", {"transactionId": tx, "meterStop": 5, "timestamp": now})
+    assert requests.delete(f"{server.api}/stations/SCRAPPED", headers=server.headers, timeout=WAIT_S).status_code == 204
+    assert Wire(server, "/ocpp/SCRAPPED").status == 404
+    assert len(server.send("GET", "/sessions?station_id=SCRAPPED")["items"]) == 1
+    assert server.send("GET", "/stations/SCRAPPED")["retired_at"]
+
+
+def test_a_put_that_means_maintenance_resets_nothing_else(server):
+    """What GET shows is taken by PUT; what another has changed meanwhile is not overwritten."""
+    full = {"site": "Kobe", "connectors": [{"connector_id": 1, "charger_class": "quick", "power_kw": 50.5, "connector_standard": "CHADEMO"}],
+            "time_zone": "Asia/Tokyo", "registration": "pending", "quirks": ["no_pings"], "certificate_name": "SN-1", "may_configure": True}
+    server.send("PUT", "/stations/KEPT", full)
+    before = server.send("GET", "/stations/KEPT")
+    after = server.send("PUT", "/stations/KEPT", {"availability": "maintenance"})
+    assert {**before, "availability": "maintenance"} == after
+    url = f"{server.api}/stations/KEPT"
+    shown = requests.get(url, headers=server.headers, timeout=WAIT_S)
+    again = requests.put(url, json=shown.json(), headers={**server.headers, "If-Match": shown.headers["ETag"]}, timeout=WAIT_S)
+    assert (again.status_code, again.json(), again.headers["ETag"]) == (200, shown.json(), shown.headers["ETag"]), again.text
+    other = requests.put(url, json={"availability": "open"}, headers={**server.headers, "If-Match": shown.headers["ETag"]}, timeout=WAIT_S)
+    late = requests.put(url, json={"availability": "closed"}, headers={**server.headers, "If-Match": shown.headers["ETag"]}, timeout=WAIT_S)
+    assert (other.status_code, late.status_code, late.json()["reason"]) == (200, 412, "changed")
+    assert server.send("PUT", "/stations/KEPT", {"time_zone": None})["time_zone"] is None
 
 
 def online(server, station_id):
