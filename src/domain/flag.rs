@@ -101,7 +101,8 @@ flags! {
     SiteCapPassed = "site_cap_passed", Note;
     /// Its end is estimated, because its charger was offline for too long.
     StationOffline = "station_offline", Note;
-    /// The station's stop took the place of an end that was guessed or estimated (rules B8, B9).
+    /// The station's stop took the place of an end that was guessed by another's stop (rule B8). One that was only estimated
+    /// gives way without a word: whether it came first is chance.
     EndReplaced = "end_replaced", Note;
     /// A stop came after a person had named the end: it is kept and changes nothing (rule B11).
     StopAfterCorrection = "stop_after_correction", Note;

@@ -15,7 +15,7 @@ use super::audit::Actor;
 use super::bodies::{Asked as Query, Body, Segment, card_number, page, session_name, station_id};
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
-use super::stations::ClassName;
+use super::station_body::ClassName;
 use crate::app::corrections::{Asked, Author, correction_id};
 use crate::domain::correction::{Approval, Correction, CorrectionKind};
 use crate::domain::ids::SessionRef;

@@ -24,6 +24,7 @@ pub mod problem;
 mod programme;
 mod sessions;
 mod sites;
+mod station_body;
 mod stations;
 mod usage;
 

@@ -14,7 +14,7 @@ use super::audit::Actor;
 use super::bodies::{Asked as Query, Body, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
 use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
-use super::stations::ClassName;
+use super::station_body::ClassName;
 use crate::app::corrections::{Asked, Author};
 use crate::app::sessions::{SessionRating, SessionView};
 use crate::domain::bill::LineCode;

@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bodies::{Asked, Segment, member_id, month};
 use super::problem::{Problem, Problems};
-use super::stations::ClassName;
+use super::station_body::ClassName;
 use crate::app::bills::{BillView, Explained};
 use crate::domain::bill::Line;
 use crate::domain::invoice::Invoice;

@@ -349,9 +349,9 @@ fn close_row(
     if let Some(before) = row.session.stop.as_ref().map(|stop| stop.basis) {
         if before == StopBasis::Guessed {
             row.session.trail.guess = row.stop_key.take().zip(row.stop_answer.take());
+            row.session.flags.insert(Flag::EndReplaced);
         }
         row.session.reopen();
-        row.session.flags.insert(Flag::EndReplaced);
     }
     close(book, submission, &mut row.session, report, basis);
     if basis == StopBasis::Guessed {

@@ -207,7 +207,6 @@ fn apply(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
             _ => {}
         }
         if evidence.ended().is_some() && before.is_provisional() {
-            session.flags.insert(Flag::EndReplaced);
             session.trail.over = None;
         }
         if evidence.ended().is_some() && before.is_ended_by_person() {

@@ -94,7 +94,7 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
                 let (link, alive, stop, tls) = (link.clone(), alive.clone(), stop.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None if begins_tls(&stream).await => link.note_tls_on_plain(peer),
+                        None if begins_tls(&stream, stop.clone()).await => link.note_tls_on_plain(peer),
                         None => serve_one(link, stream, peer, Transport::Plain, stop).await,
                         Some(tls) => serve_tls(link, &tls, stream, peer, stop).await,
                     }
@@ -119,9 +119,12 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Whether a client begins to speak TLS, which the plain listener does not.
-async fn begins_tls(stream: &TcpStream) -> bool {
+async fn begins_tls(stream: &TcpStream, mut stop: watch::Receiver<bool>) -> bool {
     let mut first = [0];
-    let peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)).await;
+    let peeked = tokio::select! {
+        peeked = timeout(HANDSHAKE_TIMEOUT, stream.peek(&mut first)) => peeked,
+        _ = stop.wait_for(|stop| *stop) => return false,
+    };
     matches!(peeked, Ok(Ok(1))) && first == [TLS_HANDSHAKE]
 }
 

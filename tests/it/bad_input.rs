@@ -71,7 +71,7 @@ async fn calls_that_cannot_be_done_are_answered_by_the_standards_codes() {
         ("BootNotification", json!({"chargePointVendor": "V"}), "OccurenceConstraintViolation"),
         ("BootNotification", json!({"chargePointVendor": {}, "chargePointModel": "M"}), "TypeConstraintViolation"),
         ("StatusNotification", json!({"connectorId": "one", "status": "Available", "errorCode": "NoError"}), "TypeConstraintViolation"),
-        ("StatusNotification", json!({"connectorId": 1, "status": "Available"}), "OccurenceConstraintViolation"),
+        ("StatusNotification", json!({"connectorId": 1, "errorCode": "NoError"}), "OccurenceConstraintViolation"),
         ("DataTransfer", json!({"data": "x"}), "OccurenceConstraintViolation"),
     ] {
         let answer = socket.call(action, payload.clone()).await;

@@ -45,7 +45,7 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     let header: Vec<String> = rows.headers().unwrap().iter().map(str::to_owned).collect();
     assert_eq!(
         header.join(","),
-        "invoice_id,kind,member_id,member_name,payment_method,usage_month,line,code,quantity,unit,unit_price_yen,amount_yen,tax_rate,tax_yen_total,total_yen,tariff_version,session_ids,previous_invoice_id"
+        "invoice_id,kind,member_id,member_name,payment_method,usage_month,line,code,quantity,unit,unit_price_yen,amount_yen,tax_rate,tax_yen_total,total_yen,tariff_version,session_ids,previous_invoice_id,name_ja,reason"
     );
     let sum: i64 = rows.records().map(|row| row.unwrap()[11].parse::<i64>().unwrap()).sum();
     assert_eq!(sum, 6490);

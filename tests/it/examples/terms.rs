@@ -27,10 +27,10 @@ fn expected(end_month: &str, window_from: &str, first_day_after: &str) -> (Strin
     (end_month.to_owned(), utc(&format!("{window_from} 00:00")), utc(&format!("{first_day_after} 00:00")))
 }
 
-/// Publishes terms of 2023-09-01 a month before.
+/// Publishes terms of 2023-09-01 on the last day that leaves them a month: the day itself does not count.
 async fn publish_terms(story: &Story, auto_renew: bool) {
-    story.clock("2023-08-01 10:00").await;
-    let body = json!({"version": "2023-09", "published_on": "2023-08-01", "effective_on": "2023-09-01",
+    story.clock("2023-07-31 10:00").await;
+    let body = json!({"version": "2023-09", "published_on": "2023-07-31", "effective_on": "2023-09-01",
         "reason": "reasonable", "auto_renew": auto_renew});
     let published = story.post("/terms", &body).await;
     assert_eq!(published["auto_renew"], auto_renew, "{published}");
