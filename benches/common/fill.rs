@@ -52,6 +52,7 @@ fn member(n: i64) -> (Member, CardFile) {
     let card = Card {
         number: CardNumber::parse(&format!("C-{n:08}")).unwrap(),
         id_tag: IdTag::new(&format!("TAG{n:08}")),
+        readings: Vec::new(),
         events: vec![Dated { seq: 2 * n + 1, at: admitted(), event: activated }],
     };
     let events = vec![Dated { seq: 2 * n, at: admitted(), event: MemberEvent::Admitted(admission) }];

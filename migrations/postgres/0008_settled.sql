@@ -38,4 +38,13 @@ CREATE TABLE sites (
     document text NOT NULL
 );
 
+-- Further readings of cards: what some readers read from a card that others read another way.
+CREATE TABLE card_readings (
+    id_tag_matched text PRIMARY KEY,
+    id_tag text NOT NULL,
+    card_number text NOT NULL REFERENCES cards (card_number),
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX card_readings_by_card ON card_readings (card_number, id_tag_matched);
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

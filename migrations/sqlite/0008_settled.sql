@@ -37,4 +37,13 @@ CREATE TABLE sites (
     document TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Further readings of cards: what some readers read from a card that others read another way.
+CREATE TABLE card_readings (
+    id_tag_matched TEXT PRIMARY KEY,
+    id_tag TEXT NOT NULL,
+    card_number TEXT NOT NULL REFERENCES cards (card_number),
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX card_readings_by_card ON card_readings (card_number, id_tag_matched);
+
 INSERT INTO schema_readable (version, readable_from) VALUES (8, 8);

@@ -16,7 +16,7 @@ use super::{App, AppError, Done};
 use crate::cluster::Heard;
 use crate::directory::SETTLED_WITHIN;
 use crate::domain::authorization::CardFile;
-use crate::domain::card::CardState;
+use crate::domain::card::{Card, CardState};
 use crate::domain::ids::{CardNumber, StationId};
 use crate::domain::member::Member;
 use crate::domain::session::Session;
@@ -63,8 +63,8 @@ impl App {
     /// remembers from before.
     pub(super) async fn spread(&self, files: &[CardFile], member: Option<&Member>, looks: &[CardNumber]) -> Reached {
         let began = std::time::Instant::now();
-        let mut tags: Vec<_> = files.iter().map(|file| &file.card.id_tag).collect();
-        tags.extend(member.into_iter().flat_map(|member| &member.cards).map(|card| &card.id_tag));
+        let cards = files.iter().map(|file| &file.card).chain(member.into_iter().flat_map(|member| &member.cards));
+        let tags: Vec<_> = cards.flat_map(Card::tags).collect();
         self.cards.forget_tags(&tags);
         let changed: Vec<Changed> = tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
         let (nodes, settled) = tokio::join!(self.cluster.announce(&changed), self.cards.answers.settled(SETTLED_WITHIN));

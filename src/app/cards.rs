@@ -25,6 +25,19 @@ pub const CODE_MAX: usize = 64;
 const CODE_LETTERS: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 const CODE_LENGTH: usize = 12;
 
+/// What a reader reads from a card.
+fn reading(text: &str) -> Done<IdTag> {
+    let id_tag = IdTag::new(text);
+    if id_tag.is_empty() || text.chars().count() > ID_TAG_MAX || text.chars().any(char::is_control) {
+        return Err(AppError::invalid("id_tag", format!("1 to {ID_TAG_MAX} characters that are not all separators")));
+    }
+    Ok(id_tag)
+}
+
+fn id_tag_taken() -> AppError {
+    AppError::conflict("id_tag_taken", "another card has this id tag")
+}
+
 /// A suspension or return, as it took effect.
 #[derive(Debug, Clone)]
 pub struct Effect {
@@ -39,11 +52,7 @@ pub struct Effect {
 impl App {
     /// Puts a card in stock; its code is returned this once.
     pub async fn add_card(&self, id_tag: &str, number: Option<CardNumber>, code: Option<String>) -> Done<(CardNumber, String)> {
-        let id_tag_text = id_tag;
-        let id_tag = IdTag::new(id_tag_text);
-        if id_tag.is_empty() || id_tag_text.chars().count() > ID_TAG_MAX || id_tag_text.chars().any(char::is_control) {
-            return Err(AppError::invalid("id_tag", format!("1 to {ID_TAG_MAX} characters that are not all separators")));
-        }
+        let id_tag = reading(id_tag)?;
         if code.as_ref().is_some_and(|code| code.is_empty() || code.chars().count() > CODE_MAX) {
             return Err(AppError::invalid("activation_code", format!("1 to {CODE_MAX} characters")));
         }
@@ -56,13 +65,27 @@ impl App {
         let code_hash = self.passwords.hash_random(code.as_bytes());
         let added = self.store.add_card(&NewCard { number, id_tag: id_tag.clone(), code_hash, once: once::to_keep() }, self.now()).await;
         let number = added.map_err(|cause| match cause {
-            StoreError::Conflict("id_tag") => AppError::conflict("id_tag_taken", "another card has this id tag"),
+            StoreError::Conflict("id_tag") => id_tag_taken(),
             StoreError::Conflict(_) => AppError::conflict("card_number_taken", "another card has this number"),
             other => other.into(),
         })?;
         self.cards.forget_tags(&[&id_tag]);
         self.cluster.announce(&[Changed::Card(id_tag.matched().to_owned())]).await;
         Ok((number, code))
+    }
+
+    /// Adds what other readers read from a card: from then on it is that card, wherever it is shown. Whether it is new.
+    pub async fn add_reading(self: &Arc<Self>, number: &CardNumber, id_tag: &str) -> Done<(CardFile, bool)> {
+        let id_tag = reading(id_tag)?;
+        self.card(number).await?;
+        let is_new = self.store.add_reading(number, &id_tag, self.now()).await.map_err(|cause| match cause {
+            StoreError::Conflict(_) => id_tag_taken(),
+            other => other.into(),
+        })?;
+        self.cards.forget_tags(&[&id_tag]);
+        let file = self.card(number).await?;
+        self.spread(std::slice::from_ref(&file), file.member.as_ref(), std::slice::from_ref(number)).await;
+        Ok((file, is_new))
     }
 
     /// Sends a card in stock to a member by post: no one else can activate it.

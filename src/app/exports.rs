@@ -1,10 +1,13 @@
 //! Writing a closed month's export piece by piece.
 
+use serde_json::Value;
+
 use super::invoices::{BilledPages, InvoicePages};
 use super::{App, AppError, Done};
 use crate::domain::month::BillingMonth;
-use crate::export::files::Tally;
+use crate::export::files::{self, Tally};
 use crate::export::{Format, Party, cdr};
+use crate::hex::Sha256;
 use crate::store::billing::ClosedMonth;
 
 enum Pages<'a> {
@@ -41,6 +44,19 @@ impl App {
             Format::Csv | Format::Jsonl | Format::Collection | Format::Refunds => Pages::Invoices(self.invoice_pages(month, None)),
         };
         Ok(Export { closed, format, party, pages, begun: false, tally: Tally::default() })
+    }
+}
+
+impl App {
+    /// The manifest of a closed month's export: made of the very bytes that are sent.
+    pub async fn manifest(&self, month: BillingMonth, format: Format) -> Done<Value> {
+        let mut export = self.export(month, format).await?;
+        let (mut hash, mut bytes) = (Sha256::default(), 0);
+        while let Some(piece) = export.next().await? {
+            hash.add(&piece);
+            bytes += piece.len();
+        }
+        Ok(files::manifest(month, format, &export.tally, (bytes, hash.finish())))
     }
 }
 

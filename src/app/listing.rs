@@ -148,7 +148,7 @@ impl App {
             (Reach::Allow, true) => self.listed_as(&one.id_tag).await?,
         };
         let mut entries = Vec::new();
-        for text in spellings(&one.id_tag, protocol.list_tag_max()) {
+        for text in spellings(one, protocol.list_tag_max()) {
             let entry = |kind: &Option<&'static str>| ListEntry { id_tag: text.to_owned(), kind: *kind, standing: standing.clone() };
             entries.extend(protocol.list_types().iter().map(entry));
         }
@@ -250,7 +250,7 @@ impl App {
 fn split(all: Vec<Delivery>, most: usize, protocol: Protocol) -> Split {
     let (mut split, mut entries) = (Split::default(), 0);
     for one in all {
-        let count = spellings(&one.id_tag, protocol.list_tag_max()).len() * protocol.list_types().len();
+        let count = spellings(&one, protocol.list_tag_max()).len() * protocol.list_types().len();
         match one.reach {
             _ if count == 0 => {}
             _ if entries + count <= most => {
@@ -274,9 +274,15 @@ fn next_base(told: i64, kept: i64) -> i64 {
     [told.max(kept), told].into_iter().find(|version| *version < VERSION_HIGH).unwrap_or(0)
 }
 
-/// The spellings of a card under which a list is to hold it: as it was registered, and without separators, as
+/// The spellings under which a list is to hold a card: of each of its readings.
+pub(super) fn spellings(one: &Delivery, tag_max: usize) -> Vec<&str> {
+    let tags = std::iter::once(&one.id_tag).chain(&one.readings);
+    tags.flat_map(|id_tag| spellings_of(id_tag, tag_max)).collect()
+}
+
+/// The spellings of a reading under which a list is to hold it: as it was registered, and without separators, as
 /// readers mostly tell it. None, where it is longer than a list of the station's version takes.
-pub(super) fn spellings(id_tag: &IdTag, tag_max: usize) -> Vec<&str> {
+fn spellings_of(id_tag: &IdTag, tag_max: usize) -> Vec<&str> {
     let (sent, plain) = (id_tag.as_sent(), id_tag.matched());
     let mut all = vec![sent];
     // A list knows no case: two spellings that differ by it alone would be one card twice.
@@ -300,7 +306,7 @@ mod tests {
             ("04:A2:B3:C4:D5:E6:80:11", &["04A2B3C4D5E68011"]),
             ("ABCDEFGHIJKLMNOPQRSTU", &[]),
         ] {
-            assert_eq!(spellings(&IdTag::new(registered), 20), expected, "{registered}");
+            assert_eq!(spellings_of(&IdTag::new(registered), 20), expected, "{registered}");
         }
     }
 }

@@ -63,13 +63,41 @@ pub(super) fn put_card(event: &mut StationEvent, meant: IdTag) {
         StationEvent::Authorize(shown) => shown.id_tag = meant,
         StationEvent::Transaction(TransactionEvent::Start(report)) => report.meant = Some(meant.as_sent().to_owned()),
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = Some(meant),
+        StationEvent::Transaction(TransactionEvent::Step(report)) => {
+            if let Some(shown) = &mut report.shown {
+                shown.id_tag = meant;
+            }
+        }
         _ => {}
     }
 }
 
+/// The card that an event tells.
+fn card_told(event: &StationEvent) -> Option<IdTag> {
+    match event {
+        StationEvent::Authorize(shown) if !shown.nobody => Some(shown.id_tag.clone()),
+        StationEvent::Transaction(TransactionEvent::Start(report)) => Some(IdTag::new(report.card())),
+        StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag.clone(),
+        StationEvent::Transaction(TransactionEvent::Step(report)) => {
+            report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone())
+        }
+        _ => None,
+    }
+    .filter(|tag| !tag.is_empty())
+}
+
 impl App {
-    /// The card that is meant, where an event tells one that nobody has, and it is our remote start's, cut short or longer.
+    /// The card that is meant, where an event tells another reading of it; or one that nobody has, and it is our remote start's,
+    /// cut short or longer.
     pub(super) async fn card_meant(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
+        let Some(told) = card_told(event) else { return Ok(None) };
+        match self.cards.find(&told).await? {
+            Some(file) => Ok((file.card.id_tag != told).then(|| file.card.id_tag.clone())),
+            None => self.card_sent(station, event).await,
+        }
+    }
+
+    async fn card_sent(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
         let now = self.now();
         match event {
             StationEvent::Authorize(shown) => {
@@ -93,7 +121,7 @@ impl App {
     }
 
     async fn meant_by(&self, station: &StationRecord, told: Told<'_>) -> Done<Option<IdTag>> {
-        if told.id_tag.matched().len() < TOLD_AT_LEAST || self.cards.find(told.id_tag).await?.is_some() {
+        if told.id_tag.matched().len() < TOLD_AT_LEAST {
             return Ok(None);
         }
         let commands = self.store.commands_of(&station.id, &STARTS, LOOKED_THROUGH).await?;

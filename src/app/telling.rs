@@ -246,7 +246,7 @@ impl App {
             }
         };
         let (listed, mut others): (Vec<_>, Vec<_>) =
-            pending.into_iter().partition(|one| by_list && !spellings(&one.id_tag, protocol.list_tag_max()).is_empty());
+            pending.into_iter().partition(|one| by_list && !spellings(one, protocol.list_tag_max()).is_empty());
         let mut told = Vec::new();
         if !listed.is_empty() {
             match self.tell_by_list(&station.id, &settings, &listed, protocol).await {

@@ -193,11 +193,18 @@ pub struct Card {
     pub number: CardNumber,
     /// What card readers read from it.
     pub id_tag: IdTag,
+    /// What other readers read from it: a card with two chips, or one that is read in two ways.
+    pub readings: Vec<IdTag>,
     /// Its events, in order of (instant, sequence).
     pub events: Vec<Dated<CardEvent>>,
 }
 
 impl Card {
+    /// All that readers read from it, the one that it was registered with first.
+    pub fn tags(&self) -> impl Iterator<Item = &IdTag> {
+        std::iter::once(&self.id_tag).chain(&self.readings)
+    }
+
     fn events_until(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Dated<CardEvent>> {
         self.events.iter().filter(move |dated| dated.at <= at)
     }
@@ -321,7 +328,12 @@ pub(crate) mod tests {
     /// A card with these events, numbered as they stand.
     pub(crate) fn card(number: &str, events: &[(&str, CardEvent)]) -> Card {
         let events = events.iter().zip(1..).map(|((when, event), seq)| Dated { seq, at: at(when), event: event.clone() });
-        Card { number: CardNumber::parse(number).unwrap(), id_tag: IdTag::new(&format!("TAG{number}")), events: events.collect() }
+        Card {
+            number: CardNumber::parse(number).unwrap(),
+            id_tag: IdTag::new(&format!("TAG{number}")),
+            readings: Vec::new(),
+            events: events.collect(),
+        }
     }
 
     pub(crate) fn activated(role: Role) -> CardEvent {

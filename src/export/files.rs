@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Format;
 use crate::domain::month::BillingMonth;
@@ -24,6 +24,25 @@ pub struct Tally {
     pub tariff_versions: std::collections::BTreeSet<String>,
 }
 
+/// The name of a month's file.
+pub fn name(month: BillingMonth, format: Format) -> String {
+    format!("juden-{month}.{}", format.ending())
+}
+
+/// What stands beside a file: what it comes to, its length in bytes and its hash, and what made it.
+pub fn manifest(month: BillingMonth, format: Format, tally: &Tally, (bytes, sha256): (usize, String)) -> Value {
+    json!({
+        "month": month.to_string(),
+        "format": format.name(),
+        "program": concat!("juden ", env!("CARGO_PKG_VERSION")),
+        "tariff_versions": tally.tariff_versions,
+        "invoices": tally.invoices,
+        "rows": tally.rows,
+        "total_yen": tally.total.to_string(),
+        "files": [{ "name": name(month, format), "bytes": bytes, "sha256": sha256 }],
+    })
+}
+
 /// An export that is being written beside its name.
 pub struct ExportFile {
     file: BufWriter<File>,
@@ -40,7 +59,7 @@ impl ExportFile {
     /// Begins `juden-MONTH.ENDING` in a folder, which is made where there is none.
     pub fn begin(folder: &Path, month: BillingMonth, format: Format) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let name = format!("juden-{month}.{}", format.ending());
+        let name = name(month, format);
         remove_left(folder, &name)?;
         let partial = folder.join(partial_name(&name));
         let file = BufWriter::new(File::create(&partial)?);
@@ -60,20 +79,7 @@ impl ExportFile {
         self.file.get_ref().sync_all()?;
         let path = self.folder.join(&self.name);
         fs::rename(&self.partial, &path)?;
-        let manifest = json!({
-            "month": self.month.to_string(),
-            "format": self.format.name(),
-            "program": concat!("juden ", env!("CARGO_PKG_VERSION")),
-            "tariff_versions": tally.tariff_versions,
-            "invoices": tally.invoices,
-            "rows": tally.rows,
-            "total_yen": tally.total.to_string(),
-            "files": [{
-                "name": self.name,
-                "bytes": self.bytes,
-                "sha256": self.hash.clone().finish(),
-            }],
-        });
+        let manifest = manifest(self.month, self.format, tally, (self.bytes, self.hash.clone().finish()));
         let mut text = serde_json::to_vec_pretty(&manifest)?;
         text.push(b'\n');
         let manifest = write_whole(&self.folder, &format!("{}.manifest.json", self.name), &text)?;

@@ -80,6 +80,11 @@ impl Format {
         }
     }
 
+    /// Whether it is a table, which spreadsheets open.
+    pub const fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Collection | Self::Refunds)
+    }
+
     /// What stands before the first piece.
     pub fn head(self, layout: i64) -> io::Result<Vec<u8>> {
         match self {

@@ -86,6 +86,15 @@ pub struct ReplacementBody {
     activation_code: String,
 }
 
+/// What other readers read from a card.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadingBody {
+    /// What they read.
+    #[schema(min_length = 1, max_length = 64)]
+    id_tag: String,
+}
+
 /// To whom a card is mailed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +131,8 @@ pub struct CardJson {
     activated_at: Option<DateTime<Utc>>,
     /// The card whose place it took.
     replaces: Option<String>,
+    /// In how many ways readers read it.
+    readings: usize,
     /// How far stations that may remember the card are with learning that it is blocked, or no longer.
     block_delivery: Vec<BlockDeliveryJson>,
 }
@@ -171,6 +182,7 @@ async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
         member_id: holder.as_ref().map(|holder| holder.member.to_string()),
         activated_at: holder.as_ref().map(|holder| holder.activated_at),
         replaces: holder.and_then(|holder| holder.replaces).map(|card| card.to_string()),
+        readings: file.card.tags().count(),
         block_delivery: deliveries.into_iter().map(block_delivery).collect(),
     }))
 }
@@ -212,6 +224,22 @@ pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Res
     let number = body.card_number.as_deref().map(card_number).transpose()?;
     let (number, code) = api.app.add_card(&body.id_tag, number, body.activation_code).await?;
     Ok((StatusCode::CREATED, Json(StockCardJson { card_number: number.to_string(), activation_code: code, state: "stock".into() })))
+}
+
+/// Adds what other readers read from a card: from then on it is that card, wherever it is shown.
+#[utoipa::path(post, operation_id = "cards_add_reading", path = "/cards/{card_number}/readings", request_body = ReadingBody,
+    params(("card_number" = String, Path, max_length = 32)),
+    responses(
+        (status = 200, description = "known already", body = CardJson), (status = 201, description = "added", body = CardJson),
+    Problems,
+    ))]
+pub async fn add_reading(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+    Body(body): Body<ReadingBody>,
+) -> Result<(StatusCode, Json<CardJson>), Problem> {
+    let (file, is_new) = api.app.add_reading(&card_number(&number)?, &body.id_tag).await?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, json(&api, &file).await?))
 }
 
 /// A card.

@@ -158,6 +158,7 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(lookups::audit))
         .routes(routes!(lookups::invoice))
         .routes(routes!(cards::add))
+        .routes(routes!(cards::add_reading))
         .routes(routes!(cards::get))
         .routes(routes!(cards::activate))
         .routes(routes!(cards::suspend))
@@ -180,6 +181,7 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(entries::refund))
         .routes(routes!(months::close))
         .routes(routes!(months::export))
+        .routes(routes!(months::manifest))
         .routes(routes!(clock::get, clock::put))
         .routes(routes!(clock::trust))
 }

@@ -8,6 +8,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::mpsc::Sender;
 use utoipa::{IntoParams, ToSchema};
 
@@ -41,10 +42,33 @@ pub struct ClosedJson {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// `csv`, `jsonl`, `ocpi-cdr` or `collection`.
-    #[param(pattern = "^(csv|jsonl|ocpi-cdr|collection)$")]
+    /// `csv`, `jsonl`, `ocpi-cdr`, `collection` or `refunds`.
+    #[param(pattern = "^(csv|jsonl|ocpi-cdr|collection|refunds)$")]
     format: String,
+    /// `1`: the file begins with a byte order mark, by which spreadsheets know that it is UTF-8. For tables: `csv`, `collection`,
+    /// `refunds`.
+    #[param(pattern = "^[01]$")]
+    excel: Option<String>,
 }
+
+impl ExportQuery {
+    fn format(&self) -> Result<Format, Problem> {
+        Format::parse(&self.format)
+            .ok_or_else(|| Problem::malformed("format", "format must be csv, jsonl, ocpi-cdr, collection or refunds"))
+    }
+
+    fn is_for_excel(&self, format: Format) -> Result<bool, Problem> {
+        match self.excel.as_deref() {
+            None | Some("0") => Ok(false),
+            Some("1") if format.is_table() => Ok(true),
+            Some("1") => Err(Problem::malformed("excel", "excel=1 goes with csv, collection and refunds: other formats are no tables")),
+            Some(_) => Err(Problem::malformed("excel", "excel must be 0 or 1")),
+        }
+    }
+}
+
+/// By which spreadsheets know that a file is UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Closes a month that is over. A closed one answers as it was closed.
 #[utoipa::path(post, operation_id = "months_close", path = "/months/{month}/close", request_body = EmptyBody,
@@ -81,12 +105,18 @@ pub async fn export(
     Asked(query): Asked<ExportQuery>,
 ) -> Result<Response, Problem> {
     let month = month(&text)?;
-    let format =
-        Format::parse(&query.format).ok_or_else(|| Problem::malformed("format", "format must be csv, jsonl, ocpi-cdr or collection"))?;
-    api.app.closed(month).await?;
+    let format = query.format()?;
+    let mark = query.is_for_excel(format)?.then(|| BYTE_ORDER_MARK.to_vec());
+    // What refuses is told before the first byte is.
+    api.app.export(month, format).await?;
     let name = format!("attachment; filename=\"juden-{month}.{}\"", format.ending());
     let (pieces, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, AppError>>(PIECES_AHEAD);
     tokio::spawn(async move {
+        if let Some(mark) = mark
+            && pieces.send(Ok(mark)).await.is_err()
+        {
+            return;
+        }
         if let Err(cause) = send(&api, month, format, &pieces).await {
             tracing::warn!(%month, %cause, "an export ended before its end");
             let _ = pieces.send(Err(cause)).await;
@@ -95,6 +125,20 @@ pub async fn export(
     let stream = futures_util::stream::unfold(body, |mut body| async move { body.recv().await.map(|piece| (piece, body)) });
     let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, name)];
     Ok((headers, axum::body::Body::from_stream(stream)).into_response())
+}
+
+/// The manifest of a closed month's export: what it comes to, its length and hash, the program and the tariffs that made it.
+#[utoipa::path(get, operation_id = "months_export_manifest", path = "/months/{month}/export/manifest",
+    params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ExportQuery),
+    responses((status = 200, description = "the manifest of the file without a byte order mark", body = Value), Problems))]
+pub async fn manifest(
+    State(api): State<Arc<Api>>,
+    Segment(text): Segment<String>,
+    Asked(query): Asked<ExportQuery>,
+) -> Result<Json<Value>, Problem> {
+    let format = query.format()?;
+    query.is_for_excel(format)?;
+    Ok(Json(api.app.manifest(month(&text)?, format).await?))
 }
 
 /// Sends an export's pieces until its end, or until nobody reads on.

@@ -66,6 +66,8 @@ pub struct Delivery {
     pub card: CardNumber,
     /// What readers read from it.
     pub id_tag: IdTag,
+    /// What other readers read from it.
+    pub readings: Vec<IdTag>,
     /// What it is to learn.
     pub reach: Reach,
     /// How far it is.

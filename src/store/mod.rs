@@ -232,6 +232,9 @@ pub trait MemberStore: Send + Sync {
     async fn add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber>;
     /// A card by its number.
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
+    /// Adds what other readers read from a card, and tells the stations that hold it in their lists once more. Whether it is
+    /// new; a conflict where another card is read so.
+    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool>;
     /// For each of what readers read, the card, where there is one.
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>>;
     /// Appends events, all or none, unless what they rest on was changed since.

@@ -79,7 +79,7 @@ impl Drop for Serving {
 fn export(database: &Database, format: &str, out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_juden"));
     command.args(["export", "--month", MONTH, "--format", format, "--out"]).arg(out);
-    command.args(["--database-url", &database.url()]).stdout(Stdio::null());
+    command.args(["--database-url", &database.url(), "--party-id", "JDN"]).stdout(Stdio::null());
     command
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::examples::story::tariff_folder;
 use crate::harness::{Socket, TestServer, start, stop};
+use crate::settling::{Settling, confirm, correct, entry, settling};
 
 /// The months that are played, and the instant of the first step.
 const MONTHS: u32 = 12;
@@ -21,13 +22,19 @@ const YEAR: i32 = 2024;
 /// The steps of a month: the day on which people do things; sessions arrive on the last one.
 const STEPS: [u32; 3] = [3, 12, 28];
 
+/// The step after which all is over.
+const LAST_STEP: u32 = (MONTHS + 1) * 3 + 1;
+
 /// Requests and stations under way at once.
 const AT_ONCE: usize = 128;
 
 /// What a member does at a step.
 #[derive(Debug, Clone)]
 pub enum Deed {
-    Join { plan: &'static str, payment: &'static str },
+    Join {
+        plan: &'static str,
+        payment: &'static str,
+    },
     Activate,
     AddCard,
     Replace,
@@ -40,6 +47,11 @@ pub enum Deed {
     Release,
     Withdraw,
     Disqualify,
+    /// A sum that is entered by hand.
+    Enter {
+        kind: &'static str,
+        yen: i64,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +65,8 @@ pub struct Use {
     pub late: bool,
     /// Whether someone will have to decide about it.
     pub doubtful: bool,
+    /// What is corrected, and how many steps after it arrived: also after its month was closed.
+    pub settled: Option<(u32, Settling)>,
 }
 
 /// A step's number counts from the year's first.
@@ -166,6 +180,10 @@ impl History {
                 wallet.gone = true;
                 Deed::Disqualify
             }
+            42 => Deed::Enter { kind: "damages", yen: random.random_range(1_000..80_000) },
+            43 => Deed::Enter { kind: "other", yen: random.random_range(1..3_000) },
+            // Some is more than a month costs: it is carried, or paid out to who leaves.
+            44..47 => Deed::Enter { kind: "goodwill", yen: -random.random_range(100..30_000) },
             _ => return,
         };
         self.deed(step, member, deed);
@@ -195,7 +213,10 @@ impl History {
             meter: random.random_range(1..1_000_000),
             late: random.random_range(0..50) == 0,
             doubtful,
+            settled: None,
         };
+        let settled = settling(random, &one);
+        let one = Use { settled, ..one };
         if random.random_range(0..150) == 0 && length_s > 300 {
             // The same card elsewhere at the same time.
             let station = (one.station + 1) % self.stations;
@@ -207,6 +228,7 @@ impl History {
                 doubtful: true,
                 meter: one.meter + 7,
                 late: one.late || random.random_range(0..3) == 0,
+                settled: None,
                 ..one.clone()
             });
         }
@@ -255,16 +277,27 @@ pub async fn play(history: &History, order: u64, times: usize) -> Played {
     for one in &history.uses {
         by_step.entry(History::arrives(one)).or_default().push(one);
     }
-    for step in 0..=(MONTHS + 1) * 3 + 1 {
+    let mut settlings: BTreeMap<u32, BTreeMap<(usize, DateTime<Utc>), (i64, Settling)>> = BTreeMap::new();
+    let mut corrected = 0;
+    for step in 0..=LAST_STEP {
         server.clock(&step_at(step).to_rfc3339()).await;
         for (member, deed) in history.deeds.get(&step).into_iter().flatten() {
             act(&server, *member, deed, cards.entry(*member).or_default()).await;
         }
         let arriving = by_step.remove(&step).unwrap_or_default();
-        let doubtful = deliver(&server, &arriving, &mut random, times).await;
-        decide(&server, &doubtful).await;
+        let delivered = deliver(&server, &arriving, &mut random, times).await;
+        decide(&server, &delivered).await;
+        for (one, number) in delivered {
+            if let Some((after, settling)) = one.settled {
+                settlings.entry(step + after).or_default().insert((one.station, one.from), (number, settling));
+            }
+        }
+        for (number, settling) in settlings.remove(&step).unwrap_or_default().into_values() {
+            corrected += usize::from(correct(&server, number, &settling).await);
+        }
     }
     assert!(by_step.is_empty());
+    assert!(corrected * 1_000 > history.uses.len(), "persons correct some: {corrected} of {}", history.uses.len());
     let ids = cards.into_values().map(|cards| cards.id).collect();
     Played { server, ids }
 }
@@ -311,12 +344,21 @@ async fn act(server: &TestServer, member: usize, deed: &Deed, cards: &mut Cards)
         Deed::Release => server.post(&format!("{path}/release"), &empty).await,
         Deed::Withdraw => server.post(&format!("{path}/withdraw"), &empty).await,
         Deed::Disqualify => server.post(&format!("{path}/disqualify"), &json!({"ground": 6})).await,
+        Deed::Enter { kind, yen } => {
+            let entered = server.post(&format!("{path}/entries"), &entry(kind, *yen)).await;
+            if entered.json()["state"] == "waiting" {
+                let entry = entered.json()["entry_id"].as_str().unwrap().to_owned();
+                let confirmed = confirm(server, &format!("/entries/{entry}/confirm")).await;
+                assert_eq!(confirmed.status, 200, "{confirmed:?}");
+            }
+            entered
+        }
     };
     assert!(matches!(answered.status, 200 | 201), "{deed:?} of {}: {answered:?}", cards.id);
 }
 
-/// Delivers sessions, a queue for each station; the transaction ids of those to be decided about.
-async fn deliver(server: &Arc<TestServer>, uses: &[&Use], random: &mut impl Rng, times: usize) -> Vec<i64> {
+/// Delivers sessions, a queue for each station; each with its transaction's number.
+async fn deliver(server: &Arc<TestServer>, uses: &[&Use], random: &mut impl Rng, times: usize) -> Vec<(Use, i64)> {
     let mut queues: BTreeMap<usize, Vec<Use>> = BTreeMap::new();
     for one in uses {
         queues.entry(one.station).or_default().push((*one).clone());
@@ -331,19 +373,19 @@ async fn deliver(server: &Arc<TestServer>, uses: &[&Use], random: &mut impl Rng,
         stations.push(tokio::spawn(async move {
             let _place = places.acquire().await.unwrap();
             let mut socket = server.socket(&format!("ST{station}")).await;
-            let mut doubtful = Vec::new();
+            let mut delivered = Vec::new();
             for one in queue {
                 let transaction = deliver_one(&mut socket, &one, times).await;
-                doubtful.extend(one.doubtful.then_some(transaction));
+                delivered.push((one, transaction));
             }
-            doubtful
+            delivered
         }));
     }
-    let mut doubtful = Vec::new();
+    let mut delivered = Vec::new();
     for station in stations {
-        doubtful.extend(station.await.unwrap());
+        delivered.extend(station.await.unwrap());
     }
-    doubtful
+    delivered
 }
 
 async fn deliver_one(socket: &mut Socket, one: &Use, times: usize) -> i64 {
@@ -363,8 +405,8 @@ async fn deliver_one(socket: &mut Socket, one: &Use, times: usize) -> i64 {
 }
 
 /// Bills or waives what is held; which, the session's name decides.
-async fn decide(server: &TestServer, doubtful: &[i64]) {
-    for transaction in doubtful {
+async fn decide(server: &TestServer, delivered: &[(Use, i64)]) {
+    for (_, transaction) in delivered.iter().filter(|(one, _)| one.doubtful) {
         let session = server.session(*transaction).await;
         if session["state"] == "review" {
             let name = session["session_id"].as_str().unwrap();
@@ -384,7 +426,7 @@ pub fn months() -> Vec<String> {
 pub async fn exports(server: &TestServer) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for month in months() {
-        for format in ["csv", "jsonl", "ocpi-cdr", "collection"] {
+        for format in ["csv", "jsonl", "ocpi-cdr", "collection", "refunds"] {
             let answered = server.request("GET", &format!("/months/{month}/export?format={format}"), None, &[]).await;
             assert_eq!(answered.status, 200, "{answered:?}");
             found.insert(format!("{month} {format}"), answered.text);

@@ -40,9 +40,11 @@ mod own_lists;
 #[path = "../common/ports.rs"]
 mod ports;
 mod power;
+mod readings;
 mod rebuild;
 mod refusals;
 mod repeats;
+mod settling;
 mod sharing;
 #[path = "../common/shim.rs"]
 mod shim;

@@ -51,6 +51,20 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     assert_eq!(sum, 6490);
     assert_eq!(closed["sha256"], juden::hex::sha256(csv.text.as_bytes()));
 
+    let manifest = server.get("/months/2024-11/export/manifest?format=csv").await;
+    let file = &manifest["files"][0];
+    assert_eq!((&file["sha256"], &file["bytes"]), (&closed["sha256"], &json!(csv.text.len())), "{manifest}");
+    assert_eq!((&manifest["total_yen"], &manifest["rows"], &manifest["invoices"]), (&json!("6490"), &json!(3), &json!(1)));
+    for format in ["csv", "collection", "refunds"] {
+        let marked = server.request("GET", &format!("/months/2024-11/export?format={format}&excel=1"), None, &[]).await;
+        assert!(marked.text.starts_with('\u{feff}'), "{format}: {marked:?}");
+        let plain = server.request("GET", &format!("/months/2024-11/export?format={format}&excel=0"), None, &[]).await;
+        assert_eq!(marked.text.trim_start_matches('\u{feff}'), plain.text);
+    }
+    for wrong in ["format=jsonl&excel=1", "format=csv&excel=yes", "format=xls", "format=ocpi-cdr&excel=1"] {
+        assert_eq!(server.request("GET", &format!("/months/2024-11/export?{wrong}"), None, &[]).await.status, 400, "{wrong}");
+    }
+
     let jsonl = server.request("GET", "/months/2024-11/export?format=jsonl", None, &[]).await;
     let document: Value = serde_json::from_str(jsonl.text.trim_end()).unwrap();
     assert_eq!((&document["total_yen"], &document["lines"][2]["session_ids"]), (&json!("6490"), &bill["lines"][2]["session_ids"]));

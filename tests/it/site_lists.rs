@@ -71,6 +71,19 @@ async fn a_sites_cards_are_held_as_accepted_by_chargers_of_each_version_that_nev
 }
 
 #[tokio::test]
+async fn a_card_that_is_read_in_two_ways_stands_in_lists_twice_and_is_blocked_twice() {
+    let server = server_with_site(&[]).await;
+    let (_, card) = server.member_with_card("simple", "AAAA").await;
+    let mut place = Place::back(&server, "CP1", &SharedMemory::new(true, true)).await;
+    replace(&server, &[&card]).await;
+    until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", None)]).await;
+    assert_eq!(server.post(&format!("/cards/{card}/readings"), &json!({"id_tag": "BBBB"})).await.status, 201);
+    until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted"))]).await;
+    suspend(&server, &card).await;
+    until_listed(&mut place, &[("AAAA", Some("Blocked")), ("BBBB", Some("Blocked"))]).await;
+}
+
+#[tokio::test]
 async fn what_changes_in_a_list_is_told_as_a_difference_and_what_stays_is_not_told_again() {
     let server = server_with_site(&[]).await;
     let mut cards = Vec::new();

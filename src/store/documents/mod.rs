@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{StoreError, Stored};
+use crate::domain::ids::IdTag;
 
 /// An event's kind and detail, as its columns keep them.
 pub type Kept = (String, String);
@@ -28,6 +29,12 @@ fn read<T: DeserializeOwned>(kind: &str, detail: &str, what: &'static str) -> St
     let kind = Value::String(kind.to_owned());
     let tagged = if detail == "null" { format!("{{\"kind\":{kind}}}") } else { format!("{{\"kind\":{kind},\"detail\":{detail}}}") };
     serde_json::from_str(&tagged).map_err(|_| StoreError::Unreadable(what))
+}
+
+/// A card's further readings, out of a JSON array.
+pub fn read_readings(text: &str) -> Stored<Vec<IdTag>> {
+    let readings: Vec<String> = serde_json::from_str(text).map_err(|_| StoreError::Unreadable("card's readings"))?;
+    Ok(readings.iter().map(|text| IdTag::new(text)).collect())
 }
 
 fn text<T: Serialize>(value: &T) -> String {

@@ -12,6 +12,7 @@ use super::rows::{card_number, column, ms, optional, station_id};
 use super::{PostgresStore, locks, retried};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::store::documents::read_readings;
 use crate::store::{Seen, StoreError, Stored};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
@@ -66,8 +67,14 @@ const RELIST: &str = "
 const RELIST_UNSUPPORTED: &str = "
     UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = $2 WHERE station_id = $1 AND listed AND state = 'unsupported'";
 
+/// A card is read in one more way: stations that hold it in their lists are to hold that too.
+const TELL_AGAIN: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
+    WHERE card_number = $1 AND (reach = 'block' OR listed)";
+
 const DELIVERIES: &str = "
-    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, d.listed, c.id_tag
+    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, d.listed, c.id_tag,
+        (SELECT coalesce(json_agg(r.id_tag ORDER BY r.id_tag_matched), '[]')::text FROM card_readings r WHERE r.card_number = c.card_number) AS readings
     FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
 
 const TOLD: &str = "
@@ -262,11 +269,18 @@ pub async fn add_looks(write: &mut PgConnection, looks: &[(CardNumber, DateTime<
     Ok(())
 }
 
+/// Has a card's stations told of it once more, by the transaction that changes how it is read.
+pub async fn tell_again(write: &mut PgConnection, card: &CardNumber, at: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(ms(at)).execute(write).await?;
+    Ok(())
+}
+
 fn delivery(row: &PgRow) -> Stored<Delivery> {
     Ok(Delivery {
         station_id: station_id(row)?,
         card: card_number(row.try_get("card_number")?)?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
+        readings: read_readings(row.try_get("readings")?)?,
         reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,

@@ -11,12 +11,15 @@ use crate::domain::card::{Card, CardEvent, Dated};
 use crate::domain::ids::IdTag;
 use crate::domain::member::{Member, MemberEvent};
 use crate::store::documents::events::{read_card_event, read_member_event};
+use crate::store::documents::read_readings;
 use crate::store::{StoreError, Stored};
 
 const MEMBER_EVENTS: &str = "
     SELECT seq, member_id, at, kind, detail FROM events WHERE card_number IS NULL AND member_id = ANY($1) ORDER BY member_id, at, seq";
 
-const CARDS: &str = "SELECT card_number, id_tag, member_id FROM cards WHERE member_id = ANY($1) ORDER BY card_no";
+/// A card `c` with its further readings, as a JSON array.
+pub const CARD: &str = "c.card_number, c.id_tag, c.member_id,
+    (SELECT coalesce(json_agg(r.id_tag ORDER BY r.id_tag_matched), '[]')::text FROM card_readings r WHERE r.card_number = c.card_number) AS readings";
 
 const CARD_EVENTS: &str = "
     SELECT e.seq, e.card_number, e.at, e.kind, e.detail FROM cards c JOIN events e ON e.card_number = c.card_number
@@ -55,7 +58,8 @@ pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFi
 /// Members in the order of their ids, with all their cards: three statements, however many.
 pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<Member>> {
     let events = sqlx::query(MEMBER_EVENTS).bind(ids).fetch_all(&mut *look).await?;
-    let cards = sqlx::query(CARDS).bind(ids).fetch_all(&mut *look).await?;
+    let cards = format!("SELECT {CARD} FROM cards c WHERE c.member_id = ANY($1) ORDER BY c.card_no");
+    let cards = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(ids).fetch_all(&mut *look).await?;
     let card_events = sqlx::query(CARD_EVENTS).bind(ids).fetch_all(&mut *look).await?;
 
     let mut events_of_cards = by_card(&card_events)?;
@@ -86,7 +90,8 @@ fn by_card(rows: &[PgRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
 }
 
 fn card(row: &PgRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
-    Ok(Card { number: card_number(row.try_get("card_number")?)?, id_tag: IdTag::new(row.try_get("id_tag")?), events })
+    let readings = read_readings(row.try_get("readings")?)?;
+    Ok(Card { number: card_number(row.try_get("card_number")?)?, id_tag: IdTag::new(row.try_get("id_tag")?), readings, events })
 }
 
 fn of_card(row: &PgRow) -> Stored<Dated<CardEvent>> {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::histories::{files, members_by_id};
+use super::histories::{CARD, files, members_by_id};
 use super::rows::{column, member_id, ms, optional, text};
 use super::{PostgresStore, blocks, locks, months, nodes, retried};
 use crate::domain::authorization::CardFile;
@@ -89,12 +89,14 @@ impl MemberStore for PostgresStore {
         retried!(self.try_add_card(card, at))
     }
 
+    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+        retried!(self.try_add_reading(card, id_tag, at))
+    }
+
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
         let mut look = self.look().await?;
-        let rows = sqlx::query("SELECT card_number, id_tag, member_id, code_hash FROM cards WHERE card_number = $1")
-            .bind(number.as_str())
-            .fetch_all(&mut *look)
-            .await?;
+        let card = format!("SELECT {CARD}, c.code_hash FROM cards c WHERE c.card_number = $1");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(card)).bind(number.as_str()).fetch_all(&mut *look).await?;
         let file = files(&mut look, &rows).await?.pop();
         let kept = |(row, file): (&PgRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
         rows.first().zip(file).map(kept).transpose()
@@ -102,13 +104,13 @@ impl MemberStore for PostgresStore {
 
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>> {
         let mut look = self.look_for_message().await?;
-        let rows = sqlx::query(
-            "SELECT w.place, c.card_number, c.id_tag, c.member_id FROM unnest($1::text[]) WITH ORDINALITY w (tag, place)
-             JOIN cards c ON c.id_tag_matched = w.tag",
-        )
-        .bind(column(id_tags, |tag| text(tag.matched())))
-        .fetch_all(&mut *look)
-        .await?;
+        let cards = format!(
+            "SELECT w.place, {CARD} FROM unnest($1::text[]) WITH ORDINALITY w (tag, place)
+             JOIN cards c ON c.card_number = coalesce(
+                (SELECT k.card_number FROM cards k WHERE k.id_tag_matched = w.tag),
+                (SELECT r.card_number FROM card_readings r WHERE r.id_tag_matched = w.tag))"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(column(id_tags, |tag| text(tag.matched()))).fetch_all(&mut *look).await?;
         let mut found = vec![None; id_tags.len()];
         for (row, file) in rows.iter().zip(files(&mut look, &rows).await?) {
             let place = usize::try_from(row.try_get::<i64, _>("place")? - 1).unwrap_or_default();
@@ -188,6 +190,9 @@ impl PostgresStore {
             Some(number) => number.as_str().to_owned(),
             None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
         };
+        if reader_of(&mut write, &card.id_tag).await?.is_some() {
+            return Err(StoreError::Conflict("id_tag"));
+        }
         let inserted = sqlx::query(
             "INSERT INTO cards (card_no, card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         )
@@ -210,6 +215,25 @@ impl PostgresStore {
         super::once::keep(&mut write, card.once.as_ref(), &number).await?;
         write.commit().await?;
         super::rows::card_number(&number)
+    }
+
+    async fn try_add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+        let mut write = self.begin().await?;
+        locks::change(&mut write).await?;
+        if let Some(known) = reader_of(&mut write, id_tag).await? {
+            return if known == card.as_str() { Ok(false) } else { Err(StoreError::Conflict("id_tag")) };
+        }
+        sqlx::query("INSERT INTO card_readings (id_tag_matched, id_tag, card_number, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(text(id_tag.matched()))
+            .bind(text(id_tag.as_sent()))
+            .bind(card.as_str())
+            .bind(ms(at))
+            .execute(&mut *write)
+            .await?;
+        blocks::tell_again(&mut write, card, at).await?;
+        nodes::cards_changed(&mut write, std::iter::once(card), std::iter::empty(), at).await?;
+        write.commit().await?;
+        Ok(true)
     }
 
     async fn try_append(&self, change: &Change<'_>) -> Stored<()> {
@@ -246,6 +270,14 @@ fn consent(append: &Append) -> Option<&Consent> {
         Append::Member(_, MemberEvent::ConsentGiven(consent)) => Some(consent),
         Append::Member(..) | Append::Card(..) => None,
     }
+}
+
+/// The card that a reading is of.
+async fn reader_of(write: &mut PgConnection, id_tag: &IdTag) -> Stored<Option<String>> {
+    let found = sqlx::query_scalar(
+        "SELECT card_number FROM cards WHERE id_tag_matched = $1 UNION ALL SELECT card_number FROM card_readings WHERE id_tag_matched = $1",
+    );
+    Ok(found.bind(text(id_tag.matched())).fetch_optional(write).await?)
 }
 
 async fn add_events(write: &mut PgConnection, events: &[Append], at: DateTime<Utc>) -> Stored<()> {

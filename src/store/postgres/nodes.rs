@@ -30,11 +30,14 @@ const ADD_CHANGE: &str = "
 /// The cards named, and all cards of the members named or that have one of these: their files hold one another.
 const ADD_CARDS: &str = "
     WITH touched AS (
-        SELECT id_tag_matched AS tag FROM cards WHERE card_number = ANY($1)
-        UNION SELECT id_tag_matched FROM cards WHERE member_id = ANY($2)
-        UNION SELECT o.id_tag_matched FROM cards c JOIN cards o ON o.member_id = c.member_id WHERE c.card_number = ANY($1))
+        SELECT card_number, id_tag_matched FROM cards WHERE card_number = ANY($1)
+        UNION SELECT card_number, id_tag_matched FROM cards WHERE member_id = ANY($2)
+        UNION SELECT o.card_number, o.id_tag_matched FROM cards c JOIN cards o ON o.member_id = c.member_id WHERE c.card_number = ANY($1)),
+    read AS (
+        SELECT id_tag_matched AS tag FROM touched
+        UNION SELECT r.id_tag_matched FROM card_readings r JOIN touched t ON t.card_number = r.card_number)
     INSERT INTO changes (seq, at, kind, subject, clock)
-    SELECT (SELECT coalesce(max(seq), 0) FROM changes) + row_number() OVER (ORDER BY tag), clock_timestamp(), 'card', tag, $3 FROM touched";
+    SELECT (SELECT coalesce(max(seq), 0) FROM changes) + row_number() OVER (ORDER BY tag), clock_timestamp(), 'card', tag, $3 FROM read";
 
 const NODES: &str = "
     SELECT name, run, applied, is_linked, greatest(0, floor(extract(epoch FROM clock_timestamp() - last_seen_at) * 1000))::bigint AS silent_ms

@@ -13,6 +13,7 @@ use super::members::last_seq;
 use super::rows::{instant, optional};
 use crate::domain::ids::{CardNumber, IdTag, StationId};
 use crate::store::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::store::documents::read_readings;
 use crate::store::{Seen, StoreError, Stored};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
@@ -67,8 +68,13 @@ const RELIST: &str = "
 const RELIST_UNSUPPORTED: &str = "
     UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = ?2 WHERE station_id = ?1 AND listed = 1 AND state = 'unsupported'";
 
+/// A card is read in one more way: stations that hold it in their lists are to hold that too.
+const TELL_AGAIN: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + 1, next_try_at = ?2
+    WHERE card_number = ?1 AND (reach = 'block' OR listed = 1)";
+
 const DELIVERIES: &str = "
-    SELECT d.*, c.id_tag FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
+    SELECT d.*, c.id_tag, (SELECT json_group_array(r.id_tag) FROM card_readings r WHERE r.card_number = c.card_number) AS readings FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
 
 #[async_trait]
 impl BlockStore for SqliteStore {
@@ -242,6 +248,12 @@ pub async fn add_looks(write: &mut SqliteConnection, looks: &[(CardNumber, DateT
 }
 
 /// What names deliveries as they were read.
+/// Has a card's stations told of it once more, by the transaction that changes how it is read.
+pub async fn tell_again(write: &mut SqliteConnection, card: &CardNumber, at: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(at.timestamp_millis()).execute(write).await?;
+    Ok(())
+}
+
 fn keys(deliveries: &[Delivery]) -> String {
     let key = |one: &Delivery| json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()]);
     json!(deliveries.iter().map(key).collect::<Vec<_>>()).to_string()
@@ -256,6 +268,7 @@ fn delivery(row: &SqliteRow) -> Stored<Delivery> {
         station_id: station_id(row)?,
         card: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
+        readings: read_readings(row.try_get("readings")?)?,
         reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,

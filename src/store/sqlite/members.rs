@@ -16,6 +16,7 @@ use crate::domain::member::{Member, MemberEvent};
 use crate::domain::month::BillingMonth;
 use crate::domain::provision::Consent;
 use crate::store::documents::events::{card_event, member_event, read_card_event, read_member_event};
+use crate::store::documents::read_readings;
 use crate::store::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored};
 
 /// The newest event of cards, and of a member with its cards.
@@ -80,6 +81,9 @@ impl MemberStore for SqliteStore {
             Some(number) => number.as_str().to_owned(),
             None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
         };
+        if reader_of(&mut write, &card.id_tag).await?.is_some() {
+            return Err(StoreError::Conflict("id_tag"));
+        }
         let inserted =
             sqlx::query("INSERT INTO cards (card_number, id_tag, id_tag_matched, code_hash, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
                 .bind(&number)
@@ -102,18 +106,38 @@ impl MemberStore for SqliteStore {
     }
 
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
-        let rows = sqlx::query("SELECT * FROM cards WHERE card_number = ?1").bind(number.as_str()).fetch_all(&self.read).await?;
+        let card = format!("SELECT c.*, {READINGS} FROM cards c WHERE c.card_number = ?1");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(card)).bind(number.as_str()).fetch_all(&self.read).await?;
         let file = self.files(&rows).await?.pop();
         let kept = |(row, file): (&SqliteRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
         rows.first().zip(file).map(kept).transpose()
     }
 
+    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+        let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        if let Some(known) = reader_of(&mut write, id_tag).await? {
+            return if known == card.as_str() { Ok(false) } else { Err(StoreError::Conflict("id_tag")) };
+        }
+        sqlx::query("INSERT INTO card_readings (id_tag_matched, id_tag, card_number, created_at) VALUES (?1, ?2, ?3, ?4)")
+            .bind(id_tag.matched())
+            .bind(id_tag.as_sent())
+            .bind(card.as_str())
+            .bind(at.timestamp_millis())
+            .execute(&mut *write)
+            .await?;
+        super::blocks::tell_again(&mut write, card, at).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>> {
         let tags: Vec<&str> = id_tags.iter().map(|tag| tag.matched()).collect();
-        let rows = sqlx::query("SELECT w.key AS place, c.* FROM json_each(?1) w CROSS JOIN cards c ON c.id_tag_matched = w.value")
-            .bind(serde_json::json!(tags).to_string())
-            .fetch_all(&self.read)
-            .await?;
+        let cards = format!(
+            "SELECT w.key AS place, c.*, {READINGS} FROM json_each(?1) w CROSS JOIN cards c ON c.card_number = coalesce(
+                (SELECT k.card_number FROM cards k WHERE k.id_tag_matched = w.value),
+                (SELECT r.card_number FROM card_readings r WHERE r.id_tag_matched = w.value))"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(serde_json::json!(tags).to_string()).fetch_all(&self.read).await?;
         let mut found = vec![None; id_tags.len()];
         for (row, file) in rows.iter().zip(self.files(&rows).await?) {
             let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or_default();
@@ -239,10 +263,9 @@ impl SqliteStore {
         .bind(&ids)
         .fetch_all(&self.read)
         .await?;
-        let cards = sqlx::query("SELECT * FROM cards WHERE member_id IN (SELECT value FROM json_each(?1)) ORDER BY card_no")
-            .bind(&ids)
-            .fetch_all(&self.read)
-            .await?;
+        let cards =
+            format!("SELECT c.*, {READINGS} FROM cards c WHERE c.member_id IN (SELECT value FROM json_each(?1)) ORDER BY c.card_no");
+        let cards = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(&ids).fetch_all(&self.read).await?;
         let card_events = sqlx::query(
             "SELECT seq, member_id, card_number, at, kind, detail FROM events WHERE card_number IN
                 (SELECT card_number FROM cards WHERE member_id IN (SELECT value FROM json_each(?1)))
@@ -290,8 +313,20 @@ fn card(row: &SqliteRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
     Ok(Card {
         number: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
+        readings: read_readings(row.try_get("readings")?)?,
         events,
     })
+}
+
+/// Further readings of a card `c`, as a JSON array.
+const READINGS: &str = "(SELECT json_group_array(r.id_tag) FROM card_readings r WHERE r.card_number = c.card_number) AS readings";
+
+/// The card that a reading is of.
+async fn reader_of(write: &mut SqliteConnection, id_tag: &IdTag) -> Stored<Option<String>> {
+    let found = sqlx::query_scalar(
+        "SELECT card_number FROM cards WHERE id_tag_matched = ?1 UNION ALL SELECT card_number FROM card_readings WHERE id_tag_matched = ?1",
+    );
+    Ok(found.bind(id_tag.matched()).fetch_optional(write).await?)
 }
 
 async fn add_event(write: &mut SqliteConnection, append: &Append, at: DateTime<Utc>) -> Stored<()> {
