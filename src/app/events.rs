@@ -307,6 +307,9 @@ impl App {
             None => told.payload,
             Some(acceptance) => self.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer)),
         };
+        if let Some(session) = &told.session {
+            self.await_steps(session);
+        }
         let Some(session) = told.session.filter(|_| self.shows_drivers(incoming.protocol)) else { return Ok(payload) };
         // A step that comes again soon is shown what it was shown first.
         let step = (incoming.station.id.clone(), hex::sha256(incoming.payload.as_bytes()));

@@ -64,6 +64,7 @@ use crate::domain::email::EmailRule;
 use crate::domain::ids::{SessionId, SessionRef, StationId};
 use crate::domain::invoice::Issuer;
 use crate::domain::programme::Programme;
+use crate::domain::session::Session;
 use crate::domain::units::Yen;
 use crate::export::Party;
 use crate::ledger::Ledger;
@@ -131,7 +132,9 @@ pub struct App {
     /// How the server stands.
     pub health: health::Health,
     /// Sessions whose stations were asked whether they go on.
-    pub asked_whether_ongoing: moka::sync::Cache<SessionId, ()>,
+    pub asked_whether_ongoing: moka::sync::Cache<SessionId, bool>,
+    /// Transactions whose steps are missing and whose stations are to be asked.
+    pub steps_awaited: moka::sync::Cache<SessionId, Arc<Session>>,
     /// How much of what stations send is kept.
     pub quotas: quotas::Quotas,
     /// Hashes what readers read.

@@ -345,6 +345,7 @@ impl App {
     pub async fn run_due(&self) -> Done<()> {
         self.look_at_due_cards().await?;
         self.end_overdue().await?;
+        self.ask_for_missing_steps().await;
         let _alone = self.closing.lock().await;
         let _turn = self.store.turns(&[CLOSING]).await?;
         loop {

@@ -161,6 +161,7 @@ pub async fn assemble(
         oddities: Default::default(),
         observed: Default::default(),
         asked_whether_ongoing: moka::sync::Cache::new(SESSIONS_ASKED),
+        steps_awaited: moka::sync::Cache::new(SESSIONS_ASKED),
         displayed: crate::app::display::remembered(),
         costs_told: crate::app::display::costs_told(),
         health: Default::default(),

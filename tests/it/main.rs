@@ -36,6 +36,7 @@ mod months;
 mod newer;
 mod newer_station;
 mod onboarding;
+mod ongoing;
 mod own_lists;
 #[path = "../common/ports.rs"]
 mod ports;

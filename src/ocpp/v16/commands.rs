@@ -128,6 +128,29 @@ mod tests {
     use crate::ocpp::protocol::Protocol;
     use crate::ocpp::schema::Violation;
 
+    #[test]
+    fn settings_are_read_whatever_json_type_tells_them() {
+        let told = serde_json::json!({"configurationKey": [
+            {"key": "AllowOfflineTxForUnknownId", "readonly": false, "value": false}, {"key": "LocalAuthListEnabled", "value": true},
+            {"key": "ConnectionTimeOut", "value": 90}, {"key": "MeterValueSampleInterval", "value": "60"},
+            {"key": "Odd", "value": {"x": 1}}, {"key": "None", "value": null}, {"key": "Hidden"}, {"value": "nameless"}]});
+        let expected = [
+            ("AllowOfflineTxForUnknownId", Some("false")),
+            ("LocalAuthListEnabled", Some("true")),
+            ("ConnectionTimeOut", Some("90")),
+            ("MeterValueSampleInterval", Some("60")),
+            ("Odd", None),
+            ("None", None),
+            ("Hidden", None),
+        ];
+        assert_eq!(settings_told(&told).unwrap(), expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));
+        let component = |name: &str, value: Value| serde_json::json!({"component": {"name": "AuthCtrlr"}, "variable": {"name": name}, "attributeStatus": "Accepted", "attributeValue": value});
+        let newer = serde_json::json!({"getVariableResult": [component("Enabled", true.into()), component("Size", 9.into())]});
+        let expected =
+            [("AuthCtrlr.Enabled", "true"), ("AuthCtrlr.Size", "9")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+        assert_eq!(crate::ocpp::v201::commands::settings_told(&newer).unwrap(), expected);
+    }
+
     fn check(action: &str, payload: &Value) -> Option<Result<(), Violation>> {
         Protocol::V16.check_command(action, payload.as_object().unwrap())
     }

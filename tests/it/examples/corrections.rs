@@ -227,6 +227,25 @@ async fn w115_w116_credit_is_carried_and_at_last_paid_out() {
     assert_eq!(rows(&story, "2024-09", "refunds", &member).await, Vec::<String>::new(), "it is paid out once");
 }
 
+#[tokio::test]
+async fn w119_nothing_is_debited_so_no_small_debit_is_paid_for() {
+    let story = Story::with("debit", "2024-02-01 09:00").await;
+    let mut members = Vec::new();
+    for tag in ["CARD1", "CARD2"] {
+        let member = story.member_as("simple", &json!({"payment_method": {"kind": "account_debit"}})).await;
+        story.card(&member, tag, "primary").await;
+        members.push(member);
+    }
+    story.clock("2024-03-20 00:00").await;
+    let session = story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 10:30").await;
+    story.clock("2024-04-06 00:00").await;
+    correct(&story, session, json!({"kind": "waive"})).await;
+    story.clock("2024-05-06 00:00").await;
+    let [credited, other] = [story.closed(&members[0], "2024-04").await, story.closed(&members[1], "2024-04").await];
+    assert_eq!((credited.total.as_str(), credited.yen("small_debit")), ("0", vec![]), "{credited:?}");
+    assert_eq!((other.total.as_str(), other.yen("small_debit")), ("1210", vec!["110"]), "1,100 yen are debited: {other:?}");
+}
+
 trait OpenBeside {
     async fn map_first_open(self, story: &Story, member: &str) -> (String, String);
 }
