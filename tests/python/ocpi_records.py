@@ -2,6 +2,7 @@
 extrawest-ocpi is installed, whose models of OCPI are checked against; that wants an older pydantic than other tools."""
 
 import json
+import re
 import sys
 
 from py_ocpi.modules.cdrs.v_2_2_1.schemas import Cdr
@@ -31,6 +32,10 @@ def faults(record):
     except ValidationError as cause:
         yield from str(cause).splitlines()
     yield from unknown(Cdr, record, "")
+    position = (record.get("cdr_location") or {}).get("coordinates") or {}
+    for name, digits in (("latitude", 2), ("longitude", 3)):
+        if not re.fullmatch(rf"-?[0-9]{{1,{digits}}}\.[0-9]{{5,7}}", position.get(name, "")):
+            yield f"cdr_location.coordinates.{name}: {position.get(name)}"
     if record.get("credit") and not record.get("credit_reference_id"):
         yield "credit_reference_id: a credit names what it credits"
     if not record.get("charging_periods"):
