@@ -16,6 +16,7 @@ use super::Party;
 use crate::domain::billed::{BilledGroup, BilledSession, Place};
 use crate::domain::ids::{MemberId, SessionRef};
 use crate::domain::instant::CLOCK_TOLERANCE_S;
+use crate::domain::metering;
 use crate::domain::session::Session;
 use crate::domain::station::ChargerClass;
 use crate::domain::units::{TaxRate, Yen};
@@ -205,7 +206,8 @@ fn cdr<'a>(
     let told = record.told.as_ref();
     let start = session.start.at;
     let end = told.map(|told| told.ended_at).or(session.stop.as_ref().map(|stop| stop.edge.at)).unwrap_or(start);
-    let tariff_id = short(&format!("{}-{}-{}", group.tariff_version.replace('/', "-"), group.charger_class.name(), record.free));
+    let free = free_units(group, record, end - start);
+    let tariff_id = short(&format!("{}-{}-{free}", group.tariff_version.replace('/', "-"), group.charger_class.name()));
     let cost = group.unit_price.times(record.charged);
     let energy = told.map_or_else(|| session.stop.as_ref().and_then(|stop| stop.energy), |told| told.energy);
     let card = told.map_or(session.card.as_ref(), |told| told.card.as_ref());
@@ -226,12 +228,12 @@ fn cdr<'a>(
         auth_method: if queued { "WHITELIST" } else { "AUTH_REQUEST" },
         cdr_location: location(group.charger_class, session, told.and_then(|told| told.place.as_ref()), party),
         currency: "JPY",
-        tariffs: vec![tariff(group, record, party, tariff_id.clone(), closed_at)],
-        charging_periods: periods(group, record, start, end, &tariff_id),
+        tariffs: vec![tariff(group, (free, record.charged), party, tariff_id.clone(), closed_at)],
+        charging_periods: periods(group, (free, record.charged), (start, end), &tariff_id),
         // A credit takes the total alone back; all else stays as it was told.
         total_cost: price(if record.is_credit { -cost } else { cost }, group.tax_rate),
         total_energy: number(Decimal::new(energy.map_or(0, |energy| energy.0), 3)),
-        total_time: number(told_hours(end - start, record.free + record.charged, group.unit_s)),
+        total_time: number(told_hours(end - start, free + record.charged, group.unit_s)),
         total_time_cost: price(cost, group.tax_rate),
         remark: energy.is_none().then_some(ENERGY_UNKNOWN),
         credit: record.is_credit.then_some(true),
@@ -298,8 +300,15 @@ fn location<'a>(class: ChargerClass, session: &'a Session, place: Option<&'a Pla
     }
 }
 
+/// Units that cost nothing: out of the pool, or because a person reduced the session to fewer than it began. What was recorded
+/// before sessions could be reduced stays as it was told.
+fn free_units(group: &BilledGroup, record: &BilledSession, duration: TimeDelta) -> i64 {
+    let Some(told) = &record.told else { return record.free };
+    record.free.max(metering::units(duration, told.energy, group.unit_s) - record.charged)
+}
+
 /// The tariff of one record: free time first where it has any, then the price.
-fn tariff<'a>(group: &BilledGroup, record: &BilledSession, party: &'a Party, id: String, closed_at: DateTime<Utc>) -> Tariff<'a> {
+fn tariff<'a>(group: &BilledGroup, split: (i64, i64), party: &'a Party, id: String, closed_at: DateTime<Utc>) -> Tariff<'a> {
     let per_hour = |unit_price: Yen| group.tax_rate.without_tax(unit_price) * Decimal::from(3600) / Decimal::from(group.unit_s);
     let component = |unit_price: Yen| Component {
         r#type: "TIME",
@@ -309,7 +318,7 @@ fn tariff<'a>(group: &BilledGroup, record: &BilledSession, party: &'a Party, id:
     };
     let free = || Element { price_components: vec![component(Yen::ZERO)], restrictions: None };
     let charged = |restrictions| Element { price_components: vec![component(group.unit_price)], restrictions };
-    let elements = match (record.free, record.charged) {
+    let elements = match split {
         (_, 0) => vec![free()],
         (0, _) => vec![charged(None)],
         (units, _) => vec![charged(Some(Restrictions { min_duration: units * group.unit_s })), free()],
@@ -319,16 +328,16 @@ fn tariff<'a>(group: &BilledGroup, record: &BilledSession, party: &'a Party, id:
 
 /// The charging time, cut where the free time ends. Hours are told so that, rounded as they are, they begin
 /// as many units as were counted, and the free time lasts no shorter than the tariff says.
-fn periods(group: &BilledGroup, record: &BilledSession, start: DateTime<Utc>, end: DateTime<Utc>, tariff_id: &str) -> Vec<Period> {
+fn periods(group: &BilledGroup, (free, charged): (i64, i64), (start, end): (DateTime<Utc>, DateTime<Utc>), tariff_id: &str) -> Vec<Period> {
     let period = |from: DateTime<Utc>, hours: Decimal| Period {
         start_date_time: instant(from),
         dimensions: vec![Dimension { r#type: "TIME", volume: number(hours) }],
         tariff_id: tariff_id.to_owned(),
     };
-    let total = told_hours(end - start, record.free + record.charged, group.unit_s);
-    let free_time = TimeDelta::seconds(record.free * group.unit_s);
+    let total = told_hours(end - start, free + charged, group.unit_s);
+    let free_time = TimeDelta::seconds(free * group.unit_s);
     let edge = start + free_time;
-    if record.free == 0 || record.charged == 0 || edge >= end {
+    if free == 0 || charged == 0 || edge >= end {
         return vec![period(start, total)];
     }
     let free = exact_hours(free_time).round_dp_with_strategy(OCPI_DECIMALS, RoundingStrategy::AwayFromZero);

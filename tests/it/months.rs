@@ -62,7 +62,7 @@ async fn bill_export_and_verification_agree_to_the_yen() {
         assert_eq!(marked.text.trim_start_matches('\u{feff}'), plain.text);
     }
     for wrong in ["format=jsonl&excel=1", "format=csv&excel=yes", "format=xls", "format=ocpi-cdr&excel=1"] {
-        assert_eq!(server.request("GET", &format!("/months/2024-11/export?{wrong}"), None, &[]).await.status, 400, "{wrong}");
+        assert_eq!(server.request("GET", &format!("/months/2024-11/export?{wrong}"), None, &[]).await.status, 422, "{wrong}");
     }
 
     let jsonl = server.request("GET", "/months/2024-11/export?format=jsonl", None, &[]).await;

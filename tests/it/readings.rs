@@ -32,7 +32,7 @@ async fn both_readings_of_a_card_are_that_card_from_the_first_start_to_the_block
         assert_eq!((refused.status, &refused.json()["reason"]), (409, &json!("id_tag_taken")), "{path} {body}");
     }
     for body in [json!({"id_tag": ""}), json!({"id_tag": "::"}), json!({"id_tag": "A".repeat(65)}), json!({})] {
-        assert_eq!(server.post(&readings, &body).await.status, 400, "{body}");
+        assert_eq!(server.post(&readings, &body).await.status, 422, "{body}");
     }
     assert_eq!(server.post("/cards/C-99999999/readings", &json!({"id_tag": "X1"})).await.status, 404);
 
