@@ -84,8 +84,14 @@ impl ClockEvidence {
         let candidates = if offsets.len() % 2 == 1 { &offsets[middle..=middle] } else { &offsets[middle - 1..=middle] };
         let offset = candidates.iter().copied().min_by_key(|offset| (*offset - newest).abs())?;
         let is_steady = (offset - newest).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
-        is_steady.then_some(Measured { offset, since: self.since? })
+        is_steady.then_some(Measured { offset: without_way(offset), since: self.since? })
     }
+}
+
+/// The difference of the clocks without the time that a message was on its way, which is below a second: stations tell whole
+/// seconds, and a way only takes from the difference.
+fn without_way(offset: TimeDelta) -> TimeDelta {
+    TimeDelta::seconds(-(-offset).num_milliseconds().div_euclid(1_000))
 }
 
 #[cfg(test)]
@@ -110,6 +116,21 @@ mod tests {
         assert_eq!(offset_s(&evidence, "2026-12-01T00:00:11Z"), None);
         evidence.booted(at("2026-11-30T13:00:00Z"));
         assert_eq!(offset_s(&evidence, "2026-11-30T13:00:00Z"), None);
+    }
+
+    #[test]
+    fn the_way_of_a_message_is_no_part_of_the_difference() {
+        for (said, received, expected) in [
+            ("2026-11-30T12:00:00Z", "2026-11-30T12:00:00.066Z", 0),
+            ("2026-11-30T12:00:00Z", "2026-11-30T12:00:00.999Z", 0),
+            ("2026-11-30T12:00:00Z", "2026-11-30T12:00:01.001Z", -1),
+            ("2026-11-30T12:10:00Z", "2026-11-30T12:00:00.066Z", 600),
+            ("2023-01-01T00:00:00Z", "2023-01-01T01:00:00.003Z", -3_600),
+        ] {
+            let mut evidence = ClockEvidence::default();
+            evidence.told(at(said), at(received));
+            assert_eq!(evidence.measured(at(received)).unwrap().offset, TimeDelta::seconds(expected), "{said} at {received}");
+        }
     }
 
     #[test]

@@ -133,14 +133,16 @@ pub const BELIEVED_OFF_H: i64 = 8;
 /// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
 /// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
 /// keeps the station's own time: it may be delivered late over a connection that stands. A stop that would lie before the
-/// start, although it was heard after it over a connection that stood, ended when it was heard: the clock fell back.
+/// start, although it was heard after it over a connection that stood, ended as long after it as it was heard: the clock fell back.
 pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
     let found = by_clocks(session, closing);
     let heard = closing.heard;
     let began_live = (session.start.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let fell_back = found.at < session.start.at && began_live && heard.connected_since <= session.start.received_at;
     if fell_back && heard.received_at >= session.start.at {
-        return Attributed { at: heard.received_at, doubt: Some(Flag::ClockBehind) };
+        // Its length is that between the receipts; how long each was on its way is no part of it.
+        let passed = TimeDelta::seconds((heard.received_at - session.start.received_at).num_seconds().max(0));
+        return Attributed { at: session.start.at + passed, doubt: Some(Flag::ClockBehind) };
     }
     found
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, member_id};
+use super::bodies::{Asked, Body, Segment, YenSchema, member_id, yen_text_if_named};
 use super::entries::{EntryJson, entry_json};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
@@ -102,7 +102,8 @@ pub struct PaymentReport {
     invoice_id: String,
     outcome: OutcomeName,
     /// A part of it that was paid; left out: all that is not paid yet.
-    #[schema(max_length = 16)]
+    #[serde(default, deserialize_with = "yen_text_if_named")]
+    #[schema(value_type = Option<YenSchema>)]
     amount_yen: Option<String>,
 }
 

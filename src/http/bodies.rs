@@ -5,7 +5,8 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use utoipa::IntoParams;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
 use crate::domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
@@ -14,6 +15,32 @@ use crate::store::Page;
 
 /// A body has this many bytes at most.
 pub const BODY_MAX: usize = 256 * 1024;
+
+/// A sum of yen: a decimal text such as `"1000"`, or a whole number.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it says what is taken; the text alone is read")]
+pub enum YenSchema {
+    Text(String),
+    Whole(i64),
+}
+
+/// Reads a sum of yen, told as text or as a whole number, as text.
+pub fn yen_text<'de, D: serde::Deserializer<'de>>(field: D) -> Result<String, D::Error> {
+    match Value::deserialize(field)? {
+        Value::String(text) => Ok(text),
+        Value::Number(number) if number.is_i64() => Ok(number.to_string()),
+        _ => Err(serde::de::Error::custom("a sum of yen is a text such as \"1000\", or a whole number")),
+    }
+}
+
+/// The same where it may be left out.
+pub fn yen_text_if_named<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+    match Option::<Value>::deserialize(field)? {
+        None => Ok(None),
+        Some(told) => yen_text(told).map(Some).map_err(serde::de::Error::custom),
+    }
+}
 
 /// A cursor has this many characters at most.
 const CURSOR_MAX: usize = 400;

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Asked as Query, Body, Segment, card_number, page, session_name, station_id};
+use super::bodies::{Asked as Query, Body, Segment, YenSchema, card_number, page, session_name, station_id, yen_text_if_named};
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
@@ -61,6 +61,8 @@ pub struct CorrectionBody {
     #[schema(minimum = 0)]
     charged_units: Option<i64>,
     /// Of `reduce`: by so many yen.
+    #[serde(default, deserialize_with = "yen_text_if_named")]
+    #[schema(value_type = Option<YenSchema>)]
     amount_yen: Option<String>,
     /// Of `assign`: to this card.
     card_number: Option<String>,
@@ -218,9 +220,13 @@ pub struct MessageQuery {
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    #[param(max_length = 20)]
+    #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
 }
+
+/// Digits of a cursor, and characters of an action, at most.
+const CURSOR_DIGITS: usize = 18;
+const ACTION_MAX: usize = 64;
 
 /// A transaction message of a station.
 #[derive(Serialize, ToSchema)]
@@ -257,8 +263,12 @@ pub async fn messages(
     Query(query): Query<MessageQuery>,
 ) -> Result<Json<MessagePage>, Problem> {
     let after = query.cursor.as_deref().map_or(Ok(0), |cursor| {
-        cursor.parse::<i64>().map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))
+        let number = cursor.parse::<i64>().ok().filter(|_| cursor.len() <= CURSOR_DIGITS && cursor.bytes().all(|b| b.is_ascii_digit()));
+        number.ok_or_else(|| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))
     })?;
+    if query.action.as_ref().is_some_and(|action| action.chars().count() > ACTION_MAX) {
+        return Err(Problem::malformed("action", format!("action must be at most {ACTION_MAX} characters")));
+    }
     let page = page(query.limit, None)?;
     let filter = JournalFilter { from: query.from, to: query.to, action: query.action, unmatched: query.unmatched.unwrap_or(false) };
     let messages = api.app.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Body, Segment, member_id};
+use super::bodies::{Body, Segment, YenSchema, member_id, yen_text};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
 use crate::app::corrections::Author;
@@ -39,7 +39,8 @@ pub enum EntryName {
 pub struct EntryBody {
     kind: EntryName,
     /// Whole yen, tax included. Goodwill is given and damages are owed, whatever the sign; another sum is as it is written.
-    #[schema(max_length = 16)]
+    #[serde(deserialize_with = "yen_text")]
+    #[schema(value_type = YenSchema)]
     amount_yen: String,
     /// Why; the line shows it.
     #[schema(min_length = 1, max_length = 1000)]

@@ -17,6 +17,7 @@ Patterns: an object must have the named fields, others may stand beside them; ev
 """
 
 import base64
+import contextlib
 import datetime
 import itertools
 import json
@@ -231,6 +232,9 @@ class Story:
         if step.get("answer", {}) is None:
             return self.lives()
         answer = self.wire.receive()
+        # A station may be asked whether a transaction goes on while the clock is moved; this one says nothing.
+        while answer[0] == 2 and answer[2] == "GetTransactionStatus":
+            answer = self.wire.receive()
         if "error" in step:
             return must_be([4, message_id, step["error"]], answer[:3])
         wanted = self.words(step.get("answer", {}))
@@ -293,7 +297,8 @@ def test_tls_on_the_plain_port_is_shown_to_the_operator(server):
     """ocpp-balanz/ocpp-2w-proxy#5: a charger opens its connection and says nothing that is HTTP."""
     with socket.create_connection(("127.0.0.1", server.ocpp), timeout=WAIT_S) as speaker:
         speaker.sendall(bytes.fromhex("160301007c0100007803035bf0"))
-        assert speaker.recv(1) == b""
+        with contextlib.suppress(ConnectionResetError):
+            assert speaker.recv(1) == b""
     newest = server.send("GET", "/refused-handshakes")["items"][0]
     assert newest["reason"] == "tls_on_the_plain_port" and newest["peer"].startswith("127.0.0.1:")
 
