@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::sessions::SessionView;
 use super::{App, AppError, Done, once};
@@ -12,6 +12,7 @@ use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, Sta
 use crate::domain::instant::{Heard, Reported, Zone};
 use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
+use crate::domain::over::{GOES_ON_WITHIN_MIN, Over, OverBy};
 use crate::domain::rating;
 use crate::domain::recording::{self, Closing};
 use crate::domain::session::{BillingState, Session, Stop, StopBasis};
@@ -101,6 +102,7 @@ impl App {
                 return Ok((newest, view));
             }
             let (kind, member) = self.resolved(&view.session, asked).await?;
+            correction::check_room(&view.session, &kind)?;
             correction::check(&view.session, &kind, view.standing, member.as_ref(), self.now())?;
             let number = i64::try_from(view.session.corrections.len()).unwrap_or(i64::MAX).saturating_add(1);
             let mut made = Correction {
@@ -113,13 +115,15 @@ impl App {
                 settled: None,
             };
             // What a charger measured and a person was asked about is no sum that the person names.
-            let is_decision = matches!(made.kind, CorrectionKind::Bill | CorrectionKind::Waive) && view.state != BillingState::Ended;
+            let is_decided_alone = correction::is_as_measured(&view.session.corrections) && view.state != BillingState::Ended;
+            let is_decision = matches!(made.kind, CorrectionKind::Bill | CorrectionKind::Waive) && is_decided_alone;
             if !is_decision && self.worth(&view.session, &made).await? > self.settings.confirm_over {
                 made.approval = Approval::Waiting;
             }
             let mut corrections = view.session.corrections.clone();
             corrections.push(made.clone());
             if self.settle(&view.session, corrections, once::to_keep()).await? {
+                self.look_again(name).await?;
                 return Ok((made, self.view_of(name).await?));
             }
         }
@@ -141,13 +145,12 @@ impl App {
             check_settleable(one.approval, &one.by, by, approval)?;
             if approval == Approval::Done {
                 let member = self.whose(&view.session, &one.kind).await?;
-                let alone = Session { corrections: Vec::new(), ..view.session.clone() };
-                let is_undo = one.kind == CorrectionKind::Undo;
-                correction::check(if is_undo { &view.session } else { &alone }, &one.kind, view.standing, member.as_ref(), self.now())?;
+                correction::check(&view.session, &one.kind, view.standing, member.as_ref(), self.now())?;
             }
             (one.approval, one.settled) = (approval, Some((by.to_owned(), self.now())));
             let settled = one.clone();
             if self.settle(&view.session, corrections, once::to_keep()).await? {
+                self.look_again(name).await?;
                 return Ok((settled, self.view_of(name).await?));
             }
         }
@@ -177,6 +180,26 @@ impl App {
             (entry, name)
         };
         Ok(entries.into_iter().map(named).collect())
+    }
+
+    /// Ends a session that has no end any more by what its station told while a person's end stood: its connector is free, or
+    /// it booted.
+    async fn look_again(&self, name: &str) -> Done<()> {
+        let session = self.view_of(name).await?.session;
+        if session.stop.is_some() {
+            return Ok(());
+        }
+        let Some(station) = self.store.station(&session.station_id).await? else { return Ok(()) };
+        let since = session.start.at.max(session.start.received_at);
+        let connector = station.connectors.iter().find(|one| one.connector_id == session.connector_id);
+        let free_since = connector.filter(|one| one.status.as_deref() == Some("Available")).and_then(|one| one.status_at);
+        let free = free_since.map(|at| Over { at, by: OverBy::Available });
+        let gone = self.now() - TimeDelta::minutes(GOES_ON_WITHIN_MIN);
+        let booted = station.booted_at.filter(|at| *at < gone).map(|at| Over { at, by: OverBy::Booted });
+        if let Some(over) = free.or(booted).filter(|over| over.at > since) {
+            self.ledger.settle(&session, Settlement::Over(over), None).await?;
+        }
+        Ok(())
     }
 
     async fn settle(&self, seen: &Session, corrections: Vec<Correction>, once: Option<Once>) -> Done<bool> {
@@ -239,6 +262,15 @@ impl App {
         let entry = self.store.journal_entry(seq).await?.filter(|entry| entry.station_id == session.station_id.as_str());
         let entry = entry.ok_or_else(|| AppError::not_found("message of the session's station", seq))?;
         let wrong = || AppError::invalid("message_id", "the number of a message that tells a stop");
+        if let Some(other) = entry.session_id.filter(|other| *other != session.id)
+            && let Some(other) = self.store.session(other).await?
+        {
+            let view = self.view_of(other.reference.as_str()).await?;
+            if view.state == BillingState::Ended && !view.session.is_ended_by_person() {
+                let why = format!("the session {} is billed by this stop: end it otherwise, or waive it, first", other.reference);
+                return Err(AppError::conflict("stop_of_another_session", why));
+            }
+        }
         let station = self.stations.find(&session.station_id).await?.ok_or_else(|| AppError::not_found("station", &session.station_id))?;
         let told = told_stop(&entry).ok_or_else(wrong)?;
         let heard = Heard { received_at: entry.received_at, connected_since: entry.connected_since, clock: entry.clock };
@@ -275,10 +307,15 @@ impl App {
 
 /// Whether a reason is one.
 pub(super) fn check_reason(reason: &str) -> Done<()> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_MAX {
-        return Err(AppError::invalid("reason", format!("from 1 to {REASON_MAX} characters")));
+    if reason.trim().is_empty() || reason.chars().count() > REASON_MAX || reason.chars().any(is_unseen) {
+        return Err(AppError::invalid("reason", format!("from 1 to {REASON_MAX} characters, none of them a control character")));
     }
     Ok(())
+}
+
+/// Whether a character shows nothing, or turns what stands beside it around.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether something that waits can be confirmed, or refused, by somebody.
@@ -286,7 +323,7 @@ pub(super) fn check_settleable(now: Approval, made_by: &str, by: &str, to: Appro
     if now != Approval::Waiting {
         return Err(AppError::conflict("not_waiting", format!("it is {}: only what waits is confirmed or refused", now.name())));
     }
-    if to == Approval::Done && made_by == by {
+    if to == Approval::Done && made_by.trim().to_lowercase() == by.trim().to_lowercase() {
         return Err(AppError::conflict("second_person", format!("{by} made it: another person must confirm it")));
     }
     Ok(())

@@ -107,6 +107,7 @@ impl App {
             error_code: None,
             info: None,
             vendor_error_code: None,
+            status_at: None,
             standard,
         };
         let connectors = match draft.connectors {
@@ -159,9 +160,11 @@ impl App {
     }
 
     /// Takes a station down: it may not connect any more; its history stays.
-    pub async fn retire_station(&self, id: &StationId) -> Done<()> {
-        if self.store.station(id).await?.is_none_or(|record| record.retired_at.is_some()) {
-            return Err(AppError::not_found("station", id));
+    pub async fn retire_station(&self, id: &StationId, if_match: Option<&str>) -> Done<()> {
+        let known = self.store.station(id).await?.filter(|record| record.retired_at.is_none());
+        let known = known.ok_or_else(|| AppError::not_found("station", id))?;
+        if if_match.is_some_and(|wanted| wanted != "*" && wanted != version(&known)) {
+            return Err(AppError::Changed);
         }
         if !self.store.retire_station(id, self.now()).await? {
             return Err(AppError::conflict("session_running", "a session runs at the station: it can be taken down once that is over"));

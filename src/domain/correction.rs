@@ -14,7 +14,7 @@ use super::session::{BillingState, Decision, Edge, Session, Standing, Stop, Stop
 use super::station::{ChargerClass, ConnectorSite};
 use super::units::{WattHours, Yen};
 
-/// Corrections of one session at most: each message of the session reads them.
+/// Corrections of one session at most, and as many again for taking back and settling: each message of the session reads them.
 pub const CORRECTIONS_MAX: usize = 200;
 
 /// What a correction does.
@@ -112,10 +112,19 @@ pub enum Reduction {
     Yen(Yen),
 }
 
-/// The corrections that stand: confirmed where that was needed, and not undone.
+impl Correction {
+    /// From when it counts: made, or confirmed where that was needed.
+    fn counts_from(&self) -> DateTime<Utc> {
+        self.settled.as_ref().map_or(self.at, |(_, at)| *at)
+    }
+}
+
+/// The corrections that stand, in the order in which they came to count: confirmed where that was needed, and not undone.
 pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
     let mut standing = Vec::new();
-    for correction in corrections.iter().filter(|correction| correction.approval == Approval::Done) {
+    let mut done: Vec<&Correction> = corrections.iter().filter(|correction| correction.approval == Approval::Done).collect();
+    done.sort_by_key(|correction| (correction.counts_from(), correction.number));
+    for correction in done {
         if correction.kind == CorrectionKind::Undo {
             standing.pop();
         } else {
@@ -123,6 +132,19 @@ pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
         }
     }
     standing
+}
+
+/// Whether a session stands as it was measured, but for decisions whether it is billed.
+pub fn is_as_measured(corrections: &[Correction]) -> bool {
+    standing(corrections).iter().all(|one| matches!(one.kind, CorrectionKind::Bill | CorrectionKind::Waive))
+}
+
+/// Whether a session has room for one more correction. The last of the room is left for what settles it: nobody is to be unable
+/// to take a wrong one back.
+pub fn check_room(session: &Session, kind: &CorrectionKind) -> Result<(), NoCorrection> {
+    let settles = matches!(kind, CorrectionKind::Undo | CorrectionKind::Waive | CorrectionKind::Bill);
+    let most = if settles { 2 * CORRECTIONS_MAX } else { CORRECTIONS_MAX };
+    if session.corrections.len() >= most { Err(NoCorrection::TooMany) } else { Ok(()) }
 }
 
 impl Session {
@@ -265,9 +287,6 @@ pub fn check(
     member: Option<&Member>,
     now: DateTime<Utc>,
 ) -> Result<(), NoCorrection> {
-    if session.corrections.len() >= CORRECTIONS_MAX {
-        return Err(NoCorrection::TooMany);
-    }
     let state = session.billing_state(standing_now);
     let before_service = || member.is_some_and(|member| is_before_service(session, member));
     let refuse = |when: bool, why| if when { Err(why) } else { Ok(()) };

@@ -55,7 +55,7 @@ pub struct Entered {
 pub struct Entry {
     /// Its place among the member's, from 1.
     pub number: i64,
-    /// When it was entered: its line is of that month.
+    /// When it was entered.
     pub at: DateTime<Utc>,
     /// The sum.
     pub entered: Entered,
@@ -63,6 +63,13 @@ pub struct Entry {
     pub approval: Approval,
     /// Who confirmed or refused it, and when.
     pub settled: Option<(String, DateTime<Utc>)>,
+}
+
+impl Entry {
+    /// From when it counts: entered, or confirmed where that was needed. Its line is of that month.
+    pub fn counts_from(&self) -> DateTime<Utc> {
+        self.settled.as_ref().map_or(self.at, |(_, at)| *at)
+    }
 }
 
 impl Member {
@@ -89,7 +96,7 @@ impl Member {
 
     /// The entries that stand on a month's bill.
     pub fn entries_in(&self, month: BillingMonth) -> impl Iterator<Item = Entry> {
-        self.entries().into_iter().filter(move |entry| entry.approval == Approval::Done && month.contains(entry.at))
+        self.entries().into_iter().filter(move |entry| entry.approval == Approval::Done && month.contains(entry.counts_from()))
     }
 }
 

@@ -114,6 +114,16 @@ impl Session {
         self.goes_on(at);
     }
 
+    /// Its connector was told to charge at an instant. That may be the next driver's, once something else than the clock showed
+    /// that this session is over.
+    pub fn is_told_to_charge(&mut self, at: DateTime<Utc>) {
+        let over = self.trail.over.filter(|over| self.is_estimated() && !matches!(over.by, OverBy::CapPassed | OverBy::Offline));
+        let did_not_go_on = self.trail.booted_at.map(|booted| booted + TimeDelta::minutes(GOES_ON_WITHIN_MIN));
+        if over.map(|over| over.at).or(did_not_go_on).is_none_or(|until| at <= until) {
+            self.is_seen_charging(at);
+        }
+    }
+
     /// The station says something of the session as of an instant: an estimate that it was over before gives way.
     pub fn goes_on(&mut self, at: DateTime<Utc>) {
         if self.trail.booted_at.is_some_and(|booted| booted <= at) {

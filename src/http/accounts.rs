@@ -120,7 +120,10 @@ pub async fn note_payment(
         OutcomeName::Paid => Outcome::Paid,
         OutcomeName::Failed => Outcome::Failed,
     };
-    let whole = |text: &str| Yen::parse(text).ok_or_else(|| Problem::malformed("amount_yen", "amount_yen must be yen such as \"1320\""));
+    let whole = |text: &str| {
+        let yen = Yen::parse(text).filter(|yen| yen.floor_to_whole() == *yen);
+        yen.ok_or_else(|| Problem::malformed("amount_yen", "amount_yen must be whole yen such as \"1320\""))
+    };
     let part = body.amount_yen.as_deref().map(whole).transpose()?;
     Ok(Json(json(&api, &api.app.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?)))
 }

@@ -138,12 +138,12 @@ pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> Correct
 fn asked(body: &CorrectionBody) -> Result<Asked, Problem> {
     let needed = |field: &'static str, what: &str| Problem::malformed(field, format!("{field} must be {what}"));
     let not_negative = |field: &'static str, value: Option<i64>| match value {
-        Some(number) if number < 0 => Err(needed(field, "0 or more")),
+        Some(number) if !(0..=COUNT_MAX).contains(&number) => Err(needed(field, "0 to 100000000")),
         value => Ok(value),
     };
     let energy = not_negative("energy_wh", body.energy_wh)?.map(WattHours);
     let units = not_negative("charged_units", body.charged_units)?;
-    let yen = body.amount_yen.as_deref().map(|text| Yen::parse(text).filter(|yen| *yen > Yen::ZERO));
+    let yen = body.amount_yen.as_deref().map(|text| Yen::parse(text).filter(|yen| *yen > Yen::ZERO && yen.floor_to_whole() == *yen));
     match body.kind {
         KindName::End => Ok(Asked::End { stopped_at: body.stopped_at, energy }),
         KindName::Bill => Ok(Asked::Bill),
@@ -152,7 +152,7 @@ fn asked(body: &CorrectionBody) -> Result<Asked, Problem> {
         KindName::Reduce => match (units, yen) {
             (Some(units), None) => Ok(Asked::ReduceUnits(units)),
             (None, Some(Some(yen))) => Ok(Asked::ReduceYen(yen)),
-            (None, Some(None)) => Err(needed("amount_yen", "whole or decimal yen above 0 such as \"1320\"")),
+            (None, Some(None)) => Err(needed("amount_yen", "whole yen above 0 such as \"1320\"")),
             _ => Err(needed("charged_units", "there, or amount_yen: one of the two")),
         },
         KindName::Assign => match &body.card_number {
@@ -223,6 +223,9 @@ pub struct MessageQuery {
     #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
 }
+
+/// The most watt-hours, or units, that a person names.
+const COUNT_MAX: i64 = 100_000_000;
 
 /// Digits of a cursor, and characters of an action, at most.
 const CURSOR_DIGITS: usize = 18;

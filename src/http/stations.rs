@@ -205,8 +205,9 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
 #[utoipa::path(delete, operation_id = "stations_retire", path = "/stations/{station_id}",
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses((status = 204, description = "taken down"), Problems))]
-pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<StatusCode, Problem> {
-    api.app.retire_station(&station_id(&id)?).await?;
+pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+    let if_match = if_match(&headers)?;
+    api.app.retire_station(&station_id(&id)?, if_match.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -347,11 +347,10 @@ fn close_row(
     answer: String,
 ) -> String {
     if let Some(before) = row.session.stop.as_ref().map(|stop| stop.basis) {
-        if before == StopBasis::Guessed {
-            row.session.trail.guess = row.stop_key.take().zip(row.stop_answer.take());
-            row.session.flags.insert(Flag::EndReplaced);
+        match before {
+            StopBasis::Guessed => row.take_guess_back(),
+            StopBasis::Told | StopBasis::Estimated => row.session.reopen(),
         }
-        row.session.reopen();
     }
     close(book, submission, &mut row.session, report, basis);
     if basis == StopBasis::Guessed {

@@ -1,10 +1,14 @@
 //! Whose stop it is that names no session of ours (rule B8): the start's answer may have been lost, or it may be another
 //! driver's. A guess is made only where nothing else is possible, and gives way to the session's own stop.
 
+use chrono::TimeDelta;
+
 use super::Submission;
 use super::book::Book;
 use super::decide::{Known, closing};
 use crate::domain::ids::SessionId;
+use crate::domain::instant::CLOCK_TOLERANCE_S;
+use crate::domain::metering::is_plausible;
 use crate::domain::recording;
 use crate::domain::session::{Session, StopBasis};
 use crate::domain::units::{Register, WattHours};
@@ -17,8 +21,9 @@ pub(super) fn meant(book: &Book, known: &Known<'_>, submission: &Submission, rep
     let station = &submission.station.id;
     let can_be = |row: &&LedgerRow| fits(known, submission, report, &row.session, foreign);
     let running: Vec<&LedgerRow> = book.running_at(station).filter(can_be).collect();
-    // What was only estimated to be over may be meant where nothing runs.
-    let candidates = if running.is_empty() { book.estimated_at(station).filter(can_be).collect() } else { running };
+    // What was only estimated to be over may be meant where nothing runs, by a stop of before that was shown.
+    let before_its_end = |row: &&LedgerRow| is_before_its_end(submission, report, &row.session);
+    let candidates = if running.is_empty() { book.estimated_at(station).filter(can_be).filter(before_its_end).collect() } else { running };
     match candidates.as_slice() {
         [only] if !only.session.trail.is_number_named && !is_other_in_use(book, known, submission, &only.session) => Some((*only).clone()),
         _ => None,
@@ -43,7 +48,17 @@ fn fits(known: &Known<'_>, submission: &Submission, report: &StopReport, session
     let is_above = session.start.meter.zip(report.meter_stop).is_some_and(|(start, stop)| start < stop.watt_hours());
     let closing = closing(submission, report, StopBasis::Guessed);
     let is_after_start = recording::stopped_at(session, &closing).at >= session.start.at;
-    card_fits && meter_fits && is_after_start && (is_above || !is_said_before(session, submission, report))
+    let energy = session.start.meter.zip(report.meter_stop).map(|(start, stop)| WattHours(stop.watt_hours().0.saturating_sub(start.0)));
+    let duration = recording::stopped_at(session, &closing).at - session.start.at;
+    let is_too_much = energy.zip(session.site).is_some_and(|(energy, site)| !is_plausible(energy, site.most_power_w(), duration));
+    card_fits && meter_fits && (is_card || !is_too_much) && is_after_start && (is_above || !is_said_before(session, submission, report))
+}
+
+/// Whether a stop is no later than what showed that a session is over.
+fn is_before_its_end(submission: &Submission, report: &StopReport, session: &Session) -> bool {
+    let running = Session { stop: None, ..session.clone() };
+    let at = recording::stopped_at(&running, &closing(submission, report, StopBasis::Guessed)).at;
+    session.trail.over.is_some_and(|over| at <= over.at + TimeDelta::seconds(CLOCK_TOLERANCE_S))
 }
 
 /// Whether a stop says a time before the session began: of an earlier one, where no register speaks for this one.

@@ -11,7 +11,7 @@ use crate::domain::flag::Flag;
 use crate::domain::ids::SessionId;
 use crate::domain::instant::Reported;
 use crate::domain::instant::attribute;
-use crate::domain::session::Session;
+use crate::domain::session::{Session, StopBasis};
 use crate::domain::units::WattHours;
 use crate::ocpp::event::{Answer, MeterReport, Reading};
 use crate::store::ledger::{LedgerRow, ReadingRow, UNKNOWN_READINGS};
@@ -30,6 +30,9 @@ pub(super) fn meter(book: &mut Book, submission: &Submission, report: &MeterRepo
         Some(mut row) => {
             let before = row.session.clone();
             row.session.trail.is_number_named |= is_named;
+            if is_named && is_after_guess(submission, &row.session, report) {
+                row.take_guess_back();
+            }
             add_readings(book, submission, Some(&mut row.session), connector_id, &report.readings);
             keep(book, submission, Some(row.session.id), "readings", &answer);
             if row.session != before {
@@ -43,6 +46,13 @@ pub(super) fn meter(book: &mut Book, submission: &Submission, report: &MeterRepo
         }
     }
     answer
+}
+
+/// Whether a session that was ended by a guess goes on: its station names it in readings of later.
+fn is_after_guess(submission: &Submission, session: &Session, report: &MeterReport) -> bool {
+    let Some(guess) = session.stop.as_ref().filter(|stop| stop.basis == StopBasis::Guessed) else { return false };
+    let newest = report.readings.iter().map(|reading| attribute(&reading.sampled_at, submission.station.zone(), submission.heard).at).max();
+    newest.is_some_and(|newest| newest > guess.edge.at)
 }
 
 /// The session that ran at the connector when the first of the readings was taken.

@@ -98,7 +98,7 @@ fn charging(book: &mut Book, note: &NoteRow, connector_id: i64, at: DateTime<Utc
     let goes_on = |session: &Session| session.start.at <= at && (session.stop.is_none() || session.is_estimated());
     let newest = book.at_connector(&note.station_id, connector_id).max_by_key(|row| row.session.start.at);
     if let Some(mut row) = newest.filter(|row| goes_on(&row.session)).cloned() {
-        row.session.is_seen_charging(at);
+        row.session.is_told_to_charge(at);
         book.put(row);
     }
 }

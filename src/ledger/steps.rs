@@ -50,15 +50,19 @@ pub fn step(book: &mut Book, known: &mut Known<'_>, submission: &Submission, rep
     if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?))) {
         return repeat(book, submission, report, row, &first);
     }
-    let Some(newest) = rows.first().map(|row| (*row).clone()) else {
+    // One name may be in use at two EVSEs at once.
+    let at_evse = |row: &&LedgerRow| row.evidence.as_ref().and_then(Evidence::evse_id) == report.evse_id && report.evse_id.is_some();
+    let place = if report.kind == StepKind::Started { 0 } else { rows.iter().position(at_evse).unwrap_or(0) };
+    let Some(newest) = rows.get(place).map(|row| (*row).clone()) else {
         return apply(book, known, submission, report, order, Belonging { start_key, ordinal: 0, earlier: None });
     };
-    if begins_anew(&newest, submission, report) {
-        let ordinal = newest.start_ordinal + 1;
+    let is_number_known = book.step(newest.session.id, order).is_some() && !is_uncounted(&newest, order, report.kind);
+    if begins_anew(&newest, submission, report) || is_of_another(&newest, known, submission, report, is_number_known) {
+        let ordinal = rows.iter().map(|row| row.start_ordinal).max().unwrap_or(newest.start_ordinal) + 1;
         end_used_name(book, newest, submission, report);
         return apply(book, known, submission, report, order, Belonging { start_key, ordinal, earlier: None });
     }
-    let before = rows.get(1).filter(|before| belongs_before(before, &newest, submission, report)).map(|row| (*row).clone());
+    let before = rows.get(place + 1).filter(|before| belongs_before(before, &newest, submission, report)).map(|row| (*row).clone());
     let of = before.unwrap_or(newest);
     let ordinal = of.start_ordinal;
     match book.step(of.session.id, order).cloned() {
@@ -122,6 +126,22 @@ fn begins_anew(newest: &LedgerRow, submission: &Submission, report: &StepReport)
         .or(session.trail.booted_at)
         .is_some_and(|at| submission.heard.received_at >= at && is_after(at));
     is_other_card || is_other_evse || told_end || over
+}
+
+/// Whether a step after a transaction was over by all evidence is of another one under its name, whose start did not come: it
+/// shows another member's card, or begins to count anew.
+fn is_of_another(newest: &LedgerRow, known: &Known<'_>, submission: &Submission, report: &StepReport, is_number_known: bool) -> bool {
+    let session = &newest.session;
+    let Some(over) = session.trail.over.filter(|_| session.is_estimated() && report.kind != StepKind::Started) else { return false };
+    if report.timestamp.instant(submission.station.zone()).is_none_or(|said| said <= over.at) {
+        return false;
+    }
+    let tag = report.shown.as_ref().filter(|shown| !shown.nobody && !shown.id_tag.is_empty()).map(|shown| &shown.id_tag);
+    let is_other_card = tag.is_some_and(|tag| {
+        let member = known.file(tag).and_then(|file| file.member.as_ref()).map(|member| &member.id);
+        *tag != session.id_tag && (member.is_none() || member != session.member.as_ref())
+    });
+    is_other_card || is_number_known
 }
 
 /// The transaction before under a name that is used again ends as one whose stop never comes (rules B9, B10).

@@ -10,6 +10,7 @@ use super::nodes::NodeRun;
 use super::{Once, Stored};
 use crate::domain::authorization::CardFile;
 use crate::domain::charger_clock::Measured;
+use crate::domain::flag::Flag;
 use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
 use crate::domain::refusal::Reason;
@@ -43,6 +44,13 @@ impl LedgerRow {
     /// The row with the session that counts: with what persons corrected.
     pub fn counted(&self) -> Self {
         Self { session: self.session.corrected(), ..self.clone() }
+    }
+
+    /// Takes an end that was guessed away: it stays as evidence.
+    pub fn take_guess_back(&mut self) {
+        self.session.trail.guess = self.stop_key.take().zip(self.stop_answer.take());
+        self.session.reopen();
+        self.session.flags.insert(Flag::EndReplaced);
     }
 }
 

@@ -165,6 +165,8 @@ pub struct ConnectorRecord {
     pub info: Option<String>,
     /// The maker's own error, in its word.
     pub vendor_error_code: Option<String>,
+    /// When it came to its state.
+    pub status_at: Option<DateTime<Utc>>,
     /// The standard of its plug, in OCPI's word.
     pub standard: Option<String>,
 }

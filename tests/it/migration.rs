@@ -77,7 +77,7 @@ async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_lat
 /// What takes the schema of the version before back: what is kept is then as that version kept it.
 const BACK: &str = "
     DROP INDEX sessions_by_guess; DROP INDEX sessions_estimated_by_station; DROP INDEX sessions_estimated_by_tag;
-    DROP INDEX invoices_that_carry; DROP TABLE sites;
+    DROP INDEX invoices_that_carry; DROP TABLE sites; DROP TABLE card_readings;
     ALTER TABLE sessions DROP COLUMN stop_basis; ALTER TABLE sessions DROP COLUMN guess_key; ALTER TABLE sessions DROP COLUMN trail;
     ALTER TABLE sessions DROP COLUMN corrections; ALTER TABLE sessions DROP COLUMN measured;
     ALTER TABLE journal DROP COLUMN clock_offset_ms; ALTER TABLE journal DROP COLUMN clock_since;

@@ -249,7 +249,7 @@ async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<
     let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
     let connectors = sqlx::query(
         "SELECT station_id, connector_id, charger_class, power_w, session_cap_min, status, error_code, info, vendor_error_code,
-            connector_standard FROM connectors
+            status_at, connector_standard FROM connectors
          WHERE station_id = ANY($1) ORDER BY station_id, connector_id",
     )
     .bind(column(&stations, |station| station.id.as_str()))
@@ -264,6 +264,7 @@ async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<
             error_code: optional(row, "error_code")?,
             info: optional(row, "info")?,
             vendor_error_code: optional(row, "vendor_error_code")?,
+            status_at: optional(row, "status_at")?,
             standard: optional(row, "connector_standard")?,
         });
     }

@@ -206,6 +206,7 @@ impl SqliteStore {
                 error_code: optional(row, "error_code")?,
                 info: optional(row, "info")?,
                 vendor_error_code: optional(row, "vendor_error_code")?,
+                status_at: optional_instant(row, "status_at")?,
                 standard: optional(row, "connector_standard")?,
             });
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::story::{Class, Story, utc};
 use crate::harness::{Answered, has_flag, start, stop, transaction};
 
-async fn correct(story: &Story, session: i64, kind: Value) -> Value {
+pub(super) async fn correct(story: &Story, session: i64, kind: Value) -> Value {
     let name = story.server.session(session).await["session_id"].as_str().unwrap().to_owned();
     let mut body = json!({"reason": "settled by hand"});
     for (key, value) in kind.as_object().unwrap() {
@@ -14,12 +14,12 @@ async fn correct(story: &Story, session: i64, kind: Value) -> Value {
     story.post(&format!("/sessions/{name}/corrections"), &body).await
 }
 
-async fn as_person(story: &Story, method: &str, path: &str, actor: &str) -> Answered {
+pub(super) async fn as_person(story: &Story, method: &str, path: &str, actor: &str) -> Answered {
     story.server.request(method, path, None, &[("Juden-Actor", actor)]).await
 }
 
 /// A simple member since February whose March has one session of half an hour.
-async fn march() -> (Story, String, i64) {
+pub(super) async fn march() -> (Story, String, i64) {
     let story = Story::at("2024-02-01 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
     story.clock("2024-03-20 00:00").await;

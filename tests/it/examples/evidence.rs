@@ -6,7 +6,7 @@ use super::story::{Story, utc};
 use crate::harness::{Socket, has_flag, start, status, stop, transaction};
 
 /// A story on an afternoon of November, with a station of two quick connectors beside the usual ones.
-async fn november() -> (Story, String) {
+pub(super) async fn november() -> (Story, String) {
     let story = Story::at("2026-11-02 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
     story.active("simple", "CARD2").await;
@@ -22,31 +22,31 @@ async fn november() -> (Story, String) {
     (story, member)
 }
 
-async fn old(story: &Story, station: &str) -> Socket {
+pub(super) async fn old(story: &Story, station: &str) -> Socket {
     Socket::open(&format!("{}/{station}", story.server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap()
 }
 
-async fn newer(story: &Story, station: &str) -> Socket {
+pub(super) async fn newer(story: &Story, station: &str) -> Socket {
     Socket::open(&format!("{}/{station}", story.server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap()
 }
 
 /// A connector's state as the station's clock shows it.
-async fn state(socket: &mut Socket, connector: i64, status: &str, at: &str) {
+pub(super) async fn state(socket: &mut Socket, connector: i64, status: &str, at: &str) {
     let told = json!({"connectorId": connector, "status": status, "errorCode": "NoError", "timestamp": at});
     assert_eq!(socket.call("StatusNotification", told).await[0], 3);
 }
 
-async fn boot(socket: &mut Socket) {
+pub(super) async fn boot(socket: &mut Socket) {
     let answer = socket.call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
     assert_eq!(answer[2]["status"], "Accepted");
 }
 
-async fn reading(socket: &mut Socket, connector: i64, number: i64, at: &str, wh: i64) {
+pub(super) async fn reading(socket: &mut Socket, connector: i64, number: i64, at: &str, wh: i64) {
     let value = json!([{"timestamp": at, "sampledValue": [{"value": wh.to_string(), "unit": "Wh"}]}]);
     socket.call("MeterValues", json!({"connectorId": connector, "transactionId": number, "meterValue": value})).await;
 }
 
-fn begin(connector: i64, tag: &str, at: &str, meter: i64) -> Value {
+pub(super) fn begin(connector: i64, tag: &str, at: &str, meter: i64) -> Value {
     json!({"connectorId": connector, "idTag": tag, "timestamp": at, "meterStart": meter})
 }
 
@@ -192,7 +192,7 @@ async fn w104_a_guess_gives_way_to_the_true_stop_before_the_close_and_after_it()
 }
 
 /// A step of a transaction of OCPP 2.0.1.
-fn step(name: &str, kind: &str, number: i64, at: &str, tag: Option<&str>, wh: i64) -> Value {
+pub(super) fn step(name: &str, kind: &str, number: i64, at: &str, tag: Option<&str>, wh: i64) -> Value {
     let mut step = json!({"eventType": kind, "timestamp": utc(at), "triggerReason": "Authorized", "seqNo": number,
         "transactionInfo": {"transactionId": name, "chargingState": "Charging"}, "evse": {"id": 1, "connectorId": 1},
         "meterValue": [{"timestamp": utc(at), "sampledValue": [{"value": wh}]}]});

@@ -4,6 +4,7 @@
 pub mod story;
 
 mod additional;
+mod afterwards;
 mod allowance;
 mod attribution;
 mod benefits;
