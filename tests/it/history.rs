@@ -259,6 +259,8 @@ struct Cards {
 pub struct Played {
     pub server: Arc<TestServer>,
     pub ids: Vec<String>,
+    /// Sessions that persons corrected.
+    pub corrected: usize,
 }
 
 /// Plays a history: sessions arrive in the order that `order` gives, each `times` times.
@@ -297,9 +299,8 @@ pub async fn play(history: &History, order: u64, times: usize) -> Played {
         }
     }
     assert!(by_step.is_empty());
-    assert!(corrected * 1_000 > history.uses.len(), "persons correct some: {corrected} of {}", history.uses.len());
     let ids = cards.into_values().map(|cards| cards.id).collect();
-    Played { server, ids }
+    Played { server, ids, corrected }
 }
 
 async fn act(server: &TestServer, member: usize, deed: &Deed, cards: &mut Cards) {
