@@ -368,7 +368,8 @@ fn as_step(known: &Known<'_>, submission: &Submission, report: &StepReport, orde
         heard: if late { Heard { connected_since: heard.received_at, ..heard } } else { heard },
         id_tag: report.shown.as_ref().map(|shown| shown.id_tag.as_sent().to_owned()),
         accepted,
-        evse_id: report.evse_id,
+        // EVSE 0 is the station: where it has one EVSE only, that.
+        evse_id: report.evse_id.filter(|evse| *evse != 0 || submission.station.connectors.len() != 1),
         charging: report.charging(),
         changed: report.tells_a_change(),
         reason: report.stopped_reason.clone(),
