@@ -255,6 +255,9 @@ struct Cards {
     additional: Option<String>,
 }
 
+/// What is said of sessions at a step, in the order of their stations and starts, whatever came first.
+type Settlings = BTreeMap<(usize, DateTime<Utc>), (i64, Settling)>;
+
 /// A server with a history played into it.
 pub struct Played {
     pub server: Arc<TestServer>,
@@ -279,7 +282,7 @@ pub async fn play(history: &History, order: u64, times: usize) -> Played {
     for one in &history.uses {
         by_step.entry(History::arrives(one)).or_default().push(one);
     }
-    let mut settlings: BTreeMap<u32, BTreeMap<(usize, DateTime<Utc>), (i64, Settling)>> = BTreeMap::new();
+    let mut settlings: BTreeMap<u32, Settlings> = BTreeMap::new();
     let mut corrected = 0;
     for step in 0..=LAST_STEP {
         server.clock(&step_at(step).to_rfc3339()).await;
