@@ -110,7 +110,7 @@ impl App {
                 kind,
                 by: author.by.to_owned(),
                 reason: author.reason.to_owned(),
-                at: self.now(),
+                at: correction::next_to_count(&view.session.corrections, self.now()),
                 approval: Approval::Done,
                 settled: None,
             };
@@ -138,6 +138,7 @@ impl App {
         for _ in 0..TRIES {
             let view = self.view_of(name).await.map_err(|_| unknown())?;
             let mut corrections = view.session.corrections.clone();
+            let counts_from = correction::next_to_count(&corrections, self.now());
             let one = corrections.iter_mut().find(|one| one.number == number).ok_or_else(unknown)?;
             if once::done().is_some() {
                 return Ok((one.clone(), view));
@@ -147,7 +148,7 @@ impl App {
                 let member = self.whose(&view.session, &one.kind).await?;
                 correction::check(&view.session, &one.kind, view.standing, member.as_ref(), self.now())?;
             }
-            (one.approval, one.settled) = (approval, Some((by.to_owned(), self.now())));
+            (one.approval, one.settled) = (approval, Some((by.to_owned(), counts_from)));
             let settled = one.clone();
             if self.settle(&view.session, corrections, once::to_keep()).await? {
                 self.look_again(name).await?;

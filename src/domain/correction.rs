@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::flag::Flag;
 use super::ids::{CardNumber, MemberId};
@@ -117,6 +117,12 @@ impl Correction {
     fn counts_from(&self) -> DateTime<Utc> {
         self.settled.as_ref().map_or(self.at, |(_, at)| *at)
     }
+}
+
+/// When something new comes to count: now, but after all that counts already, however coarse the clock is.
+pub fn next_to_count(corrections: &[Correction], now: DateTime<Utc>) -> DateTime<Utc> {
+    let newest = corrections.iter().filter(|one| one.approval == Approval::Done).map(Correction::counts_from).max();
+    newest.map_or(now, |newest| now.max(newest + TimeDelta::milliseconds(1)))
 }
 
 /// The corrections that stand, in the order in which they came to count: confirmed where that was needed, and not undone.

@@ -37,6 +37,28 @@ fn w109_waiving_and_undoing_leaves_what_was_measured() {
 }
 
 #[test]
+fn what_is_confirmed_counts_after_what_was_undone_before_it_also_at_one_instant() {
+    let mut session = with(ended(), &[CorrectionKind::ReduceUnits(5), CorrectionKind::Waive]);
+    session.corrections[1].approval = Approval::Waiting;
+    let undo = with(session, &[CorrectionKind::Undo]);
+    let mut corrections = undo.corrections;
+    let now = at("2024-05-02T00:00:00Z");
+    let counts_from = next_to_count(&corrections, now);
+    (corrections[1].approval, corrections[1].settled) = (Approval::Done, Some(("bob".into(), counts_from)));
+    assert_eq!(standing(&corrections).iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
+    assert_eq!(next_to_count(&[], now), now);
+}
+
+#[test]
+fn room_is_left_for_what_takes_back() {
+    let full = with(ended(), &vec![CorrectionKind::ReduceUnits(1); CORRECTIONS_MAX]);
+    assert_eq!(check_room(&full, &CorrectionKind::ReduceUnits(1)), Err(NoCorrection::TooMany));
+    assert_eq!(check_room(&full, &CorrectionKind::Undo), Ok(()));
+    let over_full = with(full, &vec![CorrectionKind::Undo; CORRECTIONS_MAX]);
+    assert_eq!(check_room(&over_full, &CorrectionKind::Undo), Err(NoCorrection::TooMany));
+}
+
+#[test]
 fn undo_takes_the_newest_that_stands_and_what_waits_counts_not() {
     let end = CorrectionKind::End { at: at("2024-05-01T00:10:00Z"), energy: Some(WattHours(700)) };
     let mut session = with(ended(), &[end, CorrectionKind::Waive, CorrectionKind::Undo]);

@@ -1,5 +1,6 @@
 //! What persons correct in a year's history, and what they enter by hand.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub enum Settling {
 pub fn settling(random: &mut ChaCha8Rng, one: &Use) -> Option<(u32, Settling)> {
     let after = random.random_range(0..6);
     let settling = match random.random_range(0..200) {
-        _ if one.to.is_none() => Settling::End,
+        _ if one.to.is_none() => return (!one.doubtful && one.id_tag != "NOBODYS").then_some((after + 1, Settling::End)),
         0 => Settling::Waive,
         1 => Settling::ToUnits(random.random_range(0..20)),
         2 => Settling::ByYen(random.random_range(1..1_500)),
@@ -51,7 +52,12 @@ pub async fn correct(server: &TestServer, number: i64, settling: &Settling) -> b
         Settling::ToUnits(units) => vec![json!({"kind": "reduce", "charged_units": units})],
         Settling::ByYen(yen) => vec![json!({"kind": "reduce", "amount_yen": yen.to_string()})],
         Settling::ClassAndUndo => vec![json!({"kind": "class", "charger_class": other}), json!({"kind": "undo"})],
-        Settling::End => vec![json!({"kind": "end"}), json!({"kind": "bill"})],
+        // Where nothing shows when it ended, the person says when.
+        Settling::End => {
+            let began: DateTime<Utc> = session["started_at"].as_str().unwrap().parse().unwrap();
+            let ended = (began + TimeDelta::minutes(25)).to_rfc3339();
+            vec![json!({"kind": "end", "stopped_at": ended}), json!({"kind": "bill"})]
+        }
     };
     for mut body in bodies {
         body["reason"] = json!("the member called");
