@@ -128,6 +128,9 @@ pub struct Closing<'a> {
 /// believed: a zone set wrongly is off by more.
 pub const BELIEVED_OFF_H: i64 = 8;
 
+/// By how much a start's way may have been longer than its stop's: lengths by receipts are told in whole seconds.
+const WAYS_DIFFER: TimeDelta = TimeDelta::milliseconds(250);
+
 /// The instant at which a session stopped, and the doubt about it.
 ///
 /// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
@@ -141,7 +144,8 @@ pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
     let fell_back = found.at < session.start.at && began_live && heard.connected_since <= session.start.received_at;
     if fell_back && heard.received_at >= session.start.at {
         // Its length is that between the receipts; how long each was on its way is no part of it.
-        let passed = TimeDelta::seconds((heard.received_at - session.start.received_at).num_seconds().max(0));
+        let between = heard.received_at - session.start.received_at + WAYS_DIFFER;
+        let passed = TimeDelta::seconds(between.num_seconds().max(0));
         return Attributed { at: session.start.at + passed, doubt: Some(Flag::ClockBehind) };
     }
     found
