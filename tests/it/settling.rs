@@ -20,10 +20,10 @@ pub enum Settling {
     End,
 }
 
-/// What is said of a session later: of every fiftieth, and of most that nobody stopped.
+/// What is said of a session later: of some, and of most that nobody stopped.
 pub fn settling(random: &mut ChaCha8Rng, one: &Use) -> Option<(u32, Settling)> {
     let after = random.random_range(0..6);
-    let settling = match random.random_range(0..200) {
+    let settling = match random.random_range(0..600) {
         _ if one.to.is_none() => return (!one.doubtful && one.id_tag != "NOBODYS").then_some((after + 1, Settling::End)),
         0 => Settling::Waive,
         1 => Settling::ToUnits(random.random_range(0..20)),
