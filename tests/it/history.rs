@@ -293,7 +293,8 @@ pub async fn play(history: &History, order: u64, times: usize) -> Played {
         let delivered = deliver(&server, &arriving, &mut random, times).await;
         decide(&server, &delivered).await;
         for (one, number) in delivered {
-            if let Some((after, settling)) = one.settled {
+            // What is said after the last close would wait for the next.
+            if let Some((after, settling)) = one.settled.filter(|(after, _)| step + after < LAST_STEP - 1) {
                 settlings.entry(step + after).or_default().insert((one.station, one.from), (number, settling));
             }
         }
