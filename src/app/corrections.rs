@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::sessions::SessionView;
 use super::{App, AppError, Done, once};
@@ -12,7 +12,7 @@ use crate::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, Sta
 use crate::domain::instant::{Heard, Reported, Zone};
 use crate::domain::member::Member;
 use crate::domain::month::BillingMonth;
-use crate::domain::over::{GOES_ON_WITHIN_MIN, Over, OverBy};
+use crate::domain::over::FREE;
 use crate::domain::rating;
 use crate::domain::recording::{self, Closing};
 use crate::domain::session::{BillingState, Session, Stop, StopBasis};
@@ -191,13 +191,9 @@ impl App {
             return Ok(());
         }
         let Some(station) = self.store.station(&session.station_id).await? else { return Ok(()) };
-        let since = session.start.at.max(session.start.received_at);
         let connector = station.connectors.iter().find(|one| one.connector_id == session.connector_id);
-        let free_since = connector.filter(|one| one.status.as_deref() == Some("Available")).and_then(|one| one.status_at);
-        let free = free_since.map(|at| Over { at, by: OverBy::Available });
-        let gone = self.now() - TimeDelta::minutes(GOES_ON_WITHIN_MIN);
-        let booted = station.booted_at.filter(|at| *at < gone).map(|at| Over { at, by: OverBy::Booted });
-        if let Some(over) = free.or(booted).filter(|over| over.at > since) {
+        let free_since = connector.filter(|one| one.status.as_deref() == Some(FREE)).and_then(|one| one.status_at);
+        if let Some(over) = session.over_by_state(free_since, station.booted_at, self.now()) {
             self.ledger.settle(&session, Settlement::Over(over), None).await?;
         }
         Ok(())

@@ -16,7 +16,8 @@ use crate::domain::ids::{SessionId, StationId};
 use crate::domain::over::{Over, OverBy};
 use crate::domain::session::Session;
 use crate::ledger::Settlement;
-use crate::ocpp::event::StationCommand;
+use crate::ocpp::asked;
+use crate::ocpp::event::{Further, StationCommand};
 use crate::ocpp::protocol::Protocol;
 
 /// How long a station may take to say whether a transaction goes on: other work waits for it, and an end that is estimated
@@ -101,25 +102,23 @@ impl App {
     /// an answer it does not.
     async fn goes_on(&self, session: &Session) -> bool {
         let Some(transaction) = &session.transaction else { return false };
-        let speaks = self.cluster.connection(&session.station_id).map(|connection| connection.protocol);
         if let Some(known) = self.asked_whether_ongoing.get(&session.id) {
             return known;
         }
+        let speaks = self.cluster.connection(&session.station_id).map(|connection| connection.protocol);
         if speaks.as_deref() != Some(Protocol::V201.subprotocol()) {
             return false;
         }
         self.asked_whether_ongoing.insert(session.id, false);
-        let command = StationCommand::Further(crate::ocpp::event::Further::TransactionStatus { transaction: Some(transaction.clone()) });
+        let command = StationCommand::Further(Further::TransactionStatus { transaction: Some(transaction.clone()) });
         let Ok(Ok(result)) = timeout(ASKED_WITHIN, self.send_command(&session.station_id, &command, SENT_BY)).await else { return false };
-        let answer = &result.answer;
-        let is = |name: &str| answer.get(name).and_then(serde_json::Value::as_bool);
-        if is("ongoingIndicator") == Some(false) && is("messagesInQueue") != Some(true) {
+        let goes_on = asked::goes_on(&result.answer);
+        if goes_on == Some(false) {
             let over = Over { at: self.now(), by: OverBy::NotOngoing };
             let _ = self.ledger.settle(session, Settlement::Over(over), None).await;
             return true;
         }
-        // It goes on, or its messages are on their way.
-        let goes_on = is("ongoingIndicator") == Some(true) || is("messagesInQueue") == Some(true);
+        let goes_on = goes_on.unwrap_or(false);
         self.asked_whether_ongoing.insert(session.id, goes_on);
         goes_on
     }

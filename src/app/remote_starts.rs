@@ -72,8 +72,8 @@ pub(super) fn put_card(event: &mut StationEvent, meant: IdTag) {
     }
 }
 
-/// The card that an event tells.
-fn card_told(event: &StationEvent) -> Option<IdTag> {
+/// The card that was shown, as an event tells it.
+fn shown_card(event: &StationEvent) -> Option<IdTag> {
     match event {
         StationEvent::Authorize(shown) if !shown.nobody => Some(shown.id_tag.clone()),
         StationEvent::Transaction(TransactionEvent::Start(report)) => Some(IdTag::new(report.card())),
@@ -90,13 +90,14 @@ impl App {
     /// The card that is meant, where an event tells another reading of it; or one that nobody has, and it is our remote start's,
     /// cut short or longer.
     pub(super) async fn card_meant(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
-        let Some(told) = card_told(event) else { return Ok(None) };
+        let Some(told) = shown_card(event) else { return Ok(None) };
         match self.cards.find(&told).await? {
             Some(file) => Ok((file.card.id_tag != told).then(|| file.card.id_tag.clone())),
             None => self.card_sent(station, event).await,
         }
     }
 
+    /// The card of our own remote start, where an event tells it cut short or longer.
     async fn card_sent(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
         let now = self.now();
         match event {

@@ -8,6 +8,9 @@ use super::metering;
 use super::session::{Edge, LONG_SESSION_HOURS, STALE_AFTER_CAP_MIN, STALE_OFFLINE_HOURS, Session, Stop, StopBasis};
 use super::station::ConnectorSite;
 
+/// The state of a connector at which nothing charges any more.
+pub const FREE: &str = "Available";
+
 /// How long a station that booted may take to go on with a transaction.
 pub const GOES_ON_WITHIN_MIN: i64 = 5;
 
@@ -181,6 +184,15 @@ impl Session {
             energy,
             basis: StopBasis::Estimated,
         });
+    }
+
+    /// What the state of its connector, free since an instant, or a boot shows of a session that nothing ended (rule B6).
+    pub fn over_by_state(&self, free_since: Option<DateTime<Utc>>, booted_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Over> {
+        let free = free_since.map(|at| Over { at, by: OverBy::Available });
+        let gone = now - TimeDelta::minutes(GOES_ON_WITHIN_MIN);
+        let booted = booted_at.filter(|at| *at < gone).map(|at| Over { at, by: OverBy::Booted });
+        let since = self.start.at.max(self.start.received_at);
+        free.or(booted).filter(|over| self.stop.is_none() && over.at > since)
     }
 
     /// What shows by the clock alone that a session is over that nothing ended (rule B6). `offline_since` is when its charger

@@ -1,7 +1,7 @@
 //! Whose stop it is that names no session of ours (rule B8): the start's answer may have been lost, or it may be another
 //! driver's. A guess is made only where nothing else is possible, and gives way to the session's own stop.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Submission;
 use super::book::Book;
@@ -46,18 +46,21 @@ fn fits(known: &Known<'_>, submission: &Submission, report: &StopReport, session
         _ => true,
     };
     let is_above = session.start.meter.zip(report.meter_stop).is_some_and(|(start, stop)| start < stop.watt_hours());
-    let closing = closing(submission, report, StopBasis::Guessed);
-    let is_after_start = recording::stopped_at(session, &closing).at >= session.start.at;
+    let duration = end(submission, report, session) - session.start.at;
+    let is_after_start = duration >= TimeDelta::zero();
     let energy = session.start.meter.zip(report.meter_stop).map(|(start, stop)| WattHours(stop.watt_hours().0.saturating_sub(start.0)));
-    let duration = recording::stopped_at(session, &closing).at - session.start.at;
     let is_too_much = energy.zip(session.site).is_some_and(|(energy, site)| !is_plausible(energy, site.most_power_w(), duration));
     card_fits && meter_fits && (is_card || !is_too_much) && is_after_start && (is_above || !is_said_before(session, submission, report))
 }
 
+/// When a session would have ended by a stop.
+fn end(submission: &Submission, report: &StopReport, session: &Session) -> DateTime<Utc> {
+    recording::stopped_at(session, &closing(submission, report, StopBasis::Guessed)).at
+}
+
 /// Whether a stop is no later than what showed that a session is over.
 fn is_before_its_end(submission: &Submission, report: &StopReport, session: &Session) -> bool {
-    let running = Session { stop: None, ..session.clone() };
-    let at = recording::stopped_at(&running, &closing(submission, report, StopBasis::Guessed)).at;
+    let at = end(submission, report, session);
     session.trail.over.is_some_and(|over| at <= over.at + TimeDelta::seconds(CLOCK_TOLERANCE_S))
 }
 

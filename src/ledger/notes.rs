@@ -8,13 +8,10 @@ use super::book::Book;
 use crate::domain::correction::Correction;
 use crate::domain::ids::{MemberId, SessionId, StationId};
 use crate::domain::month::BillingMonth;
-use crate::domain::over::{Over, OverBy};
+use crate::domain::over::{FREE, Over, OverBy};
 use crate::domain::session::Session;
 use crate::store::Once;
 use crate::store::ledger::{LedgerRow, NoteRow, StationNote, Wanted};
-
-/// The states of a connector that show that nothing charges there any more.
-const OVER: &str = "Available";
 
 /// The state that shows that energy flows.
 const CHARGING: &str = "Charging";
@@ -54,7 +51,7 @@ pub enum Settlement {
 pub(super) fn want(wanted: &mut Wanted, notes: &[NoteRow], settlings: &[Settling]) {
     for row in notes {
         match &row.note {
-            StationNote::Status(status) if matches!(status.status.as_str(), OVER | CHARGING) && status.connector_id != 0 => {
+            StationNote::Status(status) if matches!(status.status.as_str(), FREE | CHARGING) && status.connector_id != 0 => {
                 wanted.open_at.push((row.station_id.clone(), status.connector_id));
                 wanted.estimated_at.push(row.station_id.clone());
             }
@@ -75,7 +72,7 @@ pub(super) fn note(book: &mut Book, row: &NoteRow) {
         StationNote::Status(status) if status.connector_id != 0 => {
             let at = status.told_at.unwrap_or(row.at).min(row.at);
             match status.status.as_str() {
-                OVER => over(book, row, status.connector_id, at),
+                FREE => over(book, row, status.connector_id, at),
                 CHARGING => charging(book, row, status.connector_id, at),
                 _ => {}
             }

@@ -117,6 +117,17 @@ pub fn remote_start_told(step: &Value) -> Option<i64> {
     step.get("transactionInfo")?.get("remoteStartId")?.as_i64()
 }
 
+/// Whether a transaction goes on as its station answers GetTransactionStatus (E14): no; yes, or its messages are still on their
+/// way; `None`: the answer does not say.
+pub fn goes_on(answer: &Value) -> Option<bool> {
+    let told = |name: &str| answer.get(name).and_then(Value::as_bool);
+    match (told("ongoingIndicator"), told("messagesInQueue")) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), _) => Some(false),
+        (None, _) => None,
+    }
+}
+
 /// The version of a local authorization list that a command or an answer tells.
 pub fn list_version(payload: &Value) -> Option<i64> {
     payload.get("listVersion").or_else(|| payload.get("versionNumber"))?.as_i64()
