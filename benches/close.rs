@@ -66,7 +66,9 @@ async fn main() {
     let (scanned, scan_s) = scan(&url).await;
     println!("plain scan: {scanned} rows in {scan_s:.2} s, {:.0} rows/s, peak {:.0} MiB", scanned as f64 / scan_s, peak_mib());
 
-    let config = Texts::gather(|_| None, |_| None, None).into_config().unwrap();
+    // A close asks who issues the invoices.
+    let setting = |key: &str| (key == "issuer-name").then(|| "none".to_owned());
+    let config = Texts::gather(setting, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2026-11-05T00:00:00Z".parse().unwrap()));
     let app = assemble(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap().app;
     app.close_month(BillingMonth::parse("2026-09").unwrap()).await.unwrap();
