@@ -158,6 +158,57 @@ impl Database {
         bytes
     }
 
+    /// Every row of every table but those of the running program, a line each, with its columns' names; columns that are
+    /// drawn by lot show only whether they hold something.
+    pub async fn rows(&self, passing: &[&str], drawn: &[&str]) -> String {
+        let mut lines = String::new();
+        for table in self.tables().await.iter().filter(|table| !passing.contains(&table.as_str())) {
+            let mut rows: Vec<String> = self.json_rows(table).await;
+            for row in &mut rows {
+                let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).unwrap();
+                for name in drawn {
+                    if let Some(value) = fields.get_mut(*name).filter(|value| !value.is_null()) {
+                        *value = serde_json::json!("drawn");
+                    }
+                }
+                *row = serde_json::to_string(&fields).unwrap();
+            }
+            rows.sort();
+            lines += &rows.iter().map(|row| format!("{table} {row}\n")).collect::<String>();
+        }
+        lines
+    }
+
+    async fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = if self.name.is_none() {
+            let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
+            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&pool).await.unwrap()
+        } else {
+            let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+            let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
+            sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap()
+        };
+        tables.sort();
+        tables
+    }
+
+    /// A table's rows as JSON objects.
+    async fn json_rows(&self, table: &str) -> Vec<String> {
+        if self.name.is_some() {
+            let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+            let rows = format!("SELECT to_jsonb(t)::text FROM {table} t");
+            return sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut connection).await.unwrap();
+        }
+        let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?1)").bind(table).fetch_all(&pool).await.unwrap();
+        // A table of many columns would have too many arguments for one call.
+        let pairs: Vec<String> = columns.iter().map(|name| format!("'{name}', \"{name}\"")).collect();
+        let parts: Vec<String> = pairs.chunks(25).map(|part| format!("json_object({})", part.join(", "))).collect();
+        let whole = parts.into_iter().reduce(|left, right| format!("json_patch({left}, {right})")).unwrap();
+        let rows = format!("SELECT {whole} FROM {table}");
+        sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&pool).await.unwrap()
+    }
+
     /// The one number that a statement finds.
     pub async fn number(&self, statement: &'static str) -> i64 {
         if self.name.is_none() {

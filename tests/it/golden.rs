@@ -9,7 +9,7 @@ use crate::engine::is_postgres;
 use crate::harness::{TestServer, start, stop, transaction};
 use crate::newer::Newer;
 
-fn held(name: &str, text: &str) {
+pub fn held(name: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden").join(name);
     if std::env::var("JUDEN_GOLDEN").as_deref() == Ok("write") {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -43,6 +43,7 @@ mod ports;
 mod power;
 mod readings;
 mod rebuild;
+mod recorded;
 mod refusals;
 mod repeats;
 mod settling;
