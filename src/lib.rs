@@ -12,7 +12,7 @@
 //! - [`export`]: bills as files
 //! - [`link`]: stations' connections
 //! - [`http`]: the operator's API
-//! - [`server`], [`demo`]: the rooms put together
+//! - [`server`]: the rooms put together
 //! - [`authority`]: who signs stations' certificates
 //! - [`clock`], [`config`], [`hex`], [`tariff_files`], [`telemetry`]: what all of it stands on
 
@@ -21,7 +21,6 @@ pub mod authority;
 pub mod clock;
 pub mod cluster;
 pub mod config;
-pub mod demo;
 pub mod directory;
 pub mod domain;
 pub mod export;

@@ -1,5 +1,7 @@
 //! The command line. The only place that picks a store.
 
+mod demo;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,8 +15,8 @@ use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
 use juden::store::open::{self as store, Opened};
 use juden::store::sqlite::{Claim, SqliteStore};
+use juden::telemetry;
 use juden::telemetry::spans::SpanExport;
-use juden::{demo, telemetry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
