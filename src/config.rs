@@ -4,7 +4,7 @@
 mod keys;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ pub use keys::{KEYS, Key};
 use keys::{SECRETS, URLS};
 
 use crate::app::AppSettings;
+use crate::app::certificates::{StationAuthority, VehicleAuthority};
 use crate::app::months::CLOSE_DAY_MAX;
 use crate::authority::{Authority, VehiclePki};
 use crate::domain::display::Language;
@@ -23,28 +24,8 @@ use crate::domain::email::EmailRule;
 use crate::domain::invoice::{self, Issuer};
 use crate::domain::units::Yen;
 use crate::export::Party;
+use crate::link::LinkSettings;
 use crate::link::tls::{Tls, TlsFiles};
-
-/// How station connections are kept.
-#[derive(Debug, Clone)]
-pub struct LinkSettings {
-    /// Between our pings; `None`: none are sent.
-    pub ping_interval: Option<Duration>,
-    /// Silence after which a connection is closed.
-    pub idle_timeout: Duration,
-    /// What a station has to answer a command.
-    pub call_timeout: Duration,
-    /// What a station has to take what is sent.
-    pub write_timeout: Duration,
-    /// Connections at once.
-    pub max_connections: usize,
-    /// The largest message in bytes.
-    pub max_message_bytes: usize,
-    /// TLS terminators whose headers are believed.
-    pub terminators: Vec<IpAddr>,
-    /// After boot, before a station is asked anything; `None`: it is asked nothing.
-    pub onboarding_delay: Option<Duration>,
-}
 
 /// The settings in force, typed.
 #[derive(Debug, Clone)]
@@ -318,7 +299,7 @@ impl Texts {
     }
 
     /// Who signs stations' certificates: a key in a file, or a command.
-    fn authority(&mut self) -> Option<Arc<Authority>> {
+    fn authority(&mut self) -> Option<Arc<dyn StationAuthority>> {
         let file = |name| self.optional(name).map(PathBuf::from);
         let (certificates, key, command) = (file("ca-cert"), file("ca-key"), file("ca-command"));
         let days = u32::try_from(self.number("ca-days", 1, 36_500)).unwrap_or(1);
@@ -331,19 +312,19 @@ impl Texts {
                 return None;
             }
         };
-        if let Err(fault) = authority.check() {
+        if let Err(fault) = authority.check_files() {
             self.faults.push(format!("ca-cert, ca-key, ca-command: {fault}"));
         }
         Some(Arc::new(authority))
     }
 
     /// Who answers for vehicles' certificates.
-    fn vehicle_pki(&mut self) -> Option<VehiclePki> {
+    fn vehicle_pki(&mut self) -> Option<Arc<dyn VehicleAuthority>> {
         let command = VehiclePki(PathBuf::from(self.optional("vehicle-pki-command")?));
         if let Err(fault) = command.check() {
             self.faults.push(format!("vehicle-pki-command: {fault}"));
         }
-        Some(command)
+        Some(Arc::new(command))
     }
 
     fn registration_number(&mut self) -> String {

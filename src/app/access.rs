@@ -147,7 +147,7 @@ impl App {
     /// case: that version compares identities without case (part 2 section 2.1), and firmware changes it.
     async fn station_called(&self, id: &StationId, shown: &Credentials) -> Done<Option<Arc<StationRecord>>> {
         let found = self.stations.find(id).await?;
-        if found.is_some() || shown.speaks() != Some(Protocol::V201) {
+        if found.is_some() || !shown.speaks().is_some_and(Protocol::ignores_case_of_identities) {
             return Ok(found);
         }
         match self.store.stations_named(id).await?.as_slice() {

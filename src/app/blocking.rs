@@ -10,7 +10,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tracing::{info, warn};
 
-use super::cards::state_now;
 use super::onboarding::SENT_BY;
 use super::{App, AppError, Done};
 use crate::cluster::Heard;
@@ -98,7 +97,7 @@ impl App {
         for _ in 0..TRIES {
             let now = self.now();
             let (file, programme) = (self.card(number).await?, self.programme());
-            let reach = match state_now(&file, now, &programme) {
+            let reach = match file.state_now(now, &programme) {
                 CardState::Active => Reach::Allow,
                 CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
                 CardState::Stock | CardState::Mailed => {

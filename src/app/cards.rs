@@ -13,7 +13,6 @@ use crate::domain::activation::request_reissue;
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{CardEvent, CardState, Suspension, deactivate, mail, resume, surrender, suspend};
 use crate::domain::ids::{CardNumber, ID_TAG_MAX, IdTag, MemberId};
-use crate::domain::programme::Programme;
 use crate::hex;
 use crate::store::nodes::Changed;
 use crate::store::{Append, NewCard, StoreError};
@@ -102,7 +101,7 @@ impl App {
         received_at: Option<DateTime<Utc>>,
     ) -> Done<Effect> {
         let event = |file: &CardFile, sight: &Sight<'_>| {
-            Ok(suspend(&file.card.state_at(sight.at), &state_of(file, sight.at, sight.programme), reason)?)
+            Ok(suspend(&file.card.state_at(sight.at), &file.state_at(sight.at, sight.programme), reason)?)
         };
         let effect = self.change_card(number, received_at, event).await?;
         if reason == Suspension::Lost {
@@ -114,7 +113,7 @@ impl App {
     /// Lifts one reason of a suspension. What the membership's hold imposes is lifted with that.
     pub async fn resume_card(&self, number: &CardNumber, reason: Suspension) -> Done<Effect> {
         self.change_card(number, None, |file, sight| {
-            Ok(resume(&file.card.state_at(sight.at), &state_of(file, sight.at, sight.programme), reason)?)
+            Ok(resume(&file.card.state_at(sight.at), &file.state_at(sight.at, sight.programme), reason)?)
         })
         .await
     }
@@ -123,7 +122,7 @@ impl App {
     pub async fn deactivate_card(&self, number: &CardNumber) -> Done<CardFile> {
         self.change_card(number, None, |file, sight| {
             let role = file.card.holder().map(|holder| holder.role);
-            Ok(Some(deactivate(&state_of(file, sight.at, sight.programme), role)?))
+            Ok(Some(deactivate(&file.state_at(sight.at, sight.programme), role)?))
         })
         .await?;
         self.card(number).await
@@ -131,14 +130,14 @@ impl App {
 
     /// Notes that a new card was asked for in the place of a live one.
     pub async fn request_reissue(&self, number: &CardNumber) -> Done<CardFile> {
-        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(request_reissue(&state_of(file, sight.at, sight.programme))?));
+        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(request_reissue(&file.state_at(sight.at, sight.programme))?));
         self.change_card(number, None, event).await?;
         self.card(number).await
     }
 
     /// Notes that a dead card was given back or destroyed (article 3.9).
     pub async fn surrender_card(&self, number: &CardNumber, destroyed: bool) -> Done<CardFile> {
-        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(surrender(&state_of(file, sight.at, sight.programme), destroyed)?));
+        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(surrender(&file.state_at(sight.at, sight.programme), destroyed)?));
         self.change_card(number, None, event).await?;
         self.card(number).await
     }
@@ -155,26 +154,13 @@ impl App {
                 Ok(decide(file, sight)?.map(|event| Append::Card(number.clone(), event)).into_iter().collect())
             })
             .await?;
-        let state = state_now(&self.card(number).await?, self.now(), &self.programme());
+        let state = self.card(number).await?.state_now(self.now(), &self.programme());
         Ok(Effect { state, effective_at, reached })
     }
 
     /// A card.
     pub async fn card(&self, number: &CardNumber) -> Done<CardFile> {
         Ok(self.store.card(number).await?.ok_or_else(|| AppError::not_found("card", number))?.file)
-    }
-}
-
-/// A card's state under its membership's, as it is now: the newest event counts whatever the clock says.
-pub fn state_now(file: &CardFile, now: DateTime<Utc>, programme: &Programme) -> CardState {
-    state_of(file, file.judged_at(now), programme)
-}
-
-/// A card's state under its membership's at an instant.
-pub fn state_of(file: &CardFile, at: DateTime<Utc>, programme: &Programme) -> CardState {
-    match &file.member {
-        Some(member) => member.card_state_at(&file.card, at, programme),
-        None => file.card.state_at(at),
     }
 }
 

@@ -4,18 +4,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::{info, warn};
 
 use super::App;
 use super::events::Incoming;
 use super::onboarding::SENT_BY;
-use crate::authority::{Authority, CertificateKind, SigningRequest, VehicleAsk};
+use crate::domain::certificate::{CertificateKind, VehicleAsk};
 use crate::domain::ids::StationId;
 use crate::store::StationRecord;
 
 /// Requests signed at the same time; more wait: a whole fleet may renew at once.
 static PLACES: Semaphore = Semaphore::const_new(4);
+
+/// Who signs stations' certificates.
+#[async_trait]
+pub trait StationAuthority: std::fmt::Debug + Send + Sync {
+    /// Whether it signs certificates of a kind.
+    fn signs(&self, kind: CertificateKind) -> bool;
+
+    /// Whether a request (PEM) may be signed for the station that has one of these names, and for this organization; empty: any. Else why not.
+    fn check(&self, csr: &str, names: &[&str], organization: &str) -> Result<(), String>;
+
+    /// Signs a request: the chain (PEM), the station's certificate first. Else why it could not.
+    async fn sign(&self, csr: &str, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, String>;
+}
+
+/// Who answers stations' questions about vehicles' certificates (ISO 15118).
+#[async_trait]
+pub trait VehicleAuthority: std::fmt::Debug + Send + Sync {
+    /// The answer to a station's message: base64, or the standard's word for [`VehicleAsk::Contract`]. Else why there is none.
+    async fn answer(&self, ask: VehicleAsk, station: &str, message: &str) -> Result<String, String>;
+}
 
 impl App {
     /// Whether a station's request is signed; where it is, the chain follows once the answer is written.
@@ -39,21 +61,18 @@ impl App {
             return refused(&"certificates of this type are not signed here");
         };
         let names: Vec<&str> = [Some(station.as_str()), record.certificate_name.as_deref()].into_iter().flatten().collect();
-        let request = match SigningRequest::read(csr) {
-            Ok(request) => request,
-            Err(why) => return refused(&why),
-        };
-        if let Err(why) = request.check(&names, &self.settings.client_organization) {
+        if let Err(why) = authority.check(csr, &names, &self.settings.client_organization) {
             return refused(&why);
         }
         // One request of a station at a time: one that asks again and again costs one signing.
         let Some(turn) = SigningTurn::take(self, station) else {
             return refused(&"an earlier request of the station is being signed");
         };
+        let csr = csr.to_owned();
         tokio::spawn(async move {
             let _ = written.await;
             let Ok(_place) = PLACES.acquire().await else { return };
-            turn.sign_and_send(&authority, &request, kind).await;
+            turn.sign_and_send(authority.as_ref(), &csr, kind).await;
         });
         true
     }
@@ -104,9 +123,9 @@ impl SigningTurn {
         fresh.then(|| Self { app: app.clone(), station: station.clone() })
     }
 
-    async fn sign_and_send(self, authority: &Authority, request: &SigningRequest, kind: CertificateKind) {
+    async fn sign_and_send(self, authority: &dyn StationAuthority, csr: &str, kind: CertificateKind) {
         let (app, id) = (&self.app, &self.station);
-        let chain = match authority.sign(request, id.as_str(), kind, app.now()).await {
+        let chain = match authority.sign(csr, id.as_str(), kind, app.now()).await {
             Ok(chain) => chain,
             Err(cause) => {
                 count("failed");

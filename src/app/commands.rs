@@ -57,7 +57,7 @@ impl App {
         // As it is kept, not as it is remembered: what is shown of a station holds for what it is sent.
         let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         // A station that is away is taken to speak the first version, so that mistakes are told first.
-        let protocol = self.protocol_of(id).await.unwrap_or(Protocol::V16);
+        let protocol = self.protocol_of(id).await.unwrap_or(Protocol::OF_ABSENT);
         match protocol.check_command(action, payload) {
             None => {
                 let allowed = format!("a command of the station's version: {}", protocol.command_names().join(", "));

@@ -374,7 +374,7 @@ impl ToldStop {
 }
 
 fn told_stop(entry: &JournalEntry) -> Option<ToldStop> {
-    let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
+    let protocol = Protocol::of_transaction_message(&entry.action);
     let payload = if serde_json::from_str::<serde_json::Value>(&entry.payload).is_ok() {
         Payload::Json(&entry.payload)
     } else {

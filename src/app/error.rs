@@ -63,6 +63,12 @@ pub enum AppError {
     /// It cannot be done right now.
     #[error("{0}")]
     Busy(&'static str),
+    /// The store holds what this version cannot read.
+    #[error(transparent)]
+    Unreadable(StoreError),
+    /// The store has no room.
+    #[error(transparent)]
+    NoRoom(StoreError),
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -91,6 +97,8 @@ impl From<StoreError> for AppError {
             StoreError::Conflict(what) => {
                 Self::conflict("conflict", format!("{what} is taken or was changed by another request: read it again and repeat"))
             }
+            unreadable @ StoreError::Unreadable(_) => Self::Unreadable(unreadable),
+            no_room @ StoreError::NoRoom => Self::NoRoom(no_room),
             other => Self::Store(other),
         }
     }

@@ -54,6 +54,11 @@ impl BilledPages<'_> {
 }
 
 impl App {
+    /// An invoice by its number.
+    pub async fn invoice(&self, id: &str) -> Done<Invoice> {
+        self.store.invoice(id).await?.ok_or_else(|| AppError::not_found("invoice", id))
+    }
+
     /// The invoices of a month; with a run, those that it is about to issue too.
     pub fn invoice_pages(&self, month: BillingMonth, run: Option<Run>) -> InvoicePages<'_> {
         InvoicePages { app: self, month, run, after: Place::default() }

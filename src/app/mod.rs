@@ -3,14 +3,16 @@
 pub mod access;
 pub mod accounts;
 pub mod activation;
+mod audit;
 pub mod benefits;
 pub mod bills;
 pub mod blocking;
 pub mod capabilities;
 pub mod cards;
-mod certificates;
+pub mod certificates;
 pub mod changes;
 pub mod commands;
+mod connections;
 pub mod corrections;
 mod credentials;
 pub mod details;
@@ -54,8 +56,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use error::{AppError, Done};
+// Records that the use cases give and take.
+pub use crate::store::blocks::Delivery;
+pub use crate::store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
+pub use crate::store::records::AuditEntry;
+pub use crate::store::sites::{ListChange, ListChanged, ListedStation};
+pub use crate::store::{JournalEntry, JournalFilter, KeptAnswer, KeptEvent, Once, Page, SessionFilter};
 
-use crate::authority::{Authority, VehiclePki};
+use self::certificates::{StationAuthority, VehicleAuthority};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory, StationDirectory};
@@ -88,9 +96,9 @@ pub struct AppSettings {
     /// Days from an invoice's issue until it is due.
     pub payment_due_days: u64,
     /// Who signs stations' certificates, where anybody does.
-    pub authority: Option<Arc<Authority>>,
+    pub authority: Option<Arc<dyn StationAuthority>>,
     /// Who answers for vehicles' certificates, where anybody does.
-    pub vehicle_pki: Option<VehiclePki>,
+    pub vehicle_pki: Option<Arc<dyn VehicleAuthority>>,
     /// The languages of what drivers are shown, in order; empty: nothing is shown.
     pub display_languages: Vec<Language>,
     /// Between messages that tell a running session's cost; `None`: none are sent.

@@ -3,8 +3,14 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
+use super::{App, Done};
 use crate::hex;
-use crate::store::Once;
+use crate::store::{KeptAnswer, Once, Turn};
+
+/// Hours for which an answer is kept for repeats of its request.
+const KEPT_HOURS: i64 = 24;
 
 tokio::task_local! {
     static REQUEST: Arc<OnceRequest>;
@@ -44,6 +50,39 @@ pub(super) fn derived(secret: &[u8], what: &str) -> Option<String> {
     let once = current()?.once.clone();
     let parts = [what, "|", &once.key, "|", &once.request, "|", &once.body_sha256];
     Some(hex::keyed_sha256(secret, &parts.map(str::as_bytes)))
+}
+
+/// What is known of a request under a key, before it is done.
+#[derive(Debug)]
+pub enum Earlier {
+    /// It was answered.
+    Answered(KeptAnswer),
+    /// It was done, and its answer was lost: the hash of its body, and what it made.
+    Done(String, String),
+    /// It was not done.
+    Nothing,
+}
+
+impl App {
+    /// The turn of the requests under one key, over all nodes; `None`: another has it.
+    pub async fn try_turn(&self, place: &str) -> Done<Option<Turn>> {
+        Ok(self.store.try_turn(place).await?)
+    }
+
+    /// What is known of a request under a key.
+    pub async fn earlier(&self, key: &str, request: &str) -> Done<Earlier> {
+        if let Some(kept) = self.store.kept_answer(key, request).await? {
+            return Ok(Earlier::Answered(kept));
+        }
+        let done = self.store.done_once(key, request).await?;
+        Ok(done.map_or(Earlier::Nothing, |(body_sha256, subject)| Earlier::Done(body_sha256, subject)))
+    }
+
+    /// Keeps an answer for the repeats of its request.
+    pub async fn keep_answer(&self, key: &str, request: &str, kept: &KeptAnswer) -> Done<()> {
+        let now = self.now();
+        Ok(self.store.keep_answer(key, request, kept, now, now - TimeDelta::hours(KEPT_HOURS)).await?)
+    }
 }
 
 #[cfg(test)]

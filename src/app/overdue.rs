@@ -106,7 +106,7 @@ impl App {
             return known;
         }
         let speaks = self.cluster.connection(&session.station_id).map(|connection| connection.protocol);
-        if speaks.as_deref() != Some(Protocol::V201.subprotocol()) {
+        if !speaks.as_deref().and_then(Protocol::from_subprotocol).is_some_and(Protocol::tells_transaction_status) {
             return false;
         }
         self.asked_whether_ongoing.insert(session.id, false);

@@ -9,6 +9,7 @@ use crate::domain::programme::ProgrammeEvent;
 use crate::domain::session::Session;
 use crate::domain::suspension::{FreeOpening, REASONS, ServiceSuspension, Sites, Span};
 use crate::domain::terms::TermsVersion;
+use crate::store::KeptEvent;
 use crate::store::nodes::Changed;
 
 /// A suspension or opening names this many sites at most.
@@ -18,6 +19,11 @@ pub const SITES_MAX: usize = 1_000;
 pub const TEXT_MAX: usize = 1_000;
 
 impl App {
+    /// Everything that happened to the programme, in order.
+    pub async fn programme_history(&self) -> Done<Vec<KeptEvent>> {
+        Ok(self.store.programme_history().await?)
+    }
+
     /// Publishes terms: at least a month before they hold, and no earlier than today's date allows.
     pub async fn publish_terms(&self, terms: TermsVersion) -> Done<()> {
         if self.was_appended().await?.is_some() {

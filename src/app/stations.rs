@@ -298,8 +298,8 @@ fn check(draft: &StationDraft) -> Done<()> {
     if draft.time_zone.as_ref().and_then(|zone| zone.as_deref()).is_some_and(|zone| Zone::parse(zone).is_none()) {
         return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
     }
-    if draft.default_protocol.as_ref().and_then(|name| name.as_deref()).is_some_and(|name| !is_protocol_name(name)) {
-        return Err(AppError::invalid("default_protocol", "ocpp1.6 or ocpp2.0.1"));
+    if draft.default_protocol.as_ref().and_then(|name| name.as_deref()).is_some_and(|name| Protocol::from_subprotocol(name).is_none()) {
+        return Err(AppError::invalid("default_protocol", Protocol::ALL.map(Protocol::subprotocol).join(" or ")));
     }
     let name = draft.certificate_name.as_ref().and_then(|name| name.as_deref());
     if name.is_some_and(|name| name.is_empty() || name.chars().count() > CERTIFICATE_NAME_MAX || name.chars().any(char::is_control)) {
@@ -322,12 +322,6 @@ fn check(draft: &StationDraft) -> Done<()> {
         }
     }
     Ok(())
-}
-
-/// The names that the outer contract knows. A station whose protocol is not spoken yet can be
-/// registered; its handshake is refused.
-fn is_protocol_name(name: &str) -> bool {
-    Protocol::from_subprotocol(name).is_some() || name == "ocpp2.0.1"
 }
 
 /// Under which name it is kept that a station was accepted once.

@@ -233,7 +233,7 @@ impl App {
                 told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
             }
         };
-        let protocol = self.protocol_of(&station.id).await.unwrap_or(Protocol::V16);
+        let protocol = self.protocol_of(&station.id).await.unwrap_or(Protocol::OF_ABSENT);
         let by_list = match means(&settings, station.may_configure) {
             Means::List => true,
             Means::SwitchOnList => self.switch_on_list(&station.id, protocol, firmware).await,

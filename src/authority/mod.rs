@@ -8,6 +8,7 @@ mod vehicles;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo};
 use rustls::pki_types::CertificateDer;
@@ -15,7 +16,10 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 pub use request::{Refused, SigningRequest};
-pub use vehicles::{VehicleAsk, VehiclePki};
+pub use vehicles::VehiclePki;
+
+use crate::app::certificates::StationAuthority;
+use crate::domain::certificate::CertificateKind;
 
 /// A command of the operator's has this long to sign.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
@@ -60,42 +64,9 @@ pub enum AuthorityFault {
     Key(String),
 }
 
-/// A type of certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CertificateKind {
-    /// By which the station shows who it is to the central system.
-    Station,
-    /// By which it shows who it is to vehicles (ISO 15118).
-    Vehicles,
-    /// For whatever the station uses it: it named none.
-    Unnamed,
-}
-
-impl CertificateKind {
-    /// Its name in OCPP 2.0.1.
-    pub const fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Station => Some("ChargingStationCertificate"),
-            Self::Vehicles => Some("V2GCertificate"),
-            Self::Unnamed => None,
-        }
-    }
-
-    /// Reads what [`Self::name`] prints.
-    pub fn parse(text: Option<&str>) -> Option<Self> {
-        [Self::Station, Self::Vehicles, Self::Unnamed].into_iter().find(|kind| kind.name() == text)
-    }
-}
-
 impl Authority {
-    /// Whether it signs certificates of a kind: those for vehicles come from a chain of their own, which a key in a file
-    /// is not.
-    pub fn signs(&self, kind: CertificateKind) -> bool {
-        kind != CertificateKind::Vehicles || matches!(self, Self::Command(_))
-    }
-
     /// Whether it can sign at all; else why not.
-    pub fn check(&self) -> Result<(), AuthorityFault> {
+    pub fn check_files(&self) -> Result<(), AuthorityFault> {
         match self {
             Self::Files { certificates, key, .. } => issuer(certificates, key).map(drop),
             Self::Command(command) if !command.is_file() => Err(AuthorityFault::File(shown(command), "there is no such file".to_owned())),
@@ -104,7 +75,7 @@ impl Authority {
     }
 
     /// Signs a station's request: the chain (PEM), the station's certificate first.
-    pub async fn sign(
+    async fn chain_for(
         &self,
         request: &SigningRequest,
         station: &str,
@@ -133,6 +104,23 @@ impl Authority {
             return Err(AuthorityFault::Chain("it is longer than the 10,000 characters that a station takes: leave out the root"));
         }
         Ok(chain)
+    }
+}
+
+#[async_trait]
+impl StationAuthority for Authority {
+    /// Certificates for vehicles come from a chain of their own, which a key in a file is not.
+    fn signs(&self, kind: CertificateKind) -> bool {
+        kind != CertificateKind::Vehicles || matches!(self, Self::Command(_))
+    }
+
+    fn check(&self, csr: &str, names: &[&str], organization: &str) -> Result<(), String> {
+        SigningRequest::read(csr).and_then(|request| request.check(names, organization)).map_err(|why| why.to_string())
+    }
+
+    async fn sign(&self, csr: &str, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, String> {
+        let request = SigningRequest::read(csr).map_err(|why| why.to_string())?;
+        self.chain_for(&request, station, kind, now).await.map_err(|fault| fault.to_string())
     }
 }
 

@@ -30,6 +30,19 @@ impl CardFile {
     pub fn judged_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.newest_event_at().map_or(now, |newest| newest.max(now))
     }
+
+    /// The card's state under its membership's at an instant.
+    pub fn state_at(&self, at: DateTime<Utc>, programme: &Programme) -> CardState {
+        match &self.member {
+            Some(member) => member.card_state_at(&self.card, at, programme),
+            None => self.card.state_at(at),
+        }
+    }
+
+    /// The card's state now, judged at [`Self::judged_at`].
+    pub fn state_now(&self, now: DateTime<Utc>, programme: &Programme) -> CardState {
+        self.state_at(self.judged_at(now), programme)
+    }
 }
 
 /// What the programme says of the place where the card is shown.

@@ -7,7 +7,7 @@
 //! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
 //! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
 //! ([`allowance`], [`rating`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
-//! and who may be told ([`provision`]).
+//! who may be told ([`provision`]), and stations' and vehicles' certificates ([`certificate`]).
 
 /// Names of an enum's values, as the API and the store spell them.
 macro_rules! named {
@@ -41,6 +41,7 @@ pub mod bill;
 pub mod billed;
 pub mod blocking;
 pub mod card;
+pub mod certificate;
 pub mod charger_clock;
 pub mod correction;
 pub mod credit;

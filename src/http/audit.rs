@@ -14,10 +14,9 @@ use serde_json::Value;
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use crate::app::AppError;
+use crate::app::AuditEntry;
 use crate::domain::refusal::Reason;
 use crate::ocpp::secrets;
-use crate::store::records::AuditEntry;
 
 /// Who asks: a role such as `operator`, `member`, `call_centre`, `dealer`, with a name where there is one.
 const ACTOR: &str = "juden-actor";
@@ -151,7 +150,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
         outcome: None,
         actor,
     };
-    let number = api.app.store.save_audit(&entry).await.map_err(AppError::from)?;
+    let number = api.app.begin_audit(&entry).await?;
     parts.extensions.insert(Actor(entry.actor.clone()));
     let writes = !parts.method.is_safe();
     let response = if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
@@ -160,7 +159,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     let (outcome, response) = outcome(response).await;
-    if let Err(cause) = api.app.store.save_audit_outcome(number, &outcome).await {
+    if let Err(cause) = api.app.end_audit(number, &outcome).await {
         tracing::warn!(%cause, "the outcome of a request could not be kept in the audit trail");
     }
     Ok(response)

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
 use super::problem::{Problem, Problems};
-use crate::app::cards::{Effect, state_now};
+use crate::app::Delivery;
+use crate::app::cards::Effect;
 use crate::domain::authorization::CardFile;
 use crate::domain::card::{CardState, Role, Suspension};
-use crate::store::blocks::Delivery;
 
 /// A card for the stock.
 #[derive(Deserialize, ToSchema)]
@@ -166,7 +166,7 @@ pub struct EffectJson {
 async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
     let deliveries = api.app.deliveries_of(&file.card.number).await?;
     let holder = file.card.holder();
-    let state = state_now(file, api.app.now(), &api.app.programme());
+    let state = file.state_now(api.app.now(), &api.app.programme());
     Ok(Json(CardJson {
         card_number: file.card.number.to_string(),
         role: holder.as_ref().map(|holder| holder.role.name().to_owned()),

@@ -16,11 +16,11 @@ use super::bodies::{Asked as Query, Body, Segment, YenSchema, card_number, page,
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
+use crate::app::JournalFilter;
 use crate::app::corrections::{Asked, Author, correction_id};
 use crate::domain::correction::{Approval, Correction, CorrectionKind};
 use crate::domain::ids::SessionRef;
 use crate::domain::units::{WattHours, Yen};
-use crate::store::JournalFilter;
 
 /// What a correction does.
 #[derive(Clone, Copy, Deserialize, ToSchema)]

@@ -8,15 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use chrono::TimeDelta;
 
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use crate::app::AppError;
-use crate::app::once::{self, OnceRequest};
+use crate::app::once::{self, Earlier, OnceRequest};
+use crate::app::{KeptAnswer, Once};
 use crate::hex;
-use crate::store::{KeptAnswer, Once, StoreError};
 
 /// The path whose answers hold a card's code, which is never written down in clear.
 const CARDS: &str = "/cards";
@@ -26,9 +24,6 @@ const HEADER: &str = "idempotency-key";
 
 /// A key has this many characters at most.
 pub const KEY_MAX: usize = 200;
-
-/// Answers are kept this many hours.
-const KEPT_HOURS: i64 = 24;
 
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     let value = headers.get(HEADER)?;
@@ -54,10 +49,6 @@ fn what_is_asked(uri: &Uri) -> String {
 }
 
 /// The store failed.
-fn failed(cause: StoreError) -> Problem {
-    AppError::from(cause).into()
-}
-
 /// Answers a repeat from memory, and remembers a first answer.
 pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {
@@ -78,27 +69,24 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
     let body =
         to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
     let body_sha256 = hex::sha256(&body);
-    let store = &api.app.store;
     // The key's first request must have ended before a repeat can have its answer.
     let place = format!("{key} {what}");
     if !api.running.insert(place.clone()) {
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     }
     let _running = Running { api, place: &place };
-    let Some(_turn) = store.try_turn(&place).await.map_err(failed)? else {
+    let Some(_turn) = api.app.try_turn(&place).await? else {
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     };
     if let Some(kept) = api.secret_answers.get(&place) {
         return repeated(kept, &body_sha256);
     }
-    if let Some(kept) = store.kept_answer(&key, &what).await.map_err(failed)? {
-        return repeated(kept, &body_sha256);
-    }
-    // It may have been done although its answer was lost: then it is answered from what it made.
-    let done = match store.done_once(&key, &what).await.map_err(failed)? {
-        Some((of_body, _)) if of_body != body_sha256 => return Err(other_body()),
-        Some((_, subject)) => Some(subject),
-        None => None,
+    let done = match api.app.earlier(&key, &what).await? {
+        Earlier::Answered(kept) => return repeated(kept, &body_sha256),
+        Earlier::Done(of_body, _) if of_body != body_sha256 => return Err(other_body()),
+        // It was done although its answer was lost: it is answered from what it made.
+        Earlier::Done(_, subject) => Some(subject),
+        Earlier::Nothing => None,
     };
     let once = Once { key: key.clone(), request: what.clone(), body_sha256: body_sha256.clone(), at: api.app.now() };
     let response = once::under(OnceRequest { once, done }, next.run(Request::from_parts(parts, Body::from(body)))).await;
@@ -115,8 +103,7 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         api.secret_answers.insert(place.clone(), kept);
         return Ok(Response::from_parts(head, Body::from(bytes)));
     }
-    let now = api.app.now();
-    if let Err(cause) = store.keep_answer(&key, &what, &kept, now, now - TimeDelta::hours(KEPT_HOURS)).await {
+    if let Err(cause) = api.app.keep_answer(&key, &what, &kept).await {
         tracing::warn!(%cause, "an answer could not be kept for repeats of its request");
     }
     Ok(Response::from_parts(head, Body::from(bytes)))

@@ -13,7 +13,6 @@ use super::Api;
 use super::bodies::{Asked, Segment, card_number, member_id, month, next_cursor, page};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
-use crate::app::AppError;
 use crate::app::benefits::Shown;
 use crate::app::members::VIN_MAX;
 use crate::app::provision::Provided;
@@ -247,7 +246,7 @@ pub async fn audit(State(api): State<Arc<Api>>, Asked(query): Asked<AuditQuery>)
         return Err(Problem::malformed("subject", format!("subject must be at most {SUBJECT_MAX} characters")));
     }
     let page = page(query.limit, query.cursor)?;
-    let entries = api.app.store.audit(query.subject.as_deref(), &page).await.map_err(AppError::from)?;
+    let entries = api.app.audit(query.subject.as_deref(), &page).await?;
     let next_cursor = next_cursor(&entries, &page, |(number, _)| number.to_string());
     let items = entries.into_iter().map(|(_, entry)| AuditJson {
         at: entry.at,
@@ -274,8 +273,7 @@ pub struct WholeInvoice {
 #[utoipa::path(get, operation_id = "lookups_invoice", path = "/invoices/{invoice_id}", params(("invoice_id" = String, Path, max_length = 80)),
     responses((status = 200, description = "done", body = WholeInvoice), Problems))]
 pub async fn invoice(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<WholeInvoice>, Problem> {
-    let found = api.app.store.invoice(&id).await.map_err(AppError::from)?;
-    let invoice = found.ok_or_else(|| AppError::not_found("invoice", &id))?;
+    let invoice = api.app.invoice(&id).await?;
     let lines = (1..).zip(&invoice.lines).map(|(place, line)| line_json(place, &invoice, line)).collect();
     Ok(Json(WholeInvoice { invoice: invoice_json(&invoice), lines }))
 }

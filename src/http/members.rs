@@ -14,6 +14,7 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, member_id, next_cursor};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
+use crate::app::KeptEvent;
 use crate::app::members::Application;
 use crate::domain::member::{Member, MemberKind};
 use crate::domain::month::BillingMonth;
@@ -326,7 +327,7 @@ pub struct HistoryJson {
 }
 
 /// Kept events as the API shows them.
-pub fn history_json(events: Vec<crate::store::KeptEvent>) -> HistoryJson {
+pub fn history_json(events: Vec<KeptEvent>) -> HistoryJson {
     let items = events.into_iter().map(|kept| EventJson {
         seq: kept.seq,
         at: kept.at,

@@ -49,8 +49,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::app::App;
+use crate::app::KeptAnswer;
 use crate::app::access::AdminKey;
-use crate::store::KeptAnswer;
 use problem::Problem;
 
 /// Wrong keys are counted for this long, for this many addresses.

@@ -11,7 +11,6 @@ use utoipa::{IntoResponses, ToSchema};
 
 use crate::app::AppError;
 use crate::domain::refusal::Reason;
-use crate::store::StoreError;
 
 /// Seconds after which a busy server is to be tried again.
 const BUSY_RETRY_S: u64 = 2;
@@ -100,11 +99,11 @@ impl From<AppError> for Problem {
             AppError::Invalid { field, .. } => Self::malformed(field, detail),
             AppError::TooMany { retry_after_s, .. } => Self::later(429, "too_many_tries", detail, retry_after_s),
             AppError::Busy(_) => Self::later(503, "busy", detail, BUSY_RETRY_S),
-            AppError::Store(cause @ StoreError::Unreadable(_)) => {
+            AppError::Unreadable(cause) => {
                 error!(%cause, "a request was not answered");
                 Self::new(500, "unreadable", format!("{cause}: a newer version wrote it, or another program; nothing is made of it here"))
             }
-            AppError::Store(cause @ StoreError::NoRoom) => Self::later(503, "busy", cause.to_string(), BUSY_RETRY_S),
+            AppError::NoRoom(cause) => Self::later(503, "busy", cause.to_string(), BUSY_RETRY_S),
             AppError::Store(cause) => {
                 error!(%cause, "the store failed a request");
                 Self::later(503, "busy", "the store cannot answer now: try again", BUSY_RETRY_S)

@@ -13,7 +13,6 @@ use super::Api;
 use super::bodies::{Body, Segment, member_id};
 use super::members::{HistoryJson, history_json};
 use super::problem::{Problem, Problems};
-use crate::app::AppError;
 use crate::domain::suspension::{FreeOpening, Scope, ServiceSuspension, Sites, Span};
 use crate::domain::tariff::Tariff;
 use crate::domain::terms::{ChangeReason, TermsVersion};
@@ -163,7 +162,7 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ProgrammeJson> {
 /// Everything that happened to the programme, in order.
 #[utoipa::path(get, operation_id = "programme_history", path = "/programme/history", responses((status = 200, description = "done", body = HistoryJson), Problems))]
 pub async fn history(State(api): State<Arc<Api>>) -> Result<Json<HistoryJson>, Problem> {
-    Ok(Json(history_json(api.app.store.programme_history().await.map_err(AppError::from)?)))
+    Ok(Json(history_json(api.app.programme_history().await?)))
 }
 
 /// What is suspended.

@@ -17,12 +17,12 @@ use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
 use crate::app::corrections::{Asked, Author};
 use crate::app::sessions::{SessionRating, SessionView};
+use crate::app::{JournalEntry, SessionFilter};
 use crate::domain::bill::LineCode;
 use crate::domain::flag::Flag;
 use crate::domain::refusal::Reason;
 use crate::domain::session::BillingState;
 use crate::domain::station::ChargerClass;
-use crate::store::{JournalEntry, SessionFilter};
 
 /// Which sessions.
 #[derive(Deserialize, IntoParams)]

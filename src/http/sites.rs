@@ -15,9 +15,9 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
 use crate::app::stations::SITE_MAX;
+use crate::app::{ListChange, ListChanged, ListedStation};
 use crate::domain::billed::SiteRecord;
 use crate::domain::ids::CardNumber;
-use crate::store::sites::{ListChange, ListChanged, ListedStation};
 
 /// The cards that a site's chargers are to hold in their local lists.
 #[derive(Deserialize, ToSchema)]

@@ -29,11 +29,7 @@ use crate::domain::station::Quirk;
 use crate::ledger::Opening;
 use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
 use crate::ocpp::protocol::Protocol;
-use crate::store::ledger::{NoteRow, StationNote};
 use crate::telemetry::spans::TARGET;
-
-/// How long a new connection waits to be known to all nodes before the station is heard.
-const OPENING_WAIT: Duration = Duration::from_secs(1);
 
 /// How long a call under way may take to end when the connection is to end.
 const LAST_CALL: Duration = Duration::from_secs(8);
@@ -191,12 +187,7 @@ impl Connection {
         let app = &self.link.app;
         let (station_id, fence) = (self.station.clone(), self.fence.clone());
         let opening = Opening { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
-        if let Ok(kept) = app.ledger.open(opening).await {
-            let _ = timeout(OPENING_WAIT, kept).await;
-        }
-        if let Some(fence) = self.fence.number() {
-            app.cluster.hold(&self.station, fence).await;
-        }
+        app.connection_opened(opening).await;
     }
 
     async fn serve(&mut self, socket: &mut Socket) -> End {
@@ -336,12 +327,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers what is no call. 1.6 has no such answer: nothing is sent there (OCPP-J 1.6 section 4.1.3).
+    /// Answers what is no call, where the version has an answer for it.
     async fn refuse(&mut self, socket: &mut Socket, id: &MessageId, error: &CallError) -> Result<(), End> {
-        match self.protocol {
-            Protocol::V16 => Ok(()),
-            Protocol::V201 => self.send(socket, Message::text(frame::error_text(id, error, self.protocol))).await,
+        if !self.protocol.refuses_what_is_no_call() {
+            return Ok(());
         }
+        self.send(socket, Message::text(frame::error_text(id, error, self.protocol))).await
     }
 
     /// Begins to handle the next call, where none is being handled.
@@ -434,11 +425,7 @@ impl Connection {
         } else {
             info!(station_id = %self.station, "a station left");
         }
-        if let Some(fence) = self.fence.number() {
-            let note = NoteRow { station_id: self.station.clone(), at: self.link.app.now(), note: StationNote::Closed(fence) };
-            self.link.app.ledger.note_soon(note);
-            self.link.app.cluster.release(&self.station, fence).await;
-        }
+        self.link.app.connection_closed(&self.station, &self.fence).await;
     }
 }
 

@@ -8,6 +8,7 @@ mod handshake;
 mod onboarding;
 mod outgoing;
 mod refused;
+mod settings;
 mod socket;
 mod terminator;
 pub mod tls;
@@ -28,12 +29,13 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 use yawc::DeflatePool;
 
+pub use self::settings::LinkSettings;
+
 use self::tls::Tls;
 use crate::app::App;
 use crate::app::access::Transport;
 use crate::app::refusals::HandshakeRefusal;
 use crate::cluster::Seats;
-use crate::config::LinkSettings;
 
 /// What a client has to send its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 
 pub use super::command::{ListEntry, ListStanding, StationCommand};
 pub use super::further::Further;
-use crate::authority::{CertificateKind, VehicleAsk};
 use crate::domain::authorization::Verdict;
+use crate::domain::certificate::{CertificateKind, VehicleAsk};
 use crate::domain::ids::{IdTag, MemberId, SessionId};
 use crate::domain::instant::Reported;
 pub use crate::domain::station::{BootReport, Registration, StatusReport, VariableReport};

@@ -43,6 +43,9 @@ pub struct CredentialsSet {
 pub type Decode = fn(Payload<'_>) -> Result<Decoded, CallError>;
 
 impl Protocol {
+    /// The version that a station is taken to speak while it is away, so that mistakes in its commands are told all the same.
+    pub const OF_ABSENT: Self = Self::V16;
+
     /// Every version that is spoken.
     pub const ALL: [Self; 2] = [Self::V16, Self::V201];
 
@@ -127,6 +130,26 @@ impl Protocol {
             Self::V16 => v16::commands::settings_told(answer),
             Self::V201 => v201::commands::settings_told(answer),
         }
+    }
+
+    /// Whether a station can be asked if a transaction goes on (GetTransactionStatus, OCPP 2.0.1 E14).
+    pub const fn tells_transaction_status(self) -> bool {
+        matches!(self, Self::V201)
+    }
+
+    /// Whether stations' identities are compared without regard to case (OCPP 2.0.1 part 2 section 2.1).
+    pub const fn ignores_case_of_identities(self) -> bool {
+        matches!(self, Self::V201)
+    }
+
+    /// Whether what is no call is answered by an error. OCPP-J 1.6 has no such answer (section 4.1.3).
+    pub const fn refuses_what_is_no_call(self) -> bool {
+        matches!(self, Self::V201)
+    }
+
+    /// The version of a transaction message that was kept, by its action.
+    pub fn of_transaction_message(action: &str) -> Self {
+        if action == "TransactionEvent" { Self::V201 } else { Self::V16 }
     }
 
     /// Whether the version can show a driver what a session costs and what is left of the month.

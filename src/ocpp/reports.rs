@@ -9,7 +9,7 @@ use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
 use super::secrets::scrubbed;
 use super::timestamp;
-use crate::authority::{CertificateKind, VehicleAsk};
+use crate::domain::certificate::{CertificateKind, VehicleAsk};
 use crate::domain::instant::Reported;
 
 /// What a report must have.

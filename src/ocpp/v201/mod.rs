@@ -20,7 +20,7 @@ use super::fields::Fields;
 use super::frame::{CallError, ErrorCode, Payload};
 use super::protocol::{Decode, Decoded};
 use super::reports::{self, Needs};
-use crate::authority::VehicleAsk;
+use crate::domain::certificate::VehicleAsk;
 
 const REQUEST: &[Needs] = &[Needs::Number("requestId")];
 const PART: &[Needs] = &[Needs::Number("requestId"), Needs::Number("seqNo")];
