@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use fill::{MONTH, fill_members, fill_sessions};
 use futures_util::TryStreamExt;
-use juden::clock::Clock;
 use juden::config::Texts;
-use juden::domain::month::BillingMonth;
 use juden::server::{assemble, tariffs};
-use juden::store::sqlite::SqliteStore;
+use juden_core::clock::Clock;
+use juden_domain::month::BillingMonth;
+use juden_store::sqlite::SqliteStore;
 use sqlx::{ConnectOptions, Row};
 
 /// Reads every row of the month, all columns decoded by nobody: the floor of any close.
@@ -88,7 +88,7 @@ async fn main() {
     for name in ["csv", "ocpi-cdr"] {
         reset_peak();
         let begun = Instant::now();
-        let mut export = app.export(BillingMonth::parse(MONTH).unwrap(), juden::export::Format::parse(name).unwrap()).await.unwrap();
+        let mut export = app.export(BillingMonth::parse(MONTH).unwrap(), juden_core::export::Format::parse(name).unwrap()).await.unwrap();
         let mut bytes = 0;
         while let Some(piece) = export.next().await.unwrap() {
             bytes += piece.len();

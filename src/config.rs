@@ -15,17 +15,17 @@ pub use keys::{KEYS, Key};
 
 use keys::{SECRETS, URLS};
 
-use crate::app::AppSettings;
-use crate::app::certificates::{StationAuthority, VehicleAuthority};
-use crate::app::months::CLOSE_DAY_MAX;
 use crate::authority::{Authority, VehiclePki};
-use crate::domain::display::Language;
-use crate::domain::email::EmailRule;
-use crate::domain::invoice::{self, Issuer};
-use crate::domain::units::Yen;
-use crate::export::Party;
 use crate::link::LinkSettings;
 use crate::link::tls::{Tls, TlsFiles};
+use juden_core::app::AppSettings;
+use juden_core::app::certificates::{StationAuthority, VehicleAuthority};
+use juden_core::app::months::CLOSE_DAY_MAX;
+use juden_core::export::Party;
+use juden_domain::display::Language;
+use juden_domain::email::EmailRule;
+use juden_domain::invoice::{self, Issuer};
+use juden_domain::units::Yen;
 
 /// The settings in force, typed.
 #[derive(Debug, Clone)]
@@ -158,7 +158,7 @@ impl Texts {
         match read(self.text(name)) {
             Some(value) => value,
             None => {
-                let shown = if URLS.contains(&name) { crate::store::open::shown(self.text(name)) } else { self.text(name).to_owned() };
+                let shown = if URLS.contains(&name) { juden_store::open::shown(self.text(name)) } else { self.text(name).to_owned() };
                 self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
                 fallback
             }
@@ -193,7 +193,7 @@ impl Texts {
                 String::new(),
                 |text| {
                     let is_file = text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:");
-                    (is_file || crate::store::open::is_postgres(text)).then(|| text.to_owned())
+                    (is_file || juden_store::open::is_postgres(text)).then(|| text.to_owned())
                 },
             ),
             redis_url: self.optional("redis-url"),
@@ -373,7 +373,7 @@ impl Texts {
         let shown = |(name, value): (&&'static str, &String)| {
             let value = match *name {
                 "admin-key" if !value.is_empty() => "(hidden)".to_owned(),
-                name if URLS.contains(&name) => crate::store::open::shown(value),
+                name if URLS.contains(&name) => juden_store::open::shown(value),
                 _ => value.clone(),
             };
             (*name, value)

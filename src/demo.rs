@@ -15,23 +15,23 @@ use juden_fleet::plan::{PlanSetup, PlannedStation};
 use juden_fleet::station::{Station, StationSetup};
 use juden_fleet::version::{Kind, Version};
 
-use juden::app::App;
-use juden::app::bills::BillView;
-use juden::app::members::Application;
-use juden::app::stations::StationDraft;
-use juden::clock::Clock;
 use juden::config::Texts;
-use juden::domain::card::{Role, Suspension};
-use juden::domain::ids::{CardNumber, MemberId, StationId};
-use juden::domain::member::MemberKind;
-use juden::domain::month::{BillingMonth, in_japan};
-use juden::domain::payment::{PaymentKind, PaymentMethod};
-use juden::domain::station::{ChargerClass, ConnectorSite};
-use juden::domain::units::Yen;
-use juden::export::Format;
 use juden::server::{Server, write_export};
-use juden::store::Store;
 use juden::tariff_files;
+use juden_core::app::App;
+use juden_core::app::bills::BillView;
+use juden_core::app::members::Application;
+use juden_core::app::stations::StationDraft;
+use juden_core::clock::Clock;
+use juden_core::export::Format;
+use juden_domain::card::{Role, Suspension};
+use juden_domain::ids::{CardNumber, MemberId, StationId};
+use juden_domain::member::MemberKind;
+use juden_domain::month::{BillingMonth, in_japan};
+use juden_domain::payment::{PaymentKind, PaymentMethod};
+use juden_domain::station::{ChargerClass, ConnectorSite};
+use juden_domain::units::Yen;
+use juden_store::Store;
 
 /// The demo's month, and when its clock starts: two hours before its end.
 const MONTH: &str = "2026-11";

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use juden::app::App;
 use juden::config::{Config, KEYS, Texts};
-use juden::domain::month::BillingMonth;
-use juden::export::Format;
 use juden::server::{Server, assemble, clock, tariffs, write_export};
-use juden::store::open::{self as store, Opened};
-use juden::store::sqlite::{Claim, SqliteStore};
 use juden::telemetry;
 use juden::telemetry::spans::SpanExport;
+use juden_core::app::App;
+use juden_core::export::Format;
+use juden_domain::month::BillingMonth;
+use juden_store::open::{self as store, Opened};
+use juden_store::sqlite::{Claim, SqliteStore};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

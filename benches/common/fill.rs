@@ -4,21 +4,21 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "made-up data either fits or shows itself at once")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use juden::domain::authorization::CardFile;
-use juden::domain::card::{Card, CardEvent, Dated, Role};
-use juden::domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
-use juden::domain::instant::{Heard, Moment, Reported};
-use juden::domain::member::{Admission, Member, MemberEvent, MemberKind};
-use juden::domain::month::BillingMonth;
-use juden::domain::payment::{PaymentKind, PaymentMethod};
-use juden::domain::programme::Programme;
-use juden::domain::recording::{Closing, Opening, close, open};
-use juden::domain::station::{ChargerClass, ConnectorSite};
-use juden::domain::units::WattHours;
-use juden::ledger::keys::reference;
-use juden::store::NodeRun;
-use juden::store::documents::events::{card_event, member_event};
-use juden::store::ledger::{Batch, BatchName, LedgerRow, LedgerStore, Wanted};
+use juden_core::ledger::keys::reference;
+use juden_domain::authorization::CardFile;
+use juden_domain::card::{Card, CardEvent, Dated, Role};
+use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
+use juden_domain::instant::{Heard, Moment, Reported};
+use juden_domain::member::{Admission, Member, MemberEvent, MemberKind};
+use juden_domain::month::BillingMonth;
+use juden_domain::payment::{PaymentKind, PaymentMethod};
+use juden_domain::programme::Programme;
+use juden_domain::recording::{Closing, Opening, close, open};
+use juden_domain::station::{ChargerClass, ConnectorSite};
+use juden_domain::units::WattHours;
+use juden_store::NodeRun;
+use juden_store::documents::events::{card_event, member_event};
+use juden_store::ledger::{Batch, BatchName, LedgerRow, LedgerStore, Wanted};
 use sqlx::{ConnectOptions, Connection};
 
 /// The month of the sessions.
@@ -188,7 +188,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
             reason: "Local",
             id_tag: None,
             malformed: false,
-            basis: juden::domain::session::StopBasis::Told,
+            basis: juden_domain::session::StopBasis::Told,
         },
     );
     LedgerRow {

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use juden::ocpp::protocol::Protocol;
+use juden_ocpp::protocol::Protocol;
 
 /// Members who charge, one after the other, each at a station of theirs: with some sessions in the month, as members have.
 pub const MEMBERS: usize = 20;

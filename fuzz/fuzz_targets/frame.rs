@@ -7,7 +7,7 @@ mod limit;
 #[allow(dead_code, reason = "each target asks one of the checks")]
 mod wire;
 
-use juden::ocpp::protocol::Protocol;
+use juden_ocpp::protocol::Protocol;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);

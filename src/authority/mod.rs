@@ -18,8 +18,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub use request::{Refused, SigningRequest};
 pub use vehicles::VehiclePki;
 
-use crate::app::certificates::StationAuthority;
-use crate::domain::certificate::CertificateKind;
+use juden_core::app::certificates::StationAuthority;
+use juden_domain::certificate::CertificateKind;
 
 /// A command of the operator's has this long to sign.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);

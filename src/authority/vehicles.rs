@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{AuthorityFault, command, shown};
-use crate::app::certificates::VehicleAuthority;
-use crate::domain::certificate::VehicleAsk;
+use juden_core::app::certificates::VehicleAuthority;
+use juden_domain::certificate::VehicleAsk;
 
 /// The command has this long: a station waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

@@ -14,8 +14,8 @@ use super::entries::{EntryJson, entry_json};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, invoice_json};
-use crate::app::accounts::Outcome;
-use crate::domain::units::Yen;
+use juden_core::app::accounts::Outcome;
+use juden_domain::units::Yen;
 
 /// A member's account.
 #[derive(Serialize, ToSchema)]

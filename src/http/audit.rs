@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use crate::app::AuditEntry;
-use crate::domain::refusal::Reason;
-use crate::ocpp::secrets;
+use juden_core::app::AuditEntry;
+use juden_domain::refusal::Reason;
+use juden_ocpp::secrets;
 
 /// Who asks: a role such as `operator`, `member`, `call_centre`, `dealer`, with a name where there is one.
 const ACTOR: &str = "juden-actor";

@@ -9,9 +9,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use crate::app::Page;
-use crate::domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
-use crate::domain::month::BillingMonth;
+use juden_core::app::Page;
+use juden_domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
+use juden_domain::month::BillingMonth;
 
 /// A body has this many bytes at most.
 pub const BODY_MAX: usize = 256 * 1024;

@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
 use super::problem::{Problem, Problems};
-use crate::app::Delivery;
-use crate::app::cards::Effect;
-use crate::domain::authorization::CardFile;
-use crate::domain::card::{CardState, Role, Suspension};
+use juden_core::app::Delivery;
+use juden_core::app::cards::Effect;
+use juden_domain::authorization::CardFile;
+use juden_domain::card::{CardState, Role, Suspension};
 
 /// A card for the stock.
 #[derive(Deserialize, ToSchema)]

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::Body;
 use super::problem::{Problem, Problems};
-use crate::clock::ClockFault;
+use juden_core::clock::ClockFault;
 
 /// The farthest that the clock is moved at once: ten years.
 const JUMP_MAX_DAYS: i64 = 3_653;

@@ -16,9 +16,9 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, session_name, station_id};
 use super::problem::{Problem, Problems};
-use crate::app::commands::CommandResult;
-use crate::domain::ids::{SessionId, StationId};
-use crate::ocpp::event::{Further, StationCommand};
+use juden_core::app::commands::CommandResult;
+use juden_domain::ids::{SessionId, StationId};
+use juden_ocpp::event::{Further, StationCommand};
 
 /// Who the API's commands are kept as sent by.
 const SENT_BY: &str = "operator";

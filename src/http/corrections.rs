@@ -16,11 +16,11 @@ use super::bodies::{Asked as Query, Body, Segment, YenSchema, card_number, page,
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
-use crate::app::JournalFilter;
-use crate::app::corrections::{Asked, Author, correction_id};
-use crate::domain::correction::{Approval, Correction, CorrectionKind};
-use crate::domain::ids::SessionRef;
-use crate::domain::units::{WattHours, Yen};
+use juden_core::app::JournalFilter;
+use juden_core::app::corrections::{Asked, Author, correction_id};
+use juden_domain::correction::{Approval, Correction, CorrectionKind};
+use juden_domain::ids::SessionRef;
+use juden_domain::units::{WattHours, Yen};
 
 /// What a correction does.
 #[derive(Clone, Copy, Deserialize, ToSchema)]

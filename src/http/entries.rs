@@ -14,12 +14,12 @@ use super::audit::Actor;
 use super::bodies::{Body, Segment, YenSchema, member_id, yen_text};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
-use crate::app::corrections::Author;
-use crate::app::entries::entry_id;
-use crate::domain::correction::Approval;
-use crate::domain::entry::{Entry, EntryKind};
-use crate::domain::ids::MemberId;
-use crate::domain::units::{TaxRate, Yen};
+use juden_core::app::corrections::Author;
+use juden_core::app::entries::entry_id;
+use juden_domain::correction::Approval;
+use juden_domain::entry::{Entry, EntryKind};
+use juden_domain::ids::MemberId;
+use juden_domain::units::{TaxRate, Yen};
 
 /// What a sum is for.
 #[derive(Clone, Copy, Deserialize, ToSchema)]

@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bodies::{Asked, PageQuery, Segment, next_cursor, page, station_id};
 use super::problem::{Problem, Problems};
-use crate::app::Page;
-use crate::app::effects::Effect;
-use crate::app::{KeptReport, KeptVariable, ReportFilter, SentCommand};
+use juden_core::app::Page;
+use juden_core::app::effects::Effect;
+use juden_core::app::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
 /// An action has this many characters at most.
 const ACTION_MAX: usize = 64;

@@ -12,9 +12,9 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use crate::app::once::{self, Earlier, OnceRequest};
-use crate::app::{KeptAnswer, Once};
-use crate::hex;
+use juden_core::app::once::{self, Earlier, OnceRequest};
+use juden_core::app::{KeptAnswer, Once};
+use juden_domain::hex;
 
 /// The path whose answers hold a card's code, which is never written down in clear.
 const CARDS: &str = "/cards";

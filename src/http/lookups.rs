@@ -13,15 +13,15 @@ use super::Api;
 use super::bodies::{Asked, Segment, card_number, member_id, month, next_cursor, page};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
-use crate::app::benefits::Shown;
-use crate::app::members::VIN_MAX;
-use crate::app::provision::Provided;
-use crate::domain::benefits::{Ground, Service, TOTAL_CAP, TOWING_CAP};
-use crate::domain::member::Member;
-use crate::domain::month::BillingMonth;
-use crate::domain::provision::{Consent, NAME_MAX};
-use crate::domain::session::Session;
 use crate::tariff_files::RENTAL_RATE_MAX;
+use juden_core::app::benefits::Shown;
+use juden_core::app::members::VIN_MAX;
+use juden_core::app::provision::Provided;
+use juden_domain::benefits::{Ground, Service, TOTAL_CAP, TOWING_CAP};
+use juden_domain::member::Member;
+use juden_domain::month::BillingMonth;
+use juden_domain::provision::{Consent, NAME_MAX};
+use juden_domain::session::Session;
 
 /// What a provider shows.
 #[derive(Deserialize, IntoParams)]
@@ -83,7 +83,7 @@ pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQu
     let service = Service::parse(&query.service).ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
     let answer = api.app.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
     let rate = if service == Service::Rental { api.app.rental_rate(query.at) } else { None };
-    let cap = |cap: crate::domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
+    let cap = |cap: juden_domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
     Ok(Json(BenefitJson {
         eligible: answer.ground == Ground::Eligible,
         reason: answer.ground.name().to_owned(),
@@ -163,7 +163,7 @@ pub async fn provide(State(api): State<Arc<Api>>, Asked(query): Asked<ProvisionQ
         },
         Provided::Statistics(cells) => {
             let cell =
-                |((site, class, hour), cell): (&(String, crate::domain::station::ChargerClass, u32), &crate::domain::provision::Cell)| {
+                |((site, class, hour), cell): (&(String, juden_domain::station::ChargerClass, u32), &juden_domain::provision::Cell)| {
                     json!({"site": site, "charger_class": class.name(), "hour": hour, "sessions": cell.sessions,
                     "duration_s": cell.duration_s, "energy_wh": cell.energy_wh})
                 };

@@ -14,12 +14,12 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, member_id, next_cursor};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
-use crate::app::KeptEvent;
-use crate::app::members::Application;
-use crate::domain::member::{Member, MemberKind};
-use crate::domain::month::BillingMonth;
-use crate::domain::payment::{CardBrand, PaymentKind, PaymentMethod};
-use crate::domain::term::window;
+use juden_core::app::KeptEvent;
+use juden_core::app::members::Application;
+use juden_domain::member::{Member, MemberKind};
+use juden_domain::month::BillingMonth;
+use juden_domain::payment::{CardBrand, PaymentKind, PaymentMethod};
+use juden_domain::term::window;
 
 /// Who the member is in law.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
@@ -187,7 +187,7 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
     let plans = member.plans(&programme);
     let pending = member.pending_at(now, &programme);
     let (contact, payment) = (member.contact_at(now), member.payment_at(now));
-    let card = |card: &crate::domain::card::Card| MemberCardJson {
+    let card = |card: &juden_domain::card::Card| MemberCardJson {
         card_number: card.number.to_string(),
         role: card.holder().map(|holder| holder.role.name()).unwrap_or_default().to_owned(),
         state: member.card_state_at(card, now, &programme).name().to_owned(),

@@ -13,10 +13,10 @@ use super::bodies::{Asked, Body, Segment, member_id};
 use super::cards::EmptyBody;
 use super::members::{MemberJson, PaymentBody, VehicleBody, json};
 use super::problem::{Problem, Problems};
-use crate::domain::card::Dated;
-use crate::domain::member::MemberEvent;
-use crate::domain::month::BillingMonth;
-use crate::domain::provision::Consent;
+use juden_domain::card::Dated;
+use juden_domain::member::MemberEvent;
+use juden_domain::month::BillingMonth;
+use juden_domain::provision::Consent;
 
 type Answered = Result<Json<MemberJson>, Problem>;
 

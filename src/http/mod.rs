@@ -48,9 +48,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
-use crate::app::App;
-use crate::app::KeptAnswer;
-use crate::app::access::AdminKey;
+use juden_core::app::App;
+use juden_core::app::KeptAnswer;
+use juden_core::app::access::AdminKey;
 use problem::Problem;
 
 /// Wrong keys are counted for this long, for this many addresses.

@@ -16,9 +16,9 @@ use super::Api;
 use super::bodies::{Asked, Body, Segment, month};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
-use crate::app::AppError;
-use crate::domain::month::BillingMonth;
-use crate::export::Format;
+use juden_core::app::AppError;
+use juden_core::export::Format;
+use juden_domain::month::BillingMonth;
 
 /// Pieces of an export that are written ahead of their reader.
 const PIECES_AHEAD: usize = 2;

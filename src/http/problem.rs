@@ -9,8 +9,8 @@ use serde::Serialize;
 use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::app::AppError;
-use crate::domain::refusal::Reason;
+use juden_core::app::AppError;
+use juden_domain::refusal::Reason;
 
 /// Seconds after which a busy server is to be tried again.
 const BUSY_RETRY_S: u64 = 2;

@@ -13,9 +13,9 @@ use super::Api;
 use super::bodies::{Body, Segment, member_id};
 use super::members::{HistoryJson, history_json};
 use super::problem::{Problem, Problems};
-use crate::domain::suspension::{FreeOpening, Scope, ServiceSuspension, Sites, Span};
-use crate::domain::tariff::Tariff;
-use crate::domain::terms::{ChangeReason, TermsVersion};
+use juden_domain::suspension::{FreeOpening, Scope, ServiceSuspension, Sites, Span};
+use juden_domain::tariff::Tariff;
+use juden_domain::terms::{ChangeReason, TermsVersion};
 
 /// Why the terms are changed.
 #[derive(Clone, Copy, Deserialize, ToSchema)]

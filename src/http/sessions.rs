@@ -15,14 +15,14 @@ use super::bodies::{Asked as Query, Body, Segment, card_number, member_id, month
 use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
-use crate::app::corrections::{Asked, Author};
-use crate::app::sessions::{SessionRating, SessionView};
-use crate::app::{JournalEntry, SessionFilter};
-use crate::domain::bill::LineCode;
-use crate::domain::flag::Flag;
-use crate::domain::refusal::Reason;
-use crate::domain::session::BillingState;
-use crate::domain::station::ChargerClass;
+use juden_core::app::corrections::{Asked, Author};
+use juden_core::app::sessions::{SessionRating, SessionView};
+use juden_core::app::{JournalEntry, SessionFilter};
+use juden_domain::bill::LineCode;
+use juden_domain::flag::Flag;
+use juden_domain::refusal::Reason;
+use juden_domain::session::BillingState;
+use juden_domain::station::ChargerClass;
 
 /// Which sessions.
 #[derive(Deserialize, IntoParams)]

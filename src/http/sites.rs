@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
-use crate::app::stations::SITE_MAX;
-use crate::app::{ListChange, ListChanged, ListedStation};
-use crate::domain::billed::SiteRecord;
-use crate::domain::ids::CardNumber;
+use juden_core::app::stations::SITE_MAX;
+use juden_core::app::{ListChange, ListChanged, ListedStation};
+use juden_domain::billed::SiteRecord;
+use juden_domain::ids::CardNumber;
 
 /// The cards that a site's chargers are to hold in their local lists.
 #[derive(Deserialize, ToSchema)]

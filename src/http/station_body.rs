@@ -11,9 +11,9 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use crate::app::stations::StationDraft;
-use crate::domain::station::{Availability, ChargerClass, ConnectorSite, Quirk, Registration};
-use crate::hex;
+use juden_core::app::stations::StationDraft;
+use juden_domain::hex;
+use juden_domain::station::{Availability, ChargerClass, ConnectorSite, Quirk, Registration};
 
 /// The class of a charger.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]

@@ -17,8 +17,8 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, next_cursor, station_id};
 use super::problem::{Problem, Problems};
 use super::station_body::{ClassName, StationBody};
-use crate::app::capabilities::not_done;
-use crate::app::stations::{StationDraft, StationView, version};
+use juden_core::app::capabilities::not_done;
+use juden_core::app::stations::{StationDraft, StationView, version};
 
 /// A station.
 #[derive(Serialize, ToSchema)]

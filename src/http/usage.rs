@@ -12,12 +12,12 @@ use super::Api;
 use super::bodies::{Asked, Segment, member_id, month};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
-use crate::app::bills::{BillView, Explained};
-use crate::domain::bill::Line;
-use crate::domain::invoice::Invoice;
-use crate::domain::month::{BillingMonth, in_japan};
-use crate::domain::rating::RatedMonth;
-use crate::domain::session::Session;
+use juden_core::app::bills::{BillView, Explained};
+use juden_domain::bill::Line;
+use juden_domain::invoice::Invoice;
+use juden_domain::month::{BillingMonth, in_japan};
+use juden_domain::rating::RatedMonth;
+use juden_domain::session::Session;
 
 /// Whether what the member can no longer see is shown.
 #[derive(Deserialize, IntoParams)]

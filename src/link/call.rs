@@ -12,15 +12,15 @@ use tracing::{Span, debug, warn};
 
 use super::budget::HeldBytes;
 use super::refused::Content;
-use crate::app::App;
-use crate::app::events::Incoming;
-use crate::cluster::Fence;
-use crate::directory::Answering;
-use crate::domain::ids::{SessionId, StationId};
-use crate::domain::instant::Heard;
-use crate::ocpp::event::StationEvent;
-use crate::ocpp::frame::{self, CallError, ErrorCode, MessageId, Payload};
-use crate::ocpp::protocol::{Decoded, Protocol};
+use juden_core::app::App;
+use juden_core::app::events::Incoming;
+use juden_core::cluster::Fence;
+use juden_core::directory::Answering;
+use juden_domain::ids::{SessionId, StationId};
+use juden_domain::instant::Heard;
+use juden_ocpp::event::StationEvent;
+use juden_ocpp::frame::{self, CallError, ErrorCode, MessageId, Payload};
+use juden_ocpp::protocol::{Decoded, Protocol};
 
 /// A longer text is not read on a thread that serves other stations, or only after they had their turn.
 pub const LONG_TEXT: usize = 32 * 1024;

@@ -22,14 +22,14 @@ use super::onboarding::Onboarding;
 use super::outgoing::Outgoing;
 use super::refused::{Content, Refused};
 use super::socket::Socket;
-use crate::cluster::{Fence, OutgoingCall, Seat};
-use crate::domain::ids::StationId;
-use crate::domain::instant::Heard;
-use crate::domain::station::Quirk;
-use crate::ledger::Opening;
-use crate::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
-use crate::ocpp::protocol::Protocol;
 use crate::telemetry::spans::TARGET;
+use juden_core::cluster::{Fence, OutgoingCall, Seat};
+use juden_core::ledger::Opening;
+use juden_domain::ids::StationId;
+use juden_domain::instant::Heard;
+use juden_domain::station::Quirk;
+use juden_ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
+use juden_ocpp::protocol::Protocol;
 
 /// How long a call under way may take to end when the connection is to end.
 const LAST_CALL: Duration = Duration::from_secs(8);

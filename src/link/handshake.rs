@@ -19,10 +19,10 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Link, deflate, terminator};
-use crate::app::AppError;
-use crate::app::access::{Admitted, Credentials, Denied, Transport};
-use crate::app::refusals::HandshakeRefusal;
-use crate::cluster::Cluster;
+use juden_core::app::AppError;
+use juden_core::app::access::{Admitted, Credentials, Denied, Transport};
+use juden_core::app::refusals::HandshakeRefusal;
+use juden_core::cluster::Cluster;
 
 /// Wrong passwords of one identity and address within a minute after which its tries are slowed.
 const FAILURES_BEFORE_SLOW: u32 = 5;

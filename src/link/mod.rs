@@ -32,10 +32,10 @@ use yawc::DeflatePool;
 pub use self::settings::LinkSettings;
 
 use self::tls::Tls;
-use crate::app::App;
-use crate::app::access::Transport;
-use crate::app::refusals::HandshakeRefusal;
-use crate::cluster::Seats;
+use juden_core::app::App;
+use juden_core::app::access::Transport;
+use juden_core::app::refusals::HandshakeRefusal;
+use juden_core::cluster::Seats;
 
 /// What a client has to send its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

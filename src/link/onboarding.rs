@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use crate::app::App;
-use crate::domain::ids::StationId;
+use juden_core::app::App;
+use juden_domain::ids::StationId;
 
 /// How long a station has to tell its connectors' states before it is asked.
 const STATUS_WAIT: Duration = Duration::from_secs(60);

@@ -6,10 +6,10 @@ use tokio::time::{Duration, Instant};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use crate::cluster::{CallOutcome, OutgoingCall};
-use crate::domain::ids::StationId;
-use crate::ocpp::frame::{self, MessageId, Reply};
 use crate::telemetry::spans::TARGET;
+use juden_core::cluster::{CallOutcome, OutgoingCall};
+use juden_domain::ids::StationId;
+use juden_ocpp::frame::{self, MessageId, Reply};
 
 /// Calls left unanswered in a row after which a connection is taken for dead.
 pub const UNANSWERED_MAX: u32 = 3;

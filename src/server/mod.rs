@@ -15,25 +15,25 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use self::nodes::NodeParts;
-use crate::app::changes::Turns;
-use crate::app::telling::Telling;
-use crate::app::{App, access, passwords::Passwords, refusals::RefusalLog};
-use crate::clock::Clock;
-use crate::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
 use crate::config::Config;
-use crate::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
-use crate::domain::month::BillingMonth;
-use crate::domain::tariff::TariffBook;
-use crate::export::Format;
-use crate::export::files::ExportFile;
 use crate::http::{self, Api};
-use crate::ledger::{self, Ledger, LedgerParts};
 use crate::link::tls::Tls;
 use crate::link::{self, Link};
-use crate::store::ledger::TagHasher;
-use crate::store::nodes::NodeStore;
-use crate::store::{NodeRun, Store};
 use crate::telemetry;
+use juden_core::app::changes::Turns;
+use juden_core::app::telling::Telling;
+use juden_core::app::{App, access, passwords::Passwords, refusals::RefusalLog};
+use juden_core::clock::Clock;
+use juden_core::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
+use juden_core::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
+use juden_core::export::Format;
+use juden_core::export::files::ExportFile;
+use juden_core::ledger::{self, Ledger, LedgerParts};
+use juden_domain::month::BillingMonth;
+use juden_domain::tariff::TariffBook;
+use juden_store::ledger::TagHasher;
+use juden_store::nodes::NodeStore;
+use juden_store::{NodeRun, Store};
 
 /// How long a stop may take: then what is left is cut off.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
@@ -162,8 +162,8 @@ pub async fn assemble(
         observed: Default::default(),
         asked_whether_ongoing: moka::sync::Cache::new(SESSIONS_ASKED),
         steps_awaited: moka::sync::Cache::new(SESSIONS_ASKED),
-        displayed: crate::app::display::remembered(),
-        costs_told: crate::app::display::costs_told(),
+        displayed: juden_core::app::display::remembered(),
+        costs_told: juden_core::app::display::costs_told(),
         health: Default::default(),
         quotas: Default::default(),
         hasher,

@@ -6,14 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tracing::info;
 
-use crate::clock::Clock;
-use crate::cluster::shared::{Bus, Dial, Keys, Parts, SILENT_MS};
-use crate::cluster::{Memory, Seats, SharedCluster};
 use crate::config::Config;
-use crate::hex;
-use crate::store::NodeRun;
-use crate::store::nodes::{Joined, NewNode, NodeStore};
-use crate::store::open::shown;
+use juden_core::clock::Clock;
+use juden_core::cluster::shared::{Bus, Dial, Keys, Parts, SILENT_MS};
+use juden_core::cluster::{Memory, Seats, SharedCluster};
+use juden_domain::hex;
+use juden_store::NodeRun;
+use juden_store::nodes::{Joined, NewNode, NodeStore};
+use juden_store::open::shown;
 
 /// How long a node waits for its name: that of a node that was killed is free after some seconds.
 const NAME_WAIT: Duration = Duration::from_secs(6);

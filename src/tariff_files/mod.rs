@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::tariff::{BookFault, Tariff, TariffBook};
+use juden_domain::tariff::{BookFault, Tariff, TariffBook};
 use reader::read;
 
 /// The tariffs that come with the program.
@@ -104,8 +104,8 @@ pub fn load(folder: &Path) -> Result<TariffBook, Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::month::BillingMonth;
-    use crate::domain::units::Yen;
+    use juden_domain::month::BillingMonth;
+    use juden_domain::units::Yen;
 
     fn faults_of(change: impl Fn(&str) -> String) -> Vec<String> {
         read("t/2023-09.toml", "t/2023-09", "2023-09", &change(BUILT_IN[1].2)).unwrap_err()

@@ -7,10 +7,10 @@ use chrono::NaiveDate;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::member::MemberKind;
-use crate::domain::month::BillingMonth;
-use crate::domain::tariff::{Fees, FreeUnits, Plan, Price, SmallDebitFee, Tariff};
-use crate::domain::units::{TaxRate, Yen};
+use juden_domain::member::MemberKind;
+use juden_domain::month::BillingMonth;
+use juden_domain::tariff::{Fees, FreeUnits, Plan, Price, SmallDebitFee, Tariff};
+use juden_domain::units::{TaxRate, Yen};
 
 /// The longest unit of a price, a day, and the most free units.
 const UNIT_MAX_S: i64 = 86_400;

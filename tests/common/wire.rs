@@ -1,13 +1,13 @@
 //! What holds for every text that a station may send: it is taken apart without a panic, and answered in the words of its
 //! version or passed over. The fuzz targets and the tests ask the same checks.
 
-use juden::domain::authorization::Verdict;
-use juden::domain::ids::SessionId;
-use juden::domain::refusal::Reason;
-use juden::ocpp::event::{Answer, Registration, StationEvent, TagAnswer, TransactionEvent};
-use juden::ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload, Reply};
-use juden::ocpp::protocol::Protocol;
-use juden::ocpp::schema::{Field, Kind};
+use juden_domain::authorization::Verdict;
+use juden_domain::ids::SessionId;
+use juden_domain::refusal::Reason;
+use juden_ocpp::event::{Answer, Registration, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload, Reply};
+use juden_ocpp::protocol::Protocol;
+use juden_ocpp::schema::{Field, Kind};
 use serde_json::{Map, Value, json};
 
 /// Messages that money hangs on: never answered by an error.
@@ -107,7 +107,7 @@ pub fn command_by_the_table(bytes: &[u8], protocol: Protocol) {
     let _ = protocol.check_command(action, &payload);
     let _ = protocol.credentials_set(action, &payload);
     let answer = maker.object(&message.reply, 0);
-    let _ = (juden::ocpp::protocol::outcome(&answer), protocol.settings_told(&answer));
+    let _ = (juden_ocpp::protocol::outcome(&answer), protocol.settings_told(&answer));
 }
 
 /// Any bytes as the payload of a message: the first byte names version and message.

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use juden::cluster::Fence;
-use juden::domain::ids::StationId;
-use juden::domain::instant::Heard;
-use juden::ledger::Submission;
-use juden::ocpp::event::{Answer, StationEvent};
-use juden::ocpp::frame::Payload;
-use juden::ocpp::protocol::Protocol;
+use juden_core::cluster::Fence;
+use juden_core::ledger::Submission;
+use juden_domain::ids::StationId;
+use juden_domain::instant::Heard;
+use juden_ocpp::event::{Answer, StationEvent};
+use juden_ocpp::frame::Payload;
+use juden_ocpp::protocol::Protocol;
 
 use crate::harness::{PATIENCE, Socket, TestServer, has_flag, start, status, stop, transaction};
 
@@ -359,7 +359,7 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
         let (reply, told) = tokio::sync::oneshot::channel();
         let submission = Submission {
             over_quota: false,
-            content: juden::ledger::keys::content_of(&event, &report),
+            content: juden_core::ledger::keys::content_of(&event, &report),
             fence: Fence::default(),
             station: station.clone(),
             heard,

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use juden::domain::ids::{CardNumber, StationId};
-use juden::store::Seen;
-use juden::store::StoreError;
-use juden::store::blocks::{DeliveryState, Reach, Told};
+use juden_domain::ids::{CardNumber, StationId};
 use juden_fleet::memory::{Fault, SharedMemory};
+use juden_store::Seen;
+use juden_store::StoreError;
+use juden_store::blocks::{DeliveryState, Reach, Told};
 use serde_json::{Value, json};
 
 use crate::blocking::{CARD, NOW, Place, delivery, resume, suspend};

@@ -24,7 +24,7 @@ fn words(text: &str, prefix: &str) -> BTreeSet<String> {
 /// The metrics that the source counts, and which of them are histograms.
 fn counted() -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut all, mut histograms) = (BTreeSet::new(), BTreeSet::new());
-    for (_, text) in rust_files("src") {
+    for (_, text) in ["crates", "src"].into_iter().flat_map(rust_files) {
         for kind in ["counter", "gauge", "histogram"] {
             for rest in text.split(&format!("metrics::{kind}!(")).skip(1) {
                 // A name may stand on a line of its own.

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use juden::store::Store;
-use juden::store::open::{self, Opened};
-use juden::store::postgres::PostgresStore;
+use juden_store::Store;
+use juden_store::open::{self, Opened};
+use juden_store::postgres::PostgresStore;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tempfile::TempDir;
@@ -55,7 +55,7 @@ async fn template() -> &'static str {
         for file in files {
             versions += &std::fs::read_to_string(file.unwrap().path()).unwrap();
         }
-        let name = format!("juden_template_{}", &juden::hex::sha256(versions.as_bytes())[..16]);
+        let name = format!("juden_template_{}", &juden_domain::hex::sha256(versions.as_bytes())[..16]);
         let mut connection = PgConnection::connect(&server()).await.unwrap();
         let is_there = sqlx::query("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)").bind(&name);
         if !is_there.fetch_one(&mut connection).await.unwrap().get::<bool, _>(0) {

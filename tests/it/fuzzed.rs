@@ -2,7 +2,7 @@
 //! the connection is closed in a frame, and it never ends the server.
 
 use futures_util::{SinkExt, StreamExt};
-use juden::ocpp::protocol::Protocol;
+use juden_ocpp::protocol::Protocol;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};

@@ -54,7 +54,7 @@ async fn a_password_station_enters_with_its_own_password_alone() {
     let server = TestServer::at(NOW).await;
     server.station_as("CP1", &json!({"password": PASSWORD})).await;
     let bytes: Vec<u8> = (200..216).collect();
-    let hex = juden::hex::encode(&bytes);
+    let hex = juden_domain::hex::encode(&bytes);
     server.station_as("RAW", &json!({"password_hex": hex})).await;
     server.station_as("HEX", &json!({"password_hex": hex, "accept_hex_password": true})).await;
     server.station_as("SHORT", &json!({"password": "chosen"})).await;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use juden::clock::Clock;
 use juden::config::Texts;
 use juden::server::Server;
-use juden::store::Store;
+use juden_core::clock::Clock;
+use juden_store::Store;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;

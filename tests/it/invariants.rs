@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use juden::domain::month::BillingMonth;
-use juden::hex;
+use juden_domain::hex;
+use juden_domain::month::BillingMonth;
 use rand::RngExt;
 
 use crate::history::{History, exports, months, play};

@@ -1,7 +1,7 @@
 //! A database of the first version, with a closed month: it is brought up to date with its bills as they
 //! were, and what came late to that month is billed at last.
 
-use juden::domain::month::BillingMonth;
+use juden_domain::month::BillingMonth;
 use serde_json::json;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;

@@ -49,7 +49,7 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     );
     let sum: i64 = rows.records().map(|row| row.unwrap()[11].parse::<i64>().unwrap()).sum();
     assert_eq!(sum, 6490);
-    assert_eq!(closed["sha256"], juden::hex::sha256(csv.text.as_bytes()));
+    assert_eq!(closed["sha256"], juden_domain::hex::sha256(csv.text.as_bytes()));
 
     let manifest = server.get("/months/2024-11/export/manifest?format=csv").await;
     let file = &manifest["files"][0];
@@ -72,12 +72,12 @@ async fn bill_export_and_verification_agree_to_the_yen() {
 }
 
 trait ParseMonth {
-    fn parse_month(&self) -> juden::domain::month::BillingMonth;
+    fn parse_month(&self) -> juden_domain::month::BillingMonth;
 }
 
 impl ParseMonth for str {
-    fn parse_month(&self) -> juden::domain::month::BillingMonth {
-        juden::domain::month::BillingMonth::parse(self).unwrap()
+    fn parse_month(&self) -> juden_domain::month::BillingMonth {
+        juden_domain::month::BillingMonth::parse(self).unwrap()
     }
 }
 

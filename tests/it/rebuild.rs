@@ -1,11 +1,11 @@
 //! The journal holds enough to build every session again.
 
-use juden::ocpp::frame::Payload;
-use juden::ocpp::protocol::Protocol;
-use juden::store::{Page, SessionFilter};
 use juden_fleet::fleet::{FleetSetup, Progress, run};
 use juden_fleet::plan::{PlanSetup, PlannedStation};
 use juden_fleet::version::Version;
+use juden_ocpp::frame::Payload;
+use juden_ocpp::protocol::Protocol;
+use juden_store::{Page, SessionFilter};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -51,16 +51,16 @@ async fn rebuild(version: Version) {
     again.station("CP1").await;
     again.member_with_card("premium_100", "CARD1").await;
     let app = &again.server().app;
-    let record = app.stations.find(&juden::domain::ids::StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
+    let record = app.stations.find(&juden_domain::ids::StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
     let journal = original.journal(0, 10_000).await.unwrap();
     assert!(journal.len() > 50);
     for entry in journal {
         let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
         let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
-        let incoming = juden::app::events::Incoming {
+        let incoming = juden_core::app::events::Incoming {
             station: &record,
-            fence: &juden::cluster::Fence::default(),
-            heard: juden::domain::instant::Heard {
+            fence: &juden_core::cluster::Fence::default(),
+            heard: juden_domain::instant::Heard {
                 received_at: entry.received_at,
                 connected_since: entry.connected_since,
                 clock: entry.clock,
@@ -74,7 +74,7 @@ async fn rebuild(version: Version) {
         };
         assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
     }
-    let all = |store: Arc<dyn juden::store::Store>| async move {
+    let all = |store: Arc<dyn juden_store::Store>| async move {
         let mut sessions = store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap();
         // States of connectors show charging too; they are no transaction messages.
         sessions.iter_mut().for_each(|session| session.trail.charging_seen = None);

@@ -1,7 +1,7 @@
 //! Every refusal that the rules name: at the charger by its status and the session's refusal, in the
 //! API by its reason and article.
 
-use juden::domain::refusal::Reason;
+use juden_domain::refusal::Reason;
 use serde_json::{Value, json};
 
 use crate::examples::story::{Story, assert_refused, instant, utc};

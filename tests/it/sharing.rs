@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use juden::domain::card::CardEvent;
-use juden::store::ledger::{Batch, Wanted};
-use juden::store::nodes::{Changed, Joined, NewNode, NodeStore};
-use juden::store::{Append, Change, NodeRun, Page, Seen, SessionFilter, Store};
+use juden_domain::card::CardEvent;
+use juden_store::ledger::{Batch, Wanted};
+use juden_store::nodes::{Changed, Joined, NewNode, NodeStore};
+use juden_store::{Append, Change, NodeRun, Page, Seen, SessionFilter, Store};
 
 use crate::engine::{Database, is_postgres};
 use crate::stores::{admission, commit, name, new_card, now, session, station, station_id, wanted};
@@ -165,7 +165,7 @@ async fn a_members_change_names_all_of_its_cards() {
     let Some([one, _]) = shared(&database).await else { return };
     let store = database.store().await;
     let member = store.add_member(&admission("Aoki"), now(), None).await.unwrap();
-    let role = juden::domain::card::Role::Primary;
+    let role = juden_domain::card::Role::Primary;
     let mut cards = Vec::new();
     for tag in ["T1", "T2"] {
         let card = store.add_card(&new_card(tag), now()).await.unwrap();
@@ -224,7 +224,7 @@ async fn a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again(
     };
     let refused = async |statement: String| {
         let failed = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap_err();
-        juden::store::StoreError::from(failed)
+        juden_store::StoreError::from(failed)
     };
     let met = refused(row("readings_default", "'1'")).await;
     assert!(met.is_transient() && met.to_string().contains("partition constraint"), "{met}");

@@ -129,7 +129,7 @@ async fn a_stop_about_nothing_is_confirmed_and_kept() {
     assert_eq!(socket.call("StopTransaction", stop(424_242, "2024-06-09T23:30:00Z", 9000)).await[2], json!({}));
     assert_eq!(socket.call("StopTransaction", json!({})).await[2], json!({}));
     assert_eq!(server.sessions_at("CP1").await.len(), 0);
-    let journal = juden::store::SessionStore::journal(server.store().await.as_ref(), 0, 10).await.unwrap();
+    let journal = juden_store::SessionStore::journal(server.store().await.as_ref(), 0, 10).await.unwrap();
     assert!(journal.iter().all(|entry| entry.effect == "unmatched_stop"), "{journal:?}");
     assert_eq!(journal.len(), 2);
 }

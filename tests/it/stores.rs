@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use juden::domain::card::CardEvent;
-use juden::domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use juden::domain::member::{Admission, MemberEvent, MemberKind};
-use juden::domain::month::BillingMonth;
-use juden::domain::payment::{PaymentKind, PaymentMethod};
-use juden::domain::session::{Edge, Session};
-use juden::domain::station::{Availability, Registration};
-use juden::store::billing::ClosedMonth;
-use juden::store::ledger::{Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted};
-use juden::store::{Append, Change, NewCard, NodeRun, Page, Seen, StationRecord, Store, StoreError};
+use juden_domain::card::CardEvent;
+use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
+use juden_domain::member::{Admission, MemberEvent, MemberKind};
+use juden_domain::month::BillingMonth;
+use juden_domain::payment::{PaymentKind, PaymentMethod};
+use juden_domain::session::{Edge, Session};
+use juden_domain::station::{Availability, Registration};
+use juden_store::billing::ClosedMonth;
+use juden_store::ledger::{Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted};
+use juden_store::{Append, Change, NewCard, NodeRun, Page, Seen, StationRecord, Store, StoreError};
 
 use crate::engine::{Database, is_postgres};
 
@@ -164,7 +164,7 @@ async fn of_changes_that_rest_on_the_same_state_one_is_made() {
     let file = one.card(&card).await.unwrap().unwrap().file;
     let owner = one.member(&member).await.unwrap().unwrap();
     let seen = Seen::of(&[&file], Some(&owner));
-    let role = juden::domain::card::Role::Primary;
+    let role = juden_domain::card::Role::Primary;
     let events = [Append::Card(card.clone(), CardEvent::Activated { member: member.clone(), role, replaces: None })];
     let change = Change { events: &events, at: now(), seen: &seen, recheck: None, looks: &[(card.clone(), now())], once: None };
     let (first, second) = tokio::join!(one.append(&change), other.append(&change));
@@ -253,7 +253,7 @@ async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
         closed_at: now(),
         members: 0,
         sessions: 0,
-        total: juden::domain::units::Yen::from_hundredths(0),
+        total: juden_domain::units::Yen::from_hundredths(0),
         sha256: "x".into(),
         layout: 2,
     };
@@ -356,7 +356,7 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
         .await;
     database.opened().await.check_schema(&database.url()).await.unwrap();
     database.run("UPDATE schema_readable SET readable_from = 89 WHERE version = 90").await;
-    let opened = juden::store::open::open(&database.url()).await.unwrap();
+    let opened = juden_store::open::open(&database.url()).await.unwrap();
     for refused in [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await] {
         let told = refused.unwrap_err().to_string();
         assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 8"), "{told}");
@@ -372,7 +372,7 @@ async fn a_store_that_takes_no_writes_says_so() {
         return;
     }
     database.run("DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET default_transaction_read_only = on'; END $$").await;
-    let told = juden::store::open::open(&database.url()).await.unwrap_err().to_string();
+    let told = juden_store::open::open(&database.url()).await.unwrap_err().to_string();
     assert!(told.contains("takes no writes"), "{told}");
     // What is open already learns of it with its next connection.
     database
@@ -392,11 +392,11 @@ async fn what_stands_in_the_way_of_a_server_is_told_in_a_line_without_the_passwo
         ("postgres://juden:secret@127.0.0.1:1/juden", "cannot reach the database server of postgres://juden@127.0.0.1:1/juden"),
         ("postgres://juden:secret@no-such-host.invalid/juden", "cannot reach the database server"),
     ] {
-        let told = juden::store::open::open(url).await.unwrap_err().to_string();
+        let told = juden_store::open::open(url).await.unwrap_err().to_string();
         assert!(told.contains(why) && !told.contains("secret") && told.lines().count() == 1, "{told}");
     }
     let database = Database::new().await;
     let missing = database.url().replace("juden_test_", "juden_none_");
-    let told = juden::store::open::open(&missing).await.unwrap_err().to_string();
+    let told = juden_store::open::open(&missing).await.unwrap_err().to_string();
     assert!(told.contains("there is no database"), "{told}");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use juden::domain::month::BillingMonth;
+use juden_domain::month::BillingMonth;
 use serde_json::Value;
 
 use crate::history::{History, exports, invoices, months, play, yen};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use juden::store::open::open;
+use juden_store::open::open;
 use serde_json::{Value, json};
 
 use crate::fill::{fill_members, fill_sessions_of_one};

@@ -1,0 +1,186 @@
+//! The connections that this node holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use chrono::{DateTime, Utc};
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use tokio::sync::{mpsc, watch};
+
+use super::{Connection, Fence, NotRouted, OutgoingCall};
+use juden_domain::ids::StationId;
+
+/// Calls that may wait for one station.
+pub const CALLS_WAITING_MAX: usize = 16;
+
+struct Held {
+    generation: u64,
+    fence: Fence,
+    protocol: &'static str,
+    connected_since: DateTime<Utc>,
+    last_heard_ms: Arc<AtomicI64>,
+    calls: mpsc::Sender<OutgoingCall>,
+    replaced: watch::Sender<bool>,
+}
+
+/// The connections of this process.
+#[derive(Default)]
+pub struct Seats {
+    held: DashMap<StationId, Held>,
+    generations: AtomicU64,
+}
+
+/// A connection's place among the others. When it is dropped, the place is free, unless a newer
+/// connection of the station has taken it.
+pub struct Seat {
+    seats: Arc<Seats>,
+    station: StationId,
+    generation: u64,
+    last_heard_ms: Arc<AtomicI64>,
+    /// Calls to send to the station.
+    pub calls: mpsc::Receiver<OutgoingCall>,
+    /// Becomes true when a newer connection took the place.
+    pub replaced: watch::Receiver<bool>,
+}
+
+impl Seats {
+    /// Takes a station's place. An older connection of the station is told that it was replaced.
+    pub fn seat(self: &Arc<Self>, station: &StationId, protocol: &'static str, fence: Fence, now: DateTime<Utc>) -> Seat {
+        let generation = self.generations.fetch_add(1, Ordering::Relaxed);
+        let (calls_in, calls) = mpsc::channel(CALLS_WAITING_MAX);
+        let (replace, replaced) = watch::channel(false);
+        let last_heard_ms = Arc::new(AtomicI64::new(now.timestamp_millis()));
+        let heard = last_heard_ms.clone();
+        let held = Held { generation, fence, protocol, connected_since: now, last_heard_ms: heard, calls: calls_in, replaced: replace };
+        if let Some(older) = self.held.insert(station.clone(), held) {
+            older.replaced.send_replace(true);
+        }
+        Seat { seats: self.clone(), station: station.clone(), generation, last_heard_ms, calls, replaced }
+    }
+
+    /// Tells a station's connection to end, where its fence is lower than this.
+    pub fn evict(&self, station: &StationId, below: i64) {
+        if let Some(held) = self.held.get(station)
+            && held.fence.number().is_some_and(|fence| fence < below)
+        {
+            held.replaced.send_replace(true);
+        }
+    }
+
+    /// A station's connection here.
+    pub fn connection(&self, station: &StationId, node: &str) -> Option<Connection> {
+        self.held.get(station).map(|held| Connection {
+            node: node.to_owned(),
+            protocol: held.protocol.to_owned(),
+            connected_since: held.connected_since,
+            last_heard: DateTime::from_timestamp_millis(held.last_heard_ms.load(Ordering::Relaxed)).unwrap_or_default(),
+        })
+    }
+
+    /// Hands a call to a station's connection here.
+    pub fn route(&self, station: &StationId, call: OutgoingCall) -> Result<(), NotRouted> {
+        let calls = self.held.get(station).ok_or(NotRouted::Offline)?.calls.clone();
+        calls.try_send(call).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => NotRouted::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotRouted::Offline,
+        })
+    }
+
+    /// The stations that are connected here, with the fence of each connection that has one.
+    pub fn stations(&self) -> Vec<(StationId, Option<i64>)> {
+        self.held.iter().map(|held| (held.key().clone(), held.fence.number())).collect()
+    }
+
+    /// Whether a station is connected here.
+    pub fn is_held(&self, station: &StationId) -> bool {
+        self.held.contains_key(station)
+    }
+
+    /// How many stations are connected here.
+    pub fn connected(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Tells every connection to end: the node stops.
+    pub fn end_all(&self) {
+        for held in &self.held {
+            held.replaced.send_replace(true);
+        }
+    }
+}
+
+impl Seat {
+    /// The station was heard.
+    pub fn heard(&self, at: DateTime<Utc>) {
+        self.last_heard_ms.store(at.timestamp_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether this is still the station's connection.
+    pub fn is_current(&self) -> bool {
+        self.seats.held.get(&self.station).is_some_and(|held| held.generation == self.generation)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Entry::Occupied(held) = self.seats.held.entry(self.station.clone())
+            && held.get().generation == self.generation
+        {
+            held.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newer_connection_wins_and_the_older_ones_end_leaves_it_in_place() {
+        let seats = Arc::new(Seats::default());
+        let station = StationId::parse("CP1").unwrap();
+        let now = DateTime::UNIX_EPOCH;
+        let older = seats.seat(&station, "ocpp1.6", Fence::default(), now);
+        let newer = seats.seat(&station, "ocpp1.6", Fence::default(), now);
+        assert!(*older.replaced.borrow());
+        assert!(!older.is_current() && newer.is_current());
+        drop(older);
+        assert!(seats.connection(&station, "n1").is_some());
+        drop(newer);
+        assert!(seats.connection(&station, "n1").is_none());
+    }
+
+    #[test]
+    fn a_connection_is_evicted_by_a_higher_fence_alone() {
+        let seats = Arc::new(Seats::default());
+        let station = StationId::parse("CP1").unwrap();
+        let fence = Fence::default();
+        let seat = seats.seat(&station, "ocpp1.6", fence.clone(), DateTime::UNIX_EPOCH);
+        seats.evict(&station, 9);
+        assert!(!*seat.replaced.borrow(), "its own fence is not known yet");
+        fence.set(9);
+        seats.evict(&station, 9);
+        assert!(!*seat.replaced.borrow());
+        seats.evict(&station, 10);
+        assert!(*seat.replaced.borrow());
+    }
+
+    #[tokio::test]
+    async fn calls_wait_up_to_the_limit_and_are_refused_past_it() {
+        let seats = Arc::new(Seats::default());
+        let station = StationId::parse("CP1").unwrap();
+        let call = || OutgoingCall {
+            message_id: "m".into(),
+            action: "ClearCache".into(),
+            payload: "{}".into(),
+            reply: tokio::sync::oneshot::channel().0,
+        };
+        assert_eq!(seats.route(&station, call()), Err(NotRouted::Offline));
+        let _seat = seats.seat(&station, "ocpp1.6", Fence::default(), DateTime::UNIX_EPOCH);
+        for _ in 0..CALLS_WAITING_MAX {
+            assert_eq!(seats.route(&station, call()), Ok(()));
+        }
+        assert_eq!(seats.route(&station, call()), Err(NotRouted::Busy));
+    }
+}

@@ -1,0 +1,161 @@
+//! What nodes tell each other over Redis.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{CallOutcome, NotRouted};
+use juden_domain::ids::StationId;
+use juden_ocpp::frame::Reply;
+use juden_store::nodes::Changed;
+
+/// A message. Its kind is the outer key: a tag within would have numbers read twice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// Something changed: apply it, then tell so.
+    Changed {
+        /// Names the announcement.
+        id: String,
+        /// The run of the node that announces it.
+        from: String,
+        /// Its clock.
+        clock: DateTime<Utc>,
+        /// What changed.
+        changed: Vec<Item>,
+    },
+    /// An announcement was applied.
+    Heard {
+        /// Which.
+        id: String,
+        /// The run of the node that applied it.
+        by: String,
+    },
+    /// A call for a station.
+    Call {
+        /// Names it between the nodes.
+        id: String,
+        /// The run of the node that wants the answer.
+        from: String,
+        /// For which station.
+        station: String,
+        /// Its message id.
+        message_id: String,
+        /// Its action.
+        action: String,
+        /// Its payload.
+        payload: String,
+    },
+    /// What became of a call.
+    Outcome {
+        /// Which.
+        id: String,
+        /// What.
+        outcome: Told,
+    },
+    /// A newer connection of a station came elsewhere.
+    Evict {
+        /// Which station.
+        station: String,
+        /// Its fence.
+        below: i64,
+    },
+    /// A simulated clock was moved.
+    Clock(DateTime<Utc>),
+}
+
+/// Something that changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Item {
+    /// A card, by its tag's matched spelling.
+    Card(String),
+    /// A station.
+    Station(String),
+    /// The programme.
+    Programme,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Told {
+    /// It was answered.
+    Result(String),
+    /// It was answered with an error.
+    Error {
+        /// Its code.
+        code: String,
+        /// Its description.
+        description: String,
+        /// Its details.
+        details: String,
+    },
+    /// It was not answered in time.
+    TimedOut,
+    /// The connection ended before an answer.
+    Disconnected,
+    /// The station is not connected there.
+    Offline,
+    /// Too many calls wait for it.
+    Busy,
+}
+
+impl From<&Changed> for Item {
+    fn from(changed: &Changed) -> Self {
+        match changed {
+            Changed::Card(tag) => Self::Card(tag.clone()),
+            Changed::Station(station) => Self::Station(station.as_str().to_owned()),
+            Changed::Programme => Self::Programme,
+        }
+    }
+}
+
+impl Item {
+    /// What it names; `None`: no station can be called so.
+    pub fn changed(&self) -> Option<Changed> {
+        match self {
+            Self::Card(tag) => Some(Changed::Card(tag.clone())),
+            Self::Station(station) => StationId::parse(station).ok().map(Changed::Station),
+            Self::Programme => Some(Changed::Programme),
+        }
+    }
+}
+
+impl From<Result<CallOutcome, NotRouted>> for Told {
+    fn from(outcome: Result<CallOutcome, NotRouted>) -> Self {
+        match outcome {
+            Ok(CallOutcome::Answered(Reply::Result(payload))) => Self::Result(payload),
+            Ok(CallOutcome::Answered(Reply::Error { code, description, details })) => Self::Error { code, description, details },
+            Ok(CallOutcome::TimedOut) => Self::TimedOut,
+            Ok(CallOutcome::Disconnected) => Self::Disconnected,
+            Err(NotRouted::Busy) => Self::Busy,
+            Err(NotRouted::Offline | NotRouted::Unreachable) => Self::Offline,
+        }
+    }
+}
+
+impl From<Told> for CallOutcome {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Result(payload) => Self::Answered(Reply::Result(payload)),
+            Told::Error { code, description, details } => Self::Answered(Reply::Error { code, description, details }),
+            Told::TimedOut => Self::TimedOut,
+            Told::Disconnected | Told::Offline | Told::Busy => Self::Disconnected,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_with_a_number_reads_back_as_it_was_written() {
+        let text = serde_json::to_string(&Message::Evict { station: "CP1".into(), below: 7 }).unwrap();
+        assert!(matches!(serde_json::from_str(&text).unwrap(), Message::Evict { below: 7, .. }), "{text}");
+        let call = Message::Outcome { id: "1".into(), outcome: Told::Result("{\"a\":1.50}".into()) };
+        let text = serde_json::to_string(&call).unwrap();
+        let Message::Outcome { outcome: Told::Result(payload), .. } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        assert_eq!(payload, "{\"a\":1.50}");
+    }
+}

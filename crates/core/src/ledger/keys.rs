@@ -1,0 +1,234 @@
+//! What makes a message the same message: its content, never its id. Stations repeat under new ids
+//! and restart their counters.
+
+use juden_domain::hex;
+use juden_domain::ids::{IdTag, SessionRef, StationId};
+use juden_ocpp::event::{StartReport, StepReport, StopReport, TransactionEvent};
+
+/// Hex digits of a content's hash that are kept: 128 bits.
+const KEY_DIGITS: usize = 32;
+
+fn hash(text: &str) -> String {
+    let mut key = hex::sha256(text.as_bytes());
+    key.truncate(KEY_DIGITS);
+    key
+}
+
+/// Letters of a session's name: none that is read for another.
+const NAME_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+/// Letters in a session's name: 80 bits.
+const NAME_LENGTH: usize = 16;
+
+/// A session's name, made of what makes its start the same start: it does not depend on the order in
+/// which messages arrive.
+pub fn reference(station: &StationId, start_key: &str, ordinal: i64) -> SessionRef {
+    let digest = hex::sha256(format!("{station}|{start_key}|{ordinal}").as_bytes());
+    let bits: Vec<u8> = digest
+        .bytes()
+        .flat_map(|digit| {
+            let value = char::from(digit).to_digit(16).unwrap_or(0);
+            (0..4).rev().map(move |bit| u8::from(value >> bit & 1 == 1))
+        })
+        .collect();
+    let letter = |five: &[u8]| char::from(NAME_LETTERS[five.iter().fold(0, |value, bit| value * 2 + usize::from(*bit))]);
+    let name: String = bits.chunks_exact(5).take(NAME_LENGTH).map(letter).collect();
+    SessionRef::parse(&format!("S-{name}")).expect("these letters make a name")
+}
+
+/// What follows the frame's head, where the payload is all of a broken frame: its message id is no content.
+fn content(payload: &str) -> &str {
+    payload.find('{').map_or(payload, |place| &payload[place..])
+}
+
+/// A message's content, as the station sent it: what is registered of the station, and so what is made of its words, may
+/// change before it repeats them.
+pub fn content_of(sent: &TransactionEvent, payload: &str) -> String {
+    match sent {
+        TransactionEvent::Start(report) => start(report, payload),
+        TransactionEvent::Stop(report) => stop(report, payload),
+        TransactionEvent::Step(report) => step(report),
+        TransactionEvent::Meter(_) => hash(content(payload)),
+    }
+}
+
+/// A start's content: connector, card, station's time, meter. What could not be read is told apart by
+/// the payload itself.
+fn start(report: &StartReport, payload: &str) -> String {
+    if !report.faults.is_empty() {
+        return hash(&format!("malformed|{}", content(payload)));
+    }
+    let connector = report.connector_id.unwrap_or_default();
+    let meter = report.meter_start.map_or(0, |register| register.watt_hours().0);
+    let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    hash(&format!("{connector}|{}|{instant}|{meter}", IdTag::new(&report.id_tag).matched()))
+}
+
+/// A stop's content: transaction, station's time, meter, reason, card.
+fn stop(report: &StopReport, payload: &str) -> String {
+    if !report.faults.is_empty() {
+        return hash(&format!("malformed|{}", content(payload)));
+    }
+    let transaction = report.transaction_id.unwrap_or_default();
+    let meter = report.meter_stop.map_or(0, |register| register.watt_hours().0);
+    let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let card = report.id_tag.as_ref().map_or("", IdTag::matched);
+    hash(&format!("{transaction}|{instant}|{meter}|{}|{card}", report.reason))
+}
+
+/// What makes steps steps of one transaction: the name that the station gave it.
+pub fn transaction(name: &str) -> String {
+    hash(&format!("transaction|{name}"))
+}
+
+/// A step's place in its transaction: its number, or else the station's time in milliseconds, which is beyond all
+/// numbers. One that has neither goes by its content.
+pub fn order(step: &StepReport, payload: &str) -> i64 {
+    let by_time = || step.timestamp.instant(None).map(|at| at.timestamp_millis());
+    step.seq_no.or_else(by_time).unwrap_or_else(|| place(content(payload)))
+}
+
+/// A step's place by its time, whatever number it has: some stations never count.
+pub fn order_by_time(step: &StepReport, payload: &str) -> i64 {
+    step.timestamp.instant(None).map_or_else(|| place(content(payload)), |at| at.timestamp_millis())
+}
+
+/// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
+pub fn second_order(content: &str) -> i64 {
+    place(content)
+}
+
+fn place(content: &str) -> i64 {
+    let digits = i64::from_str_radix(&hash(content)[..12], 16).unwrap_or_default();
+    (1 << 50) + digits
+}
+
+/// A text out of which a key is made: each part with its length before it, so that no two messages have one text.
+struct Canonical(String);
+
+impl Canonical {
+    fn part(mut self, part: &str) -> Self {
+        self.0.push_str(&part.len().to_string());
+        self.0.push(':');
+        self.0.push_str(part);
+        self
+    }
+
+    fn optional(mut self, part: Option<&str>) -> Self {
+        match part {
+            Some(part) => self.part(part),
+            None => {
+                self.0.push('-');
+                self
+            }
+        }
+    }
+}
+
+/// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
+fn step(step: &StepReport) -> String {
+    let instant = step.timestamp.instant(None).map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let evse = step.evse_id.map(|id| id.to_string());
+    let said = Canonical("step".to_owned())
+        .part(step.kind.name())
+        .part(&instant)
+        .optional(step.shown.as_ref().map(|shown| shown.id_tag.matched()))
+        .optional(step.charging_state.as_deref())
+        .optional(step.stopped_reason.as_deref())
+        .optional(evse.as_deref());
+    let readings = step.readings.iter().fold(said, |said, reading| {
+        let of_reading = [
+            &reading.sampled_at.text,
+            &reading.measurand,
+            &reading.phase,
+            &reading.location,
+            &reading.context,
+            &reading.unit,
+            &reading.value,
+        ];
+        of_reading.into_iter().fold(said, |said, part| said.part(part))
+    });
+    hash(&readings.0)
+}
+
+/// What these keys are is part of every store: a message that was kept before is known again by them alone.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use juden_ocpp::event::StationEvent;
+    use juden_ocpp::frame::Payload;
+    use juden_ocpp::protocol::Protocol;
+
+    fn event(protocol: Protocol, action: &str, payload: &str) -> TransactionEvent {
+        match protocol.decode(action, Payload::Json(payload)).unwrap().event {
+            StationEvent::Transaction(event) => event,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn content_key(protocol: Protocol, action: &str, payload: &str) -> String {
+        content_of(&event(protocol, action, payload), payload)
+    }
+
+    const START: &str = r#"{"connectorId":1,"idTag":"04:A2:b3","timestamp":"2026-11-30T14:59:00Z","meterStart":1200}"#;
+    const STOP: &str = r#"{"transactionId":7,"idTag":"04A2B3","timestamp":"2026-11-30T15:29:00Z","meterStop":9000,"reason":"Remote"}"#;
+    const STEP: &str = r#"{"eventType":"Started","timestamp":"2026-11-30T14:59:00Z","triggerReason":"Authorized","seqNo":0,
+        "transactionInfo":{"transactionId":"T1","chargingState":"Charging"},"evse":{"id":1},"idToken":{"idToken":"04A2B3","type":"ISO14443"},
+        "meterValue":[{"timestamp":"2026-11-30T14:59:00Z","sampledValue":[{"value":1200,"context":"Transaction.Begin"}]}]}"#;
+
+    #[test]
+    fn contents_have_the_keys_that_stores_hold() {
+        let known = [
+            ("start", content_key(Protocol::V16, "StartTransaction", START)),
+            ("a start that lacks its time", content_key(Protocol::V16, "StartTransaction", r#"{"connectorId":1,"idTag":"A"}"#)),
+            ("stop", content_key(Protocol::V16, "StopTransaction", STOP)),
+            ("readings", content_key(Protocol::V16, "MeterValues", r#"{"connectorId":1,"meterValue":[]}"#)),
+            ("step", content_key(Protocol::V201, "TransactionEvent", STEP)),
+            ("transaction", transaction("T1")),
+        ];
+        assert_eq!(known.map(|(what, key)| format!("{what}: {key}")), GOLDEN);
+    }
+
+    const GOLDEN: [&str; 6] = [
+        "start: 070a3fb9928ec19cf5dee252ad478b96",
+        "a start that lacks its time: ec3cf93d008299f470f9a7a5e8e15149",
+        "stop: 602fe15d438a4c1b557d1d8cc53c8799",
+        "readings: 83d5d37fc5655554119d7dbbef472ff2",
+        "step: d4d954577f81086a3aa6515f2351614c",
+        "transaction: 7bfa016144025dbbff52e3bd659de2d8",
+    ];
+
+    #[test]
+    fn a_session_has_the_name_that_bills_print() {
+        let station = StationId::parse("CP1").unwrap();
+        assert_eq!(reference(&station, "0123456789abcdef0123456789abcdef", 0).as_str(), "S-J2APSVJT6CFZ68RF");
+        assert_ne!(reference(&station, "0123456789abcdef0123456789abcdef", 1), reference(&station, "0123456789abcdef0123456789abcdef", 0));
+    }
+
+    #[test]
+    fn a_message_without_a_number_has_a_place_beyond_all_numbers() {
+        let TransactionEvent::Step(step) = event(Protocol::V201, "TransactionEvent", STEP) else { panic!() };
+        assert_eq!(order(&step, STEP), 0);
+        let unnumbered = StepReport { seq_no: None, ..*step };
+        assert_eq!(order(&unnumbered, STEP), 1_796_050_740_000);
+        assert!(second_order("x") >= 1 << 50);
+    }
+
+    #[test]
+    fn what_differs_in_any_part_has_another_key() {
+        let key = |payload: &str| content_key(Protocol::V201, "TransactionEvent", payload);
+        let first = key(STEP);
+        for (from, to) in [
+            ("Started", "Ended"),
+            ("14:59:00Z\"", "14:59:01Z\""),
+            ("Charging", "Idle"),
+            ("\"id\":1", "\"id\":2"),
+            ("04A2B3", "04A2B4"),
+            ("1200", "1201"),
+            ("Transaction.Begin", "Transaction.End"),
+        ] {
+            assert_ne!(key(&STEP.replacen(from, to, 1)), first, "{from}");
+        }
+        assert_eq!(key(&STEP.replace("\"seqNo\":0", "\"offline\":true,\"seqNo\":3")), first, "lateness and number are no content");
+    }
+}

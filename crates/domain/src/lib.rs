@@ -1,0 +1,78 @@
+//! The programme's rules: pure, synchronous functions over values.
+//!
+//! Deliberately absent: I/O, a clock, randomness, floats, JSON values, OCPP. "Now" is always an
+//! argument. In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]), the
+//! programme's own history ([`programme`], [`terms`], [`suspension`], [`tariff`]), who may charge
+//! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
+//! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
+//! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
+//! ([`allowance`], [`rating`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
+//! who may be told ([`provision`]), and stations' and vehicles' certificates ([`certificate`]). [`hex`] is bytes as text, and their hashes.
+
+/// Names of an enum's values, as the API and the store spell them.
+macro_rules! named {
+    ($type:ty, $($variant:ident = $name:literal),+ $(,)?) => {
+        impl $type {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Every value's name.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The name that the API, the store and the exports spell.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// Reads what [`Self::name`] prints.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($name => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+pub mod activation;
+pub mod allowance;
+pub mod assembling;
+pub mod authorization;
+pub mod benefits;
+pub mod bill;
+pub mod billed;
+pub mod blocking;
+pub mod card;
+pub mod certificate;
+pub mod charger_clock;
+pub mod correction;
+pub mod credit;
+pub mod display;
+pub mod email;
+pub mod ending;
+pub mod entry;
+pub mod flag;
+pub mod hex;
+pub mod ids;
+pub mod instant;
+#[cfg(test)]
+mod invariant_tests;
+pub mod invoice;
+pub mod member;
+pub mod metering;
+pub mod month;
+pub mod month_use;
+pub mod over;
+pub mod payment;
+pub mod plan;
+pub mod programme;
+pub mod provision;
+pub mod rating;
+pub mod recording;
+pub mod refusal;
+pub mod session;
+pub mod station;
+pub mod step;
+pub mod suspension;
+pub mod tariff;
+pub mod term;
+pub mod terms;
+pub mod units;

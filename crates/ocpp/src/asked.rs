@@ -1,0 +1,177 @@
+//! What commands that were sent asked of their stations, and what is said of them later, free of versions. What is kept
+//! of a command names its action and not its version: an action asks one thing, whichever version it is of.
+
+use rust_decimal::Decimal;
+use serde_json::Value;
+
+use juden_domain::ids::{IdTag, SessionId};
+
+/// The actions that start transactions.
+pub const STARTS: [&str; 2] = ["RemoteStartTransaction", "RequestStartTransaction"];
+
+/// The actions that end transactions.
+const STOPS: [&str; 2] = ["RemoteStopTransaction", "RequestStopTransaction"];
+
+/// The action that takes a charging profile to a station.
+pub const SET_PROFILE: &str = "SetChargingProfile";
+
+/// Actions beside those that end transactions by which a station learns of a blocked card.
+const TELLS_OF_BLOCKS: [&str; 5] = ["GetLocalListVersion", "SendLocalList", "ClearCache", "ChangeConfiguration", "SetVariables"];
+
+/// What a command asked, where something is known to come of it later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A transaction is to start.
+    Start(StartAsked),
+    /// A transaction is to end.
+    Stop(TransactionAsked),
+    /// The station is to start again.
+    Boot,
+    /// The local authorization list is to have this version, and these cards among its own.
+    List(i64, Vec<IdTag>),
+    /// What is kept of the customer with this card is to be forgotten.
+    Forget(String),
+}
+
+/// The transaction that is to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartAsked {
+    /// With this card, as the station reads it.
+    pub id_tag: IdTag,
+    /// At this connector, or EVSE, where one was named.
+    pub connector_id: Option<i64>,
+    /// Under this number, in versions that have one (OCPP 2.0.1 F01.FR.25).
+    pub number: Option<i64>,
+}
+
+/// The transaction that is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TransactionAsked {
+    /// By the number that it was given.
+    Numbered(SessionId),
+    /// By the name that its station gave it.
+    Named(String),
+}
+
+/// What a charging profile lets a vehicle have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvAllowed {
+    /// In which transaction, where the profile names one.
+    pub transaction: Option<String>,
+    /// The unit of its limits: `W` or `A`.
+    pub unit: String,
+    /// The most of them.
+    pub most: Decimal,
+}
+
+/// What a command asked.
+pub fn asked(action: &str, payload: &Value) -> Option<Asked> {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
+    let number = |name: &str| payload.get(name).and_then(Value::as_i64);
+    let token = || payload.get("idToken")?.get("idToken")?.as_str().map(str::to_owned);
+    Some(match action {
+        "RemoteStartTransaction" => {
+            Asked::Start(StartAsked { id_tag: IdTag::new(&text("idTag")?), connector_id: number("connectorId"), number: None })
+        }
+        "RequestStartTransaction" => {
+            Asked::Start(StartAsked { id_tag: IdTag::new(&token()?), connector_id: number("evseId"), number: number("remoteStartId") })
+        }
+        "RemoteStopTransaction" => {
+            let id = number("transactionId").filter(|id| (1..=SessionId::MAX).contains(id))?;
+            Asked::Stop(TransactionAsked::Numbered(SessionId(id)))
+        }
+        "RequestStopTransaction" => Asked::Stop(TransactionAsked::Named(text("transactionId")?)),
+        // What starts one EVSE again is no boot.
+        "Reset" if payload.get("evseId").is_none() => Asked::Boot,
+        "SendLocalList" => Asked::List(list_version(payload)?, listed(payload)),
+        "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => Asked::Forget(token()?),
+        _ => return None,
+    })
+}
+
+/// The cards that a list names, as its readers tell them.
+fn listed(list: &Value) -> Vec<IdTag> {
+    let entries = list.get("localAuthorizationList").and_then(Value::as_array);
+    let tag = |entry: &Value| entry.get("idTag").or_else(|| entry.get("idToken")?.get("idToken"))?.as_str().map(IdTag::new);
+    entries.into_iter().flatten().filter_map(tag).collect()
+}
+
+/// Whether a command starts or stops a transaction: a station that is not accepted is sent none (1.6 section 4.2,
+/// 2.0.1 B02.FR.05).
+pub fn starts_or_stops(action: &str) -> bool {
+    STARTS.contains(&action) || STOPS.contains(&action)
+}
+
+/// Whether a blocked card reaches a station by it.
+pub fn tells_of_blocks(action: &str) -> bool {
+    TELLS_OF_BLOCKS.contains(&action) || STOPS.contains(&action)
+}
+
+/// The name of the transaction that an answer to a remote start tells: one that runs already (2.0.1 F01.FR.13).
+pub fn transaction_told(answer: &Value) -> Option<&str> {
+    answer.get("transactionId")?.as_str()
+}
+
+/// The number of the remote start that a transaction's step tells.
+pub fn remote_start_told(step: &Value) -> Option<i64> {
+    step.get("transactionInfo")?.get("remoteStartId")?.as_i64()
+}
+
+/// Whether a transaction goes on as its station answers GetTransactionStatus (E14): no; yes, or its messages are still on their
+/// way; `None`: the answer does not say.
+pub fn goes_on(answer: &Value) -> Option<bool> {
+    let told = |name: &str| answer.get(name).and_then(Value::as_bool);
+    match (told("ongoingIndicator"), told("messagesInQueue")) {
+        (Some(true), _) | (_, Some(true)) => Some(true),
+        (Some(false), _) => Some(false),
+        (None, _) => None,
+    }
+}
+
+/// The version of a local authorization list that a command or an answer tells.
+pub fn list_version(payload: &Value) -> Option<i64> {
+    payload.get("listVersion").or_else(|| payload.get("versionNumber"))?.as_i64()
+}
+
+/// The number of the request that a command makes: what the station tells later repeats it.
+pub fn request_number(payload: &Value) -> Option<i64> {
+    payload.get("requestId")?.as_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_command_asked_is_read_whichever_version_worded_it() {
+        let start = |connector_id, number| Asked::Start(StartAsked { id_tag: IdTag::new("04A2"), connector_id, number });
+        let token = json!({"idToken": "04A2", "type": "ISO14443"});
+        for (action, payload, expected) in [
+            ("RemoteStartTransaction", json!({"idTag": "04A2", "connectorId": 2}), Some(start(Some(2), None))),
+            ("RequestStartTransaction", json!({"idToken": token, "remoteStartId": 7}), Some(start(None, Some(7)))),
+            ("RemoteStopTransaction", json!({"transactionId": 5}), Some(Asked::Stop(TransactionAsked::Numbered(SessionId(5))))),
+            ("RemoteStopTransaction", json!({"transactionId": 0}), None),
+            ("RequestStopTransaction", json!({"transactionId": "T"}), Some(Asked::Stop(TransactionAsked::Named("T".into())))),
+            ("Reset", json!({"type": "Hard"}), Some(Asked::Boot)),
+            ("Reset", json!({"type": "OnIdle", "evseId": 1}), None),
+            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(Asked::List(3, vec![]))),
+            (
+                "SendLocalList",
+                json!({"listVersion": 3, "localAuthorizationList": [{"idTag": "04A2"}]}),
+                Some(Asked::List(3, vec![IdTag::new("04A2")])),
+            ),
+            (
+                "SendLocalList",
+                json!({"versionNumber": 4, "localAuthorizationList": [{"idToken": token}]}),
+                Some(Asked::List(4, vec![IdTag::new("04A2")])),
+            ),
+            ("CustomerInformation", json!({"clear": true, "idToken": token}), Some(Asked::Forget("04A2".into()))),
+            ("CustomerInformation", json!({"clear": false, "idToken": token}), None),
+            ("ClearCache", json!({}), None),
+        ] {
+            assert_eq!(asked(action, &payload), expected, "{action} {payload}");
+        }
+    }
+}

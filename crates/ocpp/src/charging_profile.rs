@@ -1,0 +1,188 @@
+//! What the standard's text asks of charging profiles beyond their schema, in both versions: a profile that breaks it
+//! is not sent (OCPP 1.6 sections 3.13 and 7.8 with errata 3.41, 3.45, 3.56; OCPP 2.0.1 K01.FR.03, .06, .16, .22, .31,
+//! .34, .38 to .41, F01.FR.08).
+
+use serde_json::{Map, Value};
+
+use super::schema::Violation;
+
+/// Checks the profile that a command carries, where it carries one.
+pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation> {
+    let (name, place) = match action {
+        "SetChargingProfile" if payload.contains_key("csChargingProfiles") => ("csChargingProfiles", Place::Set),
+        "SetChargingProfile" => ("chargingProfile", Place::Set),
+        "RemoteStartTransaction" | "RequestStartTransaction" => ("chargingProfile", Place::Start),
+        _ => return Ok(()),
+    };
+    let Some(profile) = payload.get(name) else { return Ok(()) };
+    let connector = payload.get("connectorId").or_else(|| payload.get("evseId")).and_then(Value::as_i64).unwrap_or_default();
+    let violated = |field: &str, allowed: &str| Err(Violation { field: format!("{name}.{field}"), allowed: allowed.to_owned() });
+    let word = |field: &str| profile.get(field).and_then(Value::as_str).unwrap_or_default();
+    match (word("chargingProfilePurpose"), place) {
+        ("ChargingStationExternalConstraints", _) => {
+            return violated("chargingProfilePurpose", "another purpose: external constraints are the station's own to report");
+        }
+        (purpose, Place::Start) if purpose != "TxProfile" => {
+            return violated("chargingProfilePurpose", "TxProfile: a remote start carries no other");
+        }
+        (_, Place::Start) if profile.get("transactionId").is_some() => {
+            return violated("transactionId", "left out: the transaction has no id before it starts");
+        }
+        ("TxProfile", Place::Set) if connector == 0 => {
+            return violated("chargingProfilePurpose", "another purpose: a TxProfile is for one connector");
+        }
+        ("TxProfile", Place::Set) if profile.get("transactionId").is_none() => {
+            return violated("transactionId", "given: a TxProfile is for a transaction that runs");
+        }
+        ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _) if connector != 0 => {
+            return violated("chargingProfilePurpose", "another purpose: this one is for the whole station, 0");
+        }
+        ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _) if word("chargingProfileKind") == "Relative" => {
+            return violated("chargingProfileKind", "Absolute or Recurring: nothing begins that it could be relative to");
+        }
+        _ => {}
+    }
+    if word("chargingProfileKind") == "Recurring" && word("recurrencyKind").is_empty() {
+        return violated("recurrencyKind", "given: the profile is recurring");
+    }
+    if word("chargingProfileKind") != "Recurring" && !word("recurrencyKind").is_empty() {
+        return violated("recurrencyKind", "left out: the profile is not recurring");
+    }
+    let at = |field: &str| chrono::DateTime::parse_from_rfc3339(word(field)).ok();
+    if let (Some(from), Some(to)) = (at("validFrom"), at("validTo"))
+        && from >= to
+    {
+        return violated("validTo", "after validFrom");
+    }
+    let schedules =
+        profile.get("chargingSchedule").map(|schedule| schedule.as_array().map_or(std::slice::from_ref(schedule), Vec::as_slice));
+    schedules.unwrap_or_default().iter().try_for_each(|schedule| match schedule_fault(schedule, word("chargingProfileKind")) {
+        Some((field, allowed)) => violated(field, allowed),
+        None => Ok(()),
+    })
+}
+
+/// Where a profile stands.
+#[derive(Clone, Copy)]
+enum Place {
+    /// In a command of its own.
+    Set,
+    /// In a remote start.
+    Start,
+}
+
+fn schedule_fault(schedule: &Value, kind: &str) -> Option<(&'static str, &'static str)> {
+    let is_relative = kind == "Relative";
+    match schedule.get("startSchedule") {
+        Some(_) if is_relative => return Some(("chargingSchedule.startSchedule", "left out: the profile is relative")),
+        None if !is_relative => return Some(("chargingSchedule.startSchedule", "given: the profile is not relative")),
+        _ => {}
+    }
+    let periods = schedule.get("chargingSchedulePeriod").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let starts: Vec<i64> = periods.iter().filter_map(|period| period.get("startPeriod").and_then(Value::as_i64)).collect();
+    if starts.first() != Some(&0) {
+        return Some(("chargingSchedule.chargingSchedulePeriod[0].startPeriod", "0"));
+    }
+    let rising = starts.windows(2).all(|pair| pair[0] < pair[1]);
+    (!rising).then_some(("chargingSchedule.chargingSchedulePeriod", "periods in rising order of startPeriod"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::protocol::Protocol;
+
+    /// A good SetChargingProfile of each version, changed in one place: the field that is found at fault.
+    fn fault(protocol: Protocol, connector: i64, changes: &[(&str, Value)]) -> Option<String> {
+        let mut schedule = json!({"chargingRateUnit": "A", "startSchedule": "2024-04-03T00:00:00Z",
+            "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 16}, {"startPeriod": 60, "limit": 8}]});
+        let mut profile = json!({"stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute"});
+        for (path, value) in changes {
+            match path.strip_prefix("schedule.") {
+                Some(field) if value.is_null() => drop(schedule.as_object_mut().unwrap().remove(field)),
+                Some(field) => schedule[field] = value.clone(),
+                None => profile[*path] = value.clone(),
+            }
+        }
+        let (action, payload) = match protocol {
+            Protocol::V16 => {
+                profile["chargingProfileId"] = json!(1);
+                profile["chargingSchedule"] = schedule;
+                ("SetChargingProfile", json!({"connectorId": connector, "csChargingProfiles": profile}))
+            }
+            Protocol::V201 => {
+                (profile["id"], schedule["id"]) = (json!(1), json!(1));
+                profile["chargingSchedule"] = json!([schedule]);
+                if let Some(id) = profile.get_mut("transactionId") {
+                    *id = json!(id.to_string());
+                }
+                ("SetChargingProfile", json!({"evseId": connector, "chargingProfile": profile}))
+            }
+        };
+        let checked = protocol.check_command(action, payload.as_object().unwrap()).unwrap();
+        checked.err().map(|violation| violation.field.split_once('.').map_or(violation.field.clone(), |(_, field)| field.to_owned()))
+    }
+
+    #[test]
+    fn a_profile_is_held_to_the_standards_text_in_both_versions() {
+        for protocol in Protocol::ALL {
+            let most = if protocol == Protocol::V16 { "ChargePointMaxProfile" } else { "ChargingStationMaxProfile" };
+            let relative = [("chargingProfileKind", json!("Relative")), ("schedule.startSchedule", Value::Null)];
+            let of = |connector: i64, changes: &[(&str, Value)]| fault(protocol, connector, changes);
+            assert_eq!(of(1, &[]), None);
+            assert_eq!(of(1, &relative), None);
+            assert_eq!(of(1, &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]), None);
+            assert_eq!(of(0, &[("chargingProfilePurpose", json!(most))]), None);
+            assert_eq!(of(1, &[("chargingProfileKind", json!("Recurring")), ("recurrencyKind", json!("Daily"))]), None);
+            let found = |field: &str| Some(field.to_owned());
+            assert_eq!(of(1, &[("chargingProfilePurpose", json!("TxProfile"))]), found("transactionId"));
+            assert_eq!(
+                of(0, &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]),
+                found("chargingProfilePurpose")
+            );
+            assert_eq!(of(1, &[("chargingProfilePurpose", json!(most))]), found("chargingProfilePurpose"));
+            let mut whole = relative.to_vec();
+            whole.push(("chargingProfilePurpose", json!(most)));
+            assert_eq!(of(0, &whole), found("chargingProfileKind"));
+            assert_eq!(of(1, &[("chargingProfileKind", json!("Recurring"))]), found("recurrencyKind"));
+            assert_eq!(of(1, &[("recurrencyKind", json!("Daily"))]), found("recurrencyKind"));
+            assert_eq!(of(1, &[("chargingProfileKind", json!("Relative"))]), found("chargingSchedule.startSchedule"));
+            assert_eq!(of(1, &[("schedule.startSchedule", Value::Null)]), found("chargingSchedule.startSchedule"));
+            let late = json!([{"startPeriod": 1, "limit": 1}]);
+            assert_eq!(
+                of(1, &[("schedule.chargingSchedulePeriod", late)]),
+                found("chargingSchedule.chargingSchedulePeriod[0].startPeriod")
+            );
+            let twice = json!([{"startPeriod": 0, "limit": 1}, {"startPeriod": 0, "limit": 2}]);
+            assert_eq!(of(1, &[("schedule.chargingSchedulePeriod", twice)]), found("chargingSchedule.chargingSchedulePeriod"));
+            let backwards = [("validFrom", json!("2024-04-03T00:00:00Z")), ("validTo", json!("2024-04-03T00:00:00Z"))];
+            assert_eq!(of(1, &backwards), found("validTo"));
+        }
+        let external = [("chargingProfilePurpose", json!("ChargingStationExternalConstraints"))];
+        assert_eq!(fault(Protocol::V201, 1, &external), Some("chargingProfilePurpose".to_owned()));
+    }
+
+    #[test]
+    fn a_remote_start_carries_a_profile_for_the_transaction_that_it_starts() {
+        let start = |changes: &[(&str, Value)]| {
+            let mut profile = json!({"chargingProfileId": 1, "stackLevel": 0, "chargingProfilePurpose": "TxProfile", "chargingProfileKind": "Relative",
+                "chargingSchedule": {"chargingRateUnit": "W", "chargingSchedulePeriod": [{"startPeriod": 0, "limit": 11000.5}]}});
+            for (field, value) in changes {
+                profile[*field] = value.clone();
+            }
+            let payload = json!({"idTag": "TAG", "chargingProfile": profile});
+            Protocol::V16
+                .check_command("RemoteStartTransaction", payload.as_object().unwrap())
+                .unwrap()
+                .map_err(|violation| violation.field)
+        };
+        assert_eq!(start(&[]), Ok(()));
+        assert_eq!(start(&[("transactionId", json!(1))]), Err("chargingProfile.transactionId".to_owned()));
+        assert_eq!(
+            start(&[("chargingProfilePurpose", json!("TxDefaultProfile"))]),
+            Err("chargingProfile.chargingProfilePurpose".to_owned())
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! What a station says that it takes at once: limits of its own, beside those of the standard (1.6 section 9; 2.0.1 B05.FR.11,
+//! B06.FR.05, D01.FR.11, N06.FR.04, K01.FR.34). A limit that it does not tell is none.
+
+use serde_json::{Map, Value};
+
+use super::schema::Violation;
+use juden_domain::blocking::StationSettings;
+
+/// A limit: the command, where the value stands in it, what is limited, and the setting that tells it in either version.
+struct Limit {
+    action: &'static str,
+    path: &'static [&'static str],
+    of: Of,
+    settings: &'static [&'static str],
+}
+
+/// What is limited.
+#[derive(Clone, Copy)]
+enum Of {
+    /// How many there are.
+    Count,
+    /// The number itself.
+    Number,
+    /// The word: one of those that the setting lists.
+    Word,
+}
+
+const fn limit(action: &'static str, path: &'static [&'static str], of: Of, settings: &'static [&'static str]) -> Limit {
+    Limit { action, path, of, settings }
+}
+
+const PROFILE: &str = "SetChargingProfile";
+
+const LIMITS: &[Limit] = &[
+    limit("GetConfiguration", &["key"], Of::Count, &["GetConfigurationMaxKeys"]),
+    limit("GetVariables", &["getVariableData"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(GetVariables)"]),
+    limit("SetVariables", &["setVariableData"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(SetVariables)"]),
+    limit("GetReport", &["componentVariable"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(GetReport)"]),
+    limit("SetVariableMonitoring", &["setMonitoringData"], Of::Count, &["MonitoringCtrlr.ItemsPerMessage(SetVariableMonitoring)"]),
+    limit("ClearVariableMonitoring", &["id"], Of::Count, &["MonitoringCtrlr.ItemsPerMessage(ClearVariableMonitoring)"]),
+    limit("SendLocalList", &["localAuthorizationList"], Of::Count, &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"]),
+    limit(PROFILE, &["csChargingProfiles", "stackLevel"], Of::Number, &["ChargeProfileMaxStackLevel"]),
+    limit(PROFILE, &["chargingProfile", "stackLevel"], Of::Number, &["SmartChargingCtrlr.ProfileStackLevel"]),
+    limit(PROFILE, &["csChargingProfiles", "chargingSchedule", "chargingSchedulePeriod"], Of::Count, &["ChargingScheduleMaxPeriods"]),
+    limit(
+        PROFILE,
+        &["chargingProfile", "chargingSchedule", "chargingSchedulePeriod"],
+        Of::Count,
+        &["SmartChargingCtrlr.PeriodsPerSchedule"],
+    ),
+    limit(PROFILE, &["csChargingProfiles", "chargingSchedule", "chargingRateUnit"], Of::Word, &["ChargingScheduleAllowedChargingRateUnit"]),
+    limit(PROFILE, &["chargingProfile", "chargingSchedule", "chargingRateUnit"], Of::Word, &["SmartChargingCtrlr.RateUnit"]),
+];
+
+/// The settings of 2.0.1 that tell limits.
+pub fn settings() -> impl Iterator<Item = &'static str> {
+    LIMITS.iter().flat_map(|limit| limit.settings).copied().filter(|name| name.contains('.'))
+}
+
+/// Checks a command against what its station says of itself.
+pub fn check(action: &str, payload: &Map<String, Value>, settings: &StationSettings) -> Result<(), Violation> {
+    for limit in LIMITS.iter().filter(|limit| limit.action == action) {
+        let Some(told) = settings.text(limit.settings) else { continue };
+        for value in found(payload, limit.path) {
+            if let Some(allowed) = limit.of.broken(value, told) {
+                return Err(Violation {
+                    field: limit.path.join("."),
+                    allowed: format!("{allowed}: the station tells so ({})", limit.settings.join(", ")),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The values at a path; a list on the way stands for each of its elements.
+fn found<'a>(payload: &'a Map<String, Value>, path: &[&str]) -> Vec<&'a Value> {
+    let Some((first, rest)) = path.split_first() else { return Vec::new() };
+    let Some(mut values) = payload.get(*first).map(|value| vec![value]) else { return Vec::new() };
+    for name in rest {
+        let each = values.into_iter().flat_map(|value| value.as_array().map_or_else(|| vec![value], |items| items.iter().collect()));
+        values = each.filter_map(|value| value.get(*name)).collect();
+    }
+    values
+}
+
+impl Of {
+    /// What is allowed, where a value is not.
+    fn broken(self, value: &Value, told: &str) -> Option<String> {
+        let most = || told.trim().parse::<i64>().ok().filter(|most| *most >= 0);
+        match self {
+            // None at all is no limit that a station can mean.
+            Self::Count => most()
+                .filter(|most| *most > 0)
+                .filter(|most| value.as_array().is_some_and(|items| i64::try_from(items.len()).is_ok_and(|count| count > *most)))
+                .map(|most| format!("at most {most}")),
+            Self::Number => most().filter(|most| value.as_i64().is_some_and(|number| number > *most)).map(|most| format!("{most} at most")),
+            Self::Word => {
+                // A word that nobody understands limits nothing.
+                let is_known = |word: &&str| ["A", "W", "Current", "Power"].iter().any(|known| known.eq_ignore_ascii_case(word));
+                let words: Vec<&str> = told.split(',').map(str::trim).filter(is_known).collect();
+                if words.is_empty() {
+                    return None;
+                }
+                // 1.6 tells the words Current and Power, the payload the units.
+                let is_word = |unit: &str| {
+                    let long = match unit {
+                        "A" => "Current",
+                        _ => "Power",
+                    };
+                    words.iter().any(|word| word.eq_ignore_ascii_case(unit) || word.eq_ignore_ascii_case(long))
+                };
+                value.as_str().filter(|unit| !is_word(unit)).map(|_| format!("one of: {}", words.join(", ")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn checked(action: &str, payload: &Value, settings: &[(&str, &str)]) -> Result<(), String> {
+        let settings = StationSettings::of(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        check(action, payload.as_object().unwrap(), &settings).map_err(|violation| violation.field)
+    }
+
+    #[test]
+    fn a_stations_own_limits_hold_at_the_limit() {
+        let keys = |count: usize| json!({"key": vec!["K"; count]});
+        let limit = [("GetConfigurationMaxKeys", "3")];
+        assert_eq!(checked("GetConfiguration", &keys(3), &limit), Ok(()));
+        assert_eq!(checked("GetConfiguration", &keys(4), &limit), Err("key".into()));
+        assert_eq!(checked("GetConfiguration", &keys(4), &[]), Ok(()), "what is not told is no limit");
+        assert_eq!(checked("GetConfiguration", &keys(4), &[("GetConfigurationMaxKeys", "many")]), Ok(()));
+        let data = |count: usize| json!({"getVariableData": vec![json!({}); count]});
+        let limit = [("DeviceDataCtrlr.ItemsPerMessage(GetVariables)", "2")];
+        assert_eq!(checked("GetVariables", &data(2), &limit), Ok(()));
+        assert_eq!(checked("GetVariables", &data(3), &limit), Err("getVariableData".into()));
+    }
+
+    #[test]
+    fn profiles_keep_to_levels_periods_and_units() {
+        let older = |level: i64, unit: &str| json!({"csChargingProfiles": {"stackLevel": level, "chargingSchedule": {"chargingRateUnit": unit, "chargingSchedulePeriod": [{}, {}]}}});
+        let limits = [
+            ("ChargeProfileMaxStackLevel", "8"),
+            ("ChargingScheduleMaxPeriods", "2"),
+            ("ChargingScheduleAllowedChargingRateUnit", "Current"),
+        ];
+        assert_eq!(checked("SetChargingProfile", &older(8, "A"), &limits), Ok(()));
+        assert_eq!(checked("SetChargingProfile", &older(9, "A"), &limits), Err("csChargingProfiles.stackLevel".into()));
+        assert_eq!(
+            checked("SetChargingProfile", &older(8, "W"), &limits),
+            Err("csChargingProfiles.chargingSchedule.chargingRateUnit".into())
+        );
+        let newer = json!({"chargingProfile": {"stackLevel": 0, "chargingSchedule": [{"chargingRateUnit": "A", "chargingSchedulePeriod": [{}]}, {"chargingRateUnit": "W", "chargingSchedulePeriod": [{}, {}]}]}});
+        assert_eq!(
+            checked("SetChargingProfile", &newer, &[("SmartChargingCtrlr.PeriodsPerSchedule", "1")]),
+            Err("chargingProfile.chargingSchedule.chargingSchedulePeriod".into())
+        );
+        assert_eq!(checked("SetChargingProfile", &newer, &[("SmartChargingCtrlr.RateUnit", "A,W")]), Ok(()));
+    }
+}

@@ -1,0 +1,200 @@
+//! What can be read of JSON that is broken, in one pass over the text: the time it takes grows with the text's
+//! length and with nothing else, whatever a station sends.
+
+use std::collections::HashSet;
+
+/// The longest text in bytes that is repaired. A field without a value comes from firmware that writes short messages.
+pub const REPAIRED_MAX: usize = 64 * 1024;
+
+/// Letters of a field's name, of an action's, of a message id, and of a text that is read out of broken JSON.
+const NAME_MAX: usize = 40;
+const ACTION_MAX: usize = 64;
+const ID_MAX: usize = 255;
+const VALUE_MAX: usize = 512;
+
+/// Digits before and behind the point of a number that is read out of broken JSON.
+const DIGITS_MAX: usize = 25;
+const DECIMALS_MAX: usize = 20;
+
+/// Fields that are read out of broken JSON.
+const FIELDS_MAX: usize = 1_000;
+
+/// Writes `null` where a field has no value, as some firmware sends it: `"transactionId":,`. Strings stay as they are.
+/// `None`: every field has a value, or the text is longer than is repaired.
+pub fn with_missing_values(text: &str) -> Option<String> {
+    if text.len() > REPAIRED_MAX {
+        return None;
+    }
+    let bytes = text.as_bytes();
+    let mut filled = String::new();
+    let (mut copied, mut place) = (0, 0);
+    while place < bytes.len() {
+        match bytes[place] {
+            b'"' => place = string_end(bytes, place, usize::MAX).unwrap_or(bytes.len()),
+            b':' => {
+                place += 1;
+                let next = skip_blanks(bytes, place);
+                if matches!(bytes.get(next), Some(b',' | b'}' | b']')) {
+                    filled.push_str(&text[copied..place]);
+                    filled.push_str("null");
+                    copied = place;
+                }
+                place = next;
+            }
+            _ => place += 1,
+        }
+    }
+    (copied > 0).then(|| filled + &text[copied..])
+}
+
+/// The message id's token and the action of a call whose rest is broken: `[2,"id","Action"`.
+pub fn call_beginning(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let expect = |place: usize, byte: u8| (bytes.get(place) == Some(&byte)).then_some(place + 1);
+    let place = skip_blanks(bytes, expect(0, b'[')?);
+    let place = skip_blanks(bytes, expect(place, b'2')?);
+    let id_begins = skip_blanks(bytes, expect(place, b',')?);
+    let id_ends = match bytes.get(id_begins) {
+        Some(b'"') => string_end(bytes, id_begins, ID_MAX)?,
+        _ => integer_end(bytes, id_begins, DECIMALS_MAX)?,
+    };
+    let place = skip_blanks(bytes, id_ends);
+    let action_begins = expect(skip_blanks(bytes, expect(place, b',')?), b'"')?;
+    let action_ends = action_begins + letters(&bytes[action_begins..], ACTION_MAX);
+    (action_ends > action_begins && bytes.get(action_ends) == Some(&b'"'))
+        .then(|| (&text[id_begins..id_ends], &text[action_begins..action_ends]))
+}
+
+/// The first text or number under each name, anywhere in broken JSON: names, and their values' JSON texts.
+pub fn scalars(text: &str) -> Vec<(&str, &str)> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut known = HashSet::new();
+    let mut place = 0;
+    while place < bytes.len() && found.len() < FIELDS_MAX {
+        if bytes[place] != b'"' {
+            place += 1;
+            continue;
+        }
+        match field(bytes, place) {
+            Ok((name, value)) => {
+                let value_ends = value.end;
+                if known.insert(&text[name.clone()]) {
+                    found.push((&text[name], &text[value]));
+                }
+                place = value_ends;
+            }
+            Err(next) => place = next,
+        }
+    }
+    found
+}
+
+type Span = std::ops::Range<usize>;
+
+/// The field whose name's opening quote stands at a place: the spans of name and value; or where to look on.
+fn field(bytes: &[u8], quote: usize) -> Result<(Span, Span), usize> {
+    let name = quote + 1..quote + 1 + letters(&bytes[quote + 1..], NAME_MAX);
+    if name.is_empty() || bytes.get(name.end) != Some(&b'"') {
+        return Err(quote + 1);
+    }
+    let colon = skip_blanks(bytes, name.end + 1);
+    if bytes.get(colon) != Some(&b':') {
+        // The quote that ends this may begin another name.
+        return Err(name.end);
+    }
+    let begins = skip_blanks(bytes, colon + 1);
+    let ends = match bytes.get(begins) {
+        Some(b'"') => string_end(bytes, begins, VALUE_MAX),
+        _ => number_end(bytes, begins),
+    };
+    ends.map(|ends| (name, begins..ends)).ok_or(begins)
+}
+
+/// Where a string ends whose opening quote stands at a place: behind its closing one, where that comes within so many
+/// bytes.
+fn string_end(bytes: &[u8], quote: usize, length_max: usize) -> Option<usize> {
+    let last = quote.saturating_add(1).saturating_add(length_max).min(bytes.len().saturating_sub(1));
+    let mut place = quote + 1;
+    while place <= last {
+        match bytes[place] {
+            b'"' => return Some(place + 1),
+            b'\\' => place += 2,
+            _ => place += 1,
+        }
+    }
+    None
+}
+
+fn integer_end(bytes: &[u8], begins: usize, digits_max: usize) -> Option<usize> {
+    let begins = begins + usize::from(bytes.get(begins) == Some(&b'-'));
+    let digits = digits(&bytes[begins.min(bytes.len())..], digits_max);
+    (digits > 0).then_some(begins + digits)
+}
+
+fn number_end(bytes: &[u8], begins: usize) -> Option<usize> {
+    let whole = integer_end(bytes, begins, DIGITS_MAX)?;
+    let decimals = if bytes.get(whole) == Some(&b'.') { digits(&bytes[whole + 1..], DECIMALS_MAX) } else { 0 };
+    Some(if decimals > 0 { whole + 1 + decimals } else { whole })
+}
+
+fn digits(bytes: &[u8], most: usize) -> usize {
+    bytes.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+fn letters(bytes: &[u8], most: usize) -> usize {
+    bytes.iter().take(most).take_while(|byte| byte.is_ascii_alphabetic()).count()
+}
+
+fn skip_blanks(bytes: &[u8], mut place: usize) -> usize {
+    while bytes.get(place).is_some_and(u8::is_ascii_whitespace) {
+        place += 1;
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_shows_its_id_and_action_however_its_rest_is_broken() {
+        for (text, found) in [
+            (r#"[2,"m1","MeterValues",{"a":"#, Some(("\"m1\"", "MeterValues"))),
+            (r#"[ 2 , -17 , "Heartbeat" oops"#, Some(("-17", "Heartbeat"))),
+            (r#"[2,"a\"b","X",{"#, Some((r#""a\"b""#, "X"))),
+            (r#"[2,"m1","Heart"#, None),
+            (r#"[2,"m1",""#, None),
+            (r#"[3,"m1","X""#, None),
+            (r#"[2,"#, None),
+            (r#"[2,-"#, None),
+            ("[", None),
+            ("", None),
+        ] {
+            assert_eq!(call_beginning(text), found, "{text}");
+        }
+        let long = format!("[2,\"{}\",\"X\",", "i".repeat(ID_MAX + 1));
+        assert_eq!(call_beginning(&long), None, "an id that is no id");
+    }
+
+    #[test]
+    fn the_first_scalar_under_each_name_is_read_and_lists_are_passed_over() {
+        let text = r#"[2,"m","StopTransaction",{"idTag":"A\"1","meterStop": 12.50,"transactionData":[{"x":"y"],"idTag":"B","n":-3"#;
+        assert_eq!(scalars(text), [("idTag", r#""A\"1""#), ("meterStop", "12.50"), ("x", "\"y\""), ("n", "-3")]);
+        assert_eq!(scalars(r#""abc "idTag":"X""#), [("idTag", "\"X\"")], "a quote too many");
+        assert_eq!(scalars(&format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(VALUE_MAX + 1))), [("b", "1")]);
+    }
+
+    #[test]
+    fn every_awkward_text_of_the_largest_size_is_read_in_a_moment() {
+        for piece in
+            ["\":,", "\"", "\"a\"", "\"a\":", "\"a\":\"", ":", ":  ", "\\", "\\\"", "[", "{\"a\":{", "\"a\" ", "1", "-", "\u{0}", "充\""]
+        {
+            let text = format!("[2,\"m\",\"MeterValues\",{}", piece.repeat((1 << 20) / piece.len()));
+            let began = std::time::Instant::now();
+            let _ = (call_beginning(&text), scalars(&text), with_missing_values(&text[..text.len().min(REPAIRED_MAX)]));
+            let _ = (crate::frame::parse(&text), crate::frame::mended(&text));
+            assert!(began.elapsed().as_secs() < 1, "{piece:?} took {:?}", began.elapsed());
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
+//! them is taken.
+
+use std::collections::BTreeMap;
+
+use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport, VariableReport};
+use super::fields::Fields;
+use super::frame::{CallError, Payload};
+use super::protocol::Decoded;
+use super::secrets::scrubbed;
+use super::timestamp;
+use juden_domain::certificate::{CertificateKind, VehicleAsk};
+use juden_domain::instant::Reported;
+
+/// What a report must have.
+#[derive(Debug, Clone, Copy)]
+pub enum Needs {
+    /// A text of this name.
+    Text(&'static str),
+    /// A whole number of this name.
+    Number(&'static str),
+    /// An object of this name.
+    Object(&'static str),
+}
+
+/// Reads a report that says nothing but itself.
+pub fn kept(payload: Payload<'_>, needs: &[Needs], encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
+    read(payload, needs, |_| News::None, encode)
+}
+
+/// Reads a report with the news in it.
+pub fn read(
+    payload: Payload<'_>,
+    needs: &[Needs],
+    news: fn(&mut Fields<'_>) -> News,
+    encode: fn(&Answer) -> String,
+) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    for need in needs {
+        match need {
+            Needs::Text(name) => drop(fields.required_text(name)),
+            Needs::Number(name) => drop(fields.required_integer(name)),
+            Needs::Object(name) => drop(fields.required_object(name)),
+        }
+    }
+    let report = Report {
+        request_id: fields.integer("requestId"),
+        seq_no: fields.integer("seqNo"),
+        more: fields.flag("tbc").unwrap_or_default(),
+        news: news(&mut fields),
+    };
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Report(report), encode })
+}
+
+/// Reads a question about a vehicle's certificate.
+pub fn asked(payload: Payload<'_>, needs: &[Needs], ask: VehicleAsk, encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
+    kept(payload, needs, encode).map(|decoded| Decoded { event: StationEvent::Vehicle(ask), ..decoded })
+}
+
+/// Reads a request to have a key signed.
+pub fn sign(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let csr = fields.required_text("csr").unwrap_or_default();
+    let kind = CertificateKind::parse(fields.text("certificateType").as_deref());
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Sign(SignReport { csr, kind }), encode: accepted })
+}
+
+fn accepted(answer: &Answer) -> String {
+    match answer {
+        Answer::Accepted(true) => r#"{"status":"Accepted"}"#.to_owned(),
+        Answer::Accepted(false) => r#"{"status":"Rejected"}"#.to_owned(),
+        other => unreachable!("a request is not answered by {other:?}"),
+    }
+}
+
+/// How a firmware update goes.
+pub fn firmware(fields: &mut Fields<'_>) -> News {
+    fields.text("status").map_or(News::None, News::Firmware)
+}
+
+/// How an upload goes.
+pub fn upload(fields: &mut Fields<'_>) -> News {
+    fields.text("status").map_or(News::None, News::Upload)
+}
+
+/// A security event.
+pub fn security(fields: &mut Fields<'_>) -> News {
+    fields.text("type").map_or(News::None, News::Security)
+}
+
+/// The connectors' states among the events of a NotifyEvent: `AvailabilityState` of an EVSE, of one of its connectors,
+/// or of the whole station (OCPP 2.0.1 G01.FR.07).
+pub fn states(fields: &mut Fields<'_>) -> News {
+    let state = |event: &mut Fields<'_>| {
+        let mut component = event.object("component")?;
+        let name = event.object("variable")?.text("name")?;
+        let of = component.text("name")?;
+        let is_state = name == "AvailabilityState" && matches!(of.as_str(), "Connector" | "EVSE" | "ChargingStation");
+        let (connector_id, plug) =
+            component.object("evse").map_or(Some((0, None)), |mut evse| Some((evse.integer("id")?, evse.integer("connectorId"))))?;
+        let status = event.text("actualValue").filter(|_| is_state)?;
+        let reported = event.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+        let error_code = NO_ERROR.to_owned();
+        Some(StatusReport { connector_id, status, error_code, info: None, vendor_error_code: None, reported, told_at: None, plug })
+    };
+    // Of each connector the last: a message may tell thousands.
+    let mut states: BTreeMap<(i64, Option<i64>), StatusReport> = BTreeMap::new();
+    for told in fields.objects("eventData").iter_mut().filter_map(state) {
+        states.insert((told.connector_id, told.plug), told);
+    }
+    if states.is_empty() { News::None } else { News::Statuses(states.into_values().take(STATES_MAX).collect()) }
+}
+
+/// Connectors whose states are read of one message: more than a station has.
+const STATES_MAX: usize = 100;
+
+/// The longest name of a component or variable, with instance and place.
+const NAME_MAX: usize = 160;
+
+/// Variables that are read of one message, and the longest text of one.
+const VARIABLES_MAX: usize = 2_000;
+const DOCUMENT_MAX: usize = 16 * 1024;
+
+/// The variables of a NotifyReport. One without names is passed over.
+pub fn variables(fields: &mut Fields<'_>) -> News {
+    let named = |of: &mut Fields<'_>| {
+        let name = of.text("name")?;
+        Some(of.text("instance").map_or_else(|| name.clone(), |instance| format!("{name}({instance})")))
+    };
+    let read = |document: &str| {
+        let mut data = Fields::of(Payload::Json(document));
+        let mut component = data.object("component")?;
+        let mut place = named(&mut component)?;
+        if let Some(mut evse) = component.object("evse") {
+            let connector = evse.integer("connectorId").map_or_else(String::new, |connector| format!(".{connector}"));
+            place += &format!("@{}{connector}", evse.integer("id")?);
+        }
+        let variable = named(&mut data.object("variable")?)?;
+        let short = place.chars().count().max(variable.chars().count()) <= NAME_MAX;
+        short.then(|| VariableReport { component: place, variable, document: scrubbed(document) })
+    };
+    let items = fields.items("reportData").into_iter().filter(|document| document.len() <= DOCUMENT_MAX).take(VARIABLES_MAX);
+    News::Variables(items.filter_map(read).collect())
+}
+
+/// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.
+pub const NO_ERROR: &str = "NoError";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::ErrorCode;
+
+    fn decoded(text: &str, needs: &[Needs], news: fn(&mut Fields<'_>) -> News) -> Result<Report, CallError> {
+        read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| match decoded.event {
+            StationEvent::Report(report) => report,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn a_part_names_its_request_its_place_and_whether_more_follow() {
+        let needs = &[Needs::Number("requestId"), Needs::Number("seqNo")];
+        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| News::None).unwrap();
+        assert_eq!((report.request_id, report.seq_no, report.more), (Some(7), Some(2), true));
+        let missing = decoded(r#"{"requestId":7}"#, needs, |_| News::None).unwrap_err();
+        assert_eq!((missing.code, missing.description.as_str()), (ErrorCode::OccurenceConstraintViolation, "seqNo is missing"));
+        let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| News::None).unwrap_err();
+        assert_eq!(mistyped.code, ErrorCode::TypeConstraintViolation);
+    }
+
+    #[test]
+    fn variables_are_named_by_component_instance_and_place() {
+        let text = r#"{"reportData":[
+            {"component":{"name":"Connector","evse":{"id":1,"connectorId":2}},"variable":{"name":"AvailabilityState"},"variableAttribute":[{"value":"Available"}]},
+            {"component":{"name":"ClockCtrlr"},"variable":{"name":"DateTime"}},
+            {"component":{"name":"Display","instance":"left","evse":{"id":3}},"variable":{"name":"Color","instance":"fg"}},
+            {"component":{},"variable":{"name":"X"}}, 7]}"#;
+        let News::Variables(variables) = decoded(text, &[], variables).unwrap().news else { panic!() };
+        let names: Vec<(&str, &str)> = variables.iter().map(|one| (one.component.as_str(), one.variable.as_str())).collect();
+        assert_eq!(names, [("Connector@1.2", "AvailabilityState"), ("ClockCtrlr", "DateTime"), ("Display(left)@3", "Color(fg)")]);
+        assert!(variables[0].document.contains("Available"));
+    }
+
+    #[test]
+    fn states_of_connectors_are_found_among_other_events() {
+        let event = |name: &str, of: &str, evse: &str, value: &str| {
+            format!(r#"{{"component":{{"name":"{of}"{evse}}},"variable":{{"name":"{name}"}},"actualValue":"{value}"}}"#)
+        };
+        let events = [
+            event("AvailabilityState", "Connector", r#","evse":{"id":2,"connectorId":1}"#, "Occupied"),
+            event("AvailabilityState", "ChargingStation", "", "Available"),
+            event("Power", "Connector", r#","evse":{"id":1}"#, "7000"),
+            event("AvailabilityState", "Display", "", "Faulted"),
+            "{}".to_owned(),
+        ];
+        let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
+        let News::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
+        let told: Vec<(i64, &str)> = states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
+        assert_eq!(told, [(0, "Available"), (2, "Occupied")], "the last of each connector");
+    }
+}

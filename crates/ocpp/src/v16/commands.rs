@@ -1,0 +1,213 @@
+//! Version-free commands as OCPP 1.6 words them.
+
+use rust_ocpp::v1_6::messages::{
+    change_availability::ChangeAvailabilityRequest, change_configuration::ChangeConfigurationRequest, clear_cache::ClearCacheRequest,
+    data_transfer::DataTransferRequest, get_configuration::GetConfigurationRequest,
+    remote_start_transaction::RemoteStartTransactionRequest, remote_stop_transaction::RemoteStopTransactionRequest, reset::ResetRequest,
+    unlock_connector::UnlockConnectorRequest,
+};
+use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
+use serde_json::{Map, Value, json};
+
+use super::tag_info;
+use crate::event::{ListEntry, ListStanding, StationCommand};
+use crate::protocol::CredentialsSet;
+use crate::secrets::is_password_setting;
+
+/// The longest id tag (OCPP 1.6 section 7.28).
+pub const ID_TAG_MAX: usize = 20;
+
+/// A command as 1.6 words it: the action and its payload. A value that does not fit the standard
+/// is found by the check that every payload passes before it is sent.
+pub fn encode(command: &StationCommand) -> (&'static str, Value) {
+    let id = |number: &i64| u32::try_from(*number);
+    match command {
+        StationCommand::RemoteStart { id_tag, connector_id } => match connector_id.as_ref().map(id).transpose() {
+            Ok(connector_id) => written(
+                "RemoteStartTransaction",
+                &RemoteStartTransactionRequest { connector_id, id_tag: id_tag.clone(), charging_profile: None },
+            ),
+            Err(_) => ("RemoteStartTransaction", json!({"idTag": id_tag, "connectorId": connector_id})),
+        },
+        StationCommand::RemoteStop { session, .. } => written(
+            "RemoteStopTransaction",
+            &RemoteStopTransactionRequest { transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits") },
+        ),
+        StationCommand::Reset { hard } => {
+            let kind = if *hard { ResetRequestStatus::Hard } else { ResetRequestStatus::Soft };
+            written("Reset", &ResetRequest { kind })
+        }
+        StationCommand::UnlockConnector { connector_id } => match id(connector_id) {
+            Ok(connector_id) => written("UnlockConnector", &UnlockConnectorRequest { connector_id }),
+            Err(_) => ("UnlockConnector", json!({"connectorId": connector_id})),
+        },
+        StationCommand::ClearCache => written("ClearCache", &ClearCacheRequest {}),
+        StationCommand::GetListVersion => ("GetLocalListVersion", json!({})),
+        StationCommand::UpdateList { version, full, entries } => {
+            let entry = |one: &ListEntry| match &one.standing {
+                ListStanding::Accepted(answer) => json!({"idTag": one.id_tag, "idTagInfo": tag_info::encode(answer)}),
+                ListStanding::Blocked => json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}}),
+                ListStanding::Absent => json!({"idTag": one.id_tag}),
+            };
+            let list: Vec<Value> = entries.iter().map(entry).collect();
+            let update = if *full { "Full" } else { "Differential" };
+            ("SendLocalList", json!({"listVersion": version, "updateType": update, "localAuthorizationList": list}))
+        }
+        StationCommand::TriggerMessage { requested_message, connector_id } => {
+            // The library's enum knows no other words; unknown ones must reach the check.
+            let mut payload = json!({"requestedMessage": requested_message});
+            if let Some(connector_id) = connector_id {
+                payload["connectorId"] = json!(connector_id);
+            }
+            ("TriggerMessage", payload)
+        }
+        StationCommand::ChangeAvailability { connector_id, operative } => match id(connector_id) {
+            Ok(connector_id) => {
+                let kind = if *operative { AvailabilityType::Operative } else { AvailabilityType::Inoperative };
+                written("ChangeAvailability", &ChangeAvailabilityRequest { connector_id, kind })
+            }
+            Err(_) => ("ChangeAvailability", json!({"connectorId": connector_id, "type": "Operative"})),
+        },
+        StationCommand::GetConfiguration { keys } => {
+            let key = (!keys.is_empty()).then(|| keys.clone());
+            written("GetConfiguration", &GetConfigurationRequest { key })
+        }
+        StationCommand::ChangeConfiguration { key, value } => {
+            written("ChangeConfiguration", &ChangeConfigurationRequest { key: key.clone(), value: value.clone() })
+        }
+        StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
+        StationCommand::DataTransfer { vendor_id, message_id, data } => written(
+            "DataTransfer",
+            &DataTransferRequest { vendor_string: vendor_id.clone(), message_id: message_id.clone(), data: data.clone() },
+        ),
+    }
+}
+
+/// What a command tells a station to come with. Its AuthorizationKey is set as hex digits, and comes as their bytes
+/// (security whitepaper section 7.2, A00.FR.205).
+pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
+    let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
+    match (action, text("key").trim().to_ascii_lowercase().as_str()) {
+        ("ChangeConfiguration", key) if is_password_setting(key) => {
+            let password = juden_domain::hex::decode(text("value")).unwrap_or_else(|| text("value").as_bytes().to_vec());
+            CredentialsSet { password: Some(password), security_profile: None }
+        }
+        ("ChangeConfiguration", "securityprofile") => {
+            // What is no number is no profile: it is refused as one that there is not.
+            CredentialsSet { password: None, security_profile: Some(text("value").trim().parse().unwrap_or(u8::MAX)) }
+        }
+        _ => CredentialsSet::default(),
+    }
+}
+
+/// The settings that an answer to GetConfiguration tells.
+pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
+    let keys = answer.get("configurationKey")?.as_array()?;
+    let told = |key: &Value| Some((key.get("key")?.as_str()?.to_owned(), key.get("value").and_then(setting_text)));
+    Some(keys.iter().filter_map(told).collect())
+}
+
+/// A setting's value as text, also where it is told as a number, `true` or `false`.
+pub(crate) fn setting_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn written<T: serde::Serialize>(action: &'static str, request: &T) -> (&'static str, Value) {
+    (action, serde_json::to_value(request).expect("OCPP messages have no maps with odd keys"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Protocol;
+    use crate::schema::Violation;
+    use juden_domain::ids::SessionId;
+
+    #[test]
+    fn settings_are_read_whatever_json_type_tells_them() {
+        let told = serde_json::json!({"configurationKey": [
+            {"key": "AllowOfflineTxForUnknownId", "readonly": false, "value": false}, {"key": "LocalAuthListEnabled", "value": true},
+            {"key": "ConnectionTimeOut", "value": 90}, {"key": "MeterValueSampleInterval", "value": "60"},
+            {"key": "Odd", "value": {"x": 1}}, {"key": "None", "value": null}, {"key": "Hidden"}, {"value": "nameless"}]});
+        let expected = [
+            ("AllowOfflineTxForUnknownId", Some("false")),
+            ("LocalAuthListEnabled", Some("true")),
+            ("ConnectionTimeOut", Some("90")),
+            ("MeterValueSampleInterval", Some("60")),
+            ("Odd", None),
+            ("None", None),
+            ("Hidden", None),
+        ];
+        assert_eq!(settings_told(&told).unwrap(), expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));
+        let component = |name: &str, value: Value| serde_json::json!({"component": {"name": "AuthCtrlr"}, "variable": {"name": name}, "attributeStatus": "Accepted", "attributeValue": value});
+        let newer = serde_json::json!({"getVariableResult": [component("Enabled", true.into()), component("Size", 9.into())]});
+        let expected =
+            [("AuthCtrlr.Enabled", "true"), ("AuthCtrlr.Size", "9")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+        assert_eq!(crate::v201::commands::settings_told(&newer).unwrap(), expected);
+    }
+
+    fn check(action: &str, payload: &Value) -> Option<Result<(), Violation>> {
+        Protocol::V16.check_command(action, payload.as_object().unwrap())
+    }
+
+    #[test]
+    fn every_command_is_written_as_its_own_schema_allows() {
+        for command in [
+            StationCommand::RemoteStart { id_tag: "TAG".into(), connector_id: Some(1) },
+            StationCommand::RemoteStop { session: SessionId(7), transaction: None },
+            StationCommand::Reset { hard: true },
+            StationCommand::UnlockConnector { connector_id: 1 },
+            StationCommand::ClearCache,
+            StationCommand::GetListVersion,
+            StationCommand::UpdateList {
+                version: 1,
+                full: false,
+                entries: vec![
+                    ListEntry { id_tag: "A".into(), kind: None, standing: ListStanding::Blocked },
+                    ListEntry { id_tag: "B".into(), kind: None, standing: ListStanding::Absent },
+                ],
+            },
+            StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },
+            StationCommand::ChangeAvailability { connector_id: 0, operative: false },
+            StationCommand::GetConfiguration { keys: vec![] },
+            StationCommand::GetConfiguration { keys: vec!["HeartbeatInterval".into()] },
+            StationCommand::ChangeConfiguration { key: "k".into(), value: "v".into() },
+            StationCommand::DataTransfer { vendor_id: "v".into(), message_id: None, data: None },
+        ] {
+            let (action, payload) = encode(&command);
+            assert_eq!(check(action, &payload), Some(Ok(())), "{command:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_refused_by_field() {
+        for (action, payload, field) in [
+            ("Reset", json!({"type": "Medium"}), "type"),
+            ("Reset", json!({}), "type"),
+            ("Reset", json!({"type": "Hard", "extra": 1}), "extra"),
+            ("UnlockConnector", json!({"connectorId": 0}), "connectorId"),
+            ("UnlockConnector", json!({"connectorId": -1}), "connectorId"),
+            ("UnlockConnector", json!({"connectorId": "1"}), "connectorId"),
+            ("RemoteStartTransaction", json!({"idTag": "123456789012345678901"}), "idTag"),
+            ("ChangeConfiguration", json!({"key": "k", "value": "v".repeat(501)}), "value"),
+            ("GetConfiguration", json!({"key": ["a", 5]}), "key[1]"),
+            ("RemoteStopTransaction", json!({"transactionId": 2_147_483_648_i64}), "transactionId"),
+            ("RemoteStartTransaction", json!({"idTag": "T", "chargingProfile": {"chargingProfileId": 1}}), "chargingProfile.stackLevel"),
+        ] {
+            let violation = check(action, &payload).unwrap().unwrap_err();
+            assert_eq!(violation.field, field, "{action}");
+        }
+        assert!(check("BootNotification", &json!({})).is_none(), "only stations send it");
+    }
+
+    #[test]
+    fn limits_hold_at_the_limit() {
+        assert_eq!(check("ChangeConfiguration", &json!({"key": "k".repeat(50), "value": "v".repeat(500)})), Some(Ok(())));
+        assert_eq!(check("RemoteStartTransaction", &json!({"idTag": "T".repeat(20)})), Some(Ok(())));
+    }
+}

@@ -1,0 +1,18 @@
+//! MeterValues (OCPP 1.6 section 4.7).
+
+use super::{Decoded, empty};
+use crate::event::{MeterReport, StationEvent, TransactionEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::readings::readings;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let report = MeterReport {
+        connector_id: fields.required_integer("connectorId"),
+        transaction_id: fields.integer("transactionId"),
+        readings: readings(&mut fields, "meterValue"),
+        faults: fields.faults(),
+    };
+    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Meter(report)), encode: empty })
+}

@@ -1,0 +1,27 @@
+//! StatusNotification: a connector's state (OCPP 1.6 section 4.9). Unknown states and error codes
+//! are kept as the station words them.
+
+use super::{Decoded, empty};
+use crate::event::{StationEvent, StatusReport};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::reports::NO_ERROR;
+use crate::timestamp;
+use juden_domain::instant::Reported;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let report = StatusReport {
+        connector_id: fields.required_integer("connectorId").unwrap_or_default(),
+        status: fields.required_text("status").unwrap_or_default(),
+        // Some leave it out: a connector that names no error has none.
+        error_code: fields.text("errorCode").unwrap_or_else(|| NO_ERROR.to_owned()),
+        info: fields.text("info"),
+        vendor_error_code: fields.text("vendorErrorCode"),
+        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        told_at: None,
+        plug: None,
+    };
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Status(report), encode: empty })
+}

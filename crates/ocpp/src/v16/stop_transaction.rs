@@ -1,0 +1,38 @@
+//! StopTransaction (OCPP 1.6 section 4.10). Always confirmed; about a card only when the station
+//! named one.
+
+use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
+
+use super::{Decoded, json, tag_info};
+use crate::event::{Answer, StationEvent, StopReport, TransactionEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::readings::readings;
+use crate::timestamp;
+use juden_domain::ids::IdTag;
+use juden_domain::instant::Reported;
+use juden_domain::units::Register;
+
+/// The standard's reason where the station names none.
+const DEFAULT_REASON: &str = "Local";
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let report = StopReport {
+        transaction_id: fields.required_integer("transactionId"),
+        id_tag: fields.text("idTag").map(|text| IdTag::new(&text)),
+        timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        meter_stop: fields.register("meterStop").map(Register),
+        reason: fields.text("reason").unwrap_or_else(|| DEFAULT_REASON.to_owned()),
+        readings: readings(&mut fields, "transactionData"),
+        faults: fields.faults(),
+    };
+    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Stop(report)), encode })
+}
+
+fn encode(answer: &Answer) -> String {
+    match answer {
+        Answer::Stopped { tag } => json(&StopTransactionResponse { id_tag_info: tag.as_ref().map(tag_info::encode) }),
+        other => unreachable!("StopTransaction is not answered by {other:?}"),
+    }
+}

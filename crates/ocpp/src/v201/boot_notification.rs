@@ -1,0 +1,40 @@
+//! BootNotification: a station started up (OCPP 2.0.1 B01).
+
+use serde_json::json;
+
+use super::{Decoded, instant};
+use crate::event::{Answer, BootReport, Registration, StationEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    // Some firmware speaks 1.6 over a connection that it opened for 2.0.1.
+    if fields.has("chargePointVendor") && !fields.has("chargingStation") {
+        return Err(super::of_older_version("BootNotification"));
+    }
+    let mut station = fields.required_object("chargingStation");
+    let report = BootReport {
+        vendor: station.required_text("vendorName").unwrap_or_default(),
+        model: station.required_text("model").unwrap_or_default(),
+        serial: station.text("serialNumber"),
+        firmware: station.text("firmwareVersion"),
+    };
+    fields.check()?;
+    station.check()?;
+    Ok(Decoded { event: StationEvent::Boot(report), encode })
+}
+
+fn encode(answer: &Answer) -> String {
+    match answer {
+        Answer::Boot { registration, now, interval_s } => {
+            let status = match registration {
+                Registration::Accepted => "Accepted",
+                Registration::Pending => "Pending",
+                Registration::Rejected => "Rejected",
+            };
+            json!({"currentTime": instant(*now), "interval": interval_s, "status": status}).to_string()
+        }
+        other => unreachable!("BootNotification is not answered by {other:?}"),
+    }
+}

@@ -1,0 +1,136 @@
+//! Charging as a vehicle asks for it over its cable (OCPP 2.0.1 K15 to K17): what it needs, the profile that says how much
+//! it may have, and the schedule that it makes of that.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::instant;
+use crate::asked::EvAllowed;
+use crate::event::{Answer, EvNeeds, EvSchedule, StationEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::protocol::Decoded;
+use crate::timestamp;
+
+/// The stack level of Juden's own profiles: any of an operator goes before it.
+const STACK_LEVEL: i64 = 0;
+
+/// The longest schedule: a day.
+const LONGEST_S: i64 = 86_400;
+
+/// Reads what a vehicle needs.
+pub(super) fn needs(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let evse_id = fields.required_integer("evseId");
+    let mut needed = fields.required_object("chargingNeeds");
+    fields.check()?;
+    let departs_at = needed.text("departureTime").and_then(|text| timestamp::read(&text).instant(None));
+    let transfer = needed.text("requestedEnergyTransfer").unwrap_or_default();
+    let most_w = match needed.object("dcChargingParameters") {
+        Some(mut direct) => direct.integer("evMaxPower").or_else(|| product(&mut direct, 1)),
+        None => needed.object("acChargingParameters").and_then(|mut alternating| product(&mut alternating, phases(&transfer))),
+    };
+    let needs = EvNeeds { evse_id: evse_id.unwrap_or_default(), most_w: most_w.filter(|most| *most > 0), departs_at };
+    Ok(Decoded { event: StationEvent::EvNeeds(needs), encode: answered })
+}
+
+/// The power that a vehicle takes at most: current by voltage, over so many phases.
+fn product(parameters: &mut Fields<'_>, phases: i64) -> Option<i64> {
+    let (current, voltage) = (parameters.integer("evMaxCurrent")?, parameters.integer("evMaxVoltage")?);
+    current.checked_mul(voltage)?.checked_mul(phases)
+}
+
+fn phases(transfer: &str) -> i64 {
+    match transfer {
+        "AC_three_phase" => 3,
+        "AC_two_phase" => 2,
+        _ => 1,
+    }
+}
+
+/// Reads the schedule that a vehicle made.
+pub(super) fn schedule(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let evse_id = fields.required_integer("evseId");
+    let mut made = fields.required_object("chargingSchedule");
+    fields.check()?;
+    let unit = made.text("chargingRateUnit").unwrap_or_default();
+    let limits = made.objects("chargingSchedulePeriod").into_iter().filter_map(|period| period.scalar("limit")?.parse().ok());
+    let schedule = EvSchedule { evse_id: evse_id.unwrap_or_default(), unit, most: limits.max() };
+    Ok(Decoded { event: StationEvent::EvSchedule(schedule), encode: answered })
+}
+
+fn answered(answer: &Answer) -> String {
+    match answer {
+        Answer::Accepted(true) => r#"{"status":"Accepted"}"#.to_owned(),
+        _ => r#"{"status":"Rejected"}"#.to_owned(),
+    }
+}
+
+/// The profile that lets a transaction's vehicle have so much until it departs; its number is up to the caller.
+pub fn profile(number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Value {
+    let until_s = needs.departs_at.map(|at| (at - now).num_seconds()).filter(|seconds| (1..=LONGEST_S).contains(seconds));
+    let schedule = json!({
+        "id": 1,
+        "startSchedule": instant(now),
+        "duration": until_s.unwrap_or(TimeDelta::seconds(LONGEST_S).num_seconds()),
+        "chargingRateUnit": "W",
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit_w}],
+    });
+    let profile = json!({
+        "id": number,
+        "stackLevel": STACK_LEVEL,
+        "chargingProfilePurpose": "TxProfile",
+        "chargingProfileKind": "Absolute",
+        "transactionId": transaction,
+        "chargingSchedule": [schedule],
+    });
+    json!({"evseId": needs.evse_id, "chargingProfile": profile})
+}
+
+/// What a profile that was sent lets an EVSE's vehicle have.
+pub fn allowed(payload: &Value, evse_id: i64) -> Option<EvAllowed> {
+    let profile = payload.get("chargingProfile").filter(|_| payload["evseId"] == evse_id)?;
+    let schedule = profile.get("chargingSchedule")?.get(0).filter(|_| profile["chargingProfilePurpose"] == "TxProfile")?;
+    let limits = schedule["chargingSchedulePeriod"].as_array()?.iter().filter_map(|period| period["limit"].to_string().parse().ok());
+    let transaction = profile.get("transactionId").and_then(Value::as_str).map(str::to_owned);
+    Some(EvAllowed { transaction, unit: schedule["chargingRateUnit"].as_str()?.to_owned(), most: limits.max()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::*;
+
+    fn most(needs: &Value) -> Option<i64> {
+        let payload = json!({"evseId": 1, "chargingNeeds": needs}).to_string();
+        match super::needs(Payload::Json(&payload)).unwrap().event {
+            StationEvent::EvNeeds(needs) => needs.most_w,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_vehicles_power_is_what_it_tells_or_current_by_voltage_over_its_phases() {
+        let direct = |more: Value| json!({"requestedEnergyTransfer": "DC", "dcChargingParameters": more});
+        assert_eq!(most(&direct(json!({"evMaxCurrent": 100, "evMaxVoltage": 400}))), Some(40_000));
+        assert_eq!(most(&direct(json!({"evMaxCurrent": 100, "evMaxVoltage": 400, "evMaxPower": 30_000}))), Some(30_000));
+        let alternating = |transfer: &str| json!({"requestedEnergyTransfer": transfer, "acChargingParameters": {"evMaxCurrent": 16, "evMaxVoltage": 200}});
+        assert_eq!(most(&alternating("AC_single_phase")), Some(3_200));
+        assert_eq!(most(&alternating("AC_three_phase")), Some(9_600));
+        assert_eq!(most(&json!({"requestedEnergyTransfer": "DC"})), None);
+        assert_eq!(most(&direct(json!({"evMaxCurrent": 9_223_372_036_854_775_807_i64, "evMaxVoltage": 400}))), None);
+    }
+
+    #[test]
+    fn what_was_allowed_is_read_back_out_of_the_profile() {
+        let needs = EvNeeds { evse_id: 2, most_w: None, departs_at: None };
+        let sent = profile(7, "T-1", &needs, 50_000, "2026-11-21T00:00:00Z".parse().unwrap());
+        assert_eq!(allowed(&sent, 2), Some(EvAllowed { transaction: Some("T-1".into()), unit: "W".into(), most: Decimal::from(50_000) }));
+        assert_eq!(allowed(&sent, 1), None);
+        let mut other = sent;
+        other["chargingProfile"]["chargingProfilePurpose"] = json!("TxDefaultProfile");
+        assert_eq!(allowed(&other, 2), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! MeterValues: readings outside transactions, and clock-aligned ones (OCPP 2.0.1 J01). EVSE 0 is the main meter.
+
+use super::{Decoded, empty};
+use crate::event::{MeterReport, StationEvent, TransactionEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::readings::readings;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let report = MeterReport {
+        connector_id: fields.required_integer("evseId"),
+        transaction_id: None,
+        readings: readings(&mut fields, "meterValue"),
+        faults: fields.faults(),
+    };
+    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Meter(report)), encode: empty })
+}

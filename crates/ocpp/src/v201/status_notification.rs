@@ -1,0 +1,29 @@
+//! StatusNotification: a connector's state (OCPP 2.0.1 G01). It is kept as the state of its EVSE, which is what a site
+//! lists, and counts transactions and prices by.
+
+use super::{Decoded, empty};
+use crate::event::{StationEvent, StatusReport};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::reports::NO_ERROR;
+use crate::timestamp;
+use juden_domain::instant::Reported;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    if fields.has("errorCode") && !fields.has("connectorStatus") {
+        return Err(super::of_older_version("StatusNotification"));
+    }
+    let report = StatusReport {
+        connector_id: fields.required_integer("evseId").unwrap_or_default(),
+        status: fields.required_text("connectorStatus").unwrap_or_default(),
+        error_code: NO_ERROR.to_owned(),
+        info: None,
+        vendor_error_code: None,
+        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        told_at: None,
+        plug: fields.integer("connectorId"),
+    };
+    fields.check()?;
+    Ok(Decoded { event: StationEvent::Status(report), encode: empty })
+}

@@ -1,0 +1,64 @@
+//! TransactionEvent: a step of a transaction (OCPP 2.0.1 E). Whatever it lacks, it is kept and answered: an error would
+//! make the station repeat or drop it.
+
+use serde_json::json;
+
+use super::{Decoded, id_token};
+use crate::event::{Answer, StationEvent, StepKind, StepReport, TransactionEvent};
+use crate::fields::Fields;
+use crate::frame::{CallError, Payload};
+use crate::readings::readings;
+use crate::timestamp;
+use juden_domain::instant::Reported;
+
+/// The longest word that is kept of a state or a reason, and the longest name of a transaction.
+const WORD_MAX: usize = 64;
+
+pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+    let mut fields = Fields::of(payload);
+    let mut info = fields.required_object("transactionInfo");
+    let mut word = |name: &str| info.text(name).map(|text| text.chars().take(WORD_MAX).collect::<String>());
+    let (transaction, charging_state, stopped_reason) = (word("transactionId"), word("chargingState"), word("stoppedReason"));
+    let (remote_start_id, charged_s) = (info.integer("remoteStartId"), info.integer("timeSpentCharging"));
+    // Broken JSON has its fields on one level.
+    let transaction = transaction.or_else(|| fields.text("transactionId")).or_else(|| info.required_text("transactionId"));
+    let kind = match fields.required_text("eventType").as_deref() {
+        Some("Started") => StepKind::Started,
+        Some("Ended") => StepKind::Ended,
+        _ => StepKind::Updated,
+    };
+    let shown = fields.object("idToken").map(|mut token| {
+        let shown = id_token::read(&mut token);
+        fields.take_faults(token);
+        shown
+    });
+    let timestamp = fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+    let report = StepReport {
+        kind,
+        transaction: transaction.unwrap_or_default(),
+        seq_no: fields.required_integer("seqNo"),
+        timestamp,
+        offline: fields.flag("offline").unwrap_or_default(),
+        evse_id: fields.object("evse").and_then(|mut evse| evse.integer("id")),
+        shown,
+        charging_state,
+        trigger: fields.text("triggerReason"),
+        stopped_reason,
+        charged_s,
+        remote_start_id,
+        readings: readings(&mut fields, "meterValue"),
+        faults: {
+            fields.take_faults(info);
+            fields.faults()
+        },
+    };
+    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Step(Box::new(report))), encode })
+}
+
+fn encode(answer: &Answer) -> String {
+    match answer {
+        Answer::Step { tag: None } => "{}".to_owned(),
+        Answer::Step { tag: Some(tag) } => json!({"idTokenInfo": id_token::info(tag)}).to_string(),
+        other => unreachable!("TransactionEvent is not answered by {other:?}"),
+    }
+}

@@ -1,0 +1,189 @@
+//! What is kept of a transaction's steps, as one text beside its session.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::{StoreError, Stored, columns};
+use juden_domain::instant::{Heard, Moment, Reported};
+use juden_domain::step::{Evidence, Register, Registers, Step, StepKind};
+use juden_domain::units::WattHours;
+
+#[derive(Serialize, Deserialize)]
+struct EvidenceText {
+    steps: Vec<StepText>,
+    seen: Vec<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    tells_charging: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    tells_charged: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    ended_twice: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    numbers_repeated: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StepText {
+    order: i64,
+    kind: String,
+    /// The station's time as it was sent.
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    local: Option<NaiveDateTime>,
+    received_ms: i64,
+    connected_ms: i64,
+    /// What was known of the station's clock: its difference in milliseconds and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    clock: Option<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id_tag: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    accepted: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    evse: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    charging: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    changed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Begin, end, first and last register: each its milliseconds and watt-hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registers: Option<[Option<(i64, i64)>; 4]>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    malformed: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// The text of what is kept.
+pub fn evidence(evidence: &Evidence) -> String {
+    let step = |step: &Step| {
+        let (at_ms, local) = match step.reported.moment {
+            Moment::At(at) => (Some(at.timestamp_millis()), None),
+            Moment::Local(local) => (None, Some(local)),
+            Moment::Missing | Moment::Unreadable => (None, None),
+        };
+        let registers = [step.registers.begin, step.registers.end, step.registers.first, step.registers.last];
+        let registers = registers.map(|register| register.map(|register| (register.at.timestamp_millis(), register.value.0)));
+        StepText {
+            order: step.order,
+            kind: step.kind.name().to_owned(),
+            text: step.reported.text.clone(),
+            at_ms,
+            local,
+            received_ms: step.heard.received_at.timestamp_millis(),
+            connected_ms: step.heard.connected_since.timestamp_millis(),
+            clock: step.heard.clock.map(|clock| (clock.offset.num_milliseconds(), clock.since.timestamp_millis())),
+            id_tag: step.id_tag.clone(),
+            accepted: step.accepted,
+            evse: step.evse_id,
+            charging: step.charging,
+            changed: step.changed,
+            reason: step.reason.clone(),
+            registers: registers.iter().any(Option::is_some).then_some(registers),
+            malformed: step.malformed,
+        }
+    };
+    text(&EvidenceText {
+        steps: evidence.steps.iter().map(step).collect(),
+        seen: evidence.seen.clone(),
+        tells_charging: evidence.tells_charging,
+        tells_charged: evidence.tells_charged,
+        ended_twice: evidence.ended_twice,
+        numbers_repeated: evidence.numbers_repeated,
+    })
+}
+
+/// Reads what [`evidence`] wrote.
+pub fn read_evidence(text: &str) -> Stored<Evidence> {
+    let kept: EvidenceText = serde_json::from_str(text).map_err(|_| StoreError::Unreadable("a transaction's steps"))?;
+    let steps = kept.steps.into_iter().map(read_step).collect::<Option<Vec<_>>>();
+    Ok(Evidence {
+        steps: steps.ok_or(StoreError::Unreadable("a transaction's step"))?,
+        seen: kept.seen,
+        tells_charging: kept.tells_charging,
+        tells_charged: kept.tells_charged,
+        ended_twice: kept.ended_twice,
+        numbers_repeated: kept.numbers_repeated,
+    })
+}
+
+fn instant(ms: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis(ms)
+}
+
+fn read_step(kept: StepText) -> Option<Step> {
+    let moment = match (kept.at_ms, kept.local) {
+        (Some(ms), _) => Moment::At(instant(ms)?),
+        (None, Some(local)) => Moment::Local(local),
+        (None, None) if kept.text.is_empty() => Moment::Missing,
+        (None, None) => Moment::Unreadable,
+    };
+    let register = |kept: Option<(i64, i64)>| match kept {
+        Some((ms, wh)) => Some(Some(Register { at: instant(ms)?, value: WattHours(wh) })),
+        None => Some(None),
+    };
+    let [begin, end, first, last] = kept.registers.unwrap_or_default().map(register);
+    let (begin, end, first, last) = (begin?, end?, first?, last?);
+    Some(Step {
+        order: kept.order,
+        kind: StepKind::parse(&kept.kind)?,
+        reported: Reported { text: kept.text, moment },
+        heard: Heard {
+            received_at: instant(kept.received_ms)?,
+            connected_since: instant(kept.connected_ms)?,
+            clock: kept.clock.and_then(|(offset_ms, since)| columns::clock(Some(offset_ms), instant(since))),
+        },
+        id_tag: kept.id_tag,
+        accepted: kept.accepted,
+        evse_id: kept.evse,
+        charging: kept.charging,
+        changed: kept.changed,
+        reason: kept.reason,
+        registers: Registers { begin, end, first, last },
+        malformed: kept.malformed,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_reads_back_as_it_was() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let heard = Heard { received_at: at("2024-05-01T00:00:00.123Z"), connected_since: at("2024-05-01T00:00:00Z"), clock: None };
+        let step = |order, kind, reported| Step {
+            order,
+            kind,
+            reported,
+            heard,
+            id_tag: None,
+            accepted: false,
+            evse_id: None,
+            charging: None,
+            changed: true,
+            reason: None,
+            registers: Registers::default(),
+            malformed: false,
+        };
+        let local = Reported { text: "2024-05-01T09:00:00".into(), moment: Moment::Local("2024-05-01T09:00:00".parse().unwrap()) };
+        let said = Reported { text: "x".into(), moment: Moment::At(at("2024-05-01T00:00:00.456Z")) };
+        let mut whole = step(7, StepKind::Ended, said);
+        whole.registers.take("Transaction.End", Register { at: at("2024-05-01T00:00:00Z"), value: WattHours(-5) });
+        (whole.id_tag, whole.evse_id, whole.charging, whole.reason) = (Some("A".into()), Some(1), Some(true), Some("Local".into()));
+        let unreadable = Reported { text: "soon".into(), moment: Moment::Unreadable };
+        let mut kept = Evidence { tells_charged: true, numbers_repeated: true, ..Evidence::default() };
+        for step in [step(0, StepKind::Started, local), step(1, StepKind::Updated, unreadable), whole] {
+            kept.add(step);
+        }
+        assert_eq!(read_evidence(&evidence(&kept)).unwrap(), kept);
+    }
+}

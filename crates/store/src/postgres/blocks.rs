@@ -1,0 +1,292 @@
+//! Exposures of cards, and what stations are to learn of them, in PostgreSQL.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::members::last_seq;
+use super::rows::{card_number, column, ms, optional, station_id};
+use super::{PostgresStore, locks, retried};
+use crate::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::documents::read_readings;
+use crate::{Seen, StoreError, Stored};
+use juden_domain::ids::{CardNumber, IdTag, StationId};
+
+/// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
+/// while it is cut off must learn of it too, whether it was ever told of the card or not.
+const RECALL_BLOCK: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
+    SELECT $1, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM (
+        SELECT station_id FROM card_exposures WHERE card_number = $1 UNION SELECT station_id FROM stations WHERE takes_unknown) s
+    ORDER BY station_id
+    ON CONFLICT (card_number, station_id) DO UPDATE SET reach = 'block', state = 'pending', tries = 0,
+        since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
+        WHERE card_deliveries.reach = 'allow'";
+
+/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back. A
+/// list that is to hold the card learns that it is accepted again.
+const RECALL_ALLOW: &str = "
+    UPDATE card_deliveries SET reach = 'allow', tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
+        state = CASE WHEN means = 'local_list' OR listed THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = $1 AND reach = 'block'";
+
+/// What was due is looked at now. First of all: what comes due meanwhile, of changes that are not seen here, stays.
+const LOOKED: &str = "DELETE FROM card_looks WHERE card_number = $1 AND due_at <= $2";
+
+/// Where a card is listed as accepted, it is kept before that the station may accept it by itself.
+const EXPOSE_LISTED: &str = "
+    INSERT INTO card_exposures (card_number, station_id, at)
+    SELECT $1, s.station_id, $2 FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1
+    ON CONFLICT DO NOTHING";
+
+/// Lists at the card's sites that are to hold it, and were not.
+const ENTER: &str = "
+    INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at, listed)
+    SELECT $1, s.station_id, 'allow', 'pending', NULL, 0, $2, $2, $2, true
+        FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1
+    ON CONFLICT (card_number, station_id) DO UPDATE SET listed = true, state = 'pending', tries = 0,
+        since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
+        WHERE NOT card_deliveries.listed";
+
+/// Lists that are to hold the card no longer. One that was never sent it need not be told.
+const LEAVE: &str = "
+    UPDATE card_deliveries SET listed = false, tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
+        state = CASE WHEN reach = 'block' THEN state WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
+    WHERE card_number = $1 AND listed AND station_id NOT IN
+        (SELECT s.station_id FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1)";
+
+/// Every block, and everything that a station's list is to hold and was sent, once more. What is on its way already does not
+/// count: it was of another instant.
+const RELIST: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
+    WHERE station_id = $1 AND (reach = 'block' OR (means = 'local_list' AND listed))";
+
+const RELIST_UNSUPPORTED: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = $2 WHERE station_id = $1 AND listed AND state = 'unsupported'";
+
+/// A card is read in one more way: stations that hold it in their lists are to hold that too.
+const TELL_AGAIN: &str = "
+    UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
+    WHERE card_number = $1 AND (reach = 'block' OR listed)";
+
+const DELIVERIES: &str = "
+    SELECT d.station_id, d.card_number, d.reach, d.state, d.means, d.tries, d.since, d.at, d.listed, c.id_tag,
+        (SELECT coalesce(json_agg(r.id_tag ORDER BY r.id_tag_matched), '[]')::text FROM card_readings r WHERE r.card_number = c.card_number) AS readings
+    FROM card_deliveries d JOIN cards c ON c.card_number = d.card_number";
+
+const TOLD: &str = "
+    UPDATE card_deliveries d SET state = $4, means = coalesce($5, d.means), at = $6, next_try_at = $7, tries = d.tries + 1
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) r (card_number, station_id, since)
+    WHERE (d.state = 'pending' OR ($8 AND d.state <> $4)) AND d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since";
+
+const LISTED: &str = "
+    UPDATE card_deliveries d SET means = 'local_list'
+    FROM unnest($1::text[], $2::text[], $3::timestamptz[]) r (card_number, station_id, since)
+    WHERE d.card_number = r.card_number AND d.station_id = r.station_id AND d.since = r.since
+    RETURNING d.card_number, d.station_id";
+
+#[async_trait]
+impl BlockStore for PostgresStore {
+    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+        retried!(self.try_recall(card, reach, at, seen))
+    }
+
+    async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
+        let list = format!("{DELIVERIES} WHERE d.card_number = $1 ORDER BY d.station_id");
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = $1 AND d.state = 'pending'
+            ORDER BY d.reach = 'block' DESC, d.since, d.card_number LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
+        let list = format!(
+            "{DELIVERIES} WHERE d.station_id = $1 AND (d.reach = 'block' OR d.listed)
+            ORDER BY d.reach = 'block' DESC, d.since DESC, d.card_number LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        rows.iter().map(delivery).collect()
+    }
+
+    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT station_id FROM card_deliveries WHERE state = 'pending' AND next_try_at <= $2 AND station_id = ANY($1)",
+        )
+        .bind(column(stations, StationId::as_str))
+        .bind(ms(now))
+        .fetch_all(&self.api)
+        .await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
+        retried!(self.try_begin_listing(deliveries))
+    }
+
+    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+        retried!(self.try_save_told(deliveries, told))
+    }
+
+    async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>> {
+        let due: Vec<String> =
+            sqlx::query_scalar("SELECT card_number FROM card_looks WHERE due_at <= $1 GROUP BY card_number ORDER BY min(due_at) LIMIT $2")
+                .bind(ms(now))
+                .bind(limit)
+                .fetch_all(&self.api)
+                .await?;
+        due.iter().map(|text| card_number(text)).collect()
+    }
+
+    async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()> {
+        let mut write = self.api.acquire().await?;
+        add_looks(&mut write, &[(card.clone(), due)]).await
+    }
+
+    async fn add_looks_at_unblocked(&self, due: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(
+            "INSERT INTO card_looks (card_number, due_at) SELECT DISTINCT card_number, $1 FROM card_exposures e WHERE NOT EXISTS
+                (SELECT 1 FROM card_deliveries d WHERE d.card_number = e.card_number AND d.station_id = e.station_id AND d.reach = 'block')
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(ms(due))
+        .execute(&self.api)
+        .await?;
+        Ok(())
+    }
+
+    async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()> {
+        sqlx::query("DELETE FROM card_looks WHERE card_number = $1 AND due_at <= $2")
+            .bind(card.as_str())
+            .bind(ms(until))
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+
+    async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST).bind(station.as_str()).bind(ms(at)).execute(&self.api).await?;
+        Ok(())
+    }
+
+    async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
+        sqlx::query(RELIST_UNSUPPORTED).bind(station.as_str()).bind(ms(at)).execute(&self.api).await?;
+        Ok(())
+    }
+
+    async fn has_listed(&self, station: &StationId) -> Stored<bool> {
+        let look = "SELECT EXISTS (SELECT 1 FROM card_deliveries WHERE station_id = $1 AND reach = 'allow' AND listed)";
+        Ok(sqlx::query_scalar(look).bind(station.as_str()).fetch_one(&self.api).await?)
+    }
+
+    async fn list_version(&self, station: &StationId) -> Stored<i64> {
+        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = $1").bind(station.as_str());
+        Ok(version.fetch_optional(&self.api).await?.unwrap_or(0))
+    }
+
+    async fn save_list_version(&self, station: &StationId, version: i64) -> Stored<()> {
+        sqlx::query("UPDATE stations SET list_version = $2 WHERE station_id = $1")
+            .bind(station.as_str())
+            .bind(version)
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+}
+
+impl PostgresStore {
+    async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+        let mut write = self.begin().await?;
+        locks::alone(&mut write, locks::CHANGES).await?;
+        if last_seq(&mut write, seen).await? > seen.last {
+            return Err(StoreError::Conflict("what it rests on"));
+        }
+        let statements = match reach {
+            Reach::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
+            Reach::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
+        };
+        for statement in statements.iter().copied() {
+            sqlx::query(statement).bind(card.as_str()).bind(ms(at)).execute(&mut *write).await?;
+        }
+        let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = $1 AND state = 'pending' ORDER BY station_id")
+            .bind(card.as_str())
+            .fetch_all(&mut *write)
+            .await?;
+        write.commit().await?;
+        rows.iter().map(station_id).collect()
+    }
+
+    async fn try_begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
+        let rows = sqlx::query(LISTED)
+            .bind(column(deliveries, |one| one.card.as_str()))
+            .bind(column(deliveries, |one| one.station_id.as_str()))
+            .bind(column(deliveries, |one| one.since))
+            .fetch_all(&self.api)
+            .await?;
+        let mut hold = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            hold.insert((row.try_get::<String, _>("card_number")?, row.try_get::<String, _>("station_id")?));
+        }
+        let holds = |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
+        Ok(deliveries.iter().filter(holds).cloned().collect())
+    }
+
+    async fn try_save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+        sqlx::query(TOLD)
+            .bind(column(deliveries, |one| one.card.as_str()))
+            .bind(column(deliveries, |one| one.station_id.as_str()))
+            .bind(column(deliveries, |one| one.since))
+            .bind(told.state.code())
+            .bind(told.means)
+            .bind(ms(told.at))
+            .bind(ms(told.next_try_at))
+            .bind(told.whole)
+            .execute(&self.api)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Notes when cards are to be looked at.
+pub async fn add_looks(write: &mut PgConnection, looks: &[(CardNumber, DateTime<Utc>)]) -> Stored<()> {
+    if looks.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO card_looks (card_number, due_at) SELECT * FROM unnest($1::text[], $2::timestamptz[]) ON CONFLICT DO NOTHING")
+        .bind(column(looks, |(card, _)| card.as_str()))
+        .bind(column(looks, |(_, due)| ms(*due)))
+        .execute(write)
+        .await?;
+    Ok(())
+}
+
+/// Has a card's stations told of it once more, by the transaction that changes how it is read.
+pub async fn tell_again(write: &mut PgConnection, card: &CardNumber, at: DateTime<Utc>) -> Stored<()> {
+    sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(ms(at)).execute(write).await?;
+    Ok(())
+}
+
+fn delivery(row: &PgRow) -> Stored<Delivery> {
+    Ok(Delivery {
+        station_id: station_id(row)?,
+        card: card_number(row.try_get("card_number")?)?,
+        id_tag: IdTag::new(row.try_get("id_tag")?),
+        readings: read_readings(row.try_get("readings")?)?,
+        reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
+        state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
+        means: optional(row, "means")?,
+        listed: row.try_get("listed")?,
+        tries: row.try_get("tries")?,
+        since: row.try_get("since")?,
+        at: row.try_get("at")?,
+    })
+}

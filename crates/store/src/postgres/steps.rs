@@ -1,0 +1,70 @@
+//! Steps of transactions: which were answered, and what a batch writes of them.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::rows::{column, text};
+use crate::Stored;
+use crate::ledger::{Batch, StepRow, Wanted};
+use juden_domain::ids::{MemberId, SessionId};
+
+// Each look-up in the order of one index, as those of the sessions are.
+const WANTED: &str = "
+    SELECT t.session_id, t.step, t.step_key, t.answer
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) w (station, key, step) CROSS JOIN LATERAL (
+        SELECT s.session_id FROM sessions s WHERE s.station_id = w.station AND s.start_key = w.key
+        ORDER BY s.start_ordinal OFFSET 0) s
+    CROSS JOIN LATERAL (
+        SELECT * FROM transaction_steps t WHERE t.session_id = s.session_id AND t.step = w.step ORDER BY t.step OFFSET 0) t";
+
+const WRITE: &str = "
+    INSERT INTO transaction_steps (session_id, step, step_key, answer)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING";
+
+const RECHECK_LEFT: &str = "
+    INSERT INTO rechecks (member_id, usage_month)
+    SELECT r.member_id, r.usage_month FROM unnest($1::text[], $2::text[]) r (member_id, usage_month)
+    WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.usage_month)";
+
+/// The wanted steps that were answered before.
+pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<StepRow>> {
+    if wanted.steps.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(WANTED)
+        .bind(column(&wanted.steps, |(station, _, _)| station.as_str()))
+        .bind(column(&wanted.steps, |(_, key, _)| text(key)))
+        .bind(column(&wanted.steps, |(_, _, step)| *step))
+        .fetch_all(read)
+        .await?;
+    let step = |row: &PgRow| {
+        Ok(StepRow {
+            session_id: SessionId(row.try_get("session_id")?),
+            order: row.try_get("step")?,
+            key: row.try_get("step_key")?,
+            answer: row.try_get("answer")?,
+        })
+    };
+    rows.iter().map(step).collect()
+}
+
+/// Writes a batch's steps, and the months that sessions left.
+pub async fn write(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
+    if !batch.steps.is_empty() {
+        sqlx::query(WRITE)
+            .bind(column(&batch.steps, |step| step.session_id.0))
+            .bind(column(&batch.steps, |step| step.order))
+            .bind(column(&batch.steps, |step| text(&step.key)))
+            .bind(column(&batch.steps, |step| text(&step.answer)))
+            .execute(&mut *write)
+            .await?;
+    }
+    if !batch.left.is_empty() {
+        sqlx::query(RECHECK_LEFT)
+            .bind(column(&batch.left, |(member, _)| MemberId::as_str(member)))
+            .bind(column(&batch.left, |(_, month)| month.to_string()))
+            .execute(&mut *write)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! Requests that are done once: kept with what they change.
+
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use crate::{Once, Stored};
+
+/// Keeps that a request was done, in the transaction of its change; `subject`: what it made.
+pub async fn keep(write: &mut SqliteConnection, once: Option<&Once>, subject: &str) -> Stored<()> {
+    let Some(once) = once else { return Ok(()) };
+    sqlx::query(
+        "INSERT INTO idempotent_changes (key, request, body_sha256, subject, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+    )
+    .bind(&once.key)
+    .bind(&once.request)
+    .bind(&once.body_sha256)
+    .bind(subject)
+    .bind(once.at.timestamp_millis())
+    .execute(write)
+    .await?;
+    Ok(())
+}
+
+impl SqliteStore {
+    /// The hash of the body, and what was made, of a request that was done.
+    pub(super) async fn done(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
+        let find = sqlx::query("SELECT body_sha256, subject FROM idempotent_changes WHERE key = ?1 AND request = ?2");
+        let row = find.bind(key).bind(request).fetch_optional(&self.read).await?;
+        row.map(|row| Ok((row.try_get("body_sha256")?, row.try_get("subject")?))).transpose()
+    }
+}

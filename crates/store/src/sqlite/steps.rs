@@ -1,0 +1,56 @@
+//! Steps of transactions: which were answered, and what a batch writes of them.
+
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use crate::Stored;
+use crate::ledger::{Batch, StepRow, Wanted};
+use juden_domain::ids::SessionId;
+
+const WANTED: &str = "
+    SELECT t.session_id, t.step, t.step_key, t.answer FROM json_each(?1) w
+    JOIN sessions s ON s.station_id = w.value->>0 AND s.start_key = w.value->>1
+    JOIN transaction_steps t ON t.session_id = s.session_id AND t.step = w.value->>2";
+
+const WRITE: &str = "
+    INSERT OR IGNORE INTO transaction_steps (session_id, step, step_key, answer)
+    SELECT r.value->>0, r.value->>1, r.value->>2, r.value->>3 FROM json_each(?1) r";
+
+const RECHECK_LEFT: &str = "
+    INSERT INTO rechecks (member_id, usage_month)
+    SELECT r.value->>0, r.value->>1 FROM json_each(?1) r WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.value->>1)";
+
+impl SqliteStore {
+    /// The wanted steps that were answered before.
+    pub(super) async fn wanted_steps(&self, wanted: &Wanted) -> Stored<Vec<StepRow>> {
+        if wanted.steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        let steps: Vec<Value> = wanted.steps.iter().map(|(station, key, step)| json!([station.as_str(), key, step])).collect();
+        let rows = sqlx::query(WANTED).bind(Value::Array(steps).to_string()).fetch_all(&self.read).await?;
+        let step = |row: &SqliteRow| {
+            Ok(StepRow {
+                session_id: SessionId(row.try_get("session_id")?),
+                order: row.try_get("step")?,
+                key: row.try_get("step_key")?,
+                answer: row.try_get("answer")?,
+            })
+        };
+        rows.iter().map(step).collect()
+    }
+}
+
+/// Writes a batch's steps, and the months that sessions left.
+pub async fn write(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
+    if !batch.steps.is_empty() {
+        let rows: Vec<Value> = batch.steps.iter().map(|step| json!([step.session_id.0, step.order, step.key, step.answer])).collect();
+        sqlx::query(WRITE).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
+    }
+    if !batch.left.is_empty() {
+        let rows: Vec<Value> = batch.left.iter().map(|(member, month)| json!([member.as_str(), month.to_string()])).collect();
+        sqlx::query(RECHECK_LEFT).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
+    }
+    Ok(())
+}
