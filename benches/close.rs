@@ -71,10 +71,10 @@ async fn main() {
     let config = Texts::gather(setting, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2026-11-05T00:00:00Z".parse().unwrap()));
     let app = assemble(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap().app;
-    app.close_month(BillingMonth::parse("2026-09").unwrap()).await.unwrap();
+    app.closing.close_month(BillingMonth::parse("2026-09").unwrap()).await.unwrap();
     reset_peak();
     let begun = Instant::now();
-    let closed = app.close_month(BillingMonth::parse(MONTH).unwrap()).await.unwrap();
+    let closed = app.closing.close_month(BillingMonth::parse(MONTH).unwrap()).await.unwrap();
     let close_s = begun.elapsed().as_secs_f64();
     assert_eq!(closed.members, members);
     println!(
@@ -88,7 +88,8 @@ async fn main() {
     for name in ["csv", "ocpi-cdr"] {
         reset_peak();
         let begun = Instant::now();
-        let mut export = app.export(BillingMonth::parse(MONTH).unwrap(), juden_core::export::Format::parse(name).unwrap()).await.unwrap();
+        let mut export =
+            app.billing.export(BillingMonth::parse(MONTH).unwrap(), juden_core::export::Format::parse(name).unwrap()).await.unwrap();
         let mut bytes = 0;
         while let Some(piece) = export.next().await.unwrap() {
             bytes += piece.len();

@@ -19,7 +19,7 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use juden::config::Texts;
 use juden::server::{Server, tariffs};
-use juden_core::app::events::Incoming;
+use juden_core::calls::Incoming;
 use juden_core::clock::Clock;
 use juden_core::cluster::Fence;
 use juden_domain::ids::StationId;
@@ -151,6 +151,6 @@ impl Whole {
             encode: decoded.encode,
             written: tokio::sync::oneshot::channel().1,
         };
-        self.runtime.block_on(self.server.app.handle(incoming, decoded.event)).unwrap()
+        self.runtime.block_on(self.server.app.calls.handle(incoming, decoded.event)).unwrap()
     }
 }

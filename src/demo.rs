@@ -19,11 +19,11 @@ use juden::config::Texts;
 use juden::server::{Server, write_export};
 use juden::tariff_files;
 use juden_core::app::App;
-use juden_core::app::bills::BillView;
-use juden_core::app::members::Application;
-use juden_core::app::stations::StationDraft;
+use juden_core::billing::bills::BillView;
 use juden_core::clock::Clock;
 use juden_core::export::Format;
+use juden_core::members::admission::Application;
+use juden_core::stations::registry::StationDraft;
 use juden_domain::card::{Role, Suspension};
 use juden_domain::ids::{CardNumber, MemberId, StationId};
 use juden_domain::member::MemberKind;
@@ -118,12 +118,12 @@ impl Demo {
             art80_permit: false,
             await_decision: false,
         };
-        Ok(self.app.apply(application).await?.id)
+        Ok(self.app.members.apply(application).await?.id)
     }
 
     async fn card(&self, member: &MemberId, id_tag: &str, role: Role) -> anyhow::Result<CardNumber> {
-        let (number, code) = self.app.add_card(id_tag, None, None).await?;
-        self.app.activate_card(member, &number, &code, role).await?;
+        let (number, code) = self.app.cards.add_card(id_tag, None, None).await?;
+        self.app.cards.activate_card(member, &number, &code, role).await?;
         Ok(number)
     }
 
@@ -134,7 +134,7 @@ impl Demo {
             connectors: Some(vec![(1, ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None }, None)]),
             ..StationDraft::default()
         };
-        self.app.put_station(&StationId::parse(id)?, draft).await?;
+        self.app.stations.put_station(&StationId::parse(id)?, draft).await?;
         Ok(())
     }
 
@@ -181,9 +181,9 @@ impl Demo {
         let third = self.begin(&mut quick1, "AOKI0001", "2026-11-30T22:45:00").await?;
 
         self.at("2026-11-30T22:50:00")?;
-        self.app.suspend_card(&baba_card, Suspension::Lost, None).await?;
+        self.app.cards.suspend_card(&baba_card, Suspension::Lost, None).await?;
         let lost = quick2.authorize("BABA0001").await?;
-        self.app.resume_card(&baba_card, Suspension::Lost).await?;
+        self.app.cards.resume_card(&baba_card, Suspension::Lost).await?;
         let found = quick2.authorize("BABA0001").await?;
         self.tell(&format!("Baba's card, reported lost, is {lost}; found again, it is {found}"));
         ensure!(lost == "Blocked" && found == "Accepted", "a lost card must be blocked and a found one accepted");
@@ -212,7 +212,7 @@ impl Demo {
         self.end(&mut normal1, night, "AOKI0002", "2026-12-01T05:10:00", 21_000).await?;
 
         self.at("2026-12-05T03:00:00")?;
-        self.app.run_due().await?;
+        self.app.closing.run_due().await?;
         self.tell("November is closed");
         Ok(vec![
             (aoki, "one allowance over two cards, and a session across midnight"),
@@ -295,10 +295,10 @@ impl Demo {
         let month = BillingMonth::parse(MONTH).context("the demo's month")?;
         let mut billed = Yen::ZERO;
         for (member, what) in members {
-            let name = self.app.member(member).await?.admission.name;
+            let name = self.app.members.member(member).await?.admission.name;
             println!("\n{name} ({member}), {month}: {what}");
             self.print_usage(member, month).await?;
-            let view = self.app.bill(member, month, false).await?;
+            let view = self.app.billing.bill(member, month, false).await?;
             ensure!(view.closed, "the month must be closed");
             print_bill(&view);
             billed = billed + view.total();
@@ -310,9 +310,9 @@ impl Demo {
                 println!("export: {}", file.display());
             }
         }
-        let closed = self.app.closed(month).await?;
+        let closed = self.app.billing.closed(month).await?;
         let exported = self.exported(month).await?;
-        let differences = self.app.verify_month(month).await?;
+        let differences = self.app.billing.verify_month(month).await?;
         ensure!(billed == exported && exported == closed.total && differences.is_empty(), "bills, export and verification must agree");
         println!("bills {billed} yen = export {exported} yen; {month} rated again: every line as billed");
         Ok(())
@@ -320,13 +320,13 @@ impl Demo {
 
     /// What the month's export comes to.
     async fn exported(&self, month: BillingMonth) -> anyhow::Result<Yen> {
-        let mut export = self.app.export(month, Format::Csv).await?;
+        let mut export = self.app.billing.export(month, Format::Csv).await?;
         while export.next().await?.is_some() {}
         Ok(export.tally.total)
     }
 
     async fn print_usage(&self, member: &MemberId, month: BillingMonth) -> anyhow::Result<()> {
-        let (rated, sessions) = self.app.usage(member, month, false).await?;
+        let (rated, sessions) = self.app.billing.usage(member, month, false).await?;
         for used in &rated.sessions {
             let Some(session) = sessions.iter().find(|session| session.id == used.id) else {
                 continue;

@@ -259,7 +259,7 @@ async fn export(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 async fn verify(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let month = month(matches)?;
     let app = offline_app(matches).await?;
-    let differences = app.verify_month(month).await?;
+    let differences = app.billing.verify_month(month).await?;
     for difference in &differences {
         for (what, line) in [("billed", &difference.billed), ("rated ", &difference.rated)] {
             if let Some(line) = line {
@@ -277,7 +277,7 @@ async fn verify(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 async fn retain(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let month = month(matches)?;
-    let rows = offline_app(matches).await?.forget_before(month).await?;
+    let rows = offline_app(matches).await?.closing.forget_before(month).await?;
     println!("{rows} messages and readings from before {month} were removed");
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub use request::{Refused, SigningRequest};
 pub use vehicles::VehiclePki;
 
-use juden_core::app::certificates::StationAuthority;
+use juden_core::calls::certificates::StationAuthority;
 use juden_domain::certificate::CertificateKind;
 
 /// A command of the operator's has this long to sign.

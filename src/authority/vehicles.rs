@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{AuthorityFault, command, shown};
-use juden_core::app::certificates::VehicleAuthority;
+use juden_core::calls::certificates::VehicleAuthority;
 use juden_domain::certificate::VehicleAsk;
 
 /// The command has this long: a station waits for its answer.

@@ -14,7 +14,7 @@ use super::entries::{EntryJson, entry_json};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, invoice_json};
-use juden_core::app::accounts::Outcome;
+use juden_core::members::accounts::Outcome;
 use juden_domain::units::Yen;
 
 /// A member's account.
@@ -62,7 +62,7 @@ pub struct OpenInvoiceJson {
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = AccountJson), Problems))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<AccountJson>, Problem> {
-    let account = api.app.account(&member_id(&id)?).await?;
+    let account = api.app.members.account(&member_id(&id)?).await?;
     let open = account.open.iter().map(|open| OpenInvoiceJson {
         invoice: invoice_json(&open.invoice),
         due_on: open.due_on.to_string(),
@@ -125,7 +125,7 @@ pub async fn note_payment(
         yen.ok_or_else(|| Problem::malformed("amount_yen", "amount_yen must be whole yen such as \"1320\""))
     };
     let part = body.amount_yen.as_deref().map(whole).transpose()?;
-    Ok(Json(json(&api, &api.app.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?)))
+    Ok(Json(json(&api, &api.app.members.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?)))
 }
 
 /// Up to when.
@@ -158,6 +158,6 @@ pub async fn fees_paid(
     Asked(query): Asked<UntilQuery>,
 ) -> Result<Json<FeesPaidJson>, Problem> {
     let until = query.until.unwrap_or_else(|| api.app.now());
-    let (sum, counted_until) = api.app.fees_paid(&member_id(&id)?, until).await?;
+    let (sum, counted_until) = api.app.members.fees_paid(&member_id(&id)?, until).await?;
     Ok(Json(FeesPaidJson { member_id: id, fees_paid_yen: sum.to_string(), counted_until, article: "23.2".to_owned() }))
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use juden_core::app::AuditEntry;
+use juden_core::records::AuditEntry;
 use juden_domain::refusal::Reason;
 use juden_ocpp::secrets;
 
@@ -150,7 +150,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
         outcome: None,
         actor,
     };
-    let number = api.app.begin_audit(&entry).await?;
+    let number = api.app.requests.begin_audit(&entry).await?;
     parts.extensions.insert(Actor(entry.actor.clone()));
     let writes = !parts.method.is_safe();
     let response = if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
@@ -159,7 +159,7 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
         next.run(Request::from_parts(parts, Body::from(body))).await
     };
     let (outcome, response) = outcome(response).await;
-    if let Err(cause) = api.app.end_audit(number, &outcome).await {
+    if let Err(cause) = api.app.requests.end_audit(number, &outcome).await {
         tracing::warn!(%cause, "the outcome of a request could not be kept in the audit trail");
     }
     Ok(response)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::problem::Problem;
-use juden_core::app::Page;
+use juden_core::records::Page;
 use juden_domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::month::BillingMonth;
 

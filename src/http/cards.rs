@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
 use super::problem::{Problem, Problems};
-use juden_core::app::Delivery;
-use juden_core::app::cards::Effect;
+use juden_core::cards::life::Effect;
+use juden_core::records::Delivery;
 use juden_domain::authorization::CardFile;
 use juden_domain::card::{CardState, Role, Suspension};
 
@@ -164,7 +164,7 @@ pub struct EffectJson {
 }
 
 async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
-    let deliveries = api.app.deliveries_of(&file.card.number).await?;
+    let deliveries = api.app.deliveries.deliveries_of(&file.card.number).await?;
     let holder = file.card.holder();
     let state = file.state_now(api.app.now(), &api.app.programme());
     Ok(Json(CardJson {
@@ -222,7 +222,7 @@ const fn suspension(body: &SuspensionBody) -> Suspension {
 ))]
 pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Result<(StatusCode, Json<StockCardJson>), Problem> {
     let number = body.card_number.as_deref().map(card_number).transpose()?;
-    let (number, code) = api.app.add_card(&body.id_tag, number, body.activation_code).await?;
+    let (number, code) = api.app.cards.add_card(&body.id_tag, number, body.activation_code).await?;
     Ok((StatusCode::CREATED, Json(StockCardJson { card_number: number.to_string(), activation_code: code, state: "stock".into() })))
 }
 
@@ -238,7 +238,7 @@ pub async fn add_reading(
     Segment(number): Segment<String>,
     Body(body): Body<ReadingBody>,
 ) -> Result<(StatusCode, Json<CardJson>), Problem> {
-    let (file, is_new) = api.app.add_reading(&card_number(&number)?, &body.id_tag).await?;
+    let (file, is_new) = api.app.cards.add_reading(&card_number(&number)?, &body.id_tag).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, json(&api, &file).await?))
 }
 
@@ -248,7 +248,7 @@ pub async fn add_reading(
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(number): Segment<String>) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.card(&card_number(&number)?).await?).await
+    json(&api, &api.app.cards.card(&card_number(&number)?).await?).await
 }
 
 /// Activates a card by its number and code.
@@ -267,7 +267,7 @@ pub async fn activate(
         RoleName::Primary => Role::Primary,
         RoleName::Additional => Role::Additional,
     };
-    let file = api.app.activate_card(&member_id(&member)?, &card_number(&body.card_number)?, &body.activation_code, role).await?;
+    let file = api.app.cards.activate_card(&member_id(&member)?, &card_number(&body.card_number)?, &body.activation_code, role).await?;
     json(&api, &file).await
 }
 
@@ -283,7 +283,7 @@ pub async fn suspend(
     Segment(number): Segment<String>,
     Body(body): Body<SuspensionBody>,
 ) -> Result<Json<EffectJson>, Problem> {
-    Ok(effect_json(api.app.suspend_card(&card_number(&number)?, suspension(&body), body.received_at).await?))
+    Ok(effect_json(api.app.cards.suspend_card(&card_number(&number)?, suspension(&body), body.received_at).await?))
 }
 
 /// Lifts one reason of a suspension.
@@ -301,7 +301,7 @@ pub async fn resume(
     if body.received_at.is_some() {
         return Err(Problem::malformed("received_at", "received_at is for suspensions: a card comes back when it is resumed"));
     }
-    Ok(effect_json(api.app.resume_card(&card_number(&number)?, suspension(&body)).await?))
+    Ok(effect_json(api.app.cards.resume_card(&card_number(&number)?, suspension(&body)).await?))
 }
 
 /// Gives up an additional card for good.
@@ -316,7 +316,7 @@ pub async fn deactivate(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.deactivate_card(&card_number(&number)?).await?).await
+    json(&api, &api.app.cards.deactivate_card(&card_number(&number)?).await?).await
 }
 
 /// Registers a new card in the place of a member's old one, which dies at that instant.
@@ -332,7 +332,7 @@ pub async fn replace(
     Body(body): Body<ReplacementBody>,
 ) -> Result<Json<CardJson>, Problem> {
     let (old, new) = (card_number(&number)?, card_number(&body.new_card_number)?);
-    json(&api, &api.app.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?).await
+    json(&api, &api.app.cards.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?).await
 }
 
 /// Notes that a new card was asked for in the place of a live one. Nothing changes until it is registered.
@@ -347,7 +347,7 @@ pub async fn request_reissue(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.request_reissue(&card_number(&number)?).await?).await
+    json(&api, &api.app.cards.request_reissue(&card_number(&number)?).await?).await
 }
 
 /// Notes that a card in stock was sent to a member: no one else can activate it.
@@ -363,8 +363,8 @@ pub async fn mail(
     Body(body): Body<MailBody>,
 ) -> Result<Json<CardJson>, Problem> {
     let member = member_id(&body.member_id)?;
-    api.app.member(&member).await?;
-    json(&api, &api.app.mail_card(&card_number(&number)?, &member).await?).await
+    api.app.members.member(&member).await?;
+    json(&api, &api.app.cards.mail_card(&card_number(&number)?, &member).await?).await
 }
 
 /// Notes that a dead card was given back or destroyed.
@@ -379,5 +379,5 @@ pub async fn surrender(
     Segment(number): Segment<String>,
     Body(body): Body<SurrenderBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.surrender_card(&card_number(&number)?, body.destroyed).await?).await
+    json(&api, &api.app.cards.surrender_card(&card_number(&number)?, body.destroyed).await?).await
 }

@@ -46,7 +46,7 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ClockView> {
 /// Says that the clock is right although the store lies ahead of it: stations are served from then on.
 #[utoipa::path(post, operation_id = "clock_trust", path = "/clock/trust", responses((status = 200, description = "done", body = ClockView), Problems))]
 pub async fn trust(State(api): State<Arc<Api>>) -> Result<Json<ClockView>, Problem> {
-    api.app.trust_clock().await?;
+    api.app.health.trust_clock().await?;
     Ok(view(&api))
 }
 
@@ -65,6 +65,6 @@ pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Re
         ClockFault::Backwards { .. } => Problem::new(409, "clock_backwards", fault.to_string()),
     })?;
     api.app.cluster.move_clocks(api.app.now()).await;
-    api.app.run_due().await?;
+    api.app.closing.run_due().await?;
     Ok(view(&api))
 }

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, session_name, station_id};
 use super::problem::{Problem, Problems};
-use juden_core::app::commands::CommandResult;
+use juden_core::commands::sending::CommandResult;
 use juden_domain::ids::{SessionId, StationId};
 use juden_ocpp::event::{Further, StationCommand};
 
@@ -263,16 +263,17 @@ impl CommandBody {
     /// The session to be stopped: by its name, by its number, or by the name that the station gave its transaction.
     async fn remote_stop(&self, api: &Api, station: &StationId) -> Result<StationCommand, Problem> {
         if let Some(text) = &self.session_id {
-            let session = api.app.find_session(session_name(text)?).await?;
+            let session = api.app.sessions.find_session(session_name(text)?).await?;
             if session.station_id != *station {
                 return Err(Problem::malformed("session_id", "session_id must be of a session at this station"));
             }
             return Ok(StationCommand::RemoteStop { session: session.id, transaction: session.transaction });
         }
         match self.transaction_id.as_ref().map(|id| (id.as_i64(), id.as_str())) {
-            Some((Some(id), _)) if (1..=SessionId::MAX).contains(&id) => {
-                Ok(StationCommand::RemoteStop { session: SessionId(id), transaction: api.app.transaction_name(SessionId(id)).await })
-            }
+            Some((Some(id), _)) if (1..=SessionId::MAX).contains(&id) => Ok(StationCommand::RemoteStop {
+                session: SessionId(id),
+                transaction: api.app.sessions.transaction_name(SessionId(id)).await,
+            }),
             Some((None, Some(name))) => Ok(StationCommand::RemoteStop { session: SessionId(0), transaction: Some(name.to_owned()) }),
             Some(_) => {
                 Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647, or the station's own name of it"))
@@ -302,7 +303,7 @@ fn sent(station: &StationId, result: CommandResult) -> Sent {
 pub async fn send(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<CommandBody>) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
     let command = body.command(&api, &id).await?;
-    Ok(sent(&id, api.app.send_command(&id, &command, SENT_BY).await?))
+    Ok(sent(&id, api.app.commands.send_command(&id, &command, SENT_BY).await?))
 }
 
 /// Sends a call of the station's own version.
@@ -319,5 +320,5 @@ pub async fn send_call(
     Body(payload): Body<Map<String, Value>>,
 ) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
-    Ok(sent(&id, api.app.send_call(&id, &action, &payload, SENT_BY).await?))
+    Ok(sent(&id, api.app.commands.send_call(&id, &action, &payload, SENT_BY).await?))
 }

@@ -16,8 +16,8 @@ use super::bodies::{Asked as Query, Body, Segment, YenSchema, card_number, page,
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
-use juden_core::app::JournalFilter;
-use juden_core::app::corrections::{Asked, Author, correction_id};
+use juden_core::records::JournalFilter;
+use juden_core::sessions::corrections::{Asked, Author, correction_id};
 use juden_domain::correction::{Approval, Correction, CorrectionKind};
 use juden_domain::ids::SessionRef;
 use juden_domain::units::{WattHours, Yen};
@@ -180,7 +180,7 @@ pub async fn correct(
     Segment(id): Segment<String>,
     Body(body): Body<CorrectionBody>,
 ) -> Result<Json<Corrected>, Problem> {
-    let (made, view) = api.app.correct(session_name(&id)?, &asked(&body)?, Author { by: &by, reason: &body.reason }).await?;
+    let (made, view) = api.app.sessions.correct(session_name(&id)?, &asked(&body)?, Author { by: &by, reason: &body.reason }).await?;
     Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
 }
 
@@ -189,7 +189,7 @@ pub async fn correct(
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = Corrected), Problems))]
 pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
-    let (made, view) = api.app.settle_correction(&id, &by, Approval::Done).await?;
+    let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Done).await?;
     Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
 }
 
@@ -198,7 +198,7 @@ pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id):
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = Corrected), Problems))]
 pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
-    let (made, view) = api.app.settle_correction(&id, &by, Approval::Refused).await?;
+    let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Refused).await?;
     Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
 }
 
@@ -274,7 +274,7 @@ pub async fn messages(
     }
     let page = page(query.limit, None)?;
     let filter = JournalFilter { from: query.from, to: query.to, action: query.action, unmatched: query.unmatched.unwrap_or(false) };
-    let messages = api.app.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;
+    let messages = api.app.sessions.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;
     let is_full = i64::try_from(messages.len()).unwrap_or(i64::MAX) == page.limit;
     let next_cursor = messages.last().filter(|_| is_full).map(|(entry, _)| entry.seq.to_string());
     let items = messages.into_iter().map(|(entry, session)| StationMessage {

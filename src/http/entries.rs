@@ -14,8 +14,8 @@ use super::audit::Actor;
 use super::bodies::{Body, Segment, YenSchema, member_id, yen_text};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
-use juden_core::app::corrections::Author;
-use juden_core::app::entries::entry_id;
+use juden_core::members::entries::entry_id;
+use juden_core::sessions::corrections::Author;
 use juden_domain::correction::Approval;
 use juden_domain::entry::{Entry, EntryKind};
 use juden_domain::ids::MemberId;
@@ -108,7 +108,7 @@ pub async fn add(
     let amount = signed(&body.amount_yen).ok_or_else(|| malformed("amount_yen", "whole yen such as \"1000\""))?;
     let rate = |text: &str| TaxRate::parse(text).ok_or_else(|| malformed("tax_rate", "a rate such as \"0.10\""));
     let tax_rate = body.tax_rate.as_deref().map(rate).transpose()?;
-    let (member, entry) = api.app.enter(&member_id(&id)?, kind, amount, tax_rate, Author { by: &by, reason: &body.reason }).await?;
+    let (member, entry) = api.app.members.enter(&member_id(&id)?, kind, amount, tax_rate, Author { by: &by, reason: &body.reason }).await?;
     Ok((StatusCode::CREATED, Json(entry_json(&member.id, &entry))))
 }
 
@@ -116,7 +116,7 @@ pub async fn add(
 #[utoipa::path(post, operation_id = "entries_confirm", path = "/entries/{entry_id}/confirm", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = EntryJson), Problems))]
 pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
-    let (member, entry) = api.app.settle_entry(&id, &by, Approval::Done).await?;
+    let (member, entry) = api.app.members.settle_entry(&id, &by, Approval::Done).await?;
     Ok(Json(entry_json(&member.id, &entry)))
 }
 
@@ -124,7 +124,7 @@ pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id):
 #[utoipa::path(delete, operation_id = "entries_refuse", path = "/entries/{entry_id}", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = EntryJson), Problems))]
 pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
-    let (member, entry) = api.app.settle_entry(&id, &by, Approval::Refused).await?;
+    let (member, entry) = api.app.members.settle_entry(&id, &by, Approval::Refused).await?;
     Ok(Json(entry_json(&member.id, &entry)))
 }
 
@@ -132,5 +132,5 @@ pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): 
 #[utoipa::path(post, operation_id = "entries_refund", path = "/members/{member_id}/refund", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn refund(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
-    Ok(Json(json(&api, &api.app.ask_refund(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.ask_refund(&member_id(&id)?).await?)))
 }

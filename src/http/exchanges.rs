@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use super::Api;
 use super::bodies::{Asked, PageQuery, Segment, next_cursor, page, station_id};
 use super::problem::{Problem, Problems};
-use juden_core::app::Page;
-use juden_core::app::effects::Effect;
-use juden_core::app::{KeptReport, KeptVariable, ReportFilter, SentCommand};
+use juden_core::commands::effects::Effect;
+use juden_core::records::Page;
+use juden_core::records::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
 /// An action has this many characters at most.
 const ACTION_MAX: usize = 64;
@@ -182,7 +182,7 @@ pub async fn reports(
         return Err(Problem::malformed("action", format!("action must be at most {ACTION_MAX} characters")));
     }
     let filter = ReportFilter { action: query.action, request_id: query.request_id };
-    let found = api.app.reports(&station_id(&id)?, &filter, &page).await?;
+    let found = api.app.commands.reports(&station_id(&id)?, &filter, &page).await?;
     let next_cursor = next_cursor(&found, &page, |kept| kept.number.to_string());
     Ok(Json(ReportPage { items: found.iter().map(report).collect(), next_cursor }))
 }
@@ -196,7 +196,7 @@ pub async fn commands(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<SentCommandPage>, Problem> {
     let page = numbered(query.page()?)?;
-    let found = api.app.commands(&station_id(&id)?, &page).await?;
+    let found = api.app.commands.commands(&station_id(&id)?, &page).await?;
     let next_cursor = next_cursor(&found, &page, |(kept, _)| kept.number.to_string());
     Ok(Json(SentCommandPage { items: found.iter().map(sent).collect(), next_cursor }))
 }
@@ -206,7 +206,7 @@ pub async fn commands(
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("command_id" = i64, Path)),
     responses((status = 200, description = "done", body = CommandDetail), Problems))]
 pub async fn command(State(api): State<Arc<Api>>, Segment((id, number)): Segment<(String, i64)>) -> Result<Json<CommandDetail>, Problem> {
-    let (command, effect, reports) = api.app.command(&station_id(&id)?, number).await?;
+    let (command, effect, reports) = api.app.commands.command(&station_id(&id)?, number).await?;
     let complete = reports.last().is_some_and(|report| !report.row.more);
     Ok(Json(CommandDetail { command: sent(&(command, effect)), reports: reports.iter().map(report).collect(), complete }))
 }
@@ -220,7 +220,7 @@ pub async fn device_model(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<VariablePage>, Problem> {
     let page = query.page()?;
-    let found = api.app.variables(&station_id(&id)?, &page).await?;
+    let found = api.app.commands.variables(&station_id(&id)?, &page).await?;
     let next_cursor = next_cursor(&found, &page, KeptVariable::cursor);
     let json = |kept: &KeptVariable| VariableJson {
         component: kept.report.component.clone(),

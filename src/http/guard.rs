@@ -42,7 +42,7 @@ pub async fn headers(request: Request, next: Next) -> Response {
 /// Lets who asks for the figures by one of the server's own names pass. A page of somebody else's, whose name was made to
 /// lead here, is told nothing.
 pub async fn own_host(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    if is_own(host(request.headers()).unwrap_or_default(), &api.app.settings.host_names) {
+    if is_own(host(request.headers()).unwrap_or_default(), &api.app.host_names) {
         return next.run(request).await;
     }
     Problem::new(421, "other_host", "the figures are shown under this server's own names: see the setting http-host-names").into_response()

@@ -32,7 +32,7 @@ pub async fn readyz(State(api): State<Arc<Api>>, Query(asked): Query<Of>) -> Res
             Err(cause) => red(format!("the last automatic close of a month failed, and is tried again: {cause}")),
         };
     }
-    if let Err(cause) = api.app.store_stands().await {
+    if let Err(cause) = api.app.health.store_stands().await {
         return red(format!("the store does not take writes: {cause}"));
     }
     if let Some(newest) = api.app.health.clock_in_doubt(api.app.now()) {

@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
-use juden_core::app::once::{self, Earlier, OnceRequest};
-use juden_core::app::{KeptAnswer, Once};
+use juden_core::records::{KeptAnswer, Once};
+use juden_core::requests::once::{self, Earlier, OnceRequest};
 use juden_domain::hex;
 
 /// The path whose answers hold a card's code, which is never written down in clear.
@@ -75,13 +75,13 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     }
     let _running = Running { api, place: &place };
-    let Some(_turn) = api.app.try_turn(&place).await? else {
+    let Some(_turn) = api.app.requests.try_turn(&place).await? else {
         return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
     };
     if let Some(kept) = api.secret_answers.get(&place) {
         return repeated(kept, &body_sha256);
     }
-    let done = match api.app.earlier(&key, &what).await? {
+    let done = match api.app.requests.earlier(&key, &what).await? {
         Earlier::Answered(kept) => return repeated(kept, &body_sha256),
         Earlier::Done(of_body, _) if of_body != body_sha256 => return Err(other_body()),
         // It was done although its answer was lost: it is answered from what it made.
@@ -103,7 +103,7 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         api.secret_answers.insert(place.clone(), kept);
         return Ok(Response::from_parts(head, Body::from(bytes)));
     }
-    if let Err(cause) = api.app.keep_answer(&key, &what, &kept).await {
+    if let Err(cause) = api.app.requests.keep_answer(&key, &what, &kept).await {
         tracing::warn!(%cause, "an answer could not be kept for repeats of its request");
     }
     Ok(Response::from_parts(head, Body::from(bytes)))

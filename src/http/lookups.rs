@@ -14,9 +14,9 @@ use super::bodies::{Asked, Segment, card_number, member_id, month, next_cursor, 
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
 use crate::tariff_files::RENTAL_RATE_MAX;
-use juden_core::app::benefits::Shown;
-use juden_core::app::members::VIN_MAX;
-use juden_core::app::provision::Provided;
+use juden_core::members::admission::VIN_MAX;
+use juden_core::members::benefits::Shown;
+use juden_core::members::provision::Provided;
 use juden_domain::benefits::{Ground, Service, TOTAL_CAP, TOWING_CAP};
 use juden_domain::member::Member;
 use juden_domain::month::BillingMonth;
@@ -81,8 +81,8 @@ pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQu
         return Err(Problem::malformed("vin", format!("vin must be at most {VIN_MAX} characters")));
     }
     let service = Service::parse(&query.service).ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
-    let answer = api.app.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
-    let rate = if service == Service::Rental { api.app.rental_rate(query.at) } else { None };
+    let answer = api.app.members.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
+    let rate = if service == Service::Rental { api.app.members.rental_rate(query.at) } else { None };
     let cap = |cap: juden_domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
     Ok(Json(BenefitJson {
         eligible: answer.ground == Ground::Eligible,
@@ -149,7 +149,7 @@ pub async fn provide(State(api): State<Arc<Api>>, Asked(query): Asked<ProvisionQ
         href: None,
         next_cursor,
     };
-    Ok(Json(match api.app.provide(&wanted, month, &page).await? {
+    Ok(Json(match api.app.members.provide(&wanted, month, &page).await? {
         Provided::Sessions(sessions) => {
             let next = sessions.last().filter(|_| full(sessions.len())).map(|session| session.id.to_string());
             answer("sessions", sessions.iter().map(provided_session).collect(), next)
@@ -246,7 +246,7 @@ pub async fn audit(State(api): State<Arc<Api>>, Asked(query): Asked<AuditQuery>)
         return Err(Problem::malformed("subject", format!("subject must be at most {SUBJECT_MAX} characters")));
     }
     let page = page(query.limit, query.cursor)?;
-    let entries = api.app.audit(query.subject.as_deref(), &page).await?;
+    let entries = api.app.requests.audit(query.subject.as_deref(), &page).await?;
     let next_cursor = next_cursor(&entries, &page, |(number, _)| number.to_string());
     let items = entries.into_iter().map(|(_, entry)| AuditJson {
         at: entry.at,
@@ -273,7 +273,7 @@ pub struct WholeInvoice {
 #[utoipa::path(get, operation_id = "lookups_invoice", path = "/invoices/{invoice_id}", params(("invoice_id" = String, Path, max_length = 80)),
     responses((status = 200, description = "done", body = WholeInvoice), Problems))]
 pub async fn invoice(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<WholeInvoice>, Problem> {
-    let invoice = api.app.invoice(&id).await?;
+    let invoice = api.app.billing.invoice(&id).await?;
     let lines = (1..).zip(&invoice.lines).map(|(place, line)| line_json(place, &invoice, line)).collect();
     Ok(Json(WholeInvoice { invoice: invoice_json(&invoice), lines }))
 }

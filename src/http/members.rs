@@ -14,8 +14,8 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, member_id, next_cursor};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
-use juden_core::app::KeptEvent;
-use juden_core::app::members::Application;
+use juden_core::members::admission::Application;
+use juden_core::records::KeptEvent;
 use juden_domain::member::{Member, MemberKind};
 use juden_domain::month::BillingMonth;
 use juden_domain::payment::{CardBrand, PaymentKind, PaymentMethod};
@@ -278,7 +278,7 @@ pub async fn apply(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) ->
             "terms_accepted must be true: there is no membership without accepting the terms",
         ));
     }
-    let member = api.app.apply(body.into()).await?;
+    let member = api.app.members.apply(body.into()).await?;
     Ok((StatusCode::CREATED, Json(json(&api, &member))))
 }
 
@@ -291,7 +291,7 @@ pub async fn admit(
     Segment(id): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<MemberJson>, Problem> {
-    Ok(Json(json(&api, &api.app.admit(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.admit(&member_id(&id)?).await?)))
 }
 
 /// Rejects an applicant whose decision waited: no fee arises.
@@ -303,7 +303,7 @@ pub async fn reject(
     Segment(id): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<MemberJson>, Problem> {
-    Ok(Json(json(&api, &api.app.reject(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.reject(&member_id(&id)?).await?)))
 }
 
 /// An event of a history.
@@ -343,7 +343,7 @@ pub fn history_json(events: Vec<KeptEvent>) -> HistoryJson {
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = HistoryJson), Problems))]
 pub async fn history(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<HistoryJson>, Problem> {
-    Ok(Json(history_json(api.app.history(&member_id(&id)?).await?)))
+    Ok(Json(history_json(api.app.members.history(&member_id(&id)?).await?)))
 }
 
 /// A member.
@@ -352,7 +352,7 @@ pub async fn history(State(api): State<Arc<Api>>, Segment(id): Segment<String>) 
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
-    Ok(Json(json(&api, &api.app.member(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.member(&member_id(&id)?).await?)))
 }
 
 /// Members in order of their number.
@@ -362,7 +362,7 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<MemberPage>, Problem> {
     let page = query.page()?;
-    let members = api.app.list_members(&page).await?;
+    let members = api.app.members.list_members(&page).await?;
     let next_cursor = next_cursor(&members, &page, |member| member.id.to_string());
     Ok(Json(MemberPage { items: members.iter().map(|member| json(&api, member)).collect(), next_cursor }))
 }

@@ -50,7 +50,7 @@ pub async fn put_plan(
     Segment(id): Segment<String>,
     Body(body): Body<PlanBody>,
 ) -> Result<Json<PlanJson>, Problem> {
-    let member = api.app.request_plan(&member_id(&id)?, &body.plan, body.term_contract, body.received_at).await?;
+    let member = api.app.members.request_plan(&member_id(&id)?, &body.plan, body.term_contract, body.received_at).await?;
     let asked =
         |dated: &&Dated<MemberEvent>| matches!(dated.event, MemberEvent::PlanChangeRequested { .. } | MemberEvent::PlanChangeCancelled);
     let asked_at = member.events.iter().filter(asked).max_by_key(|dated| dated.seq).map(|dated| dated.at);
@@ -73,7 +73,7 @@ pub struct ReceivedQuery {
     params(("member_id" = String, Path, max_length = 32), ReceivedQuery),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn cancel_plan(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Asked(query): Asked<ReceivedQuery>) -> Answered {
-    Ok(Json(json(&api, &api.app.cancel_plan(&member_id(&id)?, query.received_at).await?)))
+    Ok(Json(json(&api, &api.app.members.cancel_plan(&member_id(&id)?, query.received_at).await?)))
 }
 
 /// Another name or address.
@@ -91,7 +91,7 @@ pub struct ContactBody {
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn put_contact(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ContactBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.change_contact(&member_id(&id)?, body.name.as_deref(), body.email.as_deref()).await?)))
+    Ok(Json(json(&api, &api.app.members.change_contact(&member_id(&id)?, body.name.as_deref(), body.email.as_deref()).await?)))
 }
 
 /// Changes the payment method.
@@ -99,7 +99,7 @@ pub async fn put_contact(State(api): State<Arc<Api>>, Segment(id): Segment<Strin
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn put_payment(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<PaymentBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.change_payment(&member_id(&id)?, body.method()).await?)))
+    Ok(Json(json(&api, &api.app.members.change_payment(&member_id(&id)?, body.method()).await?)))
 }
 
 /// Another registered car, or none.
@@ -116,7 +116,7 @@ pub struct VehicleChange {
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn put_vehicle(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<VehicleChange>) -> Answered {
     let vin = body.vehicle.as_ref().map(|vehicle| vehicle.vin.as_str());
-    Ok(Json(json(&api, &api.app.change_vehicle(&member_id(&id)?, vin).await?)))
+    Ok(Json(json(&api, &api.app.members.change_vehicle(&member_id(&id)?, vin).await?)))
 }
 
 /// Asks for an additional card by post.
@@ -124,7 +124,7 @@ pub async fn put_vehicle(State(api): State<Arc<Api>>, Segment(id): Segment<Strin
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn request_card(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.request_additional(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.request_additional(&member_id(&id)?).await?)))
 }
 
 /// Holds all of a member's cards.
@@ -132,7 +132,7 @@ pub async fn request_card(State(api): State<Arc<Api>>, Segment(id): Segment<Stri
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn hold(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.set_hold(&member_id(&id)?, true).await?)))
+    Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, true).await?)))
 }
 
 /// Lifts the hold.
@@ -140,7 +140,7 @@ pub async fn hold(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Bod
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn release(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.set_hold(&member_id(&id)?, false).await?)))
+    Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, false).await?)))
 }
 
 /// Withdraws: complete at once.
@@ -148,7 +148,7 @@ pub async fn release(State(api): State<Arc<Api>>, Segment(id): Segment<String>, 
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn withdraw(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.withdraw(&member_id(&id)?).await?)))
+    Ok(Json(json(&api, &api.app.members.withdraw(&member_id(&id)?).await?)))
 }
 
 /// A ground to end a membership.
@@ -169,7 +169,7 @@ pub struct GroundBody {
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn disqualify(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<GroundBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.disqualify(&member_id(&id)?, body.ground, body.known_at, body.effective_at).await?)))
+    Ok(Json(json(&api, &api.app.members.disqualify(&member_id(&id)?, body.ground, body.known_at, body.effective_at).await?)))
 }
 
 /// To whom, and what for, a member's data may be given.
@@ -190,5 +190,5 @@ pub struct ConsentBody {
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn put_consent(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ConsentBody>) -> Answered {
     let consent = Consent { recipient: body.recipient, purpose: body.purpose };
-    Ok(Json(json(&api, &api.app.set_consent(&member_id(&id)?, &consent, body.given).await?)))
+    Ok(Json(json(&api, &api.app.members.set_consent(&member_id(&id)?, &consent, body.given).await?)))
 }

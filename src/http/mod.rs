@@ -49,8 +49,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use juden_core::app::App;
-use juden_core::app::KeptAnswer;
-use juden_core::app::access::AdminKey;
+use juden_core::records::KeptAnswer;
+use juden_core::stations::access::AdminKey;
 use problem::Problem;
 
 /// Wrong keys are counted for this long, for this many addresses.

@@ -16,7 +16,7 @@ use super::Api;
 use super::bodies::{Asked, Body, Segment, month};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
-use juden_core::app::AppError;
+use juden_core::error::AppError;
 use juden_core::export::Format;
 use juden_domain::month::BillingMonth;
 
@@ -82,7 +82,7 @@ pub async fn close(
     Segment(text): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<ClosedJson>, Problem> {
-    let closed = api.app.close_month(month(&text)?).await?;
+    let closed = api.app.closing.close_month(month(&text)?).await?;
     Ok(Json(ClosedJson {
         month: closed.month.to_string(),
         closed_at: closed.closed_at,
@@ -108,7 +108,7 @@ pub async fn export(
     let format = query.format()?;
     let mark = query.is_for_excel(format)?.then(|| BYTE_ORDER_MARK.to_vec());
     // What refuses is told before the first byte is.
-    api.app.export(month, format).await?;
+    api.app.billing.export(month, format).await?;
     let name = format!("attachment; filename=\"juden-{month}.{}\"", format.ending());
     let (pieces, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, AppError>>(PIECES_AHEAD);
     tokio::spawn(async move {
@@ -138,12 +138,12 @@ pub async fn manifest(
 ) -> Result<Json<Value>, Problem> {
     let format = query.format()?;
     query.is_for_excel(format)?;
-    Ok(Json(api.app.manifest(month(&text)?, format).await?))
+    Ok(Json(api.app.billing.manifest(month(&text)?, format).await?))
 }
 
 /// Sends an export's pieces until its end, or until nobody reads on.
 async fn send(api: &Api, month: BillingMonth, format: Format, pieces: &Sender<Result<Vec<u8>, AppError>>) -> Result<(), AppError> {
-    let mut export = api.app.export(month, format).await?;
+    let mut export = api.app.billing.export(month, format).await?;
     while let Some(piece) = export.next().await? {
         if pieces.send(Ok(piece)).await.is_err() {
             break;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tracing::error;
 use utoipa::{IntoResponses, ToSchema};
 
-use juden_core::app::AppError;
+use juden_core::error::AppError;
 use juden_domain::refusal::Reason;
 
 /// Seconds after which a busy server is to be tried again.

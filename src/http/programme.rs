@@ -81,7 +81,7 @@ pub async fn publish_terms(State(api): State<Arc<Api>>, Body(body): Body<TermsBo
         },
         auto_renew: body.auto_renew,
     };
-    api.app.publish_terms(terms.clone()).await?;
+    api.app.programme_changes.publish_terms(terms.clone()).await?;
     Ok((StatusCode::CREATED, Json(terms_json(&terms))))
 }
 
@@ -106,7 +106,7 @@ pub struct MemberTermsList {
 #[utoipa::path(get, operation_id = "programme_terms_of", path = "/members/{member_id}/terms", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberTermsList), Problems))]
 pub async fn terms_of(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberTermsList>, Problem> {
-    let lived = api.app.terms_of(&member_id(&id)?).await?;
+    let lived = api.app.programme_changes.terms_of(&member_id(&id)?).await?;
     let items = lived.iter().map(|(terms, used)| MemberTermsJson {
         terms: terms_json(terms),
         first_used_at: used.as_ref().map(|session| session.start.at),
@@ -162,7 +162,7 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ProgrammeJson> {
 /// Everything that happened to the programme, in order.
 #[utoipa::path(get, operation_id = "programme_history", path = "/programme/history", responses((status = 200, description = "done", body = HistoryJson), Problems))]
 pub async fn history(State(api): State<Arc<Api>>) -> Result<Json<HistoryJson>, Problem> {
-    Ok(Json(history_json(api.app.programme_history().await?)))
+    Ok(Json(history_json(api.app.programme_changes.programme_history().await?)))
 }
 
 /// What is suspended.
@@ -248,7 +248,7 @@ pub async fn open_suspension(
         span: Span { from: body.from.unwrap_or_else(|| api.app.now()), to: body.to },
         note: body.note,
     };
-    let number = api.app.open_suspension(suspension.clone()).await?;
+    let number = api.app.programme_changes.open_suspension(suspension.clone()).await?;
     Ok((StatusCode::CREATED, Json(suspension_json(number, &suspension))))
 }
 
@@ -273,7 +273,7 @@ pub async fn close_suspension(
     Segment(text): Segment<String>,
     Body(body): Body<CloseBody>,
 ) -> Result<Json<ProgrammeJson>, Problem> {
-    api.app.close_suspension(number(&text)?, body.to).await?;
+    api.app.programme_changes.close_suspension(number(&text)?, body.to).await?;
     Ok(get(State(api)).await)
 }
 
@@ -311,7 +311,7 @@ fn opening_json(number: i64, it: &FreeOpening) -> OpeningJson {
 pub async fn open_freely(State(api): State<Arc<Api>>, Body(body): Body<OpenOpening>) -> Result<(StatusCode, Json<OpeningJson>), Problem> {
     let span = Span { from: body.from.unwrap_or_else(|| api.app.now()), to: body.to };
     let opening = FreeOpening { sites: sites_of(body.sites), span, note: body.note };
-    let number = api.app.open_freely(opening.clone()).await?;
+    let number = api.app.programme_changes.open_freely(opening.clone()).await?;
     Ok((StatusCode::CREATED, Json(opening_json(number, &opening))))
 }
 
@@ -324,7 +324,7 @@ pub async fn close_opening(
     Segment(text): Segment<String>,
     Body(body): Body<CloseBody>,
 ) -> Result<Json<ProgrammeJson>, Problem> {
-    api.app.close_opening(number(&text)?, body.to).await?;
+    api.app.programme_changes.close_opening(number(&text)?, body.to).await?;
     Ok(get(State(api)).await)
 }
 
@@ -342,6 +342,6 @@ pub struct ServiceEndBody {
 #[utoipa::path(put, operation_id = "programme_set_service_end", path = "/service-end", request_body = ServiceEndBody,
     responses((status = 200, description = "done", body = ProgrammeJson), Problems))]
 pub async fn set_service_end(State(api): State<Arc<Api>>, Body(body): Body<ServiceEndBody>) -> Result<Json<ProgrammeJson>, Problem> {
-    api.app.set_service_end(body.at, body.notified_on).await?;
+    api.app.programme_changes.set_service_end(body.at, body.notified_on).await?;
     Ok(get(State(api)).await)
 }

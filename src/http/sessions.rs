@@ -15,9 +15,9 @@ use super::bodies::{Asked as Query, Body, Segment, card_number, member_id, month
 use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
-use juden_core::app::corrections::{Asked, Author};
-use juden_core::app::sessions::{SessionRating, SessionView};
-use juden_core::app::{JournalEntry, SessionFilter};
+use juden_core::records::{JournalEntry, SessionFilter};
+use juden_core::sessions::corrections::{Asked, Author};
+use juden_core::sessions::views::{SessionRating, SessionView};
 use juden_domain::bill::LineCode;
 use juden_domain::flag::Flag;
 use juden_domain::refusal::Reason;
@@ -248,7 +248,7 @@ pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>
     if let Some(cursor) = &query.cursor {
         session_number(cursor).map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))?;
     }
-    let (views, next) = api.app.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
+    let (views, next) = api.app.sessions.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
     Ok(Json(SessionPage { items: views.iter().map(json).collect(), next_cursor: next.map(|id| id.to_string()) }))
 }
 
@@ -258,7 +258,7 @@ pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<SessionDetail>, Problem> {
-    let file = api.app.session(session_name(&id)?).await?;
+    let file = api.app.sessions.session(session_name(&id)?).await?;
     Ok(Json(SessionDetail {
         session: json(&file.view),
         rating: file.rating.map(|rating| rating_json(&file.view, rating)),
@@ -308,6 +308,6 @@ pub async fn decide(
         DecisionName::Waive => Asked::Waive,
     };
     let reason = if body.note.trim().is_empty() { NO_REASON } else { body.note.as_str() };
-    let (_, view) = api.app.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
+    let (_, view) = api.app.sessions.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
     Ok(Json(json(&view)))
 }

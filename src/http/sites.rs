@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
-use juden_core::app::stations::SITE_MAX;
-use juden_core::app::{ListChange, ListChanged, ListedStation};
+use juden_core::records::{ListChange, ListChanged, ListedStation};
+use juden_core::stations::registry::SITE_MAX;
 use juden_domain::billed::SiteRecord;
 use juden_domain::ids::CardNumber;
 
@@ -185,7 +185,7 @@ pub async fn put_record(
         opening_hours: body.opening_hours,
         time_zone: body.time_zone,
     };
-    let new = api.app.put_site(&record).await?;
+    let new = api.app.deliveries.put_site(&record).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(site_json(record))))
 }
 
@@ -194,7 +194,7 @@ pub async fn put_record(
     responses((status = 200, description = "done", body = SitePage), Problems))]
 pub async fn list_records(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<SitePage>, Problem> {
     let page = query.page()?;
-    let sites = api.app.list_sites(&page).await?;
+    let sites = api.app.deliveries.list_sites(&page).await?;
     let next_cursor = next_cursor(&sites, &page, |site| site.site.clone());
     Ok(Json(SitePage { items: sites.into_iter().map(site_json).collect(), next_cursor }))
 }
@@ -209,7 +209,7 @@ pub async fn get(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<SiteListPage>, Problem> {
     let page = query.page()?;
-    let cards = api.app.site_list(&site_name(site)?, &page).await?;
+    let cards = api.app.deliveries.site_list(&site_name(site)?, &page).await?;
     let next_cursor = next_cursor(&cards, &page, CardNumber::to_string);
     let items = cards.iter().map(|card| ListedCardJson { card_number: card.to_string() }).collect();
     Ok(Json(SiteListPage { items, next_cursor }))
@@ -228,7 +228,7 @@ pub async fn replace(
         CardNumber::parse(text).map_err(|fault| Problem::malformed(format!("card_numbers[{place}]"), fault.to_string()))
     });
     let change = ListChange::Replace(cards.collect::<Result<_, _>>()?);
-    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+    Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
 /// Puts a card into a site's list.
@@ -237,7 +237,7 @@ pub async fn replace(
     responses((status = 200, description = "done", body = SiteListChange), Problems))]
 pub async fn add(State(api): State<Arc<Api>>, Segment((site, card)): Segment<(String, String)>) -> Result<Json<SiteListChange>, Problem> {
     let change = ListChange::Add(card_number(&card)?);
-    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+    Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
 /// Takes a card out of a site's list.
@@ -249,7 +249,7 @@ pub async fn remove(
     Segment((site, card)): Segment<(String, String)>,
 ) -> Result<Json<SiteListChange>, Problem> {
     let change = ListChange::Remove(card_number(&card)?);
-    Ok(changed(api.app.change_site_list(&site_name(site)?, &change).await?))
+    Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
 /// How far a site's chargers are with its list.
@@ -262,7 +262,7 @@ pub async fn stations(
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<ListedStationPage>, Problem> {
     let page = query.page()?;
-    let found = api.app.listed_stations(&site_name(site)?, &page).await?;
+    let found = api.app.deliveries.listed_stations(&site_name(site)?, &page).await?;
     let next_cursor = next_cursor(&found, &page, |one| one.station_id.to_string());
     let json = |one: &ListedStation| ListedStationJson {
         station_id: one.station_id.to_string(),

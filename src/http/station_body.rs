@@ -11,7 +11,7 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::problem::Problem;
-use juden_core::app::stations::StationDraft;
+use juden_core::stations::registry::StationDraft;
 use juden_domain::hex;
 use juden_domain::station::{Availability, ChargerClass, ConnectorSite, Quirk, Registration};
 

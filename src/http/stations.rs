@@ -17,8 +17,8 @@ use super::Api;
 use super::bodies::{Asked, Body, PageQuery, Segment, next_cursor, station_id};
 use super::problem::{Problem, Problems};
 use super::station_body::{ClassName, StationBody};
-use juden_core::app::capabilities::not_done;
-use juden_core::app::stations::{StationDraft, StationView, version};
+use juden_core::commands::capabilities::not_done;
+use juden_core::stations::registry::{StationDraft, StationView, version};
 
 /// A station.
 #[derive(Serialize, ToSchema)]
@@ -187,7 +187,7 @@ pub async fn put(
     Body(body): Body<StationBody>,
 ) -> Result<impl axum::response::IntoResponse, Problem> {
     let draft = StationDraft { if_match: if_match(&headers)?, ..body.draft()? };
-    let (view, new) = api.app.put_station(&station_id(&id)?, draft).await?;
+    let (view, new) = api.app.stations.put_station(&station_id(&id)?, draft).await?;
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, etag(&view), Json(json(view))))
 }
 
@@ -197,7 +197,7 @@ pub async fn put(
     Problems,
 ))]
 pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<impl axum::response::IntoResponse, Problem> {
-    let view = api.app.station(&station_id(&id)?).await?;
+    let view = api.app.stations.station(&station_id(&id)?).await?;
     Ok((etag(&view), Json(json(view))))
 }
 
@@ -207,7 +207,7 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
     responses((status = 204, description = "taken down"), Problems))]
 pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
     let if_match = if_match(&headers)?;
-    api.app.retire_station(&station_id(&id)?, if_match.as_deref()).await?;
+    api.app.stations.retire_station(&station_id(&id)?, if_match.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -218,7 +218,7 @@ pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, h
 ))]
 pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<StationPage>, Problem> {
     let page = query.page()?;
-    let views = api.app.list_stations(&page).await?;
+    let views = api.app.stations.list_stations(&page).await?;
     let next_cursor = next_cursor(&views, &page, |view| view.record.id.to_string());
     Ok(Json(StationPage { items: views.into_iter().map(json).collect(), next_cursor }))
 }

@@ -12,7 +12,7 @@ use super::Api;
 use super::bodies::{Asked, Segment, member_id, month};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
-use juden_core::app::bills::{BillView, Explained};
+use juden_core::billing::bills::{BillView, Explained};
 use juden_domain::bill::Line;
 use juden_domain::invoice::Invoice;
 use juden_domain::month::{BillingMonth, in_japan};
@@ -109,7 +109,7 @@ pub async fn usage(
     Asked(query): Asked<ArchiveQuery>,
 ) -> Result<Json<UsageJson>, Problem> {
     let month = month(&text)?;
-    let (rated, sessions) = api.app.usage(&member_id(&id)?, month, query.archive).await?;
+    let (rated, sessions) = api.app.billing.usage(&member_id(&id)?, month, query.archive).await?;
     Ok(Json(usage_json(id, month, &rated, &sessions)))
 }
 
@@ -247,7 +247,7 @@ pub async fn bill(
     Segment((id, text)): Segment<(String, String)>,
     Asked(query): Asked<ArchiveQuery>,
 ) -> Result<Json<BillJson>, Problem> {
-    let view = api.app.bill(&member_id(&id)?, month(&text)?, query.archive).await?;
+    let view = api.app.billing.bill(&member_id(&id)?, month(&text)?, query.archive).await?;
     Ok(Json(bill_json(&view)))
 }
 
@@ -316,7 +316,7 @@ pub async fn explain(
         .ok()
         .filter(|_| digits)
         .ok_or_else(|| Problem::malformed("line", "line must be a line's place in the bill, from 1"))?;
-    let (invoice, line, sessions) = api.app.explain(&member_id(&id)?, month(&text)?, place, query.archive).await?;
+    let (invoice, line, sessions) = api.app.billing.explain(&member_id(&id)?, month(&text)?, place, query.archive).await?;
     Ok(Json(ExplanationJson {
         rule: line.code.sentence().to_owned(),
         line: line_json(place, &invoice, &line),

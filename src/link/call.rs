@@ -13,7 +13,7 @@ use tracing::{Span, debug, warn};
 use super::budget::HeldBytes;
 use super::refused::Content;
 use juden_core::app::App;
-use juden_core::app::events::Incoming;
+use juden_core::calls::Incoming;
 use juden_core::cluster::Fence;
 use juden_core::directory::Answering;
 use juden_domain::ids::{SessionId, StationId};
@@ -67,7 +67,7 @@ pub async fn handle(
     heard: Heard,
     judged: Judged,
 ) -> Handled {
-    let under_way = Answering::begin(&app.cards);
+    let under_way = app.calls.answering();
     let began = Instant::now();
     // A station may name whatever action it likes: only those that are known are told by name.
     let known = protocol.served(&call.action);
@@ -77,7 +77,7 @@ pub async fn handle(
     let answered = async {
         if judged.plainly {
             metrics::counter!("juden_frames_ignored_total", "why" => "a call that is refused again and again").increment(1);
-            app.oddities.note(&station, "a call that is refused again and again");
+            app.stations.deviations.note(&station, "a call that is refused again and again");
             is_refused = true;
             return Ok("{}".to_owned());
         }
@@ -99,7 +99,7 @@ pub async fn handle(
             written: is_written,
         };
         let event: StationEvent = decoded.event;
-        app.handle(incoming, event).await
+        app.calls.handle(incoming, event).await
     };
     let answered = answered.await;
     metrics::histogram!("juden_call_seconds", "action" => known_as).record(began.elapsed().as_secs_f64());
@@ -116,7 +116,7 @@ pub async fn handle(
             Span::current().record("outcome", error.code.wire(protocol));
             // What a station invents as an action may be anything, also a card.
             let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
-            app.oddities.note(&station, error.code.wire(protocol));
+            app.stations.deviations.note(&station, error.code.wire(protocol));
             if let Some(other) = protocol.other_version_of(&call.action) {
                 warn!(station_id = %station, action = call.action, speaks = other.subprotocol(), "a station sends messages of another version than it connected for: set it to that");
             }

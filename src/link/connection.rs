@@ -162,7 +162,7 @@ async fn first_word(link: &Link, socket: &mut Socket, station: &StationId) -> Fi
         tokio::select! {
             message = socket.next() => match message {
                 Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                    link.app.oddities.note(station, "a newer connection took the place of one that stood");
+                    link.app.stations.deviations.note(station, "a newer connection took the place of one that stood");
                     return FirstWord::Spoke(message);
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return FirstWord::Gone,
@@ -187,7 +187,7 @@ impl Connection {
         let app = &self.link.app;
         let (station_id, fence) = (self.station.clone(), self.fence.clone());
         let opening = Opening { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
-        app.connection_opened(opening).await;
+        app.calls.connection_opened(opening).await;
     }
 
     async fn serve(&mut self, socket: &mut Socket) -> End {
@@ -277,7 +277,7 @@ impl Connection {
         if frame.is_broken()
             && let Some(mended) = frame::mended(text.as_str())
         {
-            self.link.app.oddities.note(&self.station, "broken JSON that could be read");
+            self.link.app.stations.deviations.note(&self.station, "broken JSON that could be read");
             return self.took(socket, frame::parse(&mended), received_at).await;
         }
         self.took(socket, frame, received_at).await
@@ -377,7 +377,7 @@ impl Connection {
     /// Something that is no frame. The connection lives on; the first of a connection is told.
     fn note_noise(&mut self, what: &'static str) {
         metrics::counter!("juden_frames_ignored_total", "why" => what).increment(1);
-        self.link.app.oddities.note(&self.station, what);
+        self.link.app.stations.deviations.note(&self.station, what);
         if self.noise == 0 {
             warn!(station_id = %self.station, what, "a station sent what is no OCPP frame; further ones are counted only");
         }
@@ -425,7 +425,7 @@ impl Connection {
         } else {
             info!(station_id = %self.station, "a station left");
         }
-        self.link.app.connection_closed(&self.station, &self.fence).await;
+        self.link.app.calls.connection_closed(&self.station, &self.fence).await;
     }
 }
 

@@ -19,10 +19,10 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Link, deflate, terminator};
-use juden_core::app::AppError;
-use juden_core::app::access::{Admitted, Credentials, Denied, Transport};
-use juden_core::app::refusals::HandshakeRefusal;
 use juden_core::cluster::Cluster;
+use juden_core::error::AppError;
+use juden_core::stations::access::{Admitted, Credentials, Denied, Transport};
+use juden_core::stations::refusals::HandshakeRefusal;
 
 /// Wrong passwords of one identity and address within a minute after which its tries are slowed.
 const FAILURES_BEFORE_SLOW: u32 = 5;
@@ -107,7 +107,7 @@ pub async fn answer(
     };
     let admitted = match &identity {
         None => Ok(Err(Denied::BadIdentity)),
-        Some(identity) => link.app.admit_station(identity, &credentials, transport).await,
+        Some(identity) => link.app.stations.admit_station(identity, &credentials, transport).await,
     };
     drop(place);
     match admitted {
@@ -120,7 +120,7 @@ pub async fn answer(
             if denied == Denied::Password {
                 link.throttle.failed(throttle_key, link.app.cluster.as_ref()).await;
             }
-            let hides = link.app.hides_unknown_stations() && denied.is_of_who_comes();
+            let hides = link.app.stations.hides_unknown_stations() && denied.is_of_who_comes();
             if hides {
                 // The time that it took tells no more than the words.
                 tokio::time::sleep_until(began + DENIED_AFTER).await;

@@ -33,9 +33,9 @@ pub use self::settings::LinkSettings;
 
 use self::tls::Tls;
 use juden_core::app::App;
-use juden_core::app::access::Transport;
-use juden_core::app::refusals::HandshakeRefusal;
 use juden_core::cluster::Seats;
+use juden_core::stations::access::Transport;
+use juden_core::stations::refusals::HandshakeRefusal;
 
 /// What a client has to send its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -46,21 +46,21 @@ impl Onboarding {
 
 async fn run(app: Arc<App>, station: StationId, delay: Option<Duration>, marks: Arc<Marks>) {
     let Some(delay) = delay else {
-        return app.tell_soon(&station);
+        return app.deliveries.tell_soon(&station);
     };
     let asks = |on: bool| marks.asks.store(on, Ordering::SeqCst);
     loop {
         tokio::time::sleep(delay).await;
         marks.again.store(false, Ordering::SeqCst);
         asks(true);
-        app.onboard(&station).await;
+        app.deliveries.onboard(&station).await;
         asks(false);
         if marks.again.load(Ordering::SeqCst) {
             continue;
         }
         tokio::time::sleep(STATUS_WAIT).await;
         asks(true);
-        app.ask_silent_for_states(&station).await;
+        app.deliveries.ask_silent_for_states(&station).await;
         asks(false);
         if !marks.again.load(Ordering::SeqCst) {
             return;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::HeaderMap;
 
-use juden_core::app::access::{ClientCertificate, Transport};
+use juden_core::stations::access::{ClientCertificate, Transport};
 
 /// That the station came over TLS: `1`.
 const OVER_TLS: &str = "x-juden-tls";

@@ -18,8 +18,8 @@ use tracing::{info, warn};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use juden_core::app::access::ClientCertificate;
 use juden_core::clock::wall_clock_s;
+use juden_core::stations::access::ClientCertificate;
 
 /// How often it is looked whether a file changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

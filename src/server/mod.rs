@@ -20,15 +20,14 @@ use crate::http::{self, Api};
 use crate::link::tls::Tls;
 use crate::link::{self, Link};
 use crate::telemetry;
-use juden_core::app::changes::Turns;
-use juden_core::app::telling::Telling;
-use juden_core::app::{App, access, passwords::Passwords, refusals::RefusalLog};
+use juden_core::app::{App, Parts};
 use juden_core::clock::Clock;
 use juden_core::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
 use juden_core::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
 use juden_core::export::Format;
 use juden_core::export::files::ExportFile;
 use juden_core::ledger::{self, Ledger, LedgerParts};
+use juden_core::stations::access;
 use juden_domain::month::BillingMonth;
 use juden_domain::tariff::TariffBook;
 use juden_store::ledger::TagHasher;
@@ -149,52 +148,20 @@ pub async fn assemble(
         uses: uses.clone(),
     };
     let writer = tokio::spawn(ledger::run(parts, queue));
-    let app = App {
-        stations,
-        cards,
-        clock,
-        ledger,
-        cluster,
-        programme,
-        exposures,
-        telling: Telling::default(),
-        oddities: Default::default(),
-        observed: Default::default(),
-        asked_whether_ongoing: moka::sync::Cache::new(SESSIONS_ASKED),
-        steps_awaited: moka::sync::Cache::new(SESSIONS_ASKED),
-        displayed: juden_core::app::display::remembered(),
-        costs_told: juden_core::app::display::costs_told(),
-        health: Default::default(),
-        quotas: Default::default(),
-        hasher,
-        uses,
-        asked_to_boot: dashmap::DashSet::new(),
-        signing: dashmap::DashSet::new(),
-        telling_credentials: dashmap::DashMap::new(),
-        passwords: Passwords::new(&secret),
-        refusals: RefusalLog::default(),
-        settings: config.app.clone(),
-        changing: Turns::default(),
-        closing: tokio::sync::Mutex::new(()),
-        activating: Turns::default(),
-        activating_cards: Turns::default(),
-        store,
-    };
+    let parts = Parts { store, clock, cluster, cards, stations, programme, ledger, exposures, uses, secret };
+    let app = App::new(parts, config.app.clone());
     Ok(Assembled { app: Arc::new(app), seats, writer, node })
 }
 
 /// Writes a closed month's export into a folder; the paths of the file and its manifest.
 pub async fn write_export(app: &App, folder: &Path, month: BillingMonth, format: Format) -> anyhow::Result<[PathBuf; 2]> {
-    let mut export = app.export(month, format).await?;
+    let mut export = app.billing.export(month, format).await?;
     let mut file = ExportFile::begin(folder, month, format)?;
     while let Some(piece) = export.next().await? {
         file.write(&piece)?;
     }
     Ok(file.finish(&export.tally)?)
 }
-
-/// Sessions that are remembered to have been asked after.
-const SESSIONS_ASKED: u64 = 10_000;
 
 fn host_name() -> String {
     let name = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
@@ -221,7 +188,7 @@ impl Server {
 
         let http_listener = listen("http-listen", config.http_listen).await?;
         let http = http_listener.local_addr()?;
-        app.look_at_clock().await?;
+        app.health.look_at_clock().await?;
         let upkeep = metrics.clone();
         let api = Arc::new(Api::new(app.clone(), admin_key, metrics));
         let api_stop = stopped.clone();
@@ -245,9 +212,9 @@ impl Server {
         let looking = tokio::spawn({
             let app = app.clone();
             async move {
-                let looks = async { tokio::join!(app.keep_looking(), app.keep_looking_at_cards()) };
-                let tells = async { tokio::join!(app.keep_telling(), app.keep_telling_costs()) };
-                tokio::join!(looks, tells, app.keep_trying_store(), app.clock.keep_watching(), telemetry::keep_up(upkeep));
+                let looks = async { tokio::join!(app.closing.keep_looking(), app.deliveries.keep_looking_at_cards()) };
+                let tells = async { tokio::join!(app.deliveries.keep_telling(), app.displays.keep_telling_costs()) };
+                tokio::join!(looks, tells, app.health.keep_trying_store(), app.clock.keep_watching(), telemetry::keep_up(upkeep));
             }
         });
         info!(%http, ?ocpp, ?ocpp_tls, node = app.cluster.node(), "juden serves");

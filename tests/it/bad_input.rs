@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
+use juden_core::calls::Incoming;
 use juden_core::cluster::Fence;
-use juden_core::ledger::Submission;
 use juden_domain::ids::StationId;
 use juden_domain::instant::Heard;
 use juden_ocpp::event::{Answer, StationEvent};
@@ -356,24 +356,21 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
         let StationEvent::Transaction(event) = Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event else {
             panic!()
         };
-        let (reply, told) = tokio::sync::oneshot::channel();
-        let submission = Submission {
-            over_quota: false,
-            content: juden_core::ledger::keys::content_of(&event, &report),
-            fence: Fence::default(),
-            station: station.clone(),
-            heard,
-            message_id: "m".into(),
-            action: "StartTransaction".into(),
-            payload: report.clone(),
-            event,
-            encode,
-            reply,
-        };
-        let ledger = app.ledger.clone();
+        let (calls, station, report) = (app.calls.clone(), station.clone(), report.clone());
         async move {
-            ledger.submit(submission).await.unwrap();
-            told.await
+            let (_answered, written) = tokio::sync::oneshot::channel();
+            let incoming = Incoming {
+                station: &station,
+                fence: &Fence::default(),
+                heard,
+                message_id: "m".into(),
+                protocol: Protocol::V16,
+                action: "StartTransaction",
+                payload: &report,
+                encode,
+                written,
+            };
+            calls.handle(incoming, StationEvent::Transaction(event)).await
         }
     };
     let (broken, whole) = tokio::join!(submit(|_| panic!("as if a message had met a fault of ours")), submit(|_| "{}".into()));

@@ -202,7 +202,7 @@ async fn sessions_that_arrive_while_a_month_is_closed_are_billed_once() {
     assert_eq!(billed, 120 * 10 * 99, "every session once, in March's invoice or in its adjustment");
     for month in ["2024-03", "2024-04"] {
         let month = juden_domain::month::BillingMonth::parse(month).unwrap();
-        assert_eq!(story.server.server().app.verify_month(month).await.unwrap(), []);
+        assert_eq!(story.server.server().app.billing.verify_month(month).await.unwrap(), []);
     }
 }
 
@@ -219,7 +219,7 @@ async fn a_late_session_that_overlaps_one_of_a_closed_month_takes_that_one_back_
     story.clock("2024-05-06 09:00").await;
     assert_eq!(story.bill(&member, "2024-04").await.yen("credit"), ["-2970"], "both are held");
     let month = juden_domain::month::BillingMonth::parse("2024-03").unwrap();
-    assert_eq!(story.server.server().app.verify_month(month).await.unwrap(), []);
+    assert_eq!(story.server.server().app.billing.verify_month(month).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn any_order_and_any_repetition_of_arrival_gives_the_same_bytes() {
             assert_eq!(*text, other[name], "{name} of seed {seed}");
         }
         for month in months() {
-            let differences = thrice.server.server().app.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
+            let differences = thrice.server.server().app.billing.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
             assert!(differences.is_empty(), "{month} of seed {seed}: {differences:?}");
         }
     }

@@ -71,7 +71,7 @@ async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_lat
         .map(|line| (line["code"].as_str().unwrap(), line["amount_yen"].as_str().unwrap()))
         .collect();
     assert_eq!(lines, [("base", "4400"), ("adjustment", "880")], "90 and 30 minutes: 20 beyond the 100 free ones");
-    assert_eq!(server.server().app.verify_month(BillingMonth::parse("2023-10").unwrap()).await.unwrap(), []);
+    assert_eq!(server.server().app.billing.verify_month(BillingMonth::parse("2023-10").unwrap()).await.unwrap(), []);
 }
 
 /// What takes the schema of the version before back: what is kept is then as that version kept it.
@@ -130,12 +130,12 @@ async fn sessions_journals_and_closed_months_of_the_version_before_go_on() {
     let file = server.request("GET", "/months/2024-03/export?format=csv", None, &[]).await;
     assert!(file.text.lines().next().unwrap().ends_with(",previous_invoice_id"), "a month keeps the columns that it was closed with");
     let app = &server.server().app;
-    assert_eq!(app.verify_month(BillingMonth::parse("2024-02").unwrap()).await.unwrap(), []);
+    assert_eq!(app.billing.verify_month(BillingMonth::parse("2024-02").unwrap()).await.unwrap(), []);
     // What was decided is billed with the next close, and what ran on still ends.
     let mut socket = server.socket("CP1").await;
     socket.call("StopTransaction", stop(numbers[2], &utc("2024-03-20 09:28"), 9_000)).await;
     assert_eq!(server.session(numbers[2]).await["units"], 30);
     server.clock(&utc("2024-05-06 09:00")).await;
     assert_eq!(server.post("/months/2024-04/close", &json!({})).await.status, 200);
-    assert_eq!(server.server().app.verify_month(BillingMonth::parse("2024-03").unwrap()).await.unwrap(), []);
+    assert_eq!(server.server().app.billing.verify_month(BillingMonth::parse("2024-03").unwrap()).await.unwrap(), []);
 }

@@ -68,7 +68,7 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     let jsonl = server.request("GET", "/months/2024-11/export?format=jsonl", None, &[]).await;
     let document: Value = serde_json::from_str(jsonl.text.trim_end()).unwrap();
     assert_eq!((&document["total_yen"], &document["lines"][2]["session_ids"]), (&json!("6490"), &bill["lines"][2]["session_ids"]));
-    assert_eq!(server.server().app.verify_month("2024-11".parse_month()).await.unwrap(), []);
+    assert_eq!(server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap(), []);
 }
 
 trait ParseMonth {
@@ -90,7 +90,7 @@ async fn verification_names_the_lines_that_a_late_session_would_change() {
     socket.call("StopTransaction", stop(id, "2024-11-20T00:10:00Z", 5000)).await;
     let bill = server.get(&format!("/members/{member}/bills/2024-11")).await;
     assert_eq!(bill["total_yen"], "6490", "a closed bill never changes");
-    let differences = server.server().app.verify_month("2024-11".parse_month()).await.unwrap();
+    let differences = server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap();
     assert_eq!(differences.len(), 2, "{differences:?}");
     assert!(differences[0].billed.as_ref().unwrap().contains("10 x 44 = 440"));
     assert!(differences[1].rated.as_ref().unwrap().contains("20 x 44 = 880"));
@@ -141,5 +141,5 @@ async fn a_later_members_newer_plan_does_not_stop_an_earlier_months_close() {
     server.member_with_card("premium_100", "CARD2").await;
     assert_eq!(server.post("/months/2023-08/close", &json!({})).await.status, 200);
     assert_eq!(server.get(&format!("/members/{early}/bills/2023-08")).await["total_yen"], "2200");
-    assert_eq!(server.server().app.verify_month("2023-08".parse_month()).await.unwrap(), []);
+    assert_eq!(server.server().app.billing.verify_month("2023-08".parse_month()).await.unwrap(), []);
 }

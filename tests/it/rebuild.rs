@@ -57,7 +57,7 @@ async fn rebuild(version: Version) {
     for entry in journal {
         let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
         let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
-        let incoming = juden_core::app::events::Incoming {
+        let incoming = juden_core::calls::Incoming {
             station: &record,
             fence: &juden_core::cluster::Fence::default(),
             heard: juden_domain::instant::Heard {
@@ -72,7 +72,7 @@ async fn rebuild(version: Version) {
             encode: decoded.encode,
             written: tokio::sync::oneshot::channel().1,
         };
-        assert_eq!(app.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
+        assert_eq!(app.calls.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
     }
     let all = |store: Arc<dyn juden_store::Store>| async move {
         let mut sessions = store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap();

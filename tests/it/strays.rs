@@ -240,7 +240,7 @@ async fn settle_all(server: &TestServer, truths: &[(u64, Vec<True>)], tags: &[(S
     server.clock("2026-12-06T00:00:00Z").await;
     for month in ["2026-10", "2026-11"] {
         assert_eq!(server.post(&format!("/months/{month}/close"), &json!({})).await.status, 200);
-        let differences = server.server().app.verify_month(juden_domain::month::BillingMonth::parse(month).unwrap()).await.unwrap();
+        let differences = server.server().app.billing.verify_month(juden_domain::month::BillingMonth::parse(month).unwrap()).await.unwrap();
         assert!(differences.is_empty(), "{differences:?}");
     }
 }

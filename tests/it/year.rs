@@ -75,7 +75,7 @@ async fn a_year_of_many_members_comes_out_the_same_in_any_order_of_arrival() {
     let refunds: usize = months().iter().map(|month| one[&format!("{month} refunds")].lines().count() - 1).sum();
     assert!(refunds > 0, "who left with a credit is paid out");
     for month in months() {
-        let differences = first.server.server().app.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
+        let differences = first.server.server().app.billing.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
         assert!(differences.is_empty(), "{month}: {differences:?}");
     }
     check_bills(&first.server, &first.ids).await;

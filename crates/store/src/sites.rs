@@ -7,6 +7,9 @@ use super::{Page, Stored};
 use juden_domain::billed::SiteRecord;
 use juden_domain::ids::{CardNumber, StationId};
 
+/// A site's list has this many cards at most.
+pub const SITE_LIST_MAX: usize = 3_000;
+
 /// A change of a site's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListChange {

@@ -1,0 +1,236 @@
+//! The services of a node, put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use juden_domain::display::Language;
+use juden_domain::email::EmailRule;
+use juden_domain::invoice::Issuer;
+use juden_domain::programme::Programme;
+use juden_domain::units::Yen;
+use juden_store::Store;
+use juden_store::ledger::TagHasher;
+
+use crate::billing::{Billing, BillingRules, Closing};
+use crate::calls::certificates::{StationAuthority, VehicleAuthority};
+use crate::calls::{
+    Authorities, Authorizations, Calls, Certificates, DisplayRules, Displays, EvCharging, Observed, Quotas, Reports, Transactions, displays,
+};
+use crate::cards::Cards;
+use crate::changes::Changes;
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::commands::Commands;
+use crate::deliveries::Deliveries;
+use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory, StationDirectory};
+use crate::export::Party;
+use crate::health::Health;
+use crate::ledger::Ledger;
+use crate::members::{MemberRules, Members};
+use crate::passwords::Passwords;
+use crate::programme::ProgrammeChanges;
+use crate::requests::Requests;
+use crate::sessions::{Overdue, Sessions};
+use crate::stations::refusals::RefusalLog;
+use crate::stations::{AccessRules, Stations};
+
+/// What the services are set to.
+#[derive(Debug, Clone)]
+pub struct AppSettings {
+    /// Seconds between a station's heartbeats.
+    pub heartbeat_interval_s: u32,
+    /// How long a station may believe an accepted card without asking.
+    pub card_cache_for: TimeDelta,
+    /// The lowest security profile that is let in.
+    pub min_security_profile: u8,
+    /// The organization that stations' certificates must name; empty: any.
+    pub client_organization: String,
+    /// The day of the following month on which a month is closed, and the time of that day in
+    /// Japan; `None`: by hand.
+    pub month_close: Option<(u32, chrono::NaiveTime)>,
+    /// Days from an invoice's issue until it is due.
+    pub payment_due_days: u64,
+    /// Who signs stations' certificates, where anybody does.
+    pub authority: Option<Arc<dyn StationAuthority>>,
+    /// Who answers for vehicles' certificates, where anybody does.
+    pub vehicle_pki: Option<Arc<dyn VehicleAuthority>>,
+    /// The languages of what drivers are shown, in order; empty: nothing is shown.
+    pub display_languages: Vec<Language>,
+    /// Between messages that tell a running session's cost; `None`: none are sent.
+    pub cost_update: Option<Duration>,
+    /// This server's own names, beside addresses and names without dots.
+    pub host_names: Vec<String>,
+    /// Which addresses of members are taken.
+    pub email_rule: EmailRule,
+    /// Who issues the invoices.
+    pub issuer: Issuer,
+    /// Corrections and entries above this sum count once a second person confirmed them.
+    pub confirm_over: Yen,
+    /// Who issues charge records; `None`: nobody is named.
+    pub party: Option<Party>,
+    /// Whether running sessions of a card that is reported lost are stopped.
+    pub remote_stop_on_lost: bool,
+}
+
+/// What the services stand on.
+pub struct Parts {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<Clock>,
+    /// Which node holds which station.
+    pub cluster: Arc<dyn Cluster>,
+    /// Which cards there are.
+    pub cards: Arc<CardDirectory>,
+    /// Which stations there are.
+    pub stations: Arc<StationDirectory>,
+    /// The programme's own history.
+    pub programme: Arc<ProgrammeDirectory>,
+    /// The durable ledger.
+    pub ledger: Ledger,
+    /// Which stations may remember which cards.
+    pub exposures: Exposures,
+    /// Members' use of a month.
+    pub uses: MonthUses,
+    /// The installation's secret.
+    pub secret: String,
+}
+
+/// The services of a node. Whoever needs one asks for that one.
+pub struct App {
+    /// What time it is.
+    pub clock: Arc<Clock>,
+    /// Which node holds which station.
+    pub cluster: Arc<dyn Cluster>,
+    /// The programme's own history.
+    pub programme: Arc<ProgrammeDirectory>,
+    /// How the server stands.
+    pub health: Arc<Health>,
+    /// Keeps the API's requests.
+    pub requests: Requests,
+    /// Handshakes that were refused.
+    pub refusals: RefusalLog,
+    /// Which stations there are, and which of them are let in.
+    pub stations: Arc<Stations>,
+    /// Sends commands to stations.
+    pub commands: Arc<Commands>,
+    /// Tells stations of cards.
+    pub deliveries: Arc<Deliveries>,
+    /// Answers stations' calls.
+    pub calls: Arc<Calls>,
+    /// What drivers are shown.
+    pub displays: Arc<Displays>,
+    /// Changes cards.
+    pub cards: Arc<Cards>,
+    /// Admits members and changes what is known of them.
+    pub members: Members,
+    /// Changes the programme itself.
+    pub programme_changes: ProgrammeChanges,
+    /// Draws up and shows bills.
+    pub billing: Arc<Billing>,
+    /// Closes months and cuts final invoices.
+    pub closing: Arc<Closing>,
+    /// Shows and corrects sessions.
+    pub sessions: Sessions,
+    /// Ends sessions that are over by what the clock shows.
+    pub overdue: Arc<Overdue>,
+    /// This server's own names, beside addresses and names without dots.
+    pub host_names: Vec<String>,
+}
+
+impl App {
+    /// Puts the services together.
+    pub fn new(parts: Parts, settings: AppSettings) -> Self {
+        let Parts { store, clock, cluster, cards, stations, programme, ledger, exposures, uses, secret } = parts;
+        let passwords = Passwords::new(&secret);
+        let access =
+            AccessRules { min_security_profile: settings.min_security_profile, client_organization: settings.client_organization.clone() };
+        let health = Arc::new(Health::new(store.clone(), clock.clone()));
+        let stations = Arc::new(Stations::new(
+            store.clone(),
+            clock.clone(),
+            cluster.clone(),
+            stations,
+            cards.clone(),
+            passwords.clone(),
+            Default::default(),
+            access,
+        ));
+        let commands = Arc::new(Commands::new(stations.clone(), cards.clone(), ledger.clone(), exposures));
+        let deliveries = Arc::new(Deliveries::new(commands.clone(), programme.clone()));
+        let changes = Arc::new(Changes::new(deliveries.clone()));
+        let billing_rules = BillingRules {
+            issuer: settings.issuer,
+            payment_due_days: settings.payment_due_days,
+            party: settings.party,
+            month_close: settings.month_close,
+        };
+        let billing = Arc::new(Billing::new(store.clone(), clock.clone(), programme.clone(), billing_rules));
+        let overdue = Arc::new(Overdue::new(commands.clone()));
+        let closing = Arc::new(Closing::new(billing.clone(), overdue.clone(), deliveries.clone(), health.clone()));
+        let member_rules = MemberRules { email_rule: settings.email_rule, confirm_over: settings.confirm_over };
+        let display_rules = DisplayRules { languages: settings.display_languages, cost_update: settings.cost_update };
+        let displays = Arc::new(Displays::new(commands.clone(), uses.clone(), display_rules));
+        let authorities =
+            Authorities { stations: settings.authority, vehicles: settings.vehicle_pki, organization: settings.client_organization };
+        let (observed, quotas) = (Arc::new(Observed::default()), Arc::new(Quotas::default()));
+        let authorizations = Arc::new(Authorizations::new(
+            clock.clone(),
+            programme.clone(),
+            cards,
+            ledger.clone(),
+            commands.clone(),
+            quotas.clone(),
+            TagHasher::new(&secret),
+            settings.card_cache_for,
+        ));
+        let transactions = Transactions::new(
+            ledger.clone(),
+            stations.clone(),
+            observed.clone(),
+            quotas.clone(),
+            authorizations.clone(),
+            displays.clone(),
+            overdue.clone(),
+            displays::remembered(),
+        );
+        let reports =
+            Arc::new(Reports::new(clock.clone(), ledger.clone(), commands.clone(), observed, quotas, settings.heartbeat_interval_s));
+        let certificates = Arc::new(Certificates::new(commands.clone(), authorities));
+        let ev_charging = Arc::new(EvCharging::new(store.clone(), clock.clone(), commands.clone()));
+        let calls =
+            Calls::new(health.clone(), clock.clone(), deliveries.clone(), authorizations, transactions, reports, certificates, ev_charging);
+        Self {
+            requests: Requests::new(store.clone(), clock.clone()),
+            refusals: RefusalLog::default(),
+            calls: Arc::new(calls),
+            cards: Arc::new(Cards::new(changes.clone(), passwords, settings.remote_stop_on_lost)),
+            members: Members::new(changes, closing.clone(), member_rules),
+            programme_changes: ProgrammeChanges::new(store, clock.clone(), cluster.clone(), programme.clone()),
+            sessions: Sessions::new(billing.clone(), stations.clone(), ledger, uses, settings.confirm_over),
+            host_names: settings.host_names,
+            clock,
+            cluster,
+            programme,
+            health,
+            stations,
+            commands,
+            deliveries,
+            displays,
+            billing,
+            closing,
+            overdue,
+        }
+    }
+
+    /// The instant that it is now.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The programme as it stands.
+    pub fn programme(&self) -> Arc<Programme> {
+        self.programme.current()
+    }
+}

@@ -1,0 +1,165 @@
+//! What a station says, and what it is answered.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::oneshot;
+
+use crate::calls::Calls;
+use crate::calls::transactions::displayed;
+use crate::cluster::Fence;
+use crate::commands::remote_starts::put_card;
+use crate::directory::Answering;
+use crate::error::Done;
+use crate::stations::quirks;
+use juden_domain::instant::Heard;
+use juden_domain::station::Registration;
+use juden_ocpp::event::{Answer, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::frame::{CallError, ErrorCode};
+use juden_ocpp::protocol::Protocol;
+use juden_store::StationRecord;
+use juden_store::ledger::StationNote;
+
+/// The error by which a station tells that its local list contradicts our answers (OCPP 1.6 section 3.5.2).
+const LIST_CONFLICT: &str = "LocalListConflict";
+
+/// A message from a station, with how it was heard.
+pub struct Incoming<'a> {
+    /// The station.
+    pub station: &'a Arc<StationRecord>,
+    /// The connection that it came over.
+    pub fence: &'a Fence,
+    /// When and how.
+    pub heard: Heard,
+    /// Its message id.
+    pub message_id: String,
+    /// The version in which it came.
+    pub protocol: Protocol,
+    /// Its action.
+    pub action: &'a str,
+    /// Its payload as it came.
+    pub payload: &'a str,
+    /// Writes the answer's payload.
+    pub encode: fn(&Answer) -> String,
+    /// Ends once the answer is written.
+    pub written: oneshot::Receiver<()>,
+}
+
+/// How often it is looked whether the clock is right again.
+const DOUBT_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Calls {
+    /// Notes that an answer is under way, until what is returned is dropped: who changes a card waits for it.
+    pub fn answering(&self) -> Answering {
+        Answering::begin(&self.deliveries.cards)
+    }
+
+    /// Does what a message asks for; the answer's payload.
+    pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
+        while let Some(newest) = self.health.clock_in_doubt(self.clock.now()) {
+            // An error would have the station drop its message after some tries: unanswered, it keeps it.
+            if !matches!(event, StationEvent::Transaction(_)) {
+                return self.while_clock_in_doubt(&incoming, &event, newest).await;
+            }
+            tokio::time::sleep(DOUBT_LOOKED_AT_EVERY).await;
+        }
+        if incoming.station.registration != Registration::Accepted && !self.may_speak_unregistered(incoming.station, &event).await? {
+            let why = "the station is not accepted yet: only BootNotification is answered until then";
+            return Err(CallError::new(ErrorCode::SecurityError, why));
+        }
+        let encode = incoming.encode;
+        let (event, sent) = self.meant(&incoming, event).await.map_err(|_| busy())?;
+        let answer = match event {
+            StationEvent::Transaction(event) => return self.transactions.transaction(incoming, event, sent).await,
+            StationEvent::Heartbeat => Answer::Heartbeat { now: self.clock.now() },
+            StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
+            StationEvent::Authorize(Shown { id_tag, .. }) => {
+                let tag = self.authorizations.authorize(incoming.station, &id_tag).await?;
+                let display = self.transactions.displays.display_for_card(&incoming, &id_tag, &tag).await;
+                let answer = encode(&Answer::Authorize(tag));
+                return Ok(displayed(&incoming, answer, display));
+            }
+            StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
+            StationEvent::Boot(report) => self.reports.boot(&incoming, report).await?,
+            StationEvent::Status(report) => {
+                if report.error_code == LIST_CONFLICT {
+                    self.deliveries.resend_list(&incoming.station.id).await;
+                }
+                let report = self.reports.placed(&incoming, report);
+                self.reports.keep(&incoming, StationNote::Status(report)).await?
+            }
+            StationEvent::Report(report) => self.reports.report(&incoming, report).await?,
+            StationEvent::Contract(Shown { id_tag, nobody }) => {
+                let certificate = self.certificates.contract_word(&incoming).await;
+                let tag = if nobody { TagAnswer::nobodys() } else { self.authorizations.authorize(incoming.station, &id_tag).await? };
+                Answer::Contract { tag, certificate }
+            }
+            StationEvent::EvNeeds(needs) => {
+                self.reports.report(&incoming, Report::plain()).await?;
+                Answer::Accepted(self.ev_charging.accept_needs(incoming.station, needs, incoming.written).await.map_err(|_| busy())?)
+            }
+            StationEvent::EvSchedule(schedule) => {
+                self.reports.report(&incoming, Report::plain()).await?;
+                Answer::Accepted(self.ev_charging.accept_schedule(incoming.station, schedule, incoming.written).await.map_err(|_| busy())?)
+            }
+            StationEvent::Vehicle(ask) => {
+                self.reports.report(&incoming, Report::plain()).await?;
+                Answer::Vehicle(self.certificates.vehicle_answer(&incoming, ask).await)
+            }
+            StationEvent::Sign(SignReport { csr, kind }) => {
+                self.reports.report(&incoming, Report::plain()).await?;
+                Answer::Accepted(self.certificates.accept_request(incoming.station, &csr, kind, incoming.written))
+            }
+        };
+        Ok(encode(&answer))
+    }
+
+    /// While the store lies ahead of the clock only a card's refusal is told: what is refused by the newest that is kept of it
+    /// stays so. Whatever would have a time, or tell one, waits at the station.
+    async fn while_clock_in_doubt(
+        &self,
+        incoming: &Incoming<'_>,
+        event: &StationEvent,
+        newest: DateTime<Utc>,
+    ) -> Result<String, CallError> {
+        if let StationEvent::Authorize(Shown { id_tag, nobody: false }) = event {
+            if let Some(refused) = self.authorizations.refused_now(id_tag).await? {
+                return Ok((incoming.encode)(&Answer::Authorize(refused)));
+            }
+        }
+        let why = format!("the central system's clock lies behind what it holds of {newest}: try again");
+        Err(CallError::new(ErrorCode::InternalError, why))
+    }
+
+    /// An event as the station means it, and as it was sent where that is another transaction message.
+    async fn meant(&self, incoming: &Incoming<'_>, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
+        let station = incoming.station;
+        let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
+        let mut event = quirks::meant(station, event);
+        if let Some(card) = self.deliveries.commands.card_meant(station, &event).await? {
+            sent.get_or_insert_with(|| event.clone());
+            put_card(&mut event, card);
+        }
+        let sent = sent.filter(|sent| *sent != event).and_then(|sent| match sent {
+            StationEvent::Transaction(sent) => Some(Box::new(sent)),
+            _ => None,
+        });
+        Ok((event, sent))
+    }
+
+    /// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money
+    /// hangs on is kept all the same where it was accepted in the past.
+    async fn may_speak_unregistered(&self, station: &StationRecord, event: &StationEvent) -> Result<bool, CallError> {
+        let is_asked_for =
+            station.registration == Registration::Pending && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
+        if matches!(event, StationEvent::Boot(_)) || is_asked_for {
+            return Ok(true);
+        }
+        Ok(event.is_transaction() && self.deliveries.commands.stations.was_accepted(&station.id).await.map_err(|_| busy())?)
+    }
+}
+
+/// "Try again": never an answer that marks a card.
+pub(crate) fn busy() -> CallError {
+    CallError::new(ErrorCode::InternalError, "the central system cannot answer now: try again")
+}
