@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -94,7 +95,17 @@ pub struct Assembled {
 
 /// The use cases over a store, and the ledger's writer. `nodes`: what nodes keep there, where this is one of
 /// several.
-pub async fn assemble(
+pub fn assemble(
+    config: &Config,
+    store: Arc<dyn Store>,
+    nodes: Option<Arc<dyn NodeStore>>,
+    tariffs: TariffBook,
+    clock: Arc<Clock>,
+) -> BoxFuture<'_, anyhow::Result<Assembled>> {
+    Box::pin(assembled(config, store, nodes, tariffs, clock))
+}
+
+async fn assembled(
     config: &Config,
     store: Arc<dyn Store>,
     nodes: Option<Arc<dyn NodeStore>>,
@@ -154,7 +165,16 @@ pub async fn assemble(
 }
 
 /// Writes a closed month's export into a folder; the paths of the file and its manifest.
-pub async fn write_export(app: &App, folder: &Path, month: BillingMonth, format: Format) -> anyhow::Result<[PathBuf; 2]> {
+pub fn write_export<'a>(
+    app: &'a App,
+    folder: &'a Path,
+    month: BillingMonth,
+    format: Format,
+) -> BoxFuture<'a, anyhow::Result<[PathBuf; 2]>> {
+    Box::pin(written(app, folder, month, format))
+}
+
+async fn written(app: &App, folder: &Path, month: BillingMonth, format: Format) -> anyhow::Result<[PathBuf; 2]> {
     let mut export = app.billing.export(month, format).await?;
     let mut file = ExportFile::begin(folder, month, format)?;
     while let Some(piece) = export.next().await? {
@@ -170,8 +190,19 @@ fn host_name() -> String {
 }
 
 impl Server {
-    /// Starts a server.
-    pub async fn start(
+    /// Starts a server. Its future is boxed, so that the server's code is compiled here, and not once more in each program
+    /// and test that starts one.
+    pub fn start(
+        config: &Config,
+        store: Arc<dyn Store>,
+        nodes: Option<Arc<dyn NodeStore>>,
+        tariffs: TariffBook,
+        clock: Arc<Clock>,
+    ) -> BoxFuture<'_, anyhow::Result<Self>> {
+        Box::pin(Self::started(config, store, nodes, tariffs, clock))
+    }
+
+    async fn started(
         config: &Config,
         store: Arc<dyn Store>,
         nodes: Option<Arc<dyn NodeStore>>,
@@ -222,7 +253,11 @@ impl Server {
     }
 
     /// Stops: no new connections, calls under way are answered once durable, then everything ends.
-    pub async fn stop(mut self) {
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(self.stopped())
+    }
+
+    async fn stopped(mut self) {
         info!("juden stops");
         let _ = self.stop.send(true);
         self.looking.abort();

@@ -251,8 +251,13 @@ fn check_month(life: &Life, rated: &RatedMonth, month: BillingMonth) -> Result<(
     Ok(())
 }
 
+/// How many lives are drawn: few while a rule is being changed, more where `PROPTEST_CASES` asks for them.
+fn lives() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(50)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(lives()))]
 
     #[test]
     fn the_invariants_hold_whatever_a_member_does(

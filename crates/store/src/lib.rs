@@ -7,6 +7,7 @@ mod columns;
 pub mod documents;
 pub mod exchanges;
 pub mod ledger;
+mod migrations;
 pub mod nodes;
 pub mod open;
 pub mod postgres;

@@ -36,6 +36,7 @@ use sqlx::{Connection, Postgres, Transaction};
 
 pub use connect::{OpenError, shown};
 
+use crate::migrations::{POSTGRES, migrator};
 use crate::schema::{Schema, SchemaError};
 use crate::{StoreError, Stored};
 
@@ -80,11 +81,9 @@ fn is_crossed(cause: &StoreError) -> bool {
     matches!(cause, StoreError::Failed(sqlx::Error::Database(fault)) if matches!(fault.code().as_deref(), Some("40001" | "40P01")))
 }
 
-/// The schema's versions. Those that only a newer program knows are passed over: [`Schema`] judges them.
+/// The schema's versions.
 fn migrations() -> Migrator {
-    let mut migrator = sqlx::migrate!("../../migrations/postgres");
-    migrator.set_ignore_missing(true);
-    migrator
+    migrator(POSTGRES)
 }
 
 impl PostgresStore {

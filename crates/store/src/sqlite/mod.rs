@@ -27,15 +27,14 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use self::room::Room;
+use crate::migrations::{SQLITE, migrator};
 use crate::schema::{Schema, SchemaError};
 
 pub use self::claim::Claim;
 
-/// The schema's versions. Those that only a newer program knows are passed over: [`Schema`] judges them.
+/// The schema's versions.
 fn migrations() -> Migrator {
-    let mut migrator = sqlx::migrate!("../../migrations/sqlite");
-    migrator.set_ignore_missing(true);
-    migrator
+    migrator(SQLITE)
 }
 
 /// What a schema's fault means for opening.
