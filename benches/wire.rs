@@ -19,9 +19,9 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use juden::config::Texts;
 use juden::server::{Server, tariffs};
-use juden_core::calls::Incoming;
 use juden_core::clock::Clock;
 use juden_core::cluster::Fence;
+use juden_core::station_call::StationCall;
 use juden_domain::ids::StationId;
 use juden_domain::instant::Heard;
 use juden_ocpp::event::TagAnswer;
@@ -140,17 +140,17 @@ impl Whole {
     fn handle(&self, number: usize, message: &Message, action: &str, payload: &str) -> String {
         let now = self.server.app.now();
         let decoded = message.protocol.decode(action, frame::Payload::Json(payload)).unwrap();
-        let incoming = Incoming {
-            station: &self.stations[number % messages::MEMBERS],
-            fence: &Fence::default(),
+        let call = StationCall {
+            station: self.stations[number % messages::MEMBERS].clone(),
+            fence: Fence::default(),
             heard: Heard { received_at: now, connected_since: now, clock: None },
             message_id: "m".to_owned(),
             protocol: message.protocol,
-            action,
-            payload,
+            action: action.to_owned(),
+            payload: payload.to_owned(),
             encode: decoded.encode,
-            written: tokio::sync::oneshot::channel().1,
         };
-        self.runtime.block_on(self.server.app.calls.handle(incoming, decoded.event)).unwrap()
+        let (_answered, written) = tokio::sync::oneshot::channel();
+        self.runtime.block_on(self.server.app.calls.handle(call, decoded.event, written)).unwrap()
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
-pub use keys::{KEYS, Key};
+pub use keys::{KEYS, SettingKey};
 
 use keys::{SECRETS, URLS};
 
@@ -368,7 +368,7 @@ impl Texts {
         day.map(|day| (day, time))
     }
 
-    /// Key and value of every setting, secrets hidden.
+    /// SettingKey and value of every setting, secrets hidden.
     pub fn printed(&self) -> Vec<(&'static str, String)> {
         let shown = |(name, value): (&&'static str, &String)| {
             let value = match *name {

@@ -13,7 +13,7 @@ use juden_domain::member::{Admission, Member, MemberEvent, MemberKind};
 use juden_domain::month::BillingMonth;
 use juden_domain::payment::{PaymentKind, PaymentMethod};
 use juden_domain::programme::Programme;
-use juden_domain::recording::{Closing, Opening, close, open};
+use juden_domain::recording::{EndFacts, StartFacts, close, open};
 use juden_domain::station::{ChargerClass, ConnectorSite};
 use juden_domain::units::WattHours;
 use juden_store::NodeRun;
@@ -161,7 +161,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
     let station = StationId::parse(&format!("ST-{:05}", id % 4_000)).unwrap();
     let key = format!("{id:032x}");
     let heard = |at| Heard { received_at: at, connected_since: at, clock: None };
-    let mut session = open(&Opening {
+    let mut session = open(&StartFacts {
         id: SessionId(id),
         reference: reference(&station, &key, 0),
         station_id: &station,
@@ -180,7 +180,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
     });
     close(
         &mut session,
-        &Closing {
+        &EndFacts {
             zone: None,
             reported: &said(stop),
             heard: heard(stop),

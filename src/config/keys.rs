@@ -2,7 +2,7 @@
 
 /// A setting's key, default and meaning.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct SettingKey {
     /// Its name, as the flag and the file spell it.
     pub name: &'static str,
     /// Its default.
@@ -18,12 +18,12 @@ pub(super) const URLS: [&str; 2] = ["database-url", "redis-url"];
 pub(super) const SECRETS: [(&str, &str); 3] =
     [("database-url", "database-url-file"), ("redis-url", "redis-url-file"), ("admin-key", "admin-key-file")];
 
-const fn key(name: &'static str, default: &'static str, help: &'static str) -> Key {
-    Key { name, default, help }
+const fn key(name: &'static str, default: &'static str, help: &'static str) -> SettingKey {
+    SettingKey { name, default, help }
 }
 
 /// Every setting.
-pub const KEYS: [Key; 52] = [
+pub const KEYS: [SettingKey; 52] = [
     key("ocpp-listen", "127.0.0.1:9000", "plain WebSocket listener for stations; none turns it off"),
     key("ocpp-tls-listen", "", "TLS WebSocket listener for stations, such as 0.0.0.0:9443; empty: none"),
     key("tls-cert", "", "files of the server's certificate chains (PEM), separated by commas: such as one for RSA and one for ECDSA"),

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, YenSchema, member_id, yen_text_if_named};
+use super::bodies::{Body, QueryParams, Segment, YenSchema, member_id, yen_text_if_named};
 use super::entries::{EntryJson, entry_json};
 use super::members::{MemberJson, json};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, invoice_json};
-use juden_core::members::accounts::Outcome;
+use juden_core::members::accounts::PaymentOutcome;
 use juden_domain::units::Yen;
 
 /// A member's account.
@@ -117,8 +117,8 @@ pub async fn note_payment(
     Body(body): Body<PaymentReport>,
 ) -> Result<Json<MemberJson>, Problem> {
     let outcome = match body.outcome {
-        OutcomeName::Paid => Outcome::Paid,
-        OutcomeName::Failed => Outcome::Failed,
+        OutcomeName::Paid => PaymentOutcome::Paid,
+        OutcomeName::Failed => PaymentOutcome::Failed,
     };
     let whole = |text: &str| {
         let yen = Yen::parse(text).filter(|yen| yen.floor_to_whole() == *yen);
@@ -155,7 +155,7 @@ pub struct FeesPaidJson {
 pub async fn fees_paid(
     State(api): State<Arc<Api>>,
     Segment(id): Segment<String>,
-    Asked(query): Asked<UntilQuery>,
+    QueryParams(query): QueryParams<UntilQuery>,
 ) -> Result<Json<FeesPaidJson>, Problem> {
     let until = query.until.unwrap_or_else(|| api.app.now());
     let (sum, counted_until) = api.app.members.fees_paid(&member_id(&id)?, until).await?;

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::Api;
 use super::bodies::{Body, Segment, card_number, member_id};
 use super::problem::{Problem, Problems};
-use juden_core::cards::life::Effect;
+use juden_core::cards::life::CardChange;
 use juden_core::records::Delivery;
 use juden_domain::authorization::CardFile;
 use juden_domain::card::{CardState, Role, Suspension};
@@ -198,7 +198,7 @@ fn block_delivery(delivery: Delivery) -> BlockDeliveryJson {
     }
 }
 
-fn effect_json(effect: Effect) -> Json<EffectJson> {
+fn effect_json(effect: CardChange) -> Json<EffectJson> {
     Json(EffectJson {
         state: effect.state.name().to_owned(),
         effective_at: effect.effective_at,

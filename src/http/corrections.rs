@@ -12,12 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Asked as Query, Body, Segment, YenSchema, card_number, page, session_name, station_id, yen_text_if_named};
+use super::bodies::{Body, QueryParams as Query, Segment, YenSchema, card_number, page, session_name, station_id, yen_text_if_named};
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
 use juden_core::records::JournalFilter;
-use juden_core::sessions::corrections::{Asked, Author, correction_id};
+use juden_core::sessions::corrections::{Author, CorrectionRequest, correction_id};
 use juden_domain::correction::{Approval, Correction, CorrectionKind};
 use juden_domain::ids::SessionRef;
 use juden_domain::units::{WattHours, Yen};
@@ -135,7 +135,7 @@ pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> Correct
     told
 }
 
-fn asked(body: &CorrectionBody) -> Result<Asked, Problem> {
+fn asked(body: &CorrectionBody) -> Result<CorrectionRequest, Problem> {
     let needed = |field: &'static str, what: &str| Problem::malformed(field, format!("{field} must be {what}"));
     let not_negative = |field: &'static str, value: Option<i64>| match value {
         Some(number) if !(0..=COUNT_MAX).contains(&number) => Err(needed(field, "0 to 100000000")),
@@ -145,25 +145,25 @@ fn asked(body: &CorrectionBody) -> Result<Asked, Problem> {
     let units = not_negative("charged_units", body.charged_units)?;
     let yen = body.amount_yen.as_deref().map(|text| Yen::parse(text).filter(|yen| *yen > Yen::ZERO && yen.floor_to_whole() == *yen));
     match body.kind {
-        KindName::End => Ok(Asked::End { stopped_at: body.stopped_at, energy }),
-        KindName::Bill => Ok(Asked::Bill),
-        KindName::Waive => Ok(Asked::Waive),
-        KindName::Undo => Ok(Asked::Undo),
+        KindName::End => Ok(CorrectionRequest::End { stopped_at: body.stopped_at, energy }),
+        KindName::Bill => Ok(CorrectionRequest::Bill),
+        KindName::Waive => Ok(CorrectionRequest::Waive),
+        KindName::Undo => Ok(CorrectionRequest::Undo),
         KindName::Reduce => match (units, yen) {
-            (Some(units), None) => Ok(Asked::ReduceUnits(units)),
-            (None, Some(Some(yen))) => Ok(Asked::ReduceYen(yen)),
+            (Some(units), None) => Ok(CorrectionRequest::ReduceUnits(units)),
+            (None, Some(Some(yen))) => Ok(CorrectionRequest::ReduceYen(yen)),
             (None, Some(None)) => Err(needed("amount_yen", "whole yen above 0 such as \"1320\"")),
             _ => Err(needed("charged_units", "there, or amount_yen: one of the two")),
         },
         KindName::Assign => match &body.card_number {
-            Some(number) => Ok(Asked::Assign(card_number(number)?)),
+            Some(number) => Ok(CorrectionRequest::Assign(card_number(number)?)),
             None => Err(needed("card_number", "the number of a member's card")),
         },
         KindName::Class => {
-            body.charger_class.map(|class| Asked::Class(class.into())).ok_or_else(|| needed("charger_class", "quick or normal"))
+            body.charger_class.map(|class| CorrectionRequest::Class(class.into())).ok_or_else(|| needed("charger_class", "quick or normal"))
         }
         KindName::JoinStop => match body.message_id.as_deref().map(str::parse) {
-            Some(Ok(seq)) => Ok(Asked::JoinStop(seq)),
+            Some(Ok(seq)) => Ok(CorrectionRequest::JoinStop(seq)),
             _ => Err(needed("message_id", "a message_id of the station's messages")),
         },
     }

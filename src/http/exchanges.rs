@@ -11,9 +11,9 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, PageQuery, Segment, next_cursor, page, station_id};
+use super::bodies::{PageQuery, QueryParams, Segment, next_cursor, page, station_id};
 use super::problem::{Problem, Problems};
-use juden_core::commands::effects::Effect;
+use juden_core::commands::effects::CommandEffect;
 use juden_core::records::Page;
 use juden_core::records::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
@@ -141,7 +141,7 @@ fn report(kept: &KeptReport) -> ReportJson {
     }
 }
 
-fn sent((kept, effect): &(SentCommand, Option<Effect>)) -> SentCommandJson {
+fn sent((kept, effect): &(SentCommand, Option<CommandEffect>)) -> SentCommandJson {
     SentCommandJson {
         command_id: kept.number,
         sent_at: kept.command.sent_at,
@@ -175,7 +175,7 @@ fn numbered(query: Page) -> Result<Page, Problem> {
 pub async fn reports(
     State(api): State<Arc<Api>>,
     Segment(id): Segment<String>,
-    Asked(query): Asked<ReportQuery>,
+    QueryParams(query): QueryParams<ReportQuery>,
 ) -> Result<Json<ReportPage>, Problem> {
     let page = numbered(page(query.limit, query.cursor)?)?;
     if query.action.as_ref().is_some_and(|action| action.chars().count() > ACTION_MAX) {
@@ -193,7 +193,7 @@ pub async fn reports(
 pub async fn commands(
     State(api): State<Arc<Api>>,
     Segment(id): Segment<String>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<SentCommandPage>, Problem> {
     let page = numbered(query.page()?)?;
     let found = api.app.commands.commands(&station_id(&id)?, &page).await?;
@@ -217,7 +217,7 @@ pub async fn command(State(api): State<Arc<Api>>, Segment((id, number)): Segment
 pub async fn device_model(
     State(api): State<Arc<Api>>,
     Segment(id): Segment<String>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<VariablePage>, Problem> {
     let page = query.page()?;
     let found = api.app.commands.variables(&station_id(&id)?, &page).await?;

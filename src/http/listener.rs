@@ -131,13 +131,13 @@ pub async fn whole_body(request: Request<Body>, next: Next) -> Response {
 /// Who is connected.
 #[derive(Debug, Default)]
 struct Doors {
-    places: Mutex<HashMap<u64, Arc<Place>>>,
+    places: Mutex<HashMap<u64, Arc<ConnectionSlot>>>,
     next: AtomicU64,
 }
 
 /// A connection's place.
 #[derive(Debug)]
-struct Place {
+struct ConnectionSlot {
     address: IpAddr,
     opened: Instant,
     /// Requests under way, and since when there is none, in milliseconds after it was opened.
@@ -146,7 +146,7 @@ struct Place {
     evicted: Notify,
 }
 
-impl Place {
+impl ConnectionSlot {
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.under_way.load(Ordering::SeqCst) == 0;
         is_idle.then(|| self.opened + Duration::from_millis(self.idle_since_ms.load(Ordering::SeqCst)))
@@ -157,7 +157,7 @@ impl Place {
 struct Door {
     doors: Arc<Doors>,
     number: u64,
-    place: Arc<Place>,
+    place: Arc<ConnectionSlot>,
 }
 
 impl Drop for Door {
@@ -185,7 +185,7 @@ impl Doors {
             }
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let place = Arc::new(Place {
+        let place = Arc::new(ConnectionSlot {
             address,
             opened: Instant::now(),
             under_way: AtomicU64::new(0),
@@ -199,10 +199,10 @@ impl Doors {
 }
 
 /// A request under way.
-struct Busy(Arc<Place>);
+struct Busy(Arc<ConnectionSlot>);
 
 impl Busy {
-    fn begin(place: &Arc<Place>) -> Self {
+    fn begin(place: &Arc<ConnectionSlot>) -> Self {
         place.under_way.fetch_add(1, Ordering::SeqCst);
         Self(place.clone())
     }

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Segment, card_number, member_id, month, next_cursor, page};
+use super::bodies::{QueryParams, Segment, card_number, member_id, month, next_cursor, page};
 use super::problem::{Problem, Problems};
 use super::usage::{InvoiceJson, LineJson, invoice_json, line_json};
 use crate::tariff_files::RENTAL_RATE_MAX;
 use juden_core::members::admission::VIN_MAX;
-use juden_core::members::benefits::Shown;
+use juden_core::members::benefits::BenefitClaim;
 use juden_core::members::provision::Provided;
 use juden_domain::benefits::{Ground, Service, TOTAL_CAP, TOWING_CAP};
 use juden_domain::member::Member;
@@ -69,10 +69,10 @@ pub struct BenefitJson {
 /// Looks a benefit up.
 #[utoipa::path(get, operation_id = "lookups_benefits", path = "/benefits", params(BenefitQuery),
     responses((status = 200, description = "done", body = BenefitJson), Problems))]
-pub async fn benefits(State(api): State<Arc<Api>>, Asked(query): Asked<BenefitQuery>) -> Result<Json<BenefitJson>, Problem> {
+pub async fn benefits(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<BenefitQuery>) -> Result<Json<BenefitJson>, Problem> {
     let shown = match (&query.card_number, &query.member_id) {
-        (Some(card), None) => Shown::Card(card_number(card)?),
-        (None, Some(member)) => Shown::Member(member_id(member)?),
+        (Some(card), None) => BenefitClaim::Card(card_number(card)?),
+        (None, Some(member)) => BenefitClaim::Member(member_id(member)?),
         (None, None) | (Some(_), Some(_)) => {
             return Err(Problem::malformed("card_number", "either card_number or member_id must be given"));
         }
@@ -133,7 +133,7 @@ pub struct ProvisionJson {
 /// Gives a recipient what it may have for a purpose; anything else is refused.
 #[utoipa::path(get, operation_id = "lookups_provide", path = "/data-provision", params(ProvisionQuery),
     responses((status = 200, description = "done", body = ProvisionJson), Problems))]
-pub async fn provide(State(api): State<Arc<Api>>, Asked(query): Asked<ProvisionQuery>) -> Result<Json<ProvisionJson>, Problem> {
+pub async fn provide(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<ProvisionQuery>) -> Result<Json<ProvisionJson>, Problem> {
     let wanted = Consent { recipient: query.recipient, purpose: query.purpose };
     for (field, text) in [("recipient", &wanted.recipient), ("purpose", &wanted.purpose)] {
         if text.chars().count() > NAME_MAX {
@@ -241,7 +241,7 @@ pub struct AuditPage {
 /// Who changed or looked up what, when, from where and why.
 #[utoipa::path(get, operation_id = "lookups_audit", path = "/audit", params(AuditQuery),
     responses((status = 200, description = "done", body = AuditPage), Problems))]
-pub async fn audit(State(api): State<Arc<Api>>, Asked(query): Asked<AuditQuery>) -> Result<Json<AuditPage>, Problem> {
+pub async fn audit(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<AuditQuery>) -> Result<Json<AuditPage>, Problem> {
     if query.subject.as_ref().is_some_and(|subject| subject.chars().count() > SUBJECT_MAX) {
         return Err(Problem::malformed("subject", format!("subject must be at most {SUBJECT_MAX} characters")));
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, member_id, next_cursor};
+use super::bodies::{Body, PageQuery, QueryParams, Segment, member_id, next_cursor};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
 use juden_core::members::admission::Application;
@@ -360,7 +360,7 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
     (status = 200, description = "done", body = MemberPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<MemberPage>, Problem> {
+pub async fn list(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<MemberPage>, Problem> {
     let page = query.page()?;
     let members = api.app.members.list_members(&page).await?;
     let next_cursor = next_cursor(&members, &page, |member| member.id.to_string());

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, member_id};
+use super::bodies::{Body, QueryParams, Segment, member_id};
 use super::cards::EmptyBody;
 use super::members::{MemberJson, PaymentBody, VehicleBody, json};
 use super::problem::{Problem, Problems};
@@ -72,7 +72,11 @@ pub struct ReceivedQuery {
 #[utoipa::path(delete, operation_id = "memberships_cancel_plan", path = "/members/{member_id}/plan-change",
     params(("member_id" = String, Path, max_length = 32), ReceivedQuery),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn cancel_plan(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Asked(query): Asked<ReceivedQuery>) -> Answered {
+pub async fn cancel_plan(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    QueryParams(query): QueryParams<ReceivedQuery>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.cancel_plan(&member_id(&id)?, query.received_at).await?)))
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Sender;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Body, Segment, month};
+use super::bodies::{Body, QueryParams, Segment, month};
 use super::cards::EmptyBody;
 use super::problem::{Problem, Problems};
 use juden_core::error::AppError;
@@ -102,7 +102,7 @@ pub async fn close(
 pub async fn export(
     State(api): State<Arc<Api>>,
     Segment(text): Segment<String>,
-    Asked(query): Asked<ExportQuery>,
+    QueryParams(query): QueryParams<ExportQuery>,
 ) -> Result<Response, Problem> {
     let month = month(&text)?;
     let format = query.format()?;
@@ -134,7 +134,7 @@ pub async fn export(
 pub async fn manifest(
     State(api): State<Arc<Api>>,
     Segment(text): Segment<String>,
-    Asked(query): Asked<ExportQuery>,
+    QueryParams(query): QueryParams<ExportQuery>,
 ) -> Result<Json<Value>, Problem> {
     let format = query.format()?;
     query.is_for_excel(format)?;

@@ -11,12 +11,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Asked as Query, Body, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
+use super::bodies::{Body, QueryParams as Query, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
 use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
 use juden_core::records::{JournalEntry, SessionFilter};
-use juden_core::sessions::corrections::{Asked, Author};
+use juden_core::sessions::corrections::{Author, CorrectionRequest};
 use juden_core::sessions::views::{SessionRating, SessionView};
 use juden_domain::bill::LineCode;
 use juden_domain::flag::Flag;
@@ -304,8 +304,8 @@ pub async fn decide(
     Body(body): Body<DecisionBody>,
 ) -> Result<Json<SessionJson>, Problem> {
     let asked = match body.decision {
-        DecisionName::Bill => Asked::Bill,
-        DecisionName::Waive => Asked::Waive,
+        DecisionName::Bill => CorrectionRequest::Bill,
+        DecisionName::Waive => CorrectionRequest::Waive,
     };
     let reason = if body.note.trim().is_empty() { NO_REASON } else { body.note.as_str() };
     let (_, view) = api.app.sessions.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;

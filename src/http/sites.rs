@@ -12,7 +12,7 @@ use serde_json::Number;
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, card_number, next_cursor};
+use super::bodies::{Body, PageQuery, QueryParams, Segment, card_number, next_cursor};
 use super::problem::{Problem, Problems};
 use juden_core::records::{ListChange, ListChanged, ListedStation};
 use juden_core::stations::registry::SITE_MAX;
@@ -192,7 +192,7 @@ pub async fn put_record(
 /// Sites, in order of their names.
 #[utoipa::path(get, operation_id = "sites_list", path = "/sites", params(PageQuery),
     responses((status = 200, description = "done", body = SitePage), Problems))]
-pub async fn list_records(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<SitePage>, Problem> {
+pub async fn list_records(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<SitePage>, Problem> {
     let page = query.page()?;
     let sites = api.app.deliveries.list_sites(&page).await?;
     let next_cursor = next_cursor(&sites, &page, |site| site.site.clone());
@@ -206,7 +206,7 @@ pub async fn list_records(State(api): State<Arc<Api>>, Asked(query): Asked<PageQ
 pub async fn get(
     State(api): State<Arc<Api>>,
     Segment(site): Segment<String>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<SiteListPage>, Problem> {
     let page = query.page()?;
     let cards = api.app.deliveries.site_list(&site_name(site)?, &page).await?;
@@ -259,7 +259,7 @@ pub async fn remove(
 pub async fn stations(
     State(api): State<Arc<Api>>,
     Segment(site): Segment<String>,
-    Asked(query): Asked<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<ListedStationPage>, Problem> {
     let page = query.page()?;
     let found = api.app.deliveries.listed_stations(&site_name(site)?, &page).await?;

@@ -14,7 +14,7 @@ use serde_json::{Number, Value};
 use utoipa::ToSchema;
 
 use super::Api;
-use super::bodies::{Asked, Body, PageQuery, Segment, next_cursor, station_id};
+use super::bodies::{Body, PageQuery, QueryParams, Segment, next_cursor, station_id};
 use super::problem::{Problem, Problems};
 use super::station_body::{ClassName, StationBody};
 use juden_core::commands::capabilities::not_done;
@@ -216,7 +216,7 @@ pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, h
     (status = 200, description = "done", body = StationPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<StationPage>, Problem> {
+pub async fn list(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<StationPage>, Problem> {
     let page = query.page()?;
     let views = api.app.stations.list_stations(&page).await?;
     let next_cursor = next_cursor(&views, &page, |view| view.record.id.to_string());
@@ -245,7 +245,10 @@ pub struct RefusedPage {
     (status = 200, description = "done", body = RefusedPage),
     Problems,
 ))]
-pub async fn refused_handshakes(State(api): State<Arc<Api>>, Asked(query): Asked<PageQuery>) -> Result<Json<RefusedPage>, Problem> {
+pub async fn refused_handshakes(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<PageQuery>,
+) -> Result<Json<RefusedPage>, Problem> {
     let page = query.page()?;
     let newest = api.app.refusals.newest(usize::try_from(page.limit).unwrap_or(0));
     let items = newest

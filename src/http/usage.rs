@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
-use super::bodies::{Asked, Segment, member_id, month};
+use super::bodies::{QueryParams, Segment, member_id, month};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
 use juden_core::billing::bills::{BillView, Explained};
@@ -106,7 +106,7 @@ fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions:
 pub async fn usage(
     State(api): State<Arc<Api>>,
     Segment((id, text)): Segment<(String, String)>,
-    Asked(query): Asked<ArchiveQuery>,
+    QueryParams(query): QueryParams<ArchiveQuery>,
 ) -> Result<Json<UsageJson>, Problem> {
     let month = month(&text)?;
     let (rated, sessions) = api.app.billing.usage(&member_id(&id)?, month, query.archive).await?;
@@ -245,7 +245,7 @@ fn bill_json(view: &BillView) -> BillJson {
 pub async fn bill(
     State(api): State<Arc<Api>>,
     Segment((id, text)): Segment<(String, String)>,
-    Asked(query): Asked<ArchiveQuery>,
+    QueryParams(query): QueryParams<ArchiveQuery>,
 ) -> Result<Json<BillJson>, Problem> {
     let view = api.app.billing.bill(&member_id(&id)?, month(&text)?, query.archive).await?;
     Ok(Json(bill_json(&view)))
@@ -308,7 +308,7 @@ fn explained_json(explained: &Explained) -> ExplainedJson {
 pub async fn explain(
     State(api): State<Arc<Api>>,
     Segment((id, text, place)): Segment<(String, String, String)>,
-    Asked(query): Asked<ArchiveQuery>,
+    QueryParams(query): QueryParams<ArchiveQuery>,
 ) -> Result<Json<ExplanationJson>, Problem> {
     let digits = !place.starts_with(['0', '+']);
     let place: usize = place

@@ -13,9 +13,9 @@ use tracing::{Span, debug, warn};
 use super::budget::HeldBytes;
 use super::refused::Content;
 use juden_core::app::App;
-use juden_core::calls::Incoming;
 use juden_core::cluster::Fence;
 use juden_core::directory::Answering;
+use juden_core::station_call::StationCall;
 use juden_domain::ids::{SessionId, StationId};
 use juden_domain::instant::Heard;
 use juden_ocpp::event::StationEvent;
@@ -41,7 +41,7 @@ pub struct Handled {
 }
 
 /// A call that waits to be handled.
-pub struct Waiting {
+pub struct QueuedCall {
     pub id: MessageId,
     pub action: String,
     pub payload: String,
@@ -52,7 +52,7 @@ pub struct Waiting {
 }
 
 /// What a call is, and whether it is one that was refused again and again: it is only told that it was heard.
-pub struct Judged {
+pub struct LoopGuard {
     pub content: Content,
     pub plainly: bool,
 }
@@ -63,9 +63,9 @@ pub async fn handle(
     station: StationId,
     protocol: Protocol,
     fence: Fence,
-    mut call: Waiting,
+    mut call: QueuedCall,
     heard: Heard,
-    judged: Judged,
+    judged: LoopGuard,
 ) -> Handled {
     let under_way = app.calls.answering();
     let began = Instant::now();
@@ -87,19 +87,17 @@ pub async fn handle(
         is_boot = matches!(decoded.event, StationEvent::Boot(_));
         let record = app.stations.find(&station).await.ok().flatten();
         let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
-        let incoming = Incoming {
-            station: &record,
-            fence: &fence,
+        let station_call = StationCall {
+            station: record,
+            fence,
             heard,
             message_id: call.id.text().into_owned(),
             protocol,
-            action: &call.action,
-            payload: &call.payload,
+            action: call.action.clone(),
+            payload: std::mem::take(&mut call.payload),
             encode: decoded.encode,
-            written: is_written,
         };
-        let event: StationEvent = decoded.event;
-        app.calls.handle(incoming, event).await
+        app.calls.handle(station_call, decoded.event, is_written).await
     };
     let answered = answered.await;
     metrics::histogram!("juden_call_seconds", "action" => known_as).record(began.elapsed().as_secs_f64());
@@ -130,7 +128,7 @@ pub async fn handle(
 }
 
 /// What a call says. A long one is read on a thread of its own, a few at a time.
-async fn decoded(protocol: Protocol, call: &mut Waiting) -> Result<Decoded, CallError> {
+async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<Decoded, CallError> {
     let read = move |action: &str, payload: &str, broken: bool| {
         protocol.decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })
     };

@@ -16,15 +16,15 @@ use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::Link;
 use super::budget::{ControlFrames, Load, MayRead, may_read};
-use super::call::{Handled, Handling, Judged, LONG_TEXT, Waiting, handle};
+use super::call::{Handled, Handling, LONG_TEXT, LoopGuard, QueuedCall, handle};
 use super::handshake::Entering;
 use super::onboarding::Onboarding;
 use super::outgoing::Outgoing;
 use super::refused::{Content, Refused};
 use super::socket::Socket;
 use crate::telemetry::spans::TARGET;
-use juden_core::cluster::{Fence, OutgoingCall, Seat};
-use juden_core::ledger::Opening;
+use juden_core::cluster::{Fence, LocalConnection, OutgoingCall};
+use juden_core::ledger::ConnectionOpened;
 use juden_domain::ids::StationId;
 use juden_domain::instant::Heard;
 use juden_domain::station::Quirk;
@@ -73,9 +73,9 @@ struct Connection {
     connected_since: DateTime<Utc>,
     /// Between pings; `None`: none are sent.
     ping_interval: Option<Duration>,
-    seat: Seat,
+    seat: LocalConnection,
     fence: Fence,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<QueuedCall>,
     handling: Option<(MessageId, Handling)>,
     outgoing: Outgoing,
     refused: Refused,
@@ -186,7 +186,7 @@ impl Connection {
     async fn open(&mut self) {
         let app = &self.link.app;
         let (station_id, fence) = (self.station.clone(), self.fence.clone());
-        let opening = Opening { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
+        let opening = ConnectionOpened { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
         app.calls.connection_opened(opening).await;
     }
 
@@ -314,7 +314,7 @@ impl Connection {
                     return self.send(socket, Message::text(frame::error_text(&call.id, &error, self.protocol))).await;
                 }
                 let held = self.link.bytes.hold(call.payload.text().len() + call.action.len());
-                self.waiting.push_back(Waiting {
+                self.waiting.push_back(QueuedCall {
                     id: call.id,
                     action: call.action,
                     broken: matches!(call.payload, Payload::Broken(_)),
@@ -349,7 +349,7 @@ impl Connection {
             let (app, station) = (self.link.app.clone(), self.station.clone());
             let content = Content::of(&call.action, &call.payload);
             let plainly = self.refused.is_looping(content) && self.protocol.has_empty_answer(&call.action);
-            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, Judged { content, plainly });
+            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, LoopGuard { content, plainly });
             self.handling = Some((id, Box::pin(handling.instrument(span))));
         }
     }

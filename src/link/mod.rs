@@ -33,7 +33,7 @@ pub use self::settings::LinkSettings;
 
 use self::tls::Tls;
 use juden_core::app::App;
-use juden_core::cluster::Seats;
+use juden_core::cluster::LocalConnections;
 use juden_core::stations::access::Transport;
 use juden_core::stations::refusals::HandshakeRefusal;
 
@@ -57,7 +57,7 @@ pub struct Link {
     /// The use cases.
     pub app: Arc<App>,
     /// Where connections take their places.
-    pub seats: Arc<Seats>,
+    pub seats: Arc<LocalConnections>,
     /// How connections are kept.
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
@@ -72,7 +72,7 @@ pub struct Link {
 
 impl Link {
     /// A link over the use cases.
-    pub fn new(app: Arc<App>, seats: Arc<Seats>, settings: LinkSettings) -> Self {
+    pub fn new(app: Arc<App>, seats: Arc<LocalConnections>, settings: LinkSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
         let (bytes, deflate) = (Arc::default(), DeflatePool::new(COMPRESSORS_KEPT));

@@ -23,7 +23,7 @@ use crate::link::{self, Link};
 use crate::telemetry;
 use juden_core::app::{App, Parts};
 use juden_core::clock::Clock;
-use juden_core::cluster::{Cluster, LocalCluster, Seats, SharedCluster};
+use juden_core::cluster::{Cluster, LocalCluster, LocalConnections, SharedCluster};
 use juden_core::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
 use juden_core::export::Format;
 use juden_core::export::files::ExportFile;
@@ -88,7 +88,7 @@ pub fn clock(config: &Config) -> Arc<Clock> {
 pub struct Assembled {
     /// The use cases.
     pub app: Arc<App>,
-    seats: Arc<Seats>,
+    seats: Arc<LocalConnections>,
     writer: JoinHandle<()>,
     node: Option<Arc<SharedCluster>>,
 }
@@ -114,7 +114,7 @@ async fn assembled(
 ) -> anyhow::Result<Assembled> {
     let name = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
     let run = NodeRun(Uuid::new_v4().to_string());
-    let seats = Arc::new(Seats::default());
+    let seats = Arc::new(LocalConnections::default());
     let trust = if nodes.is_some() { Trust::none_yet() } else { Trust::always() };
     let cards = Arc::new(CardDirectory::new(store.clone(), clock.clone(), trust));
     let stations = Arc::new(StationDirectory::new(store.clone()));

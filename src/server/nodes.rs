@@ -9,7 +9,7 @@ use tracing::info;
 use crate::config::Config;
 use juden_core::clock::Clock;
 use juden_core::cluster::shared::{Bus, Dial, Keys, Parts, SILENT_MS};
-use juden_core::cluster::{Memory, Seats, SharedCluster};
+use juden_core::cluster::{LocalConnections, Memory, SharedCluster};
 use juden_domain::hex;
 use juden_store::NodeRun;
 use juden_store::nodes::{Joined, NewNode, NodeStore};
@@ -31,7 +31,7 @@ pub struct NodeParts {
     /// Its run.
     pub run: NodeRun,
     /// Its connections.
-    pub seats: Arc<Seats>,
+    pub seats: Arc<LocalConnections>,
     /// What it remembers.
     pub memory: Arc<dyn Memory>,
     /// Its clock.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-use juden_core::calls::Incoming;
 use juden_core::cluster::Fence;
+use juden_core::station_call::StationCall;
 use juden_domain::ids::StationId;
 use juden_domain::instant::Heard;
 use juden_ocpp::event::{Answer, StationEvent};
@@ -359,18 +359,17 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
         let (calls, station, report) = (app.calls.clone(), station.clone(), report.clone());
         async move {
             let (_answered, written) = tokio::sync::oneshot::channel();
-            let incoming = Incoming {
-                station: &station,
-                fence: &Fence::default(),
+            let call = StationCall {
+                station,
+                fence: Fence::default(),
                 heard,
                 message_id: "m".into(),
                 protocol: Protocol::V16,
-                action: "StartTransaction",
-                payload: &report,
+                action: "StartTransaction".into(),
+                payload: report,
                 encode,
-                written,
             };
-            calls.handle(incoming, StationEvent::Transaction(event)).await
+            calls.handle(call, StationEvent::Transaction(event), written).await
         }
     };
     let (broken, whole) = tokio::join!(submit(|_| panic!("as if a message had met a fault of ours")), submit(|_| "{}".into()));

@@ -7,7 +7,7 @@ use juden_domain::ids::{CardNumber, StationId};
 use juden_fleet::memory::{Fault, SharedMemory};
 use juden_store::Seen;
 use juden_store::StoreError;
-use juden_store::blocks::{DeliveryState, Reach, Told};
+use juden_store::blocks::{BlockOrAllow, DeliveryOutcome, DeliveryState};
 use serde_json::{Value, json};
 
 use crate::blocking::{CARD, NOW, Place, delivery, resume, suspend};
@@ -308,17 +308,17 @@ async fn what_was_seen_of_a_card_before_it_changed_recalls_nothing() {
     let before = Seen::of(&[&file], file.member.as_ref());
     suspend(&server, &number).await;
     let now = NOW.parse().unwrap();
-    let late = store.recall(&card, Reach::Allow, now, &before).await;
+    let late = store.recall(&card, BlockOrAllow::Allow, now, &before).await;
     assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
     assert_eq!(delivery(&server, &number, "CP1").await, "block pending -");
     // Nor is what was told of one delivery kept of the next, at whatever instant that came.
     let first = store.pending_at(&station, 10).await.unwrap();
     let file = store.card(&card).await.unwrap().unwrap().file;
     let seen = Seen::of(&[&file], file.member.as_ref());
-    for reach in [Reach::Allow, Reach::Block] {
+    for reach in [BlockOrAllow::Allow, BlockOrAllow::Block] {
         store.recall(&card, reach, first[0].since, &seen).await.unwrap();
     }
-    let told = Told { state: DeliveryState::Delivered, means: Some("clear_cache"), at: now, next_try_at: now, whole: false };
+    let told = DeliveryOutcome { state: DeliveryState::Delivered, means: Some("clear_cache"), at: now, next_try_at: now, whole: false };
     store.save_told(&first, &told).await.unwrap();
     assert!(store.begin_listing(&first).await.unwrap().is_empty());
     assert_eq!(delivery(&server, &number, "CP1").await, "block pending -");

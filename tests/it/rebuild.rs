@@ -57,9 +57,9 @@ async fn rebuild(version: Version) {
     for entry in journal {
         let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
         let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
-        let incoming = juden_core::calls::Incoming {
-            station: &record,
-            fence: &juden_core::cluster::Fence::default(),
+        let call = juden_core::station_call::StationCall {
+            station: record.clone(),
+            fence: juden_core::cluster::Fence::default(),
             heard: juden_domain::instant::Heard {
                 received_at: entry.received_at,
                 connected_since: entry.connected_since,
@@ -67,12 +67,13 @@ async fn rebuild(version: Version) {
             },
             message_id: entry.message_id,
             protocol,
-            action: &entry.action,
-            payload: &entry.payload,
+            action: entry.action,
+            payload: entry.payload,
             encode: decoded.encode,
-            written: tokio::sync::oneshot::channel().1,
         };
-        assert_eq!(app.calls.handle(incoming, decoded.event).await.unwrap(), entry.answer, "the answers are the same, word for word");
+        let (_answered, written) = tokio::sync::oneshot::channel();
+        let answer = app.calls.handle(call, decoded.event, written).await.unwrap();
+        assert_eq!(answer, entry.answer, "the answers are the same, word for word");
     }
     let all = |store: Arc<dyn juden_store::Store>| async move {
         let mut sessions = store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap();

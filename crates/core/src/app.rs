@@ -28,10 +28,11 @@ use crate::export::Party;
 use crate::health::Health;
 use crate::ledger::Ledger;
 use crate::members::{MemberRules, Members};
+use crate::overdue::Overdue;
 use crate::passwords::Passwords;
 use crate::programme::ProgrammeChanges;
 use crate::requests::Requests;
-use crate::sessions::{Overdue, Sessions};
+use crate::sessions::Sessions;
 use crate::stations::refusals::RefusalLog;
 use crate::stations::{AccessRules, Stations};
 

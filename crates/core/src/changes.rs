@@ -49,7 +49,7 @@ impl Turns {
 }
 
 /// What a use case that changes a history sees.
-pub struct Sight<'a> {
+pub struct ChangeContext<'a> {
     /// The instant from which the change holds.
     pub at: DateTime<Utc>,
     /// The programme.
@@ -84,7 +84,7 @@ impl Changes {
         &self,
         id: &MemberId,
         received_at: Option<DateTime<Utc>>,
-        decide: impl Fn(&Member, &Sight<'_>) -> Done<Option<MemberEvent>>,
+        decide: impl Fn(&Member, &ChangeContext<'_>) -> Done<Option<MemberEvent>>,
     ) -> Done<Member> {
         let _turn = self.changing.of(id.as_str()).await;
         if once::done().is_some() {
@@ -98,7 +98,7 @@ impl Changes {
             let member = found::member(self.store.as_ref(), id).await?;
             let programme = self.programme.current();
             let at = self.reception(received_at, member.newest_event_at(), &programme)?;
-            let Some(event) = decide(&member, &Sight { at, programme: &programme })? else {
+            let Some(event) = decide(&member, &ChangeContext { at, programme: &programme })? else {
                 return Ok(member);
             };
             let recheck = Some((id, first_month_touched(&event, at)));
@@ -132,7 +132,7 @@ impl Changes {
         numbers: &[&CardNumber],
         member: Option<&MemberId>,
         received_at: Option<DateTime<Utc>>,
-        decide: impl Fn(&[CardFile], Option<&Member>, &Sight<'_>) -> Done<Vec<Append>>,
+        decide: impl Fn(&[CardFile], Option<&Member>, &ChangeContext<'_>) -> Done<Vec<Append>>,
     ) -> Done<(DateTime<Utc>, Reached)> {
         let named = member.map(MemberId::as_str).or(numbers.first().map(|number| number.as_str()));
         let _turn = self.changing.of(named.unwrap_or_default()).await;
@@ -153,7 +153,7 @@ impl Changes {
             let programme = self.programme.current();
             let newest = files.iter().filter_map(CardFile::newest_event_at).chain(member.as_ref().and_then(Member::newest_event_at)).max();
             let at = self.reception(received_at, newest, &programme)?;
-            let events = decide(&files, member.as_ref(), &Sight { at, programme: &programme })?;
+            let events = decide(&files, member.as_ref(), &ChangeContext { at, programme: &programme })?;
             let seen = Seen::of(&files.iter().collect::<Vec<_>>(), member.as_ref());
             let recheck = member.as_ref().map(|member| (&member.id, BillingMonth::of(at)));
             let touched: Vec<CardNumber> = events.iter().filter_map(card_touched).collect();

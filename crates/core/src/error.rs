@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::ledger::LedgerGone;
 use juden_domain::ids::BadId;
 use juden_domain::refusal::Reason;
 use juden_domain::tariff::NoPrice;
@@ -119,11 +118,5 @@ impl From<BadId> for AppError {
 impl From<NoPrice> for AppError {
     fn from(missing: NoPrice) -> Self {
         Self::conflict("no_tariff", missing.to_string())
-    }
-}
-
-impl From<LedgerGone> for AppError {
-    fn from(_: LedgerGone) -> Self {
-        Self::Busy("the server is stopping")
     }
 }

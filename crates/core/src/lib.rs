@@ -5,9 +5,10 @@
 //! - [`clock`]: the only place that reads the system's time
 //! - [`directory`]: a node's memory of cards, stations and the programme
 //! - [`cluster`]: which node holds which station
+//! - [`station_call`]: the one envelope of a station's message
 //! - [`ledger`]: durable before answered, each message once
 //! - the services, each a struct with what it needs, from the ground up: [`health`], [`requests`], [`stations`],
-//!   [`commands`], [`deliveries`], [`changes`], [`cards`], [`programme`], [`billing`], [`sessions`], [`members`], [`calls`]
+//!   [`commands`], [`deliveries`], [`changes`], [`cards`], [`programme`], [`overdue`], [`billing`], [`sessions`], [`members`], [`calls`]
 //! - [`app`]: the services put together
 //! - [`export`]: bills as files
 //! - [`error`], [`found`], [`passwords`]: what several services use
@@ -28,10 +29,12 @@ mod found;
 pub mod health;
 pub mod ledger;
 pub mod members;
+pub mod overdue;
 pub mod passwords;
 pub mod programme;
 pub mod requests;
 pub mod sessions;
+pub mod station_call;
 pub mod stations;
 
 /// Records of the store that services give and take.

@@ -6,7 +6,7 @@ use super::flag::Flag;
 use super::ids::{SessionId, SessionRef, StationId};
 use super::instant::{Heard, Moment, Reported, Zone, attribute};
 use super::programme::Programme;
-use super::recording::{self, Closing, Opening};
+use super::recording::{self, EndFacts, StartFacts};
 use super::session::{Session, StopBasis};
 use super::station::ConnectorSite;
 use super::step::{Evidence, Registers, Step, StepKind};
@@ -64,7 +64,7 @@ impl Beginning {
 pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
     let registers = evidence.registers();
     let beginning = beginning(evidence, &registers, known.register_seen)?;
-    let mut session = recording::open(&Opening {
+    let mut session = recording::open(&StartFacts {
         id: known.id,
         reference: known.reference.clone(),
         station_id: known.station_id,
@@ -99,7 +99,7 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
     let end = ended.registers.end.or(ended.registers.last).or(registers.end);
     recording::close(
         session,
-        &Closing {
+        &EndFacts {
             zone,
             reported: &ended.reported,
             heard: ended.heard,

@@ -77,7 +77,7 @@ impl Ground {
 
 /// The answer to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct BenefitAnswer {
     /// Given or not, and why.
     pub ground: Ground,
     /// From when the towing benefit is given, where only time is lacking or was.
@@ -138,7 +138,7 @@ pub fn eligible_from(set_at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Looks a benefit up by a card that was shown. `None`: the number is no card's.
-pub fn by_card(card: Option<(&Card, Option<&Member>)>, query: &Query<'_>, programme: &Programme) -> Answer {
+pub fn by_card(card: Option<(&Card, Option<&Member>)>, query: &Query<'_>, programme: &Programme) -> BenefitAnswer {
     let Some((card, Some(member))) = card else {
         return refused(Ground::CardInvalid, query.service);
     };
@@ -153,12 +153,12 @@ pub fn by_card(card: Option<(&Card, Option<&Member>)>, query: &Query<'_>, progra
 }
 
 /// The answer where the number is no member's.
-pub fn nobody(service: Service) -> Answer {
+pub fn nobody(service: Service) -> BenefitAnswer {
     refused(Ground::NotMember, service)
 }
 
 /// Looks a benefit up by the member's number.
-pub fn by_member(member: &Member, query: &Query<'_>, programme: &Programme) -> Answer {
+pub fn by_member(member: &Member, query: &Query<'_>, programme: &Programme) -> BenefitAnswer {
     if member.state_at(query.at, programme) != MemberState::Active {
         return refused(Ground::NotMember, query.service);
     }
@@ -168,15 +168,15 @@ pub fn by_member(member: &Member, query: &Query<'_>, programme: &Programme) -> A
     }
 }
 
-fn refused(ground: Ground, service: Service) -> Answer {
+fn refused(ground: Ground, service: Service) -> BenefitAnswer {
     let conditions = match service {
         Service::Rental => RENTAL,
         Service::Towing => TOWING,
     };
-    Answer { ground, eligible_from: None, vehicle_match: None, conditions }
+    BenefitAnswer { ground, eligible_from: None, vehicle_match: None, conditions }
 }
 
-fn towing(member: &Member, query: &Query<'_>) -> Answer {
+fn towing(member: &Member, query: &Query<'_>) -> BenefitAnswer {
     let payment = member.payment_at(query.at);
     let vehicle_match = match (member.vehicle_at(query.at), query.vin) {
         (None, _) => Some(false),
@@ -192,7 +192,7 @@ fn towing(member: &Member, query: &Query<'_>) -> Answer {
         Some(CardBrand::NissanCard) => (Ground::Eligible, Some(from)),
         Some(CardBrand::Other) | None => (Ground::PaymentMethod, None),
     };
-    Answer { ground, eligible_from, vehicle_match, conditions: TOWING }
+    BenefitAnswer { ground, eligible_from, vehicle_match, conditions: TOWING }
 }
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ pub struct BilledSession {
     pub is_credit: bool,
     /// What its charge record tells beside its units; `None`: it was recorded before that was kept, and is read from the
     /// session.
-    pub told: Option<Told>,
+    pub told: Option<ChargeDetails>,
 }
 
 /// What a charge record tells of its session, frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ChargeDetails {
     /// When it ended.
     pub ended_at: DateTime<Utc>,
     /// What was delivered, where that is known.
@@ -42,12 +42,12 @@ pub struct Told {
     /// Its card.
     pub card: Option<CardNumber>,
     /// Where it was, as far as that is registered.
-    pub place: Option<Place>,
+    pub place: Option<ChargePlace>,
 }
 
 /// Where a charger stands, and what its plug is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Place {
+pub struct ChargePlace {
     /// The site's record, where it has one.
     pub site: Option<SiteRecord>,
     /// The standard of the plug, in OCPI's word.
@@ -183,7 +183,7 @@ fn billed(session: &RatedSession, version: i64) -> BilledSession {
         charged: session.split.charged,
         version,
         is_credit: false,
-        told: session.ended_at.map(|ended_at| Told { ended_at, energy: session.energy, card: session.card.clone(), place: None }),
+        told: session.ended_at.map(|ended_at| ChargeDetails { ended_at, energy: session.energy, card: session.card.clone(), place: None }),
     }
 }
 

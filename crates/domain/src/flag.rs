@@ -2,7 +2,7 @@
 
 /// What a flag does to a session's money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Effect {
+pub enum FlagEffect {
     /// Kept as evidence; billed as measured.
     Note,
     /// Measured, but held until a person decides (rule B4).
@@ -29,8 +29,8 @@ macro_rules! flags {
             }
 
             /// What it does to the session's money.
-            pub const fn effect(self) -> Effect {
-                match self { $(Self::$variant => Effect::$effect),+ }
+            pub const fn effect(self) -> FlagEffect {
+                match self { $(Self::$variant => FlagEffect::$effect),+ }
             }
         }
     };

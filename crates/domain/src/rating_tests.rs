@@ -7,7 +7,7 @@ use super::super::ids::{CardNumber, MemberId, StationId};
 use super::super::instant::Heard;
 use super::super::member::MemberKind;
 use super::super::member::tests::member;
-use super::super::recording::{Opening, open};
+use super::super::recording::{StartFacts, open};
 use super::super::session::tests::{closed, said};
 use super::super::station::ConnectorSite;
 use super::super::tariff::{Fees, Price, TariffBook};
@@ -88,7 +88,7 @@ fn premium_with_two_cards() -> Member {
 pub(crate) fn session(member: &Member, id: i64, card: &str, class: ChargerClass, start: &str, length_s: i64) -> Session {
     let card = member.card(&CardNumber::parse(card).unwrap()).unwrap().clone();
     let file = CardFile { card, member: Some(member.clone()) };
-    let opened = open(&Opening {
+    let opened = open(&StartFacts {
         id: SessionId(id),
         reference: SessionRef::of_number(SessionId(id)),
         site_name: "Yokohama",

@@ -1,4 +1,4 @@
-//! Opening and closing sessions: what a station reports becomes a measured session with every doubt
+//! StartFacts and closing sessions: what a station reports becomes a measured session with every doubt
 //! named. Nothing is refused.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use super::station::ConnectorSite;
 use super::units::WattHours;
 
 /// What a start reports, with what we know about its place and card.
-pub struct Opening<'a> {
+pub struct StartFacts<'a> {
     /// The number allotted to it.
     pub id: SessionId,
     /// Its name for people.
@@ -52,7 +52,7 @@ pub struct Opening<'a> {
 }
 
 /// Opens a session. Nothing is refused: what is doubtful is flagged.
-pub fn open(opening: &Opening<'_>) -> Session {
+pub fn open(opening: &StartFacts<'_>) -> Session {
     let id_tag = IdTag::new(opening.id_tag_text);
     let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
     let shown_at = opening.shown_at.filter(|shown| *shown > at);
@@ -105,7 +105,7 @@ pub fn open(opening: &Opening<'_>) -> Session {
 }
 
 /// What a stop reports.
-pub struct Closing<'a> {
+pub struct EndFacts<'a> {
     /// The station's zone for times without one.
     pub zone: Option<Zone>,
     /// The station's time.
@@ -137,7 +137,7 @@ const WAYS_DIFFER: TimeDelta = TimeDelta::milliseconds(250);
 /// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
 /// keeps the station's own time: it may be delivered late over a connection that stands. A stop that would lie before the
 /// start, although it was heard after it over a connection that stood, ended as long after it as it was heard: the clock fell back.
-pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
+pub fn stopped_at(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     let found = by_clocks(session, closing);
     let heard = closing.heard;
     let began_live = (session.start.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
@@ -151,7 +151,7 @@ pub fn stopped_at(session: &Session, closing: &Closing<'_>) -> Attributed {
     found
 }
 
-fn by_clocks(session: &Session, closing: &Closing<'_>) -> Attributed {
+fn by_clocks(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     let attributed = attribute(closing.reported, closing.zone, closing.heard);
     let Some(said) = closing.reported.instant(closing.zone) else { return attributed };
     if let Some(Flag::DeliveredLate | Flag::ClockCorrected) = attributed.doubt
@@ -176,7 +176,7 @@ fn by_clocks(session: &Session, closing: &Closing<'_>) -> Attributed {
 
 /// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
 /// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
-fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, over_cap: bool) -> bool {
+fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &EndFacts<'_>, over_cap: bool) -> bool {
     let received_at = closing.heard.received_at;
     let off = (received_at - at).abs() > TimeDelta::hours(BELIEVED_OFF_H);
     match doubt {
@@ -188,7 +188,7 @@ fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &Closing<'_>, ov
 }
 
 /// Closes a running session: measures it and flags what is doubtful.
-pub fn close(session: &mut Session, closing: &Closing<'_>) {
+pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
     let Attributed { at, doubt } = stopped_at(session, closing);
     let duration = at - session.start.at;
     let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);

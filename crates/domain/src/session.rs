@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::authorization;
 use super::correction::{self, Correction, Reduction};
-use super::flag::{Effect, Flag};
+use super::flag::{Flag, FlagEffect};
 use super::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
 use super::member::Member;
 use super::metering;
@@ -46,7 +46,7 @@ pub enum Phase {
 
 /// What can be said about a known session by a further message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Message {
+pub enum SessionMessage {
     /// Its start once more.
     SameStart,
     /// A stop whose content is that of the one applied, or the first.
@@ -73,13 +73,13 @@ pub enum Reaction {
 }
 
 /// The state machine: what a message means in a phase.
-pub const fn react(phase: Phase, message: Message) -> Reaction {
+pub const fn react(phase: Phase, message: SessionMessage) -> Reaction {
     match (phase, message) {
-        (Phase::Running | Phase::Provisional | Phase::Stopped, Message::SameStart) => Reaction::ReplayStart,
-        (Phase::Running, Message::Stop) | (Phase::Running | Phase::Provisional, Message::OtherStop) => Reaction::Close,
-        (Phase::Provisional | Phase::Stopped, Message::Stop) => Reaction::ReplayStop,
-        (Phase::Stopped, Message::OtherStop) => Reaction::KeepAsEvidence,
-        (Phase::Running | Phase::Provisional | Phase::Stopped, Message::Readings) => Reaction::AddReadings,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::SameStart) => Reaction::ReplayStart,
+        (Phase::Running, SessionMessage::Stop) | (Phase::Running | Phase::Provisional, SessionMessage::OtherStop) => Reaction::Close,
+        (Phase::Provisional | Phase::Stopped, SessionMessage::Stop) => Reaction::ReplayStop,
+        (Phase::Stopped, SessionMessage::OtherStop) => Reaction::KeepAsEvidence,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::Readings) => Reaction::AddReadings,
     }
 }
 
@@ -303,20 +303,20 @@ impl Session {
             Flag::UnknownCard | Flag::NoCard => !standing.free,
             _ => true,
         };
-        let of_flags = self.flags.iter().filter(counts).map(|flag| flag.effect()).max().unwrap_or(Effect::Note);
+        let of_flags = self.flags.iter().filter(counts).map(|flag| flag.effect()).max().unwrap_or(FlagEffect::Note);
         let refused = standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
         // A doubted time is a review, never an exception: the card is judged by a time that may be wrong (rule R6.2b).
-        let of_refusal = if self.flags.contains(&Flag::LateArrival) { Effect::Review } else { Effect::Exception };
+        let of_refusal = if self.flags.contains(&Flag::LateArrival) { FlagEffect::Review } else { FlagEffect::Exception };
         let worst = if refused { of_flags.max(of_refusal) } else { of_flags };
         let is_billable = !standing.before_service;
         match (self.decision, worst, self.stop.is_some()) {
             (Some(Decision::Waive), _, _) => BillingState::Waived,
             (Some(Decision::Bill), _, true) if is_billable => BillingState::Ended,
-            (_, Effect::Quarantine, _) => BillingState::Quarantined,
-            (_, Effect::Exception, _) => BillingState::Exception,
-            (_, Effect::Note | Effect::Review, false) => BillingState::Open,
-            (None, Effect::Note, true) if !standing.overlaps && is_billable => BillingState::Ended,
-            (_, Effect::Note | Effect::Review, true) => BillingState::Review,
+            (_, FlagEffect::Quarantine, _) => BillingState::Quarantined,
+            (_, FlagEffect::Exception, _) => BillingState::Exception,
+            (_, FlagEffect::Note | FlagEffect::Review, false) => BillingState::Open,
+            (None, FlagEffect::Note, true) if !standing.overlaps && is_billable => BillingState::Ended,
+            (_, FlagEffect::Note | FlagEffect::Review, true) => BillingState::Review,
         }
     }
 

@@ -4,7 +4,7 @@ use super::super::card::tests::{activated, at, card};
 use super::super::instant::Moment;
 use super::super::instant::{Heard, Reported};
 use super::super::member::tests::member;
-use super::super::recording::{Closing, Opening, close, open};
+use super::super::recording::{EndFacts, StartFacts, close, open};
 use super::super::station::ChargerClass;
 use super::*;
 
@@ -27,7 +27,7 @@ pub(crate) fn file() -> CardFile {
 }
 
 pub(crate) fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
-    open(&Opening {
+    open(&StartFacts {
         id: SessionId(1),
         reference: SessionRef::of_number(SessionId(1)),
         site_name: "Yokohama",
@@ -49,7 +49,7 @@ pub(crate) fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Se
 pub(crate) fn closed(mut session: Session, stop: &str, meter: i64) -> Session {
     close(
         &mut session,
-        &Closing {
+        &EndFacts {
             zone: None,
             reported: &said(stop),
             heard: heard_at(stop),
@@ -74,7 +74,7 @@ fn codes(session: &Session) -> Vec<&'static str> {
 
 #[test]
 fn every_message_has_one_reaction_in_every_phase() {
-    use Message::{OtherStop, Readings, SameStart, Stop};
+    use SessionMessage::{OtherStop, Readings, SameStart, Stop};
     for (phase, message, reaction) in [
         (Phase::Running, SameStart, Reaction::ReplayStart),
         (Phase::Running, Stop, Reaction::Close),
@@ -197,7 +197,7 @@ fn stopped(mut session: Session, said_at: &str, heard_at: &str) -> Session {
     let reported = said(said_at);
     close(
         &mut session,
-        &Closing {
+        &EndFacts {
             zone: None,
             reported: &reported,
             heard,

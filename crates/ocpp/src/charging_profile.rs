@@ -9,9 +9,9 @@ use super::schema::Violation;
 /// Checks the profile that a command carries, where it carries one.
 pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation> {
     let (name, place) = match action {
-        "SetChargingProfile" if payload.contains_key("csChargingProfiles") => ("csChargingProfiles", Place::Set),
-        "SetChargingProfile" => ("chargingProfile", Place::Set),
-        "RemoteStartTransaction" | "RequestStartTransaction" => ("chargingProfile", Place::Start),
+        "SetChargingProfile" if payload.contains_key("csChargingProfiles") => ("csChargingProfiles", ProfileCommand::Set),
+        "SetChargingProfile" => ("chargingProfile", ProfileCommand::Set),
+        "RemoteStartTransaction" | "RequestStartTransaction" => ("chargingProfile", ProfileCommand::Start),
         _ => return Ok(()),
     };
     let Some(profile) = payload.get(name) else { return Ok(()) };
@@ -22,16 +22,16 @@ pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation
         ("ChargingStationExternalConstraints", _) => {
             return violated("chargingProfilePurpose", "another purpose: external constraints are the station's own to report");
         }
-        (purpose, Place::Start) if purpose != "TxProfile" => {
+        (purpose, ProfileCommand::Start) if purpose != "TxProfile" => {
             return violated("chargingProfilePurpose", "TxProfile: a remote start carries no other");
         }
-        (_, Place::Start) if profile.get("transactionId").is_some() => {
+        (_, ProfileCommand::Start) if profile.get("transactionId").is_some() => {
             return violated("transactionId", "left out: the transaction has no id before it starts");
         }
-        ("TxProfile", Place::Set) if connector == 0 => {
+        ("TxProfile", ProfileCommand::Set) if connector == 0 => {
             return violated("chargingProfilePurpose", "another purpose: a TxProfile is for one connector");
         }
-        ("TxProfile", Place::Set) if profile.get("transactionId").is_none() => {
+        ("TxProfile", ProfileCommand::Set) if profile.get("transactionId").is_none() => {
             return violated("transactionId", "given: a TxProfile is for a transaction that runs");
         }
         ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _) if connector != 0 => {
@@ -64,7 +64,7 @@ pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation
 
 /// Where a profile stands.
 #[derive(Clone, Copy)]
-enum Place {
+enum ProfileCommand {
     /// In a command of its own.
     Set,
     /// In a remote start.

@@ -21,7 +21,7 @@ pub enum StationEvent {
     /// It lives.
     Heartbeat,
     /// A card was shown.
-    Authorize(Shown),
+    Authorize(PresentedToken),
     /// A connector's state.
     Status(StatusReport),
     /// A vendor's own message.
@@ -36,7 +36,7 @@ pub enum StationEvent {
     /// A question about a vehicle's certificate; it is kept as a report, too.
     Vehicle(VehicleAsk),
     /// A card that a vehicle shows with its contract certificate.
-    Contract(Shown),
+    Contract(PresentedToken),
     /// What a vehicle needs; it is kept as a report, too.
     EvNeeds(EvNeeds),
     /// How a vehicle means to charge; it is kept as a report, too.
@@ -69,14 +69,14 @@ pub struct EvSchedule {
 
 /// What was shown to a station's reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct PresentedToken {
     /// The card; empty where nothing was shown.
     pub id_tag: IdTag,
     /// Whether the station needs nobody's card: it is open to everyone (2.0.1's `NoAuthorization`).
     pub nobody: bool,
 }
 
-impl Shown {
+impl PresentedToken {
     /// A card.
     pub const fn card(id_tag: IdTag) -> Self {
         Self { id_tag, nobody: false }
@@ -93,13 +93,13 @@ pub struct Report {
     /// Whether further parts follow.
     pub more: bool,
     /// What it says besides.
-    pub news: News,
+    pub news: ReportContent,
 }
 
 impl Report {
     /// One that says nothing but itself.
     pub const fn plain() -> Self {
-        Self { request_id: None, seq_no: None, more: false, news: News::None }
+        Self { request_id: None, seq_no: None, more: false, news: ReportContent::None }
     }
 }
 
@@ -114,7 +114,7 @@ pub struct SignReport {
 
 /// What a report says that is kept with its station too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum ReportContent {
     /// Nothing.
     None,
     /// How a firmware update goes, in the station's word.
@@ -158,7 +158,7 @@ pub struct StepReport {
     /// The EVSE, once it is known.
     pub evse_id: Option<i64>,
     /// What was shown, where something was.
-    pub shown: Option<Shown>,
+    pub shown: Option<PresentedToken>,
     /// Whether energy flows, in the station's word; absent where that did not change.
     pub charging_state: Option<String>,
     /// What made the station send it, in its word.

@@ -4,9 +4,9 @@
 //! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
 //! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
-pub mod asked;
 mod charging_profile;
 pub mod command;
+pub mod command_intent;
 pub mod event;
 pub mod fields;
 pub mod frame;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::asked::EvAllowed;
+use super::command_intent::EvAllowed;
 use super::event::{Answer, DriverDisplay, EvNeeds, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
@@ -176,7 +176,7 @@ impl Protocol {
         }
     }
 
-    /// The payload of [`SET_PROFILE`](super::asked::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that
+    /// The payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that
     /// hear of vehicles' needs.
     pub fn ev_profile(self, number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Option<Value> {
         match self {
@@ -185,7 +185,7 @@ impl Protocol {
         }
     }
 
-    /// What a payload of [`SET_PROFILE`](super::asked::SET_PROFILE) lets an EVSE's vehicle have.
+    /// What a payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) lets an EVSE's vehicle have.
     pub fn ev_allowed(self, payload: &Value, evse_id: i64) -> Option<EvAllowed> {
         match self {
             Self::V16 => None,

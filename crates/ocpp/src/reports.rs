@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Answer, News, Report, SignReport, StationEvent, StatusReport, VariableReport};
+use super::event::{Answer, Report, ReportContent, SignReport, StationEvent, StatusReport, VariableReport};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
@@ -25,14 +25,14 @@ pub enum Needs {
 
 /// Reads a report that says nothing but itself.
 pub fn kept(payload: Payload<'_>, needs: &[Needs], encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
-    read(payload, needs, |_| News::None, encode)
+    read(payload, needs, |_| ReportContent::None, encode)
 }
 
 /// Reads a report with the news in it.
 pub fn read(
     payload: Payload<'_>,
     needs: &[Needs],
-    news: fn(&mut Fields<'_>) -> News,
+    news: fn(&mut Fields<'_>) -> ReportContent,
     encode: fn(&Answer) -> String,
 ) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
@@ -76,23 +76,23 @@ fn accepted(answer: &Answer) -> String {
 }
 
 /// How a firmware update goes.
-pub fn firmware(fields: &mut Fields<'_>) -> News {
-    fields.text("status").map_or(News::None, News::Firmware)
+pub fn firmware(fields: &mut Fields<'_>) -> ReportContent {
+    fields.text("status").map_or(ReportContent::None, ReportContent::Firmware)
 }
 
 /// How an upload goes.
-pub fn upload(fields: &mut Fields<'_>) -> News {
-    fields.text("status").map_or(News::None, News::Upload)
+pub fn upload(fields: &mut Fields<'_>) -> ReportContent {
+    fields.text("status").map_or(ReportContent::None, ReportContent::Upload)
 }
 
 /// A security event.
-pub fn security(fields: &mut Fields<'_>) -> News {
-    fields.text("type").map_or(News::None, News::Security)
+pub fn security(fields: &mut Fields<'_>) -> ReportContent {
+    fields.text("type").map_or(ReportContent::None, ReportContent::Security)
 }
 
 /// The connectors' states among the events of a NotifyEvent: `AvailabilityState` of an EVSE, of one of its connectors,
 /// or of the whole station (OCPP 2.0.1 G01.FR.07).
-pub fn states(fields: &mut Fields<'_>) -> News {
+pub fn states(fields: &mut Fields<'_>) -> ReportContent {
     let state = |event: &mut Fields<'_>| {
         let mut component = event.object("component")?;
         let name = event.object("variable")?.text("name")?;
@@ -110,7 +110,7 @@ pub fn states(fields: &mut Fields<'_>) -> News {
     for told in fields.objects("eventData").iter_mut().filter_map(state) {
         states.insert((told.connector_id, told.plug), told);
     }
-    if states.is_empty() { News::None } else { News::Statuses(states.into_values().take(STATES_MAX).collect()) }
+    if states.is_empty() { ReportContent::None } else { ReportContent::Statuses(states.into_values().take(STATES_MAX).collect()) }
 }
 
 /// Connectors whose states are read of one message: more than a station has.
@@ -124,7 +124,7 @@ const VARIABLES_MAX: usize = 2_000;
 const DOCUMENT_MAX: usize = 16 * 1024;
 
 /// The variables of a NotifyReport. One without names is passed over.
-pub fn variables(fields: &mut Fields<'_>) -> News {
+pub fn variables(fields: &mut Fields<'_>) -> ReportContent {
     let named = |of: &mut Fields<'_>| {
         let name = of.text("name")?;
         Some(of.text("instance").map_or_else(|| name.clone(), |instance| format!("{name}({instance})")))
@@ -142,7 +142,7 @@ pub fn variables(fields: &mut Fields<'_>) -> News {
         short.then(|| VariableReport { component: place, variable, document: scrubbed(document) })
     };
     let items = fields.items("reportData").into_iter().filter(|document| document.len() <= DOCUMENT_MAX).take(VARIABLES_MAX);
-    News::Variables(items.filter_map(read).collect())
+    ReportContent::Variables(items.filter_map(read).collect())
 }
 
 /// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::frame::ErrorCode;
 
-    fn decoded(text: &str, needs: &[Needs], news: fn(&mut Fields<'_>) -> News) -> Result<Report, CallError> {
+    fn decoded(text: &str, needs: &[Needs], news: fn(&mut Fields<'_>) -> ReportContent) -> Result<Report, CallError> {
         read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| match decoded.event {
             StationEvent::Report(report) => report,
             other => panic!("{other:?}"),
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn a_part_names_its_request_its_place_and_whether_more_follow() {
         let needs = &[Needs::Number("requestId"), Needs::Number("seqNo")];
-        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| News::None).unwrap();
+        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| ReportContent::None).unwrap();
         assert_eq!((report.request_id, report.seq_no, report.more), (Some(7), Some(2), true));
-        let missing = decoded(r#"{"requestId":7}"#, needs, |_| News::None).unwrap_err();
+        let missing = decoded(r#"{"requestId":7}"#, needs, |_| ReportContent::None).unwrap_err();
         assert_eq!((missing.code, missing.description.as_str()), (ErrorCode::OccurenceConstraintViolation, "seqNo is missing"));
-        let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| News::None).unwrap_err();
+        let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| ReportContent::None).unwrap_err();
         assert_eq!(mistyped.code, ErrorCode::TypeConstraintViolation);
     }
 
@@ -178,7 +178,7 @@ mod tests {
             {"component":{"name":"ClockCtrlr"},"variable":{"name":"DateTime"}},
             {"component":{"name":"Display","instance":"left","evse":{"id":3}},"variable":{"name":"Color","instance":"fg"}},
             {"component":{},"variable":{"name":"X"}}, 7]}"#;
-        let News::Variables(variables) = decoded(text, &[], variables).unwrap().news else { panic!() };
+        let ReportContent::Variables(variables) = decoded(text, &[], variables).unwrap().news else { panic!() };
         let names: Vec<(&str, &str)> = variables.iter().map(|one| (one.component.as_str(), one.variable.as_str())).collect();
         assert_eq!(names, [("Connector@1.2", "AvailabilityState"), ("ClockCtrlr", "DateTime"), ("Display(left)@3", "Color(fg)")]);
         assert!(variables[0].document.contains("Available"));
@@ -197,7 +197,7 @@ mod tests {
             "{}".to_owned(),
         ];
         let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
-        let News::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
+        let ReportContent::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
         let told: Vec<(i64, &str)> = states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
         assert_eq!(told, [(0, "Available"), (2, "Occupied")], "the last of each connector");
     }

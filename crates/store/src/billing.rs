@@ -54,7 +54,7 @@ pub struct MemberPart {
 
 /// A place in a month's list, which is ordered by member, then number.
 #[derive(Debug, Clone, Default)]
-pub struct Place {
+pub struct InvoiceCursor {
     /// The member.
     pub member: String,
     /// The number within the member.
@@ -93,7 +93,7 @@ pub trait BillingStore: Send + Sync {
     async fn complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool>;
     /// Invoices issued with a month, in order of member and number: those that count, or, with a run, those
     /// that will count when it is complete.
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &Place, limit: i64) -> Stored<Vec<Invoice>>;
+    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>>;
     /// Members' invoices that count, oldest first.
     async fn invoices_of_members(&self, members: &[&MemberId]) -> Stored<Vec<Invoice>>;
     /// An invoice that counts.

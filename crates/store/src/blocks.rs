@@ -8,14 +8,14 @@ use juden_domain::ids::{CardNumber, IdTag, StationId};
 
 /// What a station is to learn of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum BlockOrAllow {
     /// That it is blocked.
     Block,
     /// That it is no longer blocked.
     Allow,
 }
 
-impl Reach {
+impl BlockOrAllow {
     /// Its code.
     pub const fn code(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ pub struct Delivery {
     /// What other readers read from it.
     pub readings: Vec<IdTag>,
     /// What it is to learn.
-    pub reach: Reach,
+    pub reach: BlockOrAllow,
     /// How far it is.
     pub state: DeliveryState,
     /// By which means it was told last: `local_list`, `clear_cache`.
@@ -86,7 +86,7 @@ pub struct Delivery {
 
 /// What became of telling a station.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct DeliveryOutcome {
     /// How far it is now.
     pub state: DeliveryState,
     /// By which means it was told.
@@ -105,7 +105,7 @@ pub trait BlockStore: Send + Sync {
     /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has the
     /// card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never
     /// needs to, stays. The stations that are still to learn it.
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
+    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
     /// What stations are to learn, or learnt, of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
     /// What a station is still to learn: blocks before all else, the oldest first.
@@ -126,7 +126,7 @@ pub trait BlockStore: Send + Sync {
     /// Whether a station's list is to hold cards as accepted.
     async fn has_listed(&self, station: &StationId) -> Stored<bool>;
     /// Keeps what became of deliveries that wait, or of all of them, unless something else is to be learnt since.
-    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()>;
+    async fn save_told(&self, deliveries: &[Delivery], told: &DeliveryOutcome) -> Stored<()>;
     /// Cards to be looked at again by now, at most `limit`.
     async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>>;
     /// A card is to be looked at when an instant comes.

@@ -359,7 +359,7 @@ impl Wanted {
 
 /// Who holds a station, as far as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub struct StationOwner {
     /// The station.
     pub station_id: StationId,
     /// The fence of its newest connection; 0 before the first.
@@ -378,7 +378,7 @@ pub struct Facts {
     /// The wanted steps that were answered before.
     pub steps: Vec<StepRow>,
     /// Who holds the wanted stations, and those of the sessions.
-    pub holds: Vec<Hold>,
+    pub holds: Vec<StationOwner>,
     /// The last change of cards that the facts see, as the change feed counts; 0 without a feed.
     pub change: i64,
 }

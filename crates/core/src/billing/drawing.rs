@@ -3,7 +3,7 @@
 use crate::billing::Billing;
 use crate::error::Done;
 use chrono::{DateTime, Days, NaiveDate, Utc};
-use juden_domain::billed::{BilledGroup, Place, SiteRecord};
+use juden_domain::billed::{BilledGroup, ChargePlace, SiteRecord};
 use juden_domain::ending::EndCause;
 use juden_domain::ids::{MemberId, SessionId, StationId};
 use juden_domain::invoice::{self, Draft, Drawn, Facts, Invoice, InvoiceKind};
@@ -72,12 +72,12 @@ pub(crate) struct Places {
 
 impl Places {
     /// Where a session was, as far as that is registered.
-    fn of(&self, session: &Session) -> Option<Place> {
-        let place = Place {
+    fn of(&self, session: &Session) -> Option<ChargePlace> {
+        let place = ChargePlace {
             site: self.sites.get(&session.site_name).cloned(),
             standard: self.plugs.get(&(session.station_id.clone(), session.connector_id)).cloned(),
         };
-        (place != Place::default()).then_some(place)
+        (place != ChargePlace::default()).then_some(place)
     }
 
     /// Has records tell where their sessions were.

@@ -5,7 +5,7 @@ use crate::error::{AppError, Done};
 use crate::export::cdr::{BilledMember, CdrFacts};
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
-use juden_store::billing::{BilledPart, ClosedMonth, Place, Run};
+use juden_store::billing::{BilledPart, ClosedMonth, InvoiceCursor, Run};
 
 /// Invoices read at a time.
 const INVOICES_AT_ONCE: i64 = 500;
@@ -18,7 +18,7 @@ pub struct InvoicePages<'a> {
     app: &'a Billing,
     month: BillingMonth,
     run: Option<Run>,
-    after: Place,
+    after: InvoiceCursor,
 }
 
 impl InvoicePages<'_> {
@@ -26,7 +26,7 @@ impl InvoicePages<'_> {
     pub async fn next(&mut self) -> Done<Option<Vec<Invoice>>> {
         let page = self.app.store.invoices(self.month, self.run.as_ref(), &self.after, INVOICES_AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(None) };
-        self.after = Place { member: last.member.to_string(), number: last.id.clone() };
+        self.after = InvoiceCursor { member: last.member.to_string(), number: last.id.clone() };
         Ok(Some(page))
     }
 }
@@ -62,7 +62,7 @@ impl Billing {
 
     /// The invoices of a month; with a run, those that it is about to issue too.
     pub fn invoice_pages(&self, month: BillingMonth, run: Option<Run>) -> InvoicePages<'_> {
-        InvoicePages { app: self, month, run, after: Place::default() }
+        InvoicePages { app: self, month, run, after: InvoiceCursor::default() }
     }
 
     /// The billed sessions of a month.

@@ -17,7 +17,7 @@ use crate::deliveries::Deliveries;
 use crate::directory::ProgrammeDirectory;
 use crate::export::Party;
 use crate::health::Health;
-use crate::sessions::Overdue;
+use crate::overdue::Overdue;
 
 use chrono::NaiveTime;
 use tokio::sync::Mutex;

@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{info, warn};
 
 use crate::calls::Certificates;
-use crate::calls::dispatch::Incoming;
 use crate::commands::settings::SENT_BY;
+use crate::station_call::StationCall;
 use juden_domain::certificate::{CertificateKind, VehicleAsk};
 use juden_domain::ids::StationId;
 use juden_store::StationRecord;
@@ -87,14 +87,14 @@ const UNKNOWN_CONTRACT: &str = "NoCertificateAvailable";
 
 impl Certificates {
     /// What the operator's command answers about a vehicle's certificate; `None`: there is none, or it failed.
-    pub(crate) async fn vehicle_answer(&self, incoming: &Incoming<'_>, ask: VehicleAsk) -> Option<String> {
+    pub(crate) async fn vehicle_answer(&self, call: &StationCall, ask: VehicleAsk) -> Option<String> {
         let command = self.authorities.vehicles.as_ref()?;
-        let id = &incoming.station.id;
+        let id = &call.station.id;
         let Ok(Ok(_place)) = tokio::time::timeout(PLACE_WITHIN, VEHICLE_PLACES.acquire()).await else {
             warn!(station_id = %id, ask = ask.name(), "too many questions about vehicles' certificates wait for an answer");
             return None;
         };
-        let answer = command.answer(ask, id.as_str(), incoming.payload).await;
+        let answer = command.answer(ask, id.as_str(), &call.payload).await;
         answer
             .inspect_err(
                 |cause| warn!(station_id = %id, %cause, ask = ask.name(), "a question about a vehicle's certificate has no answer"),
@@ -104,9 +104,9 @@ impl Certificates {
 
     /// The standard's word for a contract certificate that a vehicle shows; `None`: nobody judges any here. One that could
     /// not be judged is not good.
-    pub(crate) async fn contract_word(&self, incoming: &Incoming<'_>) -> Option<String> {
+    pub(crate) async fn contract_word(&self, call: &StationCall) -> Option<String> {
         self.authorities.vehicles.as_ref()?;
-        let answer = self.vehicle_answer(incoming, VehicleAsk::Contract).await;
+        let answer = self.vehicle_answer(call, VehicleAsk::Contract).await;
         Some(answer.unwrap_or_else(|| UNKNOWN_CONTRACT.to_owned()))
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::calls::Calls;
 use crate::cluster::Fence;
-use crate::ledger::Opening;
+use crate::ledger::ConnectionOpened;
 use juden_domain::ids::StationId;
 use juden_store::ledger::{NoteRow, StationNote};
 
@@ -15,7 +15,7 @@ const OPENING_WAIT: Duration = Duration::from_secs(1);
 
 impl Calls {
     /// Keeps that a connection was opened, and takes the station where the connection has a fencing number.
-    pub async fn connection_opened(&self, opening: Opening) {
+    pub async fn connection_opened(&self, opening: ConnectionOpened) {
         let (station, fence) = (opening.station_id.clone(), opening.fence.clone());
         if let Ok(kept) = self.reports.ledger.open(opening).await {
             let _ = timeout(OPENING_WAIT, kept).await;

@@ -1,49 +1,23 @@
 //! What a station says, and what it is answered.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
 use crate::calls::Calls;
 use crate::calls::transactions::displayed;
-use crate::cluster::Fence;
 use crate::commands::remote_starts::put_card;
 use crate::directory::Answering;
 use crate::error::Done;
+use crate::station_call::StationCall;
 use crate::stations::quirks;
-use juden_domain::instant::Heard;
 use juden_domain::station::Registration;
-use juden_ocpp::event::{Answer, Report, Shown, SignReport, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{Answer, PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent};
 use juden_ocpp::frame::{CallError, ErrorCode};
-use juden_ocpp::protocol::Protocol;
 use juden_store::StationRecord;
 use juden_store::ledger::StationNote;
 
 /// The error by which a station tells that its local list contradicts our answers (OCPP 1.6 section 3.5.2).
 const LIST_CONFLICT: &str = "LocalListConflict";
-
-/// A message from a station, with how it was heard.
-pub struct Incoming<'a> {
-    /// The station.
-    pub station: &'a Arc<StationRecord>,
-    /// The connection that it came over.
-    pub fence: &'a Fence,
-    /// When and how.
-    pub heard: Heard,
-    /// Its message id.
-    pub message_id: String,
-    /// The version in which it came.
-    pub protocol: Protocol,
-    /// Its action.
-    pub action: &'a str,
-    /// Its payload as it came.
-    pub payload: &'a str,
-    /// Writes the answer's payload.
-    pub encode: fn(&Answer) -> String,
-    /// Ends once the answer is written.
-    pub written: oneshot::Receiver<()>,
-}
 
 /// How often it is looked whether the clock is right again.
 const DOUBT_LOOKED_AT_EVERY: std::time::Duration = std::time::Duration::from_millis(500);
@@ -54,61 +28,61 @@ impl Calls {
         Answering::begin(&self.deliveries.cards)
     }
 
-    /// Does what a message asks for; the answer's payload.
-    pub async fn handle(self: &Arc<Self>, incoming: Incoming<'_>, event: StationEvent) -> Result<String, CallError> {
+    /// Does what a message asks for; the answer's payload. `written` ends once the answer is sent.
+    pub async fn handle(&self, call: StationCall, event: StationEvent, written: oneshot::Receiver<()>) -> Result<String, CallError> {
         while let Some(newest) = self.health.clock_in_doubt(self.clock.now()) {
             // An error would have the station drop its message after some tries: unanswered, it keeps it.
             if !matches!(event, StationEvent::Transaction(_)) {
-                return self.while_clock_in_doubt(&incoming, &event, newest).await;
+                return self.while_clock_in_doubt(&call, &event, newest).await;
             }
             tokio::time::sleep(DOUBT_LOOKED_AT_EVERY).await;
         }
-        if incoming.station.registration != Registration::Accepted && !self.may_speak_unregistered(incoming.station, &event).await? {
+        if call.station.registration != Registration::Accepted && !self.may_speak_unregistered(&call.station, &event).await? {
             let why = "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
         }
-        let encode = incoming.encode;
-        let (event, sent) = self.meant(&incoming, event).await.map_err(|_| busy())?;
+        let encode = call.encode;
+        let (event, sent) = self.meant(&call, event).await.map_err(|_| busy())?;
         let answer = match event {
-            StationEvent::Transaction(event) => return self.transactions.transaction(incoming, event, sent).await,
+            StationEvent::Transaction(event) => return self.transactions.transaction(call, event, sent).await,
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.clock.now() },
-            StationEvent::Authorize(Shown { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
-            StationEvent::Authorize(Shown { id_tag, .. }) => {
-                let tag = self.authorizations.authorize(incoming.station, &id_tag).await?;
-                let display = self.transactions.displays.display_for_card(&incoming, &id_tag, &tag).await;
+            StationEvent::Authorize(PresentedToken { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
+            StationEvent::Authorize(PresentedToken { id_tag, .. }) => {
+                let tag = self.authorizations.authorize(&call.station, &id_tag).await?;
+                let display = self.transactions.displays.display_for_card(&call, &id_tag, &tag).await;
                 let answer = encode(&Answer::Authorize(tag));
-                return Ok(displayed(&incoming, answer, display));
+                return Ok(displayed(&call, answer, display));
             }
             StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
-            StationEvent::Boot(report) => self.reports.boot(&incoming, report).await?,
+            StationEvent::Boot(report) => self.reports.boot(&call, report).await?,
             StationEvent::Status(report) => {
                 if report.error_code == LIST_CONFLICT {
-                    self.deliveries.resend_list(&incoming.station.id).await;
+                    self.deliveries.resend_list(&call.station.id).await;
                 }
-                let report = self.reports.placed(&incoming, report);
-                self.reports.keep(&incoming, StationNote::Status(report)).await?
+                let report = self.reports.placed(&call, report);
+                self.reports.keep(&call, StationNote::Status(report)).await?
             }
-            StationEvent::Report(report) => self.reports.report(&incoming, report).await?,
-            StationEvent::Contract(Shown { id_tag, nobody }) => {
-                let certificate = self.certificates.contract_word(&incoming).await;
-                let tag = if nobody { TagAnswer::nobodys() } else { self.authorizations.authorize(incoming.station, &id_tag).await? };
+            StationEvent::Report(report) => self.reports.report(&call, report).await?,
+            StationEvent::Contract(PresentedToken { id_tag, nobody }) => {
+                let certificate = self.certificates.contract_word(&call).await;
+                let tag = if nobody { TagAnswer::nobodys() } else { self.authorizations.authorize(&call.station, &id_tag).await? };
                 Answer::Contract { tag, certificate }
             }
             StationEvent::EvNeeds(needs) => {
-                self.reports.report(&incoming, Report::plain()).await?;
-                Answer::Accepted(self.ev_charging.accept_needs(incoming.station, needs, incoming.written).await.map_err(|_| busy())?)
+                self.reports.report(&call, Report::plain()).await?;
+                Answer::Accepted(self.ev_charging.accept_needs(&call.station, needs, written).await.map_err(|_| busy())?)
             }
             StationEvent::EvSchedule(schedule) => {
-                self.reports.report(&incoming, Report::plain()).await?;
-                Answer::Accepted(self.ev_charging.accept_schedule(incoming.station, schedule, incoming.written).await.map_err(|_| busy())?)
+                self.reports.report(&call, Report::plain()).await?;
+                Answer::Accepted(self.ev_charging.accept_schedule(&call.station, schedule, written).await.map_err(|_| busy())?)
             }
             StationEvent::Vehicle(ask) => {
-                self.reports.report(&incoming, Report::plain()).await?;
-                Answer::Vehicle(self.certificates.vehicle_answer(&incoming, ask).await)
+                self.reports.report(&call, Report::plain()).await?;
+                Answer::Vehicle(self.certificates.vehicle_answer(&call, ask).await)
             }
             StationEvent::Sign(SignReport { csr, kind }) => {
-                self.reports.report(&incoming, Report::plain()).await?;
-                Answer::Accepted(self.certificates.accept_request(incoming.station, &csr, kind, incoming.written))
+                self.reports.report(&call, Report::plain()).await?;
+                Answer::Accepted(self.certificates.accept_request(&call.station, &csr, kind, written))
             }
         };
         Ok(encode(&answer))
@@ -116,24 +90,19 @@ impl Calls {
 
     /// While the store lies ahead of the clock only a card's refusal is told: what is refused by the newest that is kept of it
     /// stays so. Whatever would have a time, or tell one, waits at the station.
-    async fn while_clock_in_doubt(
-        &self,
-        incoming: &Incoming<'_>,
-        event: &StationEvent,
-        newest: DateTime<Utc>,
-    ) -> Result<String, CallError> {
-        if let StationEvent::Authorize(Shown { id_tag, nobody: false }) = event {
-            if let Some(refused) = self.authorizations.refused_now(id_tag).await? {
-                return Ok((incoming.encode)(&Answer::Authorize(refused)));
-            }
+    async fn while_clock_in_doubt(&self, call: &StationCall, event: &StationEvent, newest: DateTime<Utc>) -> Result<String, CallError> {
+        if let StationEvent::Authorize(PresentedToken { id_tag, nobody: false }) = event
+            && let Some(refused) = self.authorizations.refused_now(id_tag).await?
+        {
+            return Ok((call.encode)(&Answer::Authorize(refused)));
         }
         let why = format!("the central system's clock lies behind what it holds of {newest}: try again");
         Err(CallError::new(ErrorCode::InternalError, why))
     }
 
     /// An event as the station means it, and as it was sent where that is another transaction message.
-    async fn meant(&self, incoming: &Incoming<'_>, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
-        let station = incoming.station;
+    async fn meant(&self, call: &StationCall, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
+        let station = &call.station;
         let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
         let mut event = quirks::meant(station, event);
         if let Some(card) = self.deliveries.commands.card_meant(station, &event).await? {

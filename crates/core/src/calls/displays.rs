@@ -10,10 +10,10 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::calls::Displays;
-use crate::calls::dispatch::Incoming;
 use crate::cluster::{CallOutcome, OutgoingCall};
 use crate::directory::UseFault;
 use crate::error::{AppError, Done};
+use crate::station_call::StationCall;
 use juden_domain::display::{self, Display};
 use juden_domain::ids::{IdTag, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::member::Member;
@@ -39,23 +39,22 @@ pub fn remembered() -> Cache<(StationId, String), String> {
 
 impl Displays {
     /// What the driver of an accepted card is shown; `None`: nothing.
-    pub(crate) async fn display_for_card(&self, incoming: &Incoming<'_>, id_tag: &IdTag, tag: &TagAnswer) -> Option<DriverDisplay> {
+    pub(crate) async fn display_for_card(&self, call: &StationCall, id_tag: &IdTag, tag: &TagAnswer) -> Option<DriverDisplay> {
         let member = tag.verdict.group.as_ref().filter(|_| tag.verdict.refusal.is_none())?;
-        let classes = classes(incoming.station);
+        let classes = classes(&call.station);
         let month = BillingMonth::of(self.clock.now());
-        let shown =
-            self.in_time(incoming.protocol, async { self.display(self.member_of(id_tag, member).await?, month, None, classes).await });
+        let shown = self.in_time(call.protocol, async { self.display(self.member_of(id_tag, member).await?, month, None, classes).await });
         let shown = shown.await?;
         Some(DriverDisplay { member: Some(member.clone()), cost: None, message: self.message(&shown) })
     }
 
     /// What the driver of a session is shown, with the message or the cost alone; `None`: nothing.
-    pub(crate) async fn display_for_session(&self, incoming: &Incoming<'_>, session: Session, message: bool) -> Option<DriverDisplay> {
+    pub(crate) async fn display_for_session(&self, call: &StationCall, session: Session, message: bool) -> Option<DriverDisplay> {
         // A charger that told its settings and shows no costs is not told them with each reading.
-        if !message && incoming.station.settings().is_some_and(|settings| !settings.shows_cost()) {
+        if !message && call.station.settings().is_some_and(|settings| !settings.shows_cost()) {
             return None;
         }
-        let shown = self.in_time(incoming.protocol, self.display_of(&session)).await??;
+        let shown = self.in_time(call.protocol, self.display_of(&session)).await??;
         Some(DriverDisplay { member: session.member, cost: shown.cost, message: self.message(&shown).filter(|_| message) })
     }
 

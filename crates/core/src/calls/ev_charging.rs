@@ -13,7 +13,7 @@ use crate::commands::capabilities::known_refusal;
 use crate::commands::settings::{REQUEST_MAX, SENT_BY};
 use crate::error::Done;
 use juden_domain::ids::StationId;
-use juden_ocpp::asked::{EvAllowed, SET_PROFILE};
+use juden_ocpp::command_intent::{EvAllowed, SET_PROFILE};
 use juden_ocpp::event::{EvNeeds, EvSchedule};
 use juden_ocpp::protocol::Protocol;
 use juden_store::StationRecord;

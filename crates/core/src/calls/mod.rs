@@ -30,14 +30,13 @@ use crate::directory::MonthUses;
 use crate::directory::ProgrammeDirectory;
 use crate::health::Health;
 use crate::ledger::Ledger;
-use crate::sessions::Overdue;
+use crate::overdue::Overdue;
 use crate::stations::Stations;
 
 use dashmap::DashSet;
 use moka::sync::Cache;
 
 use certificates::{StationAuthority, VehicleAuthority};
-pub use dispatch::Incoming;
 pub(crate) use observed::Observed;
 pub(crate) use quotas::Quotas;
 

@@ -1,12 +1,13 @@
 //! What stations report: boots, states, device models, security events. It is kept with what it changes of the station's record.
 
 use crate::calls::Reports;
-use crate::calls::dispatch::{Incoming, busy};
+use crate::calls::dispatch::busy;
 use crate::calls::quotas::Kept;
+use crate::station_call::StationCall;
 use juden_domain::ids::StationId;
 use juden_domain::instant::{Heard, attribute};
 use juden_domain::station::{BootReport, Registration};
-use juden_ocpp::event::{Answer, News, Report, StatusReport};
+use juden_ocpp::event::{Answer, Report, ReportContent, StatusReport};
 use juden_ocpp::frame::CallError;
 use juden_ocpp::secrets;
 use juden_store::ledger::{NoteRow, ReportRow, StationNote};
@@ -17,17 +18,17 @@ const REGISTRATION_RETRY_S: u32 = 60;
 
 impl Reports {
     /// Keeps a boot; the answer.
-    pub(crate) async fn boot(&self, incoming: &Incoming<'_>, report: BootReport) -> Result<Answer, CallError> {
-        let registration = incoming.station.registration;
-        self.observed.booted(&incoming.station.id, incoming.heard.received_at);
-        self.commands.forget_operators_lessons(incoming.station).await.map_err(|_| busy())?;
+    pub(crate) async fn boot(&self, call: &StationCall, report: BootReport) -> Result<Answer, CallError> {
+        let registration = call.station.registration;
+        self.observed.booted(&call.station.id, call.heard.received_at);
+        self.commands.forget_operators_lessons(&call.station).await.map_err(|_| busy())?;
         let serial = |report: &BootReport| report.serial.clone().filter(|serial| !serial.is_empty());
-        let (before, now) = (incoming.station.boot.as_ref().and_then(serial), serial(&report));
+        let (before, now) = (call.station.boot.as_ref().and_then(serial), serial(&report));
         if before.is_some() && now.is_some() && before != now {
             let deviation = "another serial number than before: two chargers may have one name";
-            self.commands.stations.deviations.note(&incoming.station.id, deviation);
+            self.commands.stations.deviations.note(&call.station.id, deviation);
         }
-        self.keep(incoming, StationNote::Boot(report)).await?;
+        self.keep(call, StationNote::Boot(report)).await?;
         let interval_s = match registration {
             Registration::Accepted => self.heartbeat_interval_s,
             Registration::Pending | Registration::Rejected => REGISTRATION_RETRY_S,
@@ -36,51 +37,53 @@ impl Reports {
     }
 
     /// Keeps a note; states changed, so the station's record is read again.
-    pub(crate) async fn keep(&self, incoming: &Incoming<'_>, note: StationNote) -> Result<Answer, CallError> {
+    pub(crate) async fn keep(&self, call: &StationCall, note: StationNote) -> Result<Answer, CallError> {
         let is_boot = matches!(note, StationNote::Boot(_));
-        let row = NoteRow { station_id: incoming.station.id.clone(), at: incoming.heard.received_at, note };
+        let row = NoteRow { station_id: call.station.id.clone(), at: call.heard.received_at, note };
         self.ledger.note(row).await.map_err(|_| busy())?;
         if is_boot {
-            self.commands.stations.refresh(&incoming.station.id).await.map_err(|_| busy())?;
+            self.commands.stations.refresh(&call.station.id).await.map_err(|_| busy())?;
         }
         Ok(Answer::Done)
     }
 
     /// A state with its instant, and as that of its whole EVSE. It is sent as it happens: it tells of the station's clock.
-    pub(crate) fn placed(&self, incoming: &Incoming<'_>, mut report: StatusReport) -> StatusReport {
-        let (station, received_at, zone) = (&incoming.station.id, incoming.heard.received_at, incoming.station.zone());
+    pub(crate) fn placed(&self, call: &StationCall, mut report: StatusReport) -> StatusReport {
+        let (station, received_at, zone) = (&call.station.id, call.heard.received_at, call.station.zone());
         self.observed.told(station, &report.reported, zone, received_at);
         self.observed.of_evse(station, &mut report);
         if report.reported.instant(zone).is_some() {
-            let heard = Heard { clock: self.observed.clock(station, received_at), ..incoming.heard };
+            let heard = Heard { clock: self.observed.clock(station, received_at), ..call.heard };
             report.told_at = Some(attribute(&report.reported, zone, heard).at);
         }
         report
     }
 
     /// Keeps a message as it came, with the news in it.
-    pub(crate) async fn report(&self, incoming: &Incoming<'_>, report: Report) -> Result<Answer, CallError> {
+    pub(crate) async fn report(&self, call: &StationCall, report: Report) -> Result<Answer, CallError> {
         let Report { request_id, seq_no, more, news } = report;
-        if let News::Security(kind) = &news {
-            note_security_event(&incoming.station.id, kind);
+        if let ReportContent::Security(kind) = &news {
+            note_security_event(&call.station.id, kind);
         }
-        if !self.quotas.take(&incoming.station.id, Kept::Reports, incoming.payload.len(), incoming.heard.received_at) {
-            self.commands.stations.deviations.note(&incoming.station.id, "reports beyond what is kept of a station in a day");
+        if !self.quotas.take(&call.station.id, Kept::Reports, call.payload.len(), call.heard.received_at) {
+            self.commands.stations.deviations.note(&call.station.id, "reports beyond what is kept of a station in a day");
             return Ok(Answer::Done);
         }
-        let row = ReportRow { action: incoming.action.to_owned(), request_id, seq_no, more, payload: secrets::scrubbed(incoming.payload) };
+        let row = ReportRow { action: call.action.to_owned(), request_id, seq_no, more, payload: secrets::scrubbed(&call.payload) };
         let news = match news {
-            News::None => Vec::new(),
-            News::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
-            News::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
-            News::Statuses(statuses) => statuses.into_iter().map(|report| StationNote::Status(self.placed(incoming, report))).collect(),
-            News::Variables(variables) => vec![StationNote::Variables(variables)],
-            News::Security(_) => Vec::new(),
+            ReportContent::None => Vec::new(),
+            ReportContent::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
+            ReportContent::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
+            ReportContent::Statuses(statuses) => {
+                statuses.into_iter().map(|report| StationNote::Status(self.placed(call, report))).collect()
+            }
+            ReportContent::Variables(variables) => vec![StationNote::Variables(variables)],
+            ReportContent::Security(_) => Vec::new(),
         };
         for note in news {
-            self.keep(incoming, note).await?;
+            self.keep(call, note).await?;
         }
-        self.keep(incoming, StationNote::Report(row)).await
+        self.keep(call, StationNote::Report(row)).await
     }
 }
 

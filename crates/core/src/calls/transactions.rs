@@ -1,11 +1,13 @@
 //! Transaction messages: handed to the ledger, answered once durable.
 
+use std::sync::Arc;
+
 use crate::calls::Transactions;
-use crate::calls::dispatch::{Incoming, busy};
+use crate::calls::dispatch::busy;
 use crate::calls::quotas::Kept;
-use crate::ledger::{Submission, keys};
+use crate::ledger::{TransactionJob, keys};
+use crate::station_call::StationCall;
 use juden_domain::hex;
-use juden_domain::instant::Heard;
 use juden_ocpp::event::{DriverDisplay, TransactionEvent};
 use juden_ocpp::frame::CallError;
 use tokio::sync::oneshot;
@@ -14,42 +16,32 @@ impl Transactions {
     /// Hands a transaction message to the ledger and waits until it is durable.
     pub(crate) async fn transaction(
         &self,
-        incoming: Incoming<'_>,
+        mut call: StationCall,
         event: TransactionEvent,
         sent: Option<Box<TransactionEvent>>,
     ) -> Result<String, CallError> {
-        let encode = incoming.encode;
+        let encode = call.encode;
         let with_message = event.has_card_or_ends();
         if matches!(&event, TransactionEvent::Step(step) if step.transaction.is_empty()) {
-            self.stations.deviations.note(&incoming.station.id, "a TransactionEvent without transactionInfo");
+            self.stations.deviations.note(&call.station.id, "a TransactionEvent without transactionInfo");
         }
         if event.lacks_something() {
-            self.stations.deviations.note(&incoming.station.id, "a transaction's message that lacks something");
+            self.stations.deviations.note(&call.station.id, "a transaction's message that lacks something");
         }
         let (reply, durable) = oneshot::channel();
-        let (station, now) = (&incoming.station.id, incoming.heard.received_at);
-        let is_kept = || self.quotas.take(station, Kept::Readings, incoming.payload.len(), now);
+        let (station, now) = (&call.station.id, call.heard.received_at);
+        let is_kept = || self.quotas.take(station, Kept::Readings, call.payload.len(), now);
         let over_quota = event.is_reading() && !is_kept();
         if over_quota {
             self.stations.deviations.note(station, "readings beyond what is kept of a station in a day");
         }
-        let content = keys::content_of(sent.as_deref().unwrap_or(&event), incoming.payload);
-        let clock = incoming.heard.clock.or_else(|| self.observed.clock(station, now));
-        self.observed.told_by_transaction(incoming.station, &event, now);
-        let submission = Submission {
-            fence: incoming.fence.clone(),
-            station: incoming.station.clone(),
-            heard: Heard { clock, ..incoming.heard },
-            message_id: incoming.message_id.clone(),
-            action: incoming.action.to_owned(),
-            payload: incoming.payload.to_owned(),
-            event,
-            content,
-            over_quota,
-            encode,
-            reply,
-        };
-        self.ledger.submit(submission).await.map_err(|_| busy())?;
+        let content = keys::content_of(sent.as_deref().unwrap_or(&event), &call.payload);
+        let clock = call.heard.clock.or_else(|| self.observed.clock(station, now));
+        self.observed.told_by_transaction(&call.station, &event, now);
+        call.heard.clock = clock;
+        let call = Arc::new(call);
+        let job = TransactionJob { call: call.clone(), event, content, over_quota, reply };
+        self.ledger.submit(job).await.map_err(|_| busy())?;
         let told = durable.await.map_err(|_| busy())?;
         let payload = match told.acceptance {
             None => told.payload,
@@ -58,23 +50,23 @@ impl Transactions {
         if let Some(session) = &told.session {
             self.overdue.await_steps(session);
         }
-        let Some(session) = told.session.filter(|_| self.displays.shows_drivers(incoming.protocol)) else { return Ok(payload) };
+        let Some(session) = told.session.filter(|_| self.displays.shows_drivers(call.protocol)) else { return Ok(payload) };
         // A step that comes again soon is shown what it was shown first.
-        let step = (incoming.station.id.clone(), hex::sha256(incoming.payload.as_bytes()));
+        let step = (call.station.id.clone(), hex::sha256(call.payload.as_bytes()));
         if let Some(shown) = self.displayed.get(&step) {
             return Ok(shown);
         }
-        let display = self.displays.display_for_session(&incoming, *session, with_message).await;
-        let shown = displayed(&incoming, payload, display);
+        let display = self.displays.display_for_session(&call, *session, with_message).await;
+        let shown = displayed(&call, payload, display);
         self.displayed.insert(step, shown.clone());
         Ok(shown)
     }
 }
 
 /// An answer with what the driver is shown beside it.
-pub(crate) fn displayed(incoming: &Incoming<'_>, answer: String, display: Option<DriverDisplay>) -> String {
+pub(crate) fn displayed(call: &StationCall, answer: String, display: Option<DriverDisplay>) -> String {
     match display {
-        Some(display) => incoming.protocol.with_display(incoming.action, answer, &display),
+        Some(display) => call.protocol.with_display(&call.action, answer, &display),
         None => answer,
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 
 use crate::cards::Cards;
-use crate::changes::Sight;
+use crate::changes::ChangeContext;
 use crate::deliveries::looks::Reached;
 use crate::error::{AppError, Done};
 use crate::requests::once;
@@ -41,7 +41,7 @@ fn id_tag_taken() -> AppError {
 
 /// A suspension or return, as it took effect.
 #[derive(Debug, Clone)]
-pub struct Effect {
+pub struct CardChange {
     /// The card's state from then on.
     pub state: CardState,
     /// From when.
@@ -101,8 +101,8 @@ impl Cards {
         number: &CardNumber,
         reason: Suspension,
         received_at: Option<DateTime<Utc>>,
-    ) -> Done<Effect> {
-        let event = |file: &CardFile, sight: &Sight<'_>| {
+    ) -> Done<CardChange> {
+        let event = |file: &CardFile, sight: &ChangeContext<'_>| {
             Ok(suspend(&file.card.state_at(sight.at), &file.state_at(sight.at, sight.programme), reason)?)
         };
         let effect = self.change_card(number, received_at, event).await?;
@@ -113,7 +113,7 @@ impl Cards {
     }
 
     /// Lifts one reason of a suspension. What the membership's hold imposes is lifted with that.
-    pub async fn resume_card(&self, number: &CardNumber, reason: Suspension) -> Done<Effect> {
+    pub async fn resume_card(&self, number: &CardNumber, reason: Suspension) -> Done<CardChange> {
         self.change_card(number, None, |file, sight| {
             Ok(resume(&file.card.state_at(sight.at), &file.state_at(sight.at, sight.programme), reason)?)
         })
@@ -132,14 +132,14 @@ impl Cards {
 
     /// Notes that a new card was asked for in the place of a live one.
     pub async fn request_reissue(&self, number: &CardNumber) -> Done<CardFile> {
-        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(request_reissue(&file.state_at(sight.at, sight.programme))?));
+        let event = |file: &CardFile, sight: &ChangeContext<'_>| Ok(Some(request_reissue(&file.state_at(sight.at, sight.programme))?));
         self.change_card(number, None, event).await?;
         self.card(number).await
     }
 
     /// Notes that a dead card was given back or destroyed (article 3.9).
     pub async fn surrender_card(&self, number: &CardNumber, destroyed: bool) -> Done<CardFile> {
-        let event = |file: &CardFile, sight: &Sight<'_>| Ok(Some(surrender(&file.state_at(sight.at, sight.programme), destroyed)?));
+        let event = |file: &CardFile, sight: &ChangeContext<'_>| Ok(Some(surrender(&file.state_at(sight.at, sight.programme), destroyed)?));
         self.change_card(number, None, event).await?;
         self.card(number).await
     }
@@ -148,8 +148,8 @@ impl Cards {
         &self,
         number: &CardNumber,
         received_at: Option<DateTime<Utc>>,
-        decide: impl Fn(&CardFile, &Sight<'_>) -> Done<Option<CardEvent>>,
-    ) -> Done<Effect> {
+        decide: impl Fn(&CardFile, &ChangeContext<'_>) -> Done<Option<CardEvent>>,
+    ) -> Done<CardChange> {
         let (effective_at, reached) = self
             .changes
             .change_cards(&[number], None, received_at, |files, _, sight| {
@@ -158,7 +158,7 @@ impl Cards {
             })
             .await?;
         let state = self.card(number).await?.state_now(self.clock.now(), &self.programme.current());
-        Ok(Effect { state, effective_at, reached })
+        Ok(CardChange { state, effective_at, reached })
     }
 
     /// A card.

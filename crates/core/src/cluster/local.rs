@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Cluster, Connection, Heard, NotRouted, OutgoingCall, Seats};
+use super::{Cluster, Connection, Heard, LocalConnections, NotRouted, OutgoingCall};
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
 use juden_store::nodes::Changed;
@@ -15,12 +15,12 @@ use juden_store::nodes::Changed;
 pub struct LocalCluster {
     node: String,
     run: NodeRun,
-    seats: Arc<Seats>,
+    seats: Arc<LocalConnections>,
 }
 
 impl LocalCluster {
     /// A cluster of this node alone.
-    pub fn new(node: String, run: NodeRun, seats: Arc<Seats>) -> Self {
+    pub fn new(node: String, run: NodeRun, seats: Arc<LocalConnections>) -> Self {
         Self { node, run, seats }
     }
 }

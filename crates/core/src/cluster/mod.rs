@@ -3,7 +3,7 @@
 
 mod fence;
 mod local;
-mod seats;
+mod local_connections;
 pub mod shared;
 
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 pub use fence::Fence;
 pub use local::LocalCluster;
-pub use seats::{Seat, Seats};
+pub use local_connections::{LocalConnection, LocalConnections};
 pub use shared::SharedCluster;
 
 use juden_domain::ids::StationId;

@@ -12,7 +12,7 @@ use crate::commands::sending::CommandResult;
 use crate::commands::settings::SENT_BY;
 use crate::error::Done;
 use juden_domain::ids::StationId;
-use juden_ocpp::asked;
+use juden_ocpp::command_intent;
 use juden_store::StationRecord;
 
 /// The errors by which a station says that it never does what it was asked (OCPP-J 1.6 section 4.2.3).
@@ -47,7 +47,7 @@ pub(crate) fn is_refused_for_good(answer: &Value) -> bool {
 pub(crate) fn known_refusal(station: &StationRecord, action: &str) -> Option<CommandResult> {
     let answer = json!({"error": NEVER[0], "description": "the station said so before, and its firmware is the same"});
     // What a blocked card reaches it by it is always asked: it may have said so when its list was off, or it was starting.
-    let is_known = !asked::tells_of_blocks(action) && not_done(station).contains(action);
+    let is_known = !command_intent::tells_of_blocks(action) && not_done(station).contains(action);
     is_known.then(|| CommandResult { number: None, outcome: "error".into(), answer })
 }
 

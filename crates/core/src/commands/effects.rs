@@ -9,7 +9,7 @@ use crate::error::Done;
 use crate::ledger::keys;
 use juden_domain::ids::SessionRef;
 use juden_domain::session::Session;
-use juden_ocpp::asked::{self, Asked, StartAsked, TransactionAsked};
+use juden_ocpp::command_intent::{self, CommandIntent, StartAsked, TransactionAsked};
 use juden_store::StationRecord;
 use juden_store::exchanges::SentCommand;
 
@@ -25,7 +25,7 @@ const TO_BOOT: TimeDelta = TimeDelta::minutes(15);
 
 /// What a command led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
+pub struct CommandEffect {
     /// `awaited`; `started` or `not_started`; `stopped` or `not_stopped`; `booted` or `not_booted`.
     pub state: &'static str,
     /// The session that it is about, once that is known.
@@ -34,7 +34,7 @@ pub struct Effect {
     pub at: Option<DateTime<Utc>>,
 }
 
-impl Effect {
+impl CommandEffect {
     fn of_session(state: &'static str, session: &Session, at: DateTime<Utc>) -> Self {
         Self { state, session: Some(session.reference.clone()), at: Some(at) }
     }
@@ -47,35 +47,35 @@ impl Effect {
 
 impl Commands {
     /// What a command led to; `None`: it was not taken, or has no effect that shows.
-    pub(crate) async fn effect_of(&self, station: &StationRecord, command: &SentCommand) -> Done<Option<Effect>> {
+    pub(crate) async fn effect_of(&self, station: &StationRecord, command: &SentCommand) -> Done<Option<CommandEffect>> {
         let taken_at = command.answered_at.unwrap_or(command.command.sent_at);
         if command.outcome.as_deref() != Some("accepted") {
             return Ok(None);
         }
         let Some(asked) = asked_by(command) else { return Ok(None) };
         Ok(match asked {
-            Asked::Start(start) => {
+            CommandIntent::Start(start) => {
                 let until = taken_at + station.plug_in_time() + SLACK;
                 Some(match self.started_by(station, command, &as_meant(station, start), until).await? {
-                    Some(session) => Effect::of_session("started", &session, session.start.at),
-                    None => Effect::none_by(until, self.clock.now(), "not_started"),
+                    Some(session) => CommandEffect::of_session("started", &session, session.start.at),
+                    None => CommandEffect::none_by(until, self.clock.now(), "not_started"),
                 })
             }
-            Asked::Stop(transaction) => {
+            CommandIntent::Stop(transaction) => {
                 let Some(session) = self.named(station, transaction).await? else { return Ok(None) };
                 Some(match &session.stop {
-                    Some(stop) => Effect::of_session("stopped", &session, stop.edge.at),
-                    None => Effect {
+                    Some(stop) => CommandEffect::of_session("stopped", &session, stop.edge.at),
+                    None => CommandEffect {
                         session: Some(session.reference.clone()),
-                        ..Effect::none_by(taken_at + TO_STOP, self.clock.now(), "not_stopped")
+                        ..CommandEffect::none_by(taken_at + TO_STOP, self.clock.now(), "not_stopped")
                     },
                 })
             }
-            Asked::Boot => Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
-                Some(at) => Effect { state: "booted", session: None, at: Some(at) },
-                None => Effect::none_by(taken_at + TO_BOOT, self.clock.now(), "not_booted"),
+            CommandIntent::Boot => Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
+                Some(at) => CommandEffect { state: "booted", session: None, at: Some(at) },
+                None => CommandEffect::none_by(taken_at + TO_BOOT, self.clock.now(), "not_booted"),
             }),
-            Asked::List(..) | Asked::Forget(_) => None,
+            CommandIntent::List(..) | CommandIntent::Forget(_) => None,
         })
     }
 
@@ -89,7 +89,7 @@ impl Commands {
         until: DateTime<Utc>,
     ) -> Done<Option<Session>> {
         let answer = payload(command.answer.as_deref()).unwrap_or_default();
-        if let Some(name) = asked::transaction_told(&answer)
+        if let Some(name) = command_intent::transaction_told(&answer)
             && let Some(session) = self.store.session_by_start(&station.id, &keys::transaction(name)).await?
         {
             return Ok(Some(session));
@@ -127,5 +127,5 @@ fn payload(text: Option<&str>) -> Option<Value> {
 
 /// Whether a step of a transaction tells the number of a remote start.
 fn tells_remote_start(step: &str, number: i64) -> bool {
-    payload(Some(step)).and_then(|step| asked::remote_start_told(&step)) == Some(number)
+    payload(Some(step)).and_then(|step| command_intent::remote_start_told(&step)) == Some(number)
 }

@@ -1,10 +1,10 @@
 //! What was said between Juden and a station beside its transactions, for the operator.
 
 use crate::commands::Commands;
-use crate::commands::effects::Effect;
+use crate::commands::effects::CommandEffect;
 use crate::error::{AppError, Done};
 use juden_domain::ids::StationId;
-use juden_ocpp::asked;
+use juden_ocpp::command_intent;
 use juden_store::Page;
 use juden_store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
@@ -29,7 +29,7 @@ impl Commands {
     }
 
     /// The commands that a station was sent, the newest first.
-    pub async fn commands(&self, id: &StationId, page: &Page) -> Done<Vec<(SentCommand, Option<Effect>)>> {
+    pub async fn commands(&self, id: &StationId, page: &Page) -> Done<Vec<(SentCommand, Option<CommandEffect>)>> {
         let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         let mut commands = Vec::new();
         for command in self.store.commands(id, page).await? {
@@ -40,12 +40,12 @@ impl Commands {
     }
 
     /// One of them, with the messages of the station that belong to its request, in the order of their parts.
-    pub async fn command(&self, id: &StationId, number: i64) -> Done<(SentCommand, Option<Effect>, Vec<KeptReport>)> {
+    pub async fn command(&self, id: &StationId, number: i64) -> Done<(SentCommand, Option<CommandEffect>, Vec<KeptReport>)> {
         let behind = Page { after: Some(number.saturating_add(1).to_string()), limit: 1 };
         let found = self.commands(id, &behind).await?.pop().filter(|(command, _)| command.number == number);
         let (command, effect) = found.ok_or_else(|| AppError::not_found("command", number))?;
         let payload: serde_json::Value = serde_json::from_str(&command.command.payload).unwrap_or_default();
-        let Some(request_id) = asked::request_number(&payload) else {
+        let Some(request_id) = command_intent::request_number(&payload) else {
             return Ok((command, effect, Vec::new()));
         };
         let filter = ReportFilter { action: None, request_id: Some(request_id) };

@@ -8,7 +8,7 @@ use crate::error::Done;
 use crate::stations::quirks;
 use juden_domain::ids::IdTag;
 use juden_domain::session::Session;
-use juden_ocpp::asked::{Asked, STARTS, StartAsked, asked};
+use juden_ocpp::command_intent::{CommandIntent, STARTS, StartAsked, asked};
 use juden_ocpp::event::{StationEvent, TransactionEvent};
 use juden_store::StationRecord;
 use juden_store::exchanges::SentCommand;
@@ -26,7 +26,7 @@ pub(crate) const SLACK: TimeDelta = TimeDelta::seconds(120);
 const STOPPED_WITHIN: TimeDelta = TimeDelta::days(1);
 
 /// What a station told that may be a card cut short or made longer.
-struct Told<'a> {
+struct ReportedTag<'a> {
     id_tag: &'a IdTag,
     connector_id: Option<i64>,
     at: DateTime<Utc>,
@@ -35,7 +35,7 @@ struct Told<'a> {
 }
 
 /// What a command that was sent asked of its station.
-pub(crate) fn asked_by(command: &SentCommand) -> Option<Asked> {
+pub(crate) fn asked_by(command: &SentCommand) -> Option<CommandIntent> {
     let payload: Value = serde_json::from_str(&command.command.payload).ok()?;
     asked(&command.command.action, &payload)
 }
@@ -43,7 +43,7 @@ pub(crate) fn asked_by(command: &SentCommand) -> Option<Asked> {
 /// What a remote start asked for, where a command to a station is one.
 fn start_asked(station: &StationRecord, command: &SentCommand) -> Option<StartAsked> {
     match asked_by(command)? {
-        Asked::Start(start) => Some(as_meant(station, start)),
+        CommandIntent::Start(start) => Some(as_meant(station, start)),
         _ => None,
     }
 }
@@ -105,25 +105,25 @@ impl Commands {
         match event {
             StationEvent::Authorize(shown) => {
                 let within = station.plug_in_time() + SLACK;
-                self.meant_by(station, Told { id_tag: &shown.id_tag, connector_id: None, at: now, within }).await
+                self.meant_by(station, ReportedTag { id_tag: &shown.id_tag, connector_id: None, at: now, within }).await
             }
             StationEvent::Transaction(TransactionEvent::Start(report)) => {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 let within = station.plug_in_time() + SLACK;
                 let id_tag = IdTag::new(&report.id_tag);
-                self.meant_by(station, Told { id_tag: &id_tag, connector_id: report.connector_id, at, within }).await
+                self.meant_by(station, ReportedTag { id_tag: &id_tag, connector_id: report.connector_id, at, within }).await
             }
             StationEvent::Transaction(TransactionEvent::Stop(report)) => {
                 let Some(id_tag) = &report.id_tag else { return Ok(None) };
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
-                self.meant_by(station, Told { id_tag, connector_id: None, at, within: STOPPED_WITHIN }).await
+                self.meant_by(station, ReportedTag { id_tag, connector_id: None, at, within: STOPPED_WITHIN }).await
             }
             _ => Ok(None),
         }
     }
 
-    async fn meant_by(&self, station: &StationRecord, told: Told<'_>) -> Done<Option<IdTag>> {
+    async fn meant_by(&self, station: &StationRecord, told: ReportedTag<'_>) -> Done<Option<IdTag>> {
         if told.id_tag.matched().len() < TOLD_AT_LEAST {
             return Ok(None);
         }

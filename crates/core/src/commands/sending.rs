@@ -15,7 +15,7 @@ use crate::requests::once;
 use crate::stations::quirks;
 use juden_domain::ids::{CardNumber, StationId};
 use juden_domain::station::Registration;
-use juden_ocpp::asked::{self, Asked};
+use juden_ocpp::command_intent::{self, CommandIntent};
 use juden_ocpp::event::StationCommand;
 use juden_ocpp::frame::Reply;
 use juden_ocpp::protocol::{self, Protocol};
@@ -76,7 +76,7 @@ impl Commands {
         {
             return Err(AppError::invalid(violation.field, violation.allowed));
         }
-        if station.registration != Registration::Accepted && asked::starts_or_stops(action) {
+        if station.registration != Registration::Accepted && command_intent::starts_or_stops(action) {
             return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
         }
         self.protocol_of(id).await?;
@@ -91,9 +91,9 @@ impl Commands {
             Some(set) => Some(self.expect_credentials(id, set).await?),
             None => None,
         };
-        let asked = asked::asked(action, &Value::Object(payload.clone())).filter(|_| sent_by != SENT_BY);
+        let asked = command_intent::asked(action, &Value::Object(payload.clone())).filter(|_| sent_by != SENT_BY);
         let listed = match &asked {
-            Some(Asked::List(_, id_tags)) => self.expect_listed(&station, id_tags).await?,
+            Some(CommandIntent::List(_, id_tags)) => self.expect_listed(&station, id_tags).await?,
             _ => Vec::new(),
         };
         let known = (sent_by == SENT_BY).then(|| known_refusal(&station, action)).flatten();
@@ -196,11 +196,11 @@ impl Commands {
     }
 
     /// What a command of an operator came to means for what Juden keeps of the station.
-    async fn follow(&self, station: &StationRecord, asked: &Asked, listed: &[CardNumber], result: &CommandResult) -> Done<()> {
+    async fn follow(&self, station: &StationRecord, asked: &CommandIntent, listed: &[CardNumber], result: &CommandResult) -> Done<()> {
         match asked {
-            Asked::List(version, _) => self.list_was_sent(station, *version, listed, result).await,
-            Asked::Forget(id_tag) if result.outcome == "accepted" => self.forget_customer_at(&station.id, id_tag).await,
-            Asked::Start(_) | Asked::Stop(_) | Asked::Boot | Asked::Forget(_) => Ok(()),
+            CommandIntent::List(version, _) => self.list_was_sent(station, *version, listed, result).await,
+            CommandIntent::Forget(id_tag) if result.outcome == "accepted" => self.forget_customer_at(&station.id, id_tag).await,
+            CommandIntent::Start(_) | CommandIntent::Stop(_) | CommandIntent::Boot | CommandIntent::Forget(_) => Ok(()),
         }
     }
 

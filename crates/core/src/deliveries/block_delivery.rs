@@ -20,7 +20,7 @@ use juden_domain::ids::StationId;
 use juden_ocpp::event::StationCommand;
 use juden_ocpp::protocol::Protocol;
 use juden_store::StationRecord;
-use juden_store::blocks::{Delivery, DeliveryState, Reach, Told};
+use juden_store::blocks::{BlockOrAllow, Delivery, DeliveryOutcome, DeliveryState};
 
 /// How often it is looked whether a station is to be told something.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -119,7 +119,7 @@ impl Drop for Turn {
 
 /// What became of one way of telling.
 #[derive(Clone, Copy)]
-enum Outcome {
+enum TellingResult {
     Delivered(&'static str),
     /// Its list holds this, and nothing else, whatever was known of it before.
     HoldsWhole,
@@ -189,21 +189,21 @@ impl Deliveries {
     }
 
     /// Keeps what a station was told. Whether it is to be told more at once.
-    async fn keep_told(&self, id: &StationId, part: &[Delivery], outcome: Outcome) -> bool {
+    async fn keep_told(&self, id: &StationId, part: &[Delivery], outcome: TellingResult) -> bool {
         let at = self.clock.now();
         let waits = part.iter().filter(|one| one.state == DeliveryState::Pending);
         let tries = waits.map(|one| one.tries).max().unwrap_or_default();
         let wait_s = (RETRY_FIRST_S << tries.clamp(0, 10)).min(RETRY_LAST_S);
         let (state, by) = match outcome {
             // What a list may hold counts as listed until it was told otherwise.
-            Outcome::Delivered(CLEAR_CACHE) if part.iter().all(may_be_listed) => (DeliveryState::Delivered, None),
-            Outcome::Delivered(by) => (DeliveryState::Delivered, Some(by)),
-            Outcome::HoldsWhole => (DeliveryState::Delivered, Some(LOCAL_LIST)),
-            Outcome::NoMeans | Outcome::NoRoom => (DeliveryState::Unsupported, None),
-            Outcome::Later => (DeliveryState::Pending, None),
+            TellingResult::Delivered(CLEAR_CACHE) if part.iter().all(may_be_listed) => (DeliveryState::Delivered, None),
+            TellingResult::Delivered(by) => (DeliveryState::Delivered, Some(by)),
+            TellingResult::HoldsWhole => (DeliveryState::Delivered, Some(LOCAL_LIST)),
+            TellingResult::NoMeans | TellingResult::NoRoom => (DeliveryState::Unsupported, None),
+            TellingResult::Later => (DeliveryState::Pending, None),
         };
-        let whole = matches!(outcome, Outcome::HoldsWhole | Outcome::NoRoom);
-        let told = Told { state, means: by, at, next_try_at: at + TimeDelta::seconds(wait_s), whole };
+        let whole = matches!(outcome, TellingResult::HoldsWhole | TellingResult::NoRoom);
+        let told = DeliveryOutcome { state, means: by, at, next_try_at: at + TimeDelta::seconds(wait_s), whole };
         // Of a whole list, most was known before.
         let news: Vec<&Delivery> = part.iter().filter(|one| one.state == DeliveryState::Pending).collect();
         if let Err(cause) = self.store.save_told(part, &told).await {
@@ -215,7 +215,7 @@ impl Deliveries {
         if state == DeliveryState::Pending {
             return false;
         }
-        for one in news.into_iter().filter(|one| one.reach == Reach::Block) {
+        for one in news.into_iter().filter(|one| one.reach == BlockOrAllow::Block) {
             let took = (at - one.since).to_std().unwrap_or_default();
             metrics::histogram!("juden_block_delivery_seconds").record(took.as_secs_f64());
         }
@@ -223,7 +223,7 @@ impl Deliveries {
     }
 
     /// Tells a station of cards by the best means that it has for each.
-    async fn tell_station(&self, station: &StationRecord, pending: Vec<Delivery>) -> Vec<(Vec<Delivery>, Outcome)> {
+    async fn tell_station(&self, station: &StationRecord, pending: Vec<Delivery>) -> Vec<(Vec<Delivery>, TellingResult)> {
         let firmware = station.boot.as_ref().and_then(|boot| boot.firmware.as_deref());
         let settings = match station.settings() {
             Some(known) => known,
@@ -254,11 +254,11 @@ impl Deliveries {
                     // What is in none of them was not sent: there was no room for a look at it.
                     let known = |one: &Delivery| part.iter().chain(&left_out).chain(&unlisted).any(|other| other.card == one.card);
                     let rest = listed.into_iter().filter(|one| whole && !known(one)).collect();
-                    let outcome = if whole { Outcome::HoldsWhole } else { Outcome::Delivered(LOCAL_LIST) };
-                    told.extend([(part, outcome), (left_out, Outcome::NoRoom), (rest, Outcome::Later)]);
+                    let outcome = if whole { TellingResult::HoldsWhole } else { TellingResult::Delivered(LOCAL_LIST) };
+                    told.extend([(part, outcome), (left_out, TellingResult::NoRoom), (rest, TellingResult::Later)]);
                     others.extend(unlisted.into_iter().filter(|one| one.state == DeliveryState::Pending));
                 }
-                Listed::Later => told.push((listed, Outcome::Later)),
+                Listed::Later => told.push((listed, TellingResult::Later)),
                 Listed::NoList => {
                     // What it held comes back with its list: it is sent all of it then.
                     if listed.iter().any(may_be_listed) {
@@ -268,25 +268,25 @@ impl Deliveries {
                 }
                 Listed::Refused => {
                     // Whatever the list holds of it must be taken out again one day: it counts as listed.
-                    let (blocked, allowed): (Vec<_>, Vec<_>) = listed.into_iter().partition(|one| one.reach == Reach::Block);
+                    let (blocked, allowed): (Vec<_>, Vec<_>) = listed.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
                     let outcome = match self.tell_by_cache(&station.id, &settings, &blocked).await {
-                        Outcome::Delivered(_) if !settings.takes_unknown_cards() => Outcome::Delivered(LOCAL_LIST),
-                        _ => Outcome::Later,
+                        TellingResult::Delivered(_) if !settings.takes_unknown_cards() => TellingResult::Delivered(LOCAL_LIST),
+                        _ => TellingResult::Later,
                     };
                     // Whatever it held as accepted it holds still: that is tried again.
                     let (held, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
-                    told.extend([(blocked, outcome), (held, Outcome::Later), (allowed, Outcome::Later)]);
+                    told.extend([(blocked, outcome), (held, TellingResult::Later), (allowed, TellingResult::Later)]);
                 }
             }
         }
         // Only a list can hold a card as accepted.
-        let (only_listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.listed && one.reach == Reach::Allow);
-        told.push((only_listed, Outcome::NoMeans));
+        let (only_listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.listed && one.reach == BlockOrAllow::Allow);
+        told.push((only_listed, TellingResult::NoMeans));
         if !others.is_empty() {
             let outcome = self.tell_by_cache(&station.id, &settings, &others).await;
-            let (blocked, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.reach == Reach::Block);
+            let (blocked, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
             // A station that takes any card while it is cut off charges with a forgotten one: the block waits for a list.
-            let of_blocked = if settings.takes_unknown_cards() { Outcome::Later } else { outcome };
+            let of_blocked = if settings.takes_unknown_cards() { TellingResult::Later } else { outcome };
             let (listed, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
             told.extend([(blocked, of_blocked), (listed, of_blocked)]);
             let (listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(may_be_listed);
@@ -323,19 +323,19 @@ impl Deliveries {
     }
 
     /// Has a station forget which cards it has accepted. A card that is valid again it learns by itself.
-    async fn tell_by_cache(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery]) -> Outcome {
-        if pending.iter().all(|one| one.reach == Reach::Allow) {
-            return Outcome::Delivered(CLEAR_CACHE);
+    async fn tell_by_cache(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery]) -> TellingResult {
+        if pending.iter().all(|one| one.reach == BlockOrAllow::Allow) {
+            return TellingResult::Delivered(CLEAR_CACHE);
         }
         match self.commands.send_command(id, &StationCommand::ClearCache, SENT_BY).await {
             Ok(CommandResult { outcome, answer, .. }) => match outcome.as_str() {
-                "accepted" => Outcome::Delivered(CLEAR_CACHE),
-                "rejected" if has_cache(settings) => Outcome::Later,
-                "rejected" => Outcome::NoMeans,
-                "error" if is_refused_for_good(&answer) => Outcome::NoMeans,
-                _ => Outcome::Later,
+                "accepted" => TellingResult::Delivered(CLEAR_CACHE),
+                "rejected" if has_cache(settings) => TellingResult::Later,
+                "rejected" => TellingResult::NoMeans,
+                "error" if is_refused_for_good(&answer) => TellingResult::NoMeans,
+                _ => TellingResult::Later,
             },
-            Err(_) => Outcome::Later,
+            Err(_) => TellingResult::Later,
         }
     }
 }

@@ -12,10 +12,10 @@ use crate::error::{AppError, Done};
 use juden_domain::authorization::{Place, judge};
 use juden_domain::blocking::StationSettings;
 use juden_domain::ids::{IdTag, StationId};
-use juden_ocpp::asked;
+use juden_ocpp::command_intent;
 use juden_ocpp::event::{ListEntry, ListStanding, StationCommand, TagAnswer};
 use juden_ocpp::protocol::Protocol;
-use juden_store::blocks::{Delivery, DeliveryState, Reach};
+use juden_store::blocks::{BlockOrAllow, Delivery, DeliveryState};
 
 /// Entries of a whole list at most; of more blocked cards than that a station is to forget its cache.
 const WHOLE_LIST_MAX: usize = 10_000;
@@ -46,7 +46,7 @@ pub(crate) struct Held {
 }
 
 /// What a station answered to a message about its list.
-enum Answer<T> {
+enum ListAnswer<T> {
     Fine(T),
     Refused,
     NoList,
@@ -75,10 +75,10 @@ impl Deliveries {
         let mut version = 0;
         for full in [false, false, true] {
             let told = match self.list_version_of(id).await {
-                Answer::Fine(version) if version >= 0 => version,
-                Answer::Fine(_) | Answer::NoList => return Listed::NoList,
-                Answer::Refused => return Listed::Refused,
-                Answer::Nothing => return Listed::Later,
+                ListAnswer::Fine(version) if version >= 0 => version,
+                ListAnswer::Fine(_) | ListAnswer::NoList => return Listed::NoList,
+                ListAnswer::Refused => return Listed::Refused,
+                ListAnswer::Nothing => return Listed::Later,
             };
             let Ok(kept) = self.store.list_version(id).await else { return Listed::Later };
             version = version.max(next_base(told, kept));
@@ -89,15 +89,15 @@ impl Deliveries {
                 return Listed::Told(held);
             }
             match self.send_list(id, &mut version, held.whole, &entries, settings.entries_at_once()).await {
-                Answer::Fine(()) => {
+                ListAnswer::Fine(()) => {
                     if held.whole {
                         self.telling.no_longer_doubted(id);
                     }
                     return Listed::Told(held);
                 }
-                Answer::Refused => {}
-                Answer::NoList => return Listed::NoList,
-                Answer::Nothing => return Listed::Later,
+                ListAnswer::Refused => {}
+                ListAnswer::NoList => return Listed::NoList,
+                ListAnswer::Nothing => return Listed::Later,
             }
         }
         Listed::Refused
@@ -121,9 +121,9 @@ impl Deliveries {
             let has_room_again = fits.iter().any(|one| one.state == DeliveryState::Unsupported);
             if full || !left_out.is_empty() || !unlisted.is_empty() || has_room_again {
                 // What is to be taken out is not in the whole list.
-                let gone = pending.iter().filter(|one| one.reach == Reach::Allow && !one.listed).cloned();
+                let gone = pending.iter().filter(|one| one.reach == BlockOrAllow::Allow && !one.listed).cloned();
                 let told = self.store.begin_listing(&fits.into_iter().chain(gone).collect::<Vec<_>>()).await?;
-                let stays: Vec<Delivery> = told.iter().filter(|one| one.reach == Reach::Block || one.listed).cloned().collect();
+                let stays: Vec<Delivery> = told.iter().filter(|one| one.reach == BlockOrAllow::Block || one.listed).cloned().collect();
                 let entries = self.entries_of(&stays, protocol).await?;
                 return Ok((entries, Held { told, left_out, unlisted, whole: true }));
             }
@@ -144,9 +144,9 @@ impl Deliveries {
     /// The entries of one card, one for each spelling and type.
     async fn entries(&self, one: &Delivery, protocol: Protocol) -> Done<Vec<ListEntry>> {
         let standing = match (one.reach, one.listed) {
-            (Reach::Block, _) => ListStanding::Blocked,
-            (Reach::Allow, false) => ListStanding::Absent,
-            (Reach::Allow, true) => self.listed_as(&one.id_tag).await?,
+            (BlockOrAllow::Block, _) => ListStanding::Blocked,
+            (BlockOrAllow::Allow, false) => ListStanding::Absent,
+            (BlockOrAllow::Allow, true) => self.listed_as(&one.id_tag).await?,
         };
         let mut entries = Vec::new();
         for text in spellings(one, protocol.list_tag_max()) {
@@ -172,9 +172,9 @@ impl Deliveries {
         let kept = self.store.list_version(id).await?;
         if kept > 0 {
             match self.list_version_of(id).await {
-                Answer::Fine(told) if told == kept => {}
-                Answer::Nothing => return Ok(()),
-                Answer::Fine(_) | Answer::Refused | Answer::NoList => {
+                ListAnswer::Fine(told) if told == kept => {}
+                ListAnswer::Nothing => return Ok(()),
+                ListAnswer::Fine(_) | ListAnswer::Refused | ListAnswer::NoList => {
                     info!(station_id = %id, sent = kept, "a station no longer has the list that it was sent: it is sent all of it again");
                     return Ok(self.store.relist(id, self.clock.now()).await?);
                 }
@@ -200,50 +200,52 @@ impl Deliveries {
     }
 
     /// The version of a station's list as it tells it; below 0: it has none.
-    async fn list_version_of(&self, id: &StationId) -> Answer<i64> {
-        let Ok(result) = self.commands.send_command(id, &StationCommand::GetListVersion, SENT_BY).await else { return Answer::Nothing };
+    async fn list_version_of(&self, id: &StationId) -> ListAnswer<i64> {
+        let Ok(result) = self.commands.send_command(id, &StationCommand::GetListVersion, SENT_BY).await else { return ListAnswer::Nothing };
         match result.outcome.as_str() {
-            "unknown" => Answer::Nothing,
-            "error" if is_refused_for_good(&result.answer) => Answer::NoList,
+            "unknown" => ListAnswer::Nothing,
+            "error" if is_refused_for_good(&result.answer) => ListAnswer::NoList,
             // Below 0: it has none. What is no number that the standard has is no version.
-            _ => asked::list_version(&result.answer).filter(|version| *version <= VERSION_MAX).map_or(Answer::Refused, Answer::Fine),
+            _ => command_intent::list_version(&result.answer)
+                .filter(|version| *version <= VERSION_MAX)
+                .map_or(ListAnswer::Refused, ListAnswer::Fine),
         }
     }
 
     /// Sends list entries in as many messages as the station needs. Versions only rise.
-    async fn send_list(&self, id: &StationId, version: &mut i64, full: bool, entries: &[ListEntry], at_once: usize) -> Answer<()> {
+    async fn send_list(&self, id: &StationId, version: &mut i64, full: bool, entries: &[ListEntry], at_once: usize) -> ListAnswer<()> {
         let pieces: Vec<&[ListEntry]> = if entries.is_empty() { vec![entries] } else { entries.chunks(at_once).collect() };
         if full {
             // Kept before: a station that did not get all of it is behind, and is sent the whole again.
             let last = *version + i64::try_from(pieces.len()).unwrap_or(i64::MAX);
             if self.store.save_list_version(id, last).await.is_err() {
-                return Answer::Nothing;
+                return ListAnswer::Nothing;
             }
         }
         for (place, piece) in pieces.into_iter().enumerate() {
             // A station that went to another node is told by that.
             if self.cluster.connection(id).is_none() {
-                return Answer::Nothing;
+                return ListAnswer::Nothing;
             }
             *version += 1;
             let command = StationCommand::UpdateList { version: *version, full: full && place == 0, entries: piece.to_vec() };
             let result = match self.commands.send_command(id, &command, SENT_BY).await {
                 Ok(result) => result,
-                Err(AppError::Invalid { .. }) => return Answer::Refused,
-                Err(_) => return Answer::Nothing,
+                Err(AppError::Invalid { .. }) => return ListAnswer::Refused,
+                Err(_) => return ListAnswer::Nothing,
             };
             match result.outcome.as_str() {
                 "accepted" => {}
-                "not_supported" => return Answer::NoList,
-                "error" if is_refused_for_good(&result.answer) => return Answer::NoList,
-                "unknown" => return Answer::Nothing,
-                _ => return Answer::Refused,
+                "not_supported" => return ListAnswer::NoList,
+                "error" if is_refused_for_good(&result.answer) => return ListAnswer::NoList,
+                "unknown" => return ListAnswer::Nothing,
+                _ => return ListAnswer::Refused,
             }
             if !full && self.store.save_list_version(id, *version).await.is_err() {
-                return Answer::Nothing;
+                return ListAnswer::Nothing;
             }
         }
-        Answer::Fine(())
+        ListAnswer::Fine(())
     }
 }
 
@@ -258,8 +260,8 @@ fn split(all: Vec<Delivery>, most: usize, protocol: Protocol) -> Split {
                 entries += count;
                 split.fits.push(one);
             }
-            Reach::Allow => split.left_out.push(one),
-            Reach::Block => split.unlisted.push(one),
+            BlockOrAllow::Allow => split.left_out.push(one),
+            BlockOrAllow::Block => split.unlisted.push(one),
         }
     }
     split

@@ -17,7 +17,7 @@ use juden_domain::authorization::CardFile;
 use juden_domain::card::{Card, CardState};
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 use juden_domain::member::Member;
-use juden_store::blocks::{Delivery, Reach};
+use juden_store::blocks::{BlockOrAllow, Delivery};
 use juden_store::nodes::Changed;
 use juden_store::{Seen, StoreError};
 
@@ -103,8 +103,8 @@ impl Deliveries {
             let now = self.clock.now();
             let (file, programme) = (found::card(self.store.as_ref(), number).await?, self.programme.current());
             let reach = match file.state_now(now, &programme) {
-                CardState::Active => Reach::Allow,
-                CardState::Suspended(_) | CardState::Dead(_) => Reach::Block,
+                CardState::Active => BlockOrAllow::Allow,
+                CardState::Suspended(_) | CardState::Dead(_) => BlockOrAllow::Block,
                 CardState::Stock | CardState::Mailed => {
                     self.store.looked(number, now).await?;
                     return Ok(Vec::new());

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::Party;
-use juden_domain::billed::{BilledGroup, BilledSession, Place};
+use juden_domain::billed::{BilledGroup, BilledSession, ChargePlace};
 use juden_domain::ids::{MemberId, SessionRef};
 use juden_domain::instant::CLOCK_TOLERANCE_S;
 use juden_domain::metering;
@@ -272,7 +272,7 @@ pub fn evse_id(party: &Party, station: &str, connector_id: i64) -> String {
 }
 
 /// Where it was: as the site's record says, where it has one; else its name is all that is known.
-fn location<'a>(class: ChargerClass, session: &'a Session, place: Option<&'a Place>, party: &Party) -> Location<'a> {
+fn location<'a>(class: ChargerClass, session: &'a Session, place: Option<&'a ChargePlace>, party: &Party) -> Location<'a> {
     let (standard, power) = match class {
         ChargerClass::Quick => ("CHADEMO", "DC"),
         ChargerClass::Normal => ("IEC_62196_T1", "AC_1_PHASE"),

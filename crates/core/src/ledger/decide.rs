@@ -1,4 +1,4 @@
-//! What each transaction message does, decided over the batch's book. Every message is answered and
+//! What each transaction message does, decided over the batch's state. Every message is answered and
 //! kept; the rules of [`juden_domain::session`] say what it means.
 
 use std::collections::HashMap;
@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::book::Book;
+use super::batch_state::BatchState;
 use super::meters::{add_readings, meter};
 use super::registers::registers;
-use super::{Acceptance, Submission, Told, guess, keys, steps};
+use super::{Acceptance, CommittedAnswer, TransactionJob, guess, keys, steps};
 use juden_domain::authorization::{CardFile, Place, cache_for, judge_now};
 use juden_domain::flag::Flag;
 use juden_domain::ids::{CardNumber, IdTag, SessionId, StationId};
 use juden_domain::instant::CLOCK_TOLERANCE_S;
 use juden_domain::programme::Programme;
-use juden_domain::recording::{self, Closing, Opening};
+use juden_domain::recording::{self, EndFacts, StartFacts};
 use juden_domain::refusal::Reason;
-use juden_domain::session::{Message, Reaction, Session, Stop, StopBasis, react};
+use juden_domain::session::{Reaction, Session, SessionMessage, Stop, StopBasis, react};
 use juden_domain::station::ConnectorSite;
 use juden_domain::units::Register;
 use juden_ocpp::event::{Answer, StartReport, StopReport, TagAnswer, TransactionEvent};
@@ -26,13 +26,13 @@ use juden_store::ledger::{InUse, JournalRow, LedgerRow, NoteRow, Occasion, Stati
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
 
-/// What the decisions know beside the book.
-pub struct Known<'a> {
+/// What the decisions know beside the state.
+pub struct BatchFacts<'a> {
     /// The files of the cards in the batch, by matched spelling.
     pub cards: &'a HashMap<String, Option<Arc<CardFile>>>,
     /// Since when stations are offline; those online are absent.
     pub offline_since: &'a HashMap<StationId, DateTime<Utc>>,
-    /// What is known of the stations' connectors, where a stop that names no session of ours is to be placed.
+    /// What is facts of the stations' connectors, where a stop that names no session of ours is to be placed.
     pub in_use: &'a HashMap<StationId, InUse>,
     /// How long a station may believe an acceptance.
     pub cache_for: TimeDelta,
@@ -50,7 +50,7 @@ pub struct Known<'a> {
     pub keep_unmatched: &'a dyn Fn(&str) -> bool,
 }
 
-impl Known<'_> {
+impl BatchFacts<'_> {
     pub(super) fn file(&self, id_tag: &IdTag) -> Option<&CardFile> {
         self.cards.get(id_tag.matched()).and_then(Option::as_deref)
     }
@@ -61,83 +61,76 @@ impl Known<'_> {
         id
     }
 
-    pub(super) fn tag_answer(
-        &mut self,
-        submission: &Submission,
-        id_tag: &IdTag,
-        place: Place,
-        busy: bool,
-        occasion: Occasion,
-    ) -> TagAnswer {
-        let now = submission.heard.received_at;
+    pub(super) fn tag_answer(&mut self, job: &TransactionJob, id_tag: &IdTag, place: Place, busy: bool, occasion: Occasion) -> TagAnswer {
+        let now = job.call.heard.received_at;
         let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
         let verdict = judge_now(file, now, place, busy, self.programme);
         let note = StationNote::Shown(self.hasher.shown(id_tag, file, verdict.refusal, occasion));
-        self.shown.push(NoteRow { station_id: submission.station.id.clone(), at: now, note });
+        self.shown.push(NoteRow { station_id: job.call.station.id.clone(), at: now, note });
         if let (None, Some(file)) = (verdict.refusal, file) {
-            self.exposed.push((file.card.number.clone(), submission.station.id.clone(), now));
+            self.exposed.push((file.card.number.clone(), job.call.station.id.clone(), now));
         }
         TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, place, self.cache_for)), verdict }
     }
 }
 
 /// Decides one message: its answer.
-pub fn decide(book: &mut Book, known: &mut Known<'_>, submission: &Submission) -> Told {
-    match &submission.event {
-        TransactionEvent::Start(report) => start(book, known, submission, report),
-        TransactionEvent::Stop(report) => stop(book, known, submission, report),
-        TransactionEvent::Step(report) => steps::step(book, known, submission, report),
-        TransactionEvent::Meter(report) => Told { payload: meter(book, submission, report), session: None, acceptance: None },
+pub fn decide(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob) -> CommittedAnswer {
+    match &job.event {
+        TransactionEvent::Start(report) => start(state, facts, job, report),
+        TransactionEvent::Stop(report) => stop(state, facts, job, report),
+        TransactionEvent::Step(report) => steps::step(state, facts, job, report),
+        TransactionEvent::Meter(report) => CommittedAnswer { payload: meter(state, job, report), session: None, acceptance: None },
     }
 }
 
-pub(super) fn keep(book: &mut Book, submission: &Submission, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
-    if submission.over_quota {
+pub(super) fn keep(state: &mut BatchState, job: &TransactionJob, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
+    if job.over_quota {
         return;
     }
-    book.journal(JournalRow {
-        station_id: submission.station.id.clone(),
+    state.journal(JournalRow {
+        station_id: job.call.station.id.clone(),
         session_id,
-        action: submission.action.clone(),
-        message_id: submission.message_id.clone(),
-        payload: submission.payload.clone(),
+        action: job.call.action.clone(),
+        message_id: job.call.message_id.clone(),
+        payload: job.call.payload.clone(),
         answer: answer.to_owned(),
         effect,
-        received_at: submission.heard.received_at,
-        connected_since: submission.heard.connected_since,
-        clock: submission.heard.clock,
+        received_at: job.call.heard.received_at,
+        connected_since: job.call.heard.connected_since,
+        clock: job.call.heard.clock,
     });
 }
 
-/// Keeps a repeat, or a differing stop, of a known session, up to the limit.
-pub(super) fn keep_repeat(book: &mut Book, submission: &Submission, mut row: LedgerRow, effect: &'static str, answer: &str) {
+/// Keeps a repeat, or a differing stop, of a facts session, up to the limit.
+pub(super) fn keep_repeat(state: &mut BatchState, job: &TransactionJob, mut row: LedgerRow, effect: &'static str, answer: &str) {
     if row.repeats < REPEATS_KEPT {
         row.repeats += 1;
-        keep(book, submission, Some(row.session.id), effect, answer);
-        book.put(row);
+        keep(state, job, Some(row.session.id), effect, answer);
+        state.put(row);
     }
 }
 
-fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StartReport) -> Told {
-    let station = &submission.station;
-    let start_key = submission.content.clone();
-    let earlier = book.by_start(&station.id, &start_key).cloned();
+fn start(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StartReport) -> CommittedAnswer {
+    let station = &job.call.station;
+    let start_key = job.content.clone();
+    let earlier = state.by_start(&station.id, &start_key).cloned();
     if let Some(row) = &earlier
         && !is_new_start_of_a_clockless_station(&row.session)
     {
-        debug_assert_eq!(react(row.session.phase(), Message::SameStart), Reaction::ReplayStart);
+        debug_assert_eq!(react(row.session.phase(), SessionMessage::SameStart), Reaction::ReplayStart);
         let (answer, session, id_tag) = (row.start_answer.clone(), row.session.id, row.session.id_tag.clone());
-        keep_repeat(book, submission, row.clone(), "repeated_start", &answer);
-        let place = station.place(known.programme, submission.heard.received_at);
+        keep_repeat(state, job, row.clone(), "repeated_start", &answer);
+        let place = station.place(facts.programme, job.call.heard.received_at);
         let acceptance = judged_now(id_tag, place, |tag| Answer::Started { session, tag });
-        return Told { payload: answer, session: None, acceptance };
+        return CommittedAnswer { payload: answer, session: None, acceptance };
     }
     let connector_id = station.connector_meant(report.connector_id.unwrap_or_default());
     let id_tag = IdTag::new(report.card());
     let site = station.connector_site(connector_id);
     let start_ordinal = earlier.map_or(0, |row| row.start_ordinal + 1);
-    let mut session = recording::open(&Opening {
-        id: known.allot(),
+    let mut session = recording::open(&StartFacts {
+        id: facts.allot(),
         reference: keys::reference(&station.id, &start_key, start_ordinal),
         station_id: &station.id,
         site_name: &station.site,
@@ -146,27 +139,27 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         site,
         id_tag_text: report.card(),
         shown_at: None,
-        file: known.file(&id_tag),
+        file: facts.file(&id_tag),
         reported: &report.timestamp,
-        heard: submission.heard,
+        heard: job.call.heard,
         meter: report.meter_start.map(Register::watt_hours),
         malformed: !report.faults.is_empty(),
-        programme: known.programme,
+        programme: facts.programme,
     });
-    let busy = flag_concurrency(book, known, submission, &mut session);
-    supersede(book, &mut session);
-    let place = station.place(known.programme, submission.heard.received_at).listed(site.is_some());
-    let mut tag = known.tag_answer(submission, &id_tag, place, busy, Occasion::Start);
+    let busy = flag_concurrency(state, facts, job, &mut session);
+    supersede(state, &mut session);
+    let place = station.place(facts.programme, job.call.heard.received_at).listed(site.is_some());
+    let mut tag = facts.tag_answer(job, &id_tag, place, busy, Occasion::Start);
     // Under a card that is told otherwise than it is, a station is to remember nothing: no block would find it there.
     if report.meant.is_some() {
-        tag.cache_until = Some(submission.heard.received_at);
+        tag.cache_until = Some(job.call.heard.received_at);
     }
-    flag_refusal(submission, &mut session, &tag, place);
+    flag_refusal(job, &mut session, &tag, place);
     let accepts = tag.verdict.refusal.is_none();
     let told = Answer::Started { session: session.id, tag };
-    let answer = (submission.encode)(&told);
-    keep(book, submission, Some(session.id), "started", &answer);
-    book.put(LedgerRow {
+    let answer = (job.call.encode)(&told);
+    keep(state, job, Some(session.id), "started", &answer);
+    state.put(LedgerRow {
         session,
         start_key,
         start_ordinal,
@@ -176,7 +169,7 @@ fn start(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report
         repeats: 0,
         evidence: None,
     });
-    Told { payload: answer, session: None, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
+    CommittedAnswer { payload: answer, session: None, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
 }
 
 /// A station whose clock stands still at each power-up sends the same content for different starts:
@@ -192,14 +185,14 @@ pub(super) fn judged_now(id_tag: IdTag, place: Place, answer: impl Fn(TagAnswer)
 }
 
 /// Whether a start is heard as it happens, as near as a station's clock may be off.
-fn is_live(submission: &Submission, session: &Session) -> bool {
-    (submission.heard.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S)
+fn is_live(job: &TransactionJob, session: &Session) -> bool {
+    (job.call.heard.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S)
 }
 
 /// Names what the answer to a start that is heard as it happens says against it, where its own instant does
 /// not: the station was told no, and may have charged all the same.
-pub(super) fn flag_refusal(submission: &Submission, session: &mut Session, tag: &TagAnswer, place: Place) {
-    if !is_live(submission, session) || session.refusal.is_some() {
+pub(super) fn flag_refusal(job: &TransactionJob, session: &mut Session, tag: &TagAnswer, place: Place) {
+    if !is_live(job, session) || session.refusal.is_some() {
         return;
     }
     match tag.verdict.refusal {
@@ -218,26 +211,26 @@ const STALE_NAMED_DAYS: i64 = 7;
 
 /// Whether another running session keeps the card busy (row 8 of the ladder, rule B6). One that is over by now is ended
 /// provisionally.
-pub(super) fn flag_concurrency(book: &mut Book, known: &Known<'_>, submission: &Submission, session: &mut Session) -> bool {
+pub(super) fn flag_concurrency(state: &mut BatchState, facts: &BatchFacts<'_>, job: &TransactionJob, session: &mut Session) -> bool {
     let Some(card) = session.card.clone() else { return false };
-    let now = submission.heard.received_at;
+    let now = job.call.heard.received_at;
     // What is heard as it happens is judged by our clock: the station's may be a little slow.
-    let began = if is_live(submission, session) { now.max(session.start.at) } else { session.start.at };
+    let began = if is_live(job, session) { now.max(session.start.at) } else { session.start.at };
     let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
-    let others: Vec<LedgerRow> = book
+    let others: Vec<LedgerRow> = state
         .running_of(&card)
         .filter(|row| row.session.refusal.is_none())
         .filter(|row| !row.session.flags.contains(&Flag::Concurrent))
         .filter(|row| !here(&row.session) && row.session.start.at <= began)
         .cloned()
         .collect();
-    let offline = |other: &Session| known.offline_since.get(&other.station_id).copied();
+    let offline = |other: &Session| facts.offline_since.get(&other.station_id).copied();
     let busy = others.iter().any(|other| other.session.keeps_card_busy(now, offline(&other.session)));
-    let is_stale = !others.is_empty() || book.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
+    let is_stale = !others.is_empty() || state.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
     for mut other in others {
         if let Some(over) = other.session.over_by_now(now, offline(&other.session)) {
             other.session.estimate_end(over);
-            book.put(other);
+            state.put(other);
         }
     }
     if busy {
@@ -255,9 +248,9 @@ fn is_named_stale(other: &Session, began: DateTime<Utc>) -> bool {
 
 /// Sessions of a connector that later starts there show to be over (rule B6): they are ended provisionally, in whatever order
 /// the starts come.
-pub(super) fn supersede(book: &mut Book, session: &mut Session) {
+pub(super) fn supersede(state: &mut BatchState, session: &mut Session) {
     let open = |row: &&LedgerRow| row.session.stop.is_none() || row.session.is_estimated();
-    let at_connector = || book.at_connector(&session.station_id, session.connector_id).filter(|row| row.session.id != session.id);
+    let at_connector = || state.at_connector(&session.station_id, session.connector_id).filter(|row| row.session.id != session.id);
     let over: Vec<LedgerRow> = at_connector().filter(open).filter(|row| row.session.start.at <= session.start.at).cloned().collect();
     let next = at_connector().map(|row| row.session.start.at).filter(|at| *at > session.start.at).min();
     if let Some(next) = next.filter(|_| session.stop.is_none()) {
@@ -265,82 +258,82 @@ pub(super) fn supersede(book: &mut Book, session: &mut Session) {
     }
     for mut row in over {
         row.session.is_followed_at(session.start.at);
-        book.put(row);
+        state.put(row);
     }
 }
 
-fn stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport) -> Told {
+fn stop(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StopReport) -> CommittedAnswer {
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let tag = id_tag.map(|id_tag| known.tag_answer(submission, id_tag, Place::Open, false, Occasion::Stop));
-    let answer = (submission.encode)(&Answer::Stopped { tag });
+    let tag = id_tag.map(|id_tag| facts.tag_answer(job, id_tag, Place::Open, false, Occasion::Stop));
+    let answer = (job.call.encode)(&Answer::Stopped { tag });
     // A repeat means the card that it was kept with, whatever is registered of the station by now.
-    let kept = book.by_stop(&submission.station.id, &submission.content).and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
-    let payload = apply_stop(book, known, submission, report, answer);
+    let kept = state.by_stop(&job.call.station.id, &job.content).and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
+    let payload = apply_stop(state, facts, job, report, answer);
     let id_tag = id_tag.map(|id_tag| kept.unwrap_or_else(|| id_tag.clone()));
     let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag, Place::Open, |tag| Answer::Stopped { tag: Some(tag) }));
-    Told { payload, session: None, acceptance }
+    CommittedAnswer { payload, session: None, acceptance }
 }
 
 /// What a stop does; the answer's payload: `answer`, or that of an earlier one (rule B8).
-fn apply_stop(book: &mut Book, known: &mut Known<'_>, submission: &Submission, report: &StopReport, answer: String) -> String {
-    let station = &submission.station.id;
-    let stop_key = submission.content.clone();
+fn apply_stop(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StopReport, answer: String) -> String {
+    let station = &job.call.station.id;
+    let stop_key = job.content.clone();
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    if let Some(row) = book.by_stop(station, &stop_key).cloned() {
-        return repeated_stop(book, submission, row, &stop_key, answer);
+    if let Some(row) = state.by_stop(station, &stop_key).cloned() {
+        return repeated_stop(state, job, row, &stop_key, answer);
     }
-    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
+    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| state.row(SessionId(id)));
     if let Some(mut row) = named.filter(|row| row.session.station_id == *station).cloned() {
         row.session.trail.is_number_named = true;
-        return stop_of_known(book, submission, row, report, stop_key, answer);
+        return stop_of_known(state, job, row, report, stop_key, answer);
     }
     let foreign = named.is_some();
-    if let Some(row) = guess::meant(book, known, submission, report, foreign) {
-        return close_row(book, submission, row, (report, StopBasis::Guessed), stop_key, answer);
+    if let Some(row) = guess::meant(state, facts, job, report, foreign) {
+        return close_row(state, job, row, (report, StopBasis::Guessed), stop_key, answer);
     }
     if !foreign && (id_tag.is_some() || !report.readings.is_empty()) {
-        return build_from_stop(book, known, submission, report, stop_key, answer);
+        return build_from_stop(state, facts, job, report, stop_key, answer);
     }
-    if (known.keep_unmatched)(&format!("{station}|{stop_key}")) {
-        keep(book, submission, None, if foreign { "foreign_stop" } else { "unmatched_stop" }, &answer);
+    if (facts.keep_unmatched)(&format!("{station}|{stop_key}")) {
+        keep(state, job, None, if foreign { "foreign_stop" } else { "unmatched_stop" }, &answer);
     }
     answer
 }
 
 /// A stop that came before, also one that was guessed onto the session until its own came.
-fn repeated_stop(book: &mut Book, submission: &Submission, row: LedgerRow, stop_key: &str, answer: String) -> String {
+fn repeated_stop(state: &mut BatchState, job: &TransactionJob, row: LedgerRow, stop_key: &str, answer: String) -> String {
     let of_guess = row.session.trail.guess.as_ref().filter(|(key, _)| key == stop_key).map(|(_, answer)| answer.clone());
     let first = of_guess.or_else(|| row.stop_answer.clone()).unwrap_or(answer);
-    keep_repeat(book, submission, row, "repeated_stop", &first);
+    keep_repeat(state, job, row, "repeated_stop", &first);
     first
 }
 
 /// A stop that names a session of this station.
 fn stop_of_known(
-    book: &mut Book,
-    submission: &Submission,
+    state: &mut BatchState,
+    job: &TransactionJob,
     mut row: LedgerRow,
     report: &StopReport,
     stop_key: String,
     answer: String,
 ) -> String {
-    if react(row.session.phase(), Message::OtherStop) == Reaction::Close {
-        return close_row(book, submission, row, (report, StopBasis::Told), stop_key, answer);
+    if react(row.session.phase(), SessionMessage::OtherStop) == Reaction::Close {
+        return close_row(state, job, row, (report, StopBasis::Told), stop_key, answer);
     }
     let first = row.stop_answer.clone().unwrap_or(answer);
-    if is_cut_off_stop_again(&row.session, submission, report) {
-        keep_repeat(book, submission, row, "repeated_stop", &first);
+    if is_cut_off_stop_again(&row.session, job, report) {
+        keep_repeat(state, job, row, "repeated_stop", &first);
         return first;
     }
     row.session.flags.insert(Flag::StopDiffers);
-    keep_repeat(book, submission, row, "differing_stop", &first);
+    keep_repeat(state, job, row, "differing_stop", &first);
     first
 }
 
 /// Ends a session. An end that was guessed or estimated before gives way to it, and stays as evidence.
 fn close_row(
-    book: &mut Book,
-    submission: &Submission,
+    state: &mut BatchState,
+    job: &TransactionJob,
     mut row: LedgerRow,
     (report, basis): (&StopReport, StopBasis),
     stop_key: String,
@@ -352,7 +345,7 @@ fn close_row(
             StopBasis::Told | StopBasis::Estimated => row.session.reopen(),
         }
     }
-    close(book, submission, &mut row.session, report, basis);
+    close(state, job, &mut row.session, report, basis);
     if basis == StopBasis::Guessed {
         row.session.flags.insert(Flag::MatchedByContent);
     }
@@ -361,26 +354,26 @@ fn close_row(
     }
     row.stop_key = Some(stop_key);
     row.stop_answer = Some(answer.clone());
-    keep(book, submission, Some(row.session.id), if basis == StopBasis::Guessed { "guessed_stop" } else { "stopped" }, &answer);
-    book.put(row);
+    keep(state, job, Some(row.session.id), if basis == StopBasis::Guessed { "guessed_stop" } else { "stopped" }, &answer);
+    state.put(row);
     answer
 }
 
 /// Whether a stop says what one said that came cut off: all that a bill rests on.
-fn is_cut_off_stop_again(session: &Session, submission: &Submission, report: &StopReport) -> bool {
+fn is_cut_off_stop_again(session: &Session, job: &TransactionJob, report: &StopReport) -> bool {
     let same = |stop: &Stop| {
-        stop.edge.said == report.timestamp.instant(submission.station.zone())
+        stop.edge.said == report.timestamp.instant(job.call.station.zone())
             && stop.edge.meter == report.meter_stop.map(Register::watt_hours)
     };
     session.flags.contains(&Flag::MalformedStop) && session.stop.as_ref().is_some_and(same)
 }
 
 /// A stop's report with how it was heard.
-pub(super) fn closing<'a>(submission: &Submission, report: &'a StopReport, basis: StopBasis) -> Closing<'a> {
-    Closing {
-        zone: submission.station.zone(),
+pub(super) fn closing<'a>(job: &TransactionJob, report: &'a StopReport, basis: StopBasis) -> EndFacts<'a> {
+    EndFacts {
+        zone: job.call.station.zone(),
         reported: &report.timestamp,
-        heard: submission.heard,
+        heard: job.call.heard,
         meter: report.meter_stop.map(Register::watt_hours),
         reason: &report.reason,
         id_tag: report.id_tag.clone(),
@@ -389,47 +382,47 @@ pub(super) fn closing<'a>(submission: &Submission, report: &'a StopReport, basis
     }
 }
 
-fn close(book: &mut Book, submission: &Submission, session: &mut Session, report: &StopReport, basis: StopBasis) {
+fn close(state: &mut BatchState, job: &TransactionJob, session: &mut Session, report: &StopReport, basis: StopBasis) {
     let connector_id = session.connector_id;
-    add_readings(book, submission, Some(session), connector_id, &report.readings);
-    recording::close(session, &closing(submission, report, basis));
+    add_readings(state, job, Some(session), connector_id, &report.readings);
+    recording::close(session, &closing(job, report, basis));
 }
 
 /// Only the stop ever arrived: a session is built from it and held for a person's decision.
 fn build_from_stop(
-    book: &mut Book,
-    known: &mut Known<'_>,
-    submission: &Submission,
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
     report: &StopReport,
     stop_key: String,
     answer: String,
 ) -> String {
-    let station = &submission.station;
+    let station = &job.call.station;
     let first = report.readings.iter().min_by_key(|reading| reading.sampled_at.instant(station.zone()));
-    let (connector_id, site) = only_kind_of_connector(submission);
+    let (connector_id, site) = only_kind_of_connector(job);
     let id_tag = report.id_tag.clone().unwrap_or_else(|| IdTag::new(""));
     let start_key = format!("stop|{stop_key}");
-    let mut session = recording::open(&Opening {
-        id: known.allot(),
+    let mut session = recording::open(&StartFacts {
+        id: facts.allot(),
         reference: keys::reference(&station.id, &start_key, 0),
         station_id: &station.id,
         site_name: &station.site,
-        programme: known.programme,
+        programme: facts.programme,
         zone: station.zone(),
         connector_id,
         site,
         id_tag_text: id_tag.as_sent(),
         shown_at: None,
-        file: known.file(&id_tag),
+        file: facts.file(&id_tag),
         reported: first.map_or(&report.timestamp, |reading| &reading.sampled_at),
-        heard: submission.heard,
+        heard: job.call.heard,
         meter: registers(&report.readings).into_iter().find(|(reading, _)| reading.context == "Transaction.Begin").map(|(_, value)| value),
         malformed: false,
     });
     session.flags.insert(Flag::StartMissing);
-    close(book, submission, &mut session, report, StopBasis::Told);
-    keep(book, submission, Some(session.id), "built_from_stop", &answer);
-    book.put(LedgerRow {
+    close(state, job, &mut session, report, StopBasis::Told);
+    keep(state, job, Some(session.id), "built_from_stop", &answer);
+    state.put(LedgerRow {
         session,
         start_key,
         start_ordinal: 0,
@@ -443,8 +436,8 @@ fn build_from_stop(
 }
 
 /// The connector, where the station has one; its site data, where all of its connectors agree.
-pub(super) fn only_kind_of_connector(submission: &Submission) -> (i64, Option<ConnectorSite>) {
-    let connectors = &submission.station.connectors;
+pub(super) fn only_kind_of_connector(job: &TransactionJob) -> (i64, Option<ConnectorSite>) {
+    let connectors = &job.call.station.connectors;
     let first = connectors.first();
     let agree = connectors.iter().all(|one| Some(one.site) == first.map(|first| first.site));
     let id = if connectors.len() == 1 { first.map_or(0, |first| first.connector_id) } else { 0 };

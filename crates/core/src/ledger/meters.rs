@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Submission;
-use super::book::Book;
+use super::TransactionJob;
+use super::batch_state::BatchState;
 use super::decide::keep;
 use super::guess::is_other_transaction;
 use super::registers::registers;
@@ -17,62 +17,63 @@ use juden_ocpp::event::{Answer, MeterReport, Reading};
 use juden_store::ledger::{LedgerRow, ReadingRow, UNKNOWN_READINGS};
 
 /// Keeps meter values; the answer's payload.
-pub(super) fn meter(book: &mut Book, submission: &Submission, report: &MeterReport) -> String {
-    let station = &submission.station;
+pub(super) fn meter(state: &mut BatchState, job: &TransactionJob, report: &MeterReport) -> String {
+    let station = &job.call.station;
     let connector_id = report.connector_id.unwrap_or_default();
-    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| book.row(SessionId(id)));
+    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| state.row(SessionId(id)));
     let named = named.filter(|row| row.session.station_id == station.id);
     let is_named = named.is_some();
-    let here = || at_that_time(book, submission, connector_id, report);
+    let here = || at_that_time(state, job, connector_id, report);
     let row = named.or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id))).cloned();
-    let answer = (submission.encode)(&Answer::Done);
+    let answer = (job.call.encode)(&Answer::Done);
     match row {
         Some(mut row) => {
             let before = row.session.clone();
             row.session.trail.is_number_named |= is_named;
-            if is_named && is_after_guess(submission, &row.session, report) {
+            if is_named && is_after_guess(job, &row.session, report) {
                 row.take_guess_back();
             }
-            add_readings(book, submission, Some(&mut row.session), connector_id, &report.readings);
-            keep(book, submission, Some(row.session.id), "readings", &answer);
+            add_readings(state, job, Some(&mut row.session), connector_id, &report.readings);
+            keep(state, job, Some(row.session.id), "readings", &answer);
             if row.session != before {
-                book.put(row);
+                state.put(row);
             }
         }
         None => {
-            add_readings(book, submission, None, connector_id, &report.readings);
+            add_readings(state, job, None, connector_id, &report.readings);
             let of_unknown = report.transaction_id.is_some_and(|number| number > 0);
-            keep(book, submission, None, if of_unknown { UNKNOWN_READINGS } else { "readings" }, &answer);
+            keep(state, job, None, if of_unknown { UNKNOWN_READINGS } else { "readings" }, &answer);
         }
     }
     answer
 }
 
 /// Whether a session that was ended by a guess goes on: its station names it in readings of later.
-fn is_after_guess(submission: &Submission, session: &Session, report: &MeterReport) -> bool {
+fn is_after_guess(job: &TransactionJob, session: &Session, report: &MeterReport) -> bool {
     let Some(guess) = session.stop.as_ref().filter(|stop| stop.basis == StopBasis::Guessed) else { return false };
-    let newest = report.readings.iter().map(|reading| attribute(&reading.sampled_at, submission.station.zone(), submission.heard).at).max();
+    let newest = report.readings.iter().map(|reading| attribute(&reading.sampled_at, job.call.station.zone(), job.call.heard).at).max();
     newest.is_some_and(|newest| newest > guess.edge.at)
 }
 
 /// The session that ran at the connector when the first of the readings was taken.
-fn at_that_time<'a>(book: &'a Book, submission: &Submission, connector_id: i64, report: &MeterReport) -> Option<&'a LedgerRow> {
-    let sampled_at = sampled_at(submission, report.readings.first().map(|reading| &reading.sampled_at));
-    book.at_connector(&submission.station.id, connector_id)
+fn at_that_time<'a>(state: &'a BatchState, job: &TransactionJob, connector_id: i64, report: &MeterReport) -> Option<&'a LedgerRow> {
+    let sampled_at = sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
+    state
+        .at_connector(&job.call.station.id, connector_id)
         .filter(|row| row.session.start.at <= sampled_at)
         .filter(|row| row.session.stop.as_ref().is_none_or(|stop| sampled_at <= stop.edge.at))
         .max_by_key(|row| row.session.start.at)
 }
 
 /// When a reading was taken; our receipt where the station's time cannot be read.
-pub(super) fn sampled_at(submission: &Submission, reported: Option<&Reported>) -> DateTime<Utc> {
-    reported.and_then(|reported| reported.instant(submission.station.zone())).unwrap_or(submission.heard.received_at)
+pub(super) fn sampled_at(job: &TransactionJob, reported: Option<&Reported>) -> DateTime<Utc> {
+    reported.and_then(|reported| reported.instant(job.call.station.zone())).unwrap_or(job.call.heard.received_at)
 }
 
 /// What readings show of a session's charging: a register that rose, or power that flows.
-fn see_charging(submission: &Submission, session: &mut Session, readings: &[Reading]) {
-    let zone = submission.station.zone();
-    let at = |reading: &Reading| attribute(&reading.sampled_at, zone, submission.heard).at;
+fn see_charging(job: &TransactionJob, session: &mut Session, readings: &[Reading]) {
+    let zone = job.call.station.zone();
+    let at = |reading: &Reading| attribute(&reading.sampled_at, zone, job.call.heard).at;
     let known = session.last_reading.max(session.start.meter).unwrap_or(WattHours::UNKNOWN);
     let found = registers(readings);
     let rose = found.iter().filter(|(_, value)| *value > known).map(|(reading, _)| at(reading)).max();
@@ -101,27 +102,27 @@ const READINGS_KEPT: usize = 2_000;
 
 /// Keeps readings with the session that they belong to.
 pub(super) fn add_readings(
-    book: &mut Book,
-    submission: &Submission,
+    state: &mut BatchState,
+    job: &TransactionJob,
     mut session: Option<&mut Session>,
     connector_id: i64,
     readings: &[Reading],
 ) {
     if let Some(session) = session.as_mut().filter(|session| session.stop.is_none() || session.is_estimated()) {
-        see_charging(submission, session, readings);
+        see_charging(job, session, readings);
     }
-    if submission.over_quota {
+    if job.over_quota {
         if let Some(session) = session {
             session.flags.insert(Flag::ReadingsNotKept);
         }
         return;
     }
     for reading in readings.iter().take(READINGS_KEPT) {
-        book.reading(ReadingRow {
-            station_id: submission.station.id.clone(),
+        state.reading(ReadingRow {
+            station_id: job.call.station.id.clone(),
             connector_id,
             session_id: session.as_ref().map(|session| session.id),
-            sampled_at: sampled_at(submission, Some(&reading.sampled_at)),
+            sampled_at: sampled_at(job, Some(&reading.sampled_at)),
             measurand: reading.measurand.clone(),
             phase: reading.phase.clone(),
             location: reading.location.clone(),

@@ -4,7 +4,7 @@
 //! `decide` decide message by message, and commits once: one sync serves hundreds of stations.
 //! The batch grows with the load; when idle there is no timer.
 
-mod book;
+mod batch_state;
 mod decide;
 mod guess;
 pub mod keys;
@@ -25,20 +25,21 @@ pub use registers::last_register;
 pub use writer::{LedgerParts, run};
 
 use crate::cluster::Fence;
+use crate::error::AppError;
+use crate::station_call::StationCall;
 use juden_domain::authorization::Place;
 use juden_domain::ids::{IdTag, StationId};
-use juden_domain::instant::Heard;
 use juden_domain::session::Session;
 use juden_ocpp::event::{Answer, TransactionEvent};
+use juden_store::Once;
 use juden_store::ledger::NoteRow;
-use juden_store::{Once, StationRecord};
 
 /// Messages that may wait for the writer. Beyond it, stations wait with their next message.
 pub const QUEUE_MAX: usize = 4_096;
 
 /// A connection that opens.
 #[derive(Debug)]
-pub struct Opening {
+pub struct ConnectionOpened {
     /// Its station.
     pub station_id: StationId,
     /// The protocol that it speaks.
@@ -51,35 +52,23 @@ pub struct Opening {
 
 /// A transaction message to be kept and answered.
 #[derive(Debug)]
-pub struct Submission {
-    /// The connection that it came over.
-    pub fence: Fence,
-    /// The station's record when it was heard.
-    pub station: Arc<StationRecord>,
-    /// When and how it was heard.
-    pub heard: Heard,
-    /// Its message id.
-    pub message_id: String,
-    /// Its action.
-    pub action: String,
-    /// Its payload as it came.
-    pub payload: String,
-    /// What it says.
+pub struct TransactionJob {
+    /// The message as it came.
+    pub call: Arc<StationCall>,
+    /// What it says, as the station means it.
     pub event: TransactionEvent,
     /// The content that makes it the same message: that of what the station sent, whatever it means ([`keys::content_of`]).
     pub content: String,
     /// Whether its station sends more than is kept of one in a day, and it is a reading: what it says counts, it is not kept.
     pub over_quota: bool,
-    /// Writes the answer's payload.
-    pub encode: fn(&Answer) -> String,
-    /// Where the answer's payload goes once it is durable.
-    pub reply: oneshot::Sender<Told>,
+    /// Where the answer goes once it is durable.
+    pub reply: oneshot::Sender<CommittedAnswer>,
 }
 
-impl Submission {
+impl TransactionJob {
     /// About how many bytes it takes to keep it.
     pub fn weight(&self) -> usize {
-        self.payload.len() + self.event.readings().len() * READING_BYTES
+        self.call.payload.len() + self.event.readings().len() * READING_BYTES
     }
 }
 
@@ -88,7 +77,7 @@ const READING_BYTES: usize = 200;
 
 /// What a transaction message is answered once it is durable.
 #[derive(Debug)]
-pub struct Told {
+pub struct CommittedAnswer {
     /// The answer's payload.
     pub payload: String,
     /// The session that the message is a step of, as it is now, where the station names its transactions itself.
@@ -113,11 +102,11 @@ pub struct Acceptance {
 #[derive(Debug)]
 pub(crate) enum Job {
     /// A message that money may hang on.
-    Transaction(Box<Submission>),
+    Transaction(Box<TransactionJob>),
     /// A note, and whom to tell that it is kept.
     Note(NoteRow, Option<oneshot::Sender<()>>),
     /// A connection that opens, and whom to tell that it is kept.
-    Open(Opening, oneshot::Sender<()>),
+    Open(ConnectionOpened, oneshot::Sender<()>),
     /// A session that is settled.
     Settle(Box<Settling>),
 }
@@ -126,7 +115,7 @@ impl Job {
     /// About how many bytes it takes to keep it.
     fn weight(&self) -> usize {
         match self {
-            Self::Transaction(submission) => submission.weight(),
+            Self::Transaction(job) => job.weight(),
             Self::Note(note, _) => note.note.weight(),
             Self::Open(..) | Self::Settle(_) => 0,
         }
@@ -144,6 +133,12 @@ pub struct Ledger {
 #[error("the ledger has stopped, or could not keep the message")]
 pub struct LedgerGone;
 
+impl From<LedgerGone> for AppError {
+    fn from(_: LedgerGone) -> Self {
+        Self::Busy("the server is stopping")
+    }
+}
+
 impl Ledger {
     /// A ledger and the queue that its writer is to [`run`] on.
     pub fn new() -> (Self, LedgerQueue) {
@@ -152,13 +147,13 @@ impl Ledger {
     }
 
     /// Hands a transaction message over; waits where the queue is full.
-    pub async fn submit(&self, submission: Submission) -> Result<(), LedgerGone> {
-        self.jobs.send(Job::Transaction(Box::new(submission))).await.map_err(|_| LedgerGone)
+    pub async fn submit(&self, job: TransactionJob) -> Result<(), LedgerGone> {
+        self.jobs.send(Job::Transaction(Box::new(job))).await.map_err(|_| LedgerGone)
     }
 
     /// Keeps that a connection opened, before everything that comes over it. What is returned tells when it
     /// is durable.
-    pub async fn open(&self, opening: Opening) -> Result<oneshot::Receiver<()>, LedgerGone> {
+    pub async fn open(&self, opening: ConnectionOpened) -> Result<oneshot::Receiver<()>, LedgerGone> {
         let (told, kept) = oneshot::channel();
         self.jobs.send(Job::Open(opening, told)).await.map_err(|_| LedgerGone)?;
         Ok(kept)

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
 
-use super::book::Book;
+use super::batch_state::BatchState;
 use juden_domain::correction::Correction;
 use juden_domain::ids::{MemberId, SessionId, StationId};
 use juden_domain::month::BillingMonth;
@@ -67,55 +67,55 @@ pub(super) fn want(wanted: &mut Wanted, notes: &[NoteRow], settlings: &[Settling
 }
 
 /// What a note shows of the sessions at its station.
-pub(super) fn note(book: &mut Book, row: &NoteRow) {
+pub(super) fn note(state: &mut BatchState, row: &NoteRow) {
     match &row.note {
         StationNote::Status(status) if status.connector_id != 0 => {
             let at = status.told_at.unwrap_or(row.at).min(row.at);
             match status.status.as_str() {
-                FREE => over(book, row, status.connector_id, at),
-                CHARGING => charging(book, row, status.connector_id, at),
+                FREE => over(state, row, status.connector_id, at),
+                CHARGING => charging(state, row, status.connector_id, at),
                 _ => {}
             }
         }
-        StationNote::Boot(_) => booted(book, &row.station_id, row.at),
+        StationNote::Boot(_) => booted(state, &row.station_id, row.at),
         _ => {}
     }
 }
 
-fn over(book: &mut Book, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
+fn over(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
     let ends = |session: &Session| session.stop.is_none() && session.start.at < at && session.start.received_at < note.at;
-    let rows: Vec<LedgerRow> = book.at_connector(&note.station_id, connector_id).filter(|row| ends(&row.session)).cloned().collect();
+    let rows: Vec<LedgerRow> = state.at_connector(&note.station_id, connector_id).filter(|row| ends(&row.session)).cloned().collect();
     for mut row in rows {
         row.session.estimate_end(Over { at, by: OverBy::Available });
-        book.put(row);
+        state.put(row);
     }
 }
 
-fn charging(book: &mut Book, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
+fn charging(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
     let goes_on = |session: &Session| session.start.at <= at && (session.stop.is_none() || session.is_estimated());
-    let newest = book.at_connector(&note.station_id, connector_id).max_by_key(|row| row.session.start.at);
+    let newest = state.at_connector(&note.station_id, connector_id).max_by_key(|row| row.session.start.at);
     if let Some(mut row) = newest.filter(|row| goes_on(&row.session)).cloned() {
         row.session.is_told_to_charge(at);
-        book.put(row);
+        state.put(row);
     }
 }
 
-fn booted(book: &mut Book, station: &StationId, at: DateTime<Utc>) {
-    let rows: Vec<LedgerRow> = book.running_at(station).filter(|row| row.session.start.received_at < at).cloned().collect();
+fn booted(state: &mut BatchState, station: &StationId, at: DateTime<Utc>) {
+    let rows: Vec<LedgerRow> = state.running_at(station).filter(|row| row.session.start.received_at < at).cloned().collect();
     for mut row in rows {
         row.session.trail.booted_at = Some(at);
-        book.put(row);
+        state.put(row);
     }
 }
 
 /// Settles a session; whether it was as the settlement supposed.
-pub(super) fn settle(book: &mut Book, settling: &Settling) -> bool {
-    let Some(mut row) = book.row(settling.session).filter(|row| row.session.station_id == settling.station).cloned() else { return false };
+pub(super) fn settle(state: &mut BatchState, settling: &Settling) -> bool {
+    let Some(mut row) = state.row(settling.session).filter(|row| row.session.station_id == settling.station).cloned() else { return false };
     match &settling.what {
         Settlement::Over(over) => {
             if row.session.stop.is_none() {
                 row.session.estimate_end(*over);
-                book.put(row);
+                state.put(row);
             }
             true
         }
@@ -125,12 +125,12 @@ pub(super) fn settle(book: &mut Book, settling: &Settling) -> bool {
             }
             row.session.corrections.clone_from(corrections);
             for (member, month) in months {
-                book.left(member.clone(), *month);
+                state.left(member.clone(), *month);
             }
             if let Some(once) = &settling.once {
-                book.once(once.clone());
+                state.once(once.clone());
             }
-            book.put(row);
+            state.put(row);
             true
         }
     }

@@ -10,17 +10,17 @@ use futures_util::FutureExt;
 use moka::sync::Cache;
 use tracing::{error, warn};
 
-use super::book::Book;
-use super::decide::{Known, decide};
+use super::batch_state::BatchState;
+use super::decide::{BatchFacts, decide};
 use super::notes;
-use super::work::{Outcome, Work, tag};
-use super::{LedgerQueue, Opening, Submission};
+use super::work::{BatchOutcome, Work, tag};
+use super::{ConnectionOpened, LedgerQueue, TransactionJob};
 use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory};
 use juden_domain::authorization::CardFile;
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 use juden_ocpp::event::TransactionEvent;
-use juden_store::ledger::{Batch, BatchName, Facts, Hold, InUse, NoteRow, OpenRow, StationNote, TagHasher};
+use juden_store::ledger::{Batch, BatchName, Facts, InUse, NoteRow, OpenRow, StationNote, StationOwner, TagHasher};
 use juden_store::{NodeRun, Store, StoreError, Stored};
 
 /// Messages that one commit takes at most.
@@ -71,7 +71,7 @@ struct Writer {
 /// What a commit that failed would have answered: it may have come through.
 struct Doubt {
     name: BatchName,
-    done: Outcome,
+    done: BatchOutcome,
 }
 
 /// Runs the writer until every [`super::Ledger`] is gone and the queue is empty.
@@ -106,7 +106,7 @@ impl Writer {
                     tokio::time::sleep(wait).await;
                     wait = (wait * 2).min(RETRY_LAST);
                     if doubt.is_none() {
-                        work.submissions.retain(|submission| !submission.reply.is_closed());
+                        work.transactions.retain(|job| !job.reply.is_closed());
                     }
                 }
                 Err(cause) if work.len() > 1 => {
@@ -129,7 +129,7 @@ impl Writer {
         }
     }
 
-    async fn try_write(&mut self, work: &Work, doubt: &mut Option<Doubt>) -> Stored<Outcome> {
+    async fn try_write(&mut self, work: &Work, doubt: &mut Option<Doubt>) -> Stored<BatchOutcome> {
         if let Some(doubted) = doubt {
             let committed = self.parts.store.is_committed(&doubted.name).await?;
             if let Some(doubted) = doubt.take().filter(|_| committed) {
@@ -139,7 +139,7 @@ impl Writer {
         }
         self.batches += 1;
         let name = BatchName { node: self.parts.cluster.run().clone(), number: self.batches };
-        self.reserve(work.submissions.len()).await?;
+        self.reserve(work.transactions.len()).await?;
         let (facts, open) = self.parts.store.open_batch(&name, &work.wanted()).await?;
         let (batch, outcome) = self.decide(work, facts).await?;
         match open.commit(&batch).await {
@@ -164,12 +164,12 @@ impl Writer {
         }
     }
 
-    async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, Outcome)> {
-        let holds: HashMap<&StationId, &Hold> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
-        let cards = self.cards(&work.submissions, &facts).await?;
-        let in_use = self.in_use(&work.submissions, &facts).await?;
-        let mut book = Book::of(facts.rows, facts.steps);
-        let offline_since = self.offline_since(&book, &holds);
+    async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, BatchOutcome)> {
+        let holds: HashMap<&StationId, &StationOwner> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
+        let cards = self.cards(&work.transactions, &facts).await?;
+        let in_use = self.in_use(&work.transactions, &facts).await?;
+        let mut state = BatchState::of(facts.rows, facts.steps);
+        let offline_since = self.offline_since(&state, &holds);
         let programme = self.parts.programme.current();
         let unmatched = &self.unmatched;
         let keep_unmatched = |key: &str| {
@@ -177,7 +177,7 @@ impl Writer {
             unmatched.insert(key.to_owned(), times);
             times <= UNMATCHED_REPEATS_KEPT
         };
-        let mut known = Known {
+        let mut known = BatchFacts {
             cards: &cards,
             offline_since: &offline_since,
             in_use: &in_use,
@@ -190,35 +190,35 @@ impl Writer {
             exposed: Vec::new(),
         };
         let fence_of = |station: &StationId| holds.get(station).map_or(0, |hold| hold.fence);
-        let mut answers = Vec::with_capacity(work.submissions.len());
-        for submission in &work.submissions {
-            let newest = fence_of(&submission.station.id);
-            if submission.fence.number().is_some_and(|fence| fence < newest) {
-                warn!(station_id = %submission.station.id, "a message came late over a connection that a newer one replaced; the station keeps it");
+        let mut answers = Vec::with_capacity(work.transactions.len());
+        for job in &work.transactions {
+            let newest = fence_of(&job.call.station.id);
+            if job.call.fence.number().is_some_and(|fence| fence < newest) {
+                warn!(station_id = %job.call.station.id, "a message came late over a connection that a newer one replaced; the station keeps it");
                 metrics::counter!("juden_late_messages_refused_total").increment(1);
-                self.parts.cluster.evict(&submission.station.id, newest);
+                self.parts.cluster.evict(&job.call.station.id, newest);
                 answers.push(None);
             } else {
-                answers.push(Some(decide(&mut book, &mut known, submission)));
+                answers.push(Some(decide(&mut state, &mut known, job)));
             }
         }
         for row in &work.notes {
-            notes::note(&mut book, row);
+            notes::note(&mut state, row);
         }
-        let settled = work.settlings.iter().map(|settling| notes::settle(&mut book, settling)).collect();
+        let settled = work.settlings.iter().map(|settling| notes::settle(&mut state, settling)).collect();
         let opened = opened(&work.openings, self.parts.cluster.run(), fence_of);
         let fences = opened.iter().map(|open| open.fence).collect();
         let exposed = exposed(known.exposed, &self.parts.exposures);
         let notes = work.notes.iter().cloned().chain(known.shown).chain(exposed).collect();
-        Ok((Batch { opened, notes, ..book.into_batch() }, Outcome { answers, fences, settled }))
+        Ok((Batch { opened, notes, ..state.into_batch() }, BatchOutcome { answers, fences, settled }))
     }
 
     /// The files of the batch's cards. Where they changed after what the node has heard of, its memory of
     /// them is forgotten first.
-    async fn cards(&self, submissions: &[Submission], facts: &Facts) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+    async fn cards(&self, transactions: &[TransactionJob], facts: &Facts) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
         // A session that is made anew is judged by the card that it is bound to.
         let bound = facts.rows.iter().filter(|row| row.evidence.is_some()).map(|row| row.session.id_tag.clone());
-        let tags: Vec<IdTag> = submissions.iter().filter_map(tag).chain(bound.filter(|tag| !tag.is_empty())).collect();
+        let tags: Vec<IdTag> = transactions.iter().filter_map(tag).chain(bound.filter(|tag| !tag.is_empty())).collect();
         let tags: Vec<&IdTag> = tags.iter().collect();
         if facts.change > self.parts.cluster.heard_up_to() {
             self.parts.cards.forget_tags(&tags);
@@ -227,16 +227,16 @@ impl Writer {
     }
 
     /// What is known of the connectors of stations whose stops name no session of theirs.
-    async fn in_use(&self, submissions: &[Submission], facts: &Facts) -> Stored<HashMap<StationId, InUse>> {
+    async fn in_use(&self, transactions: &[TransactionJob], facts: &Facts) -> Stored<HashMap<StationId, InUse>> {
         let is_known = |number: i64, station: &StationId| {
             facts.rows.iter().any(|row| row.session.id.0 == number && row.session.station_id == *station)
         };
-        let mut stations: Vec<StationId> = submissions
+        let mut stations: Vec<StationId> = transactions
             .iter()
-            .filter(|submission| submission.station.connectors.len() > 1)
-            .filter_map(|submission| match &submission.event {
-                TransactionEvent::Stop(stop) if !stop.transaction_id.is_some_and(|number| is_known(number, &submission.station.id)) => {
-                    Some(submission.station.id.clone())
+            .filter(|job| job.call.station.connectors.len() > 1)
+            .filter_map(|job| match &job.event {
+                TransactionEvent::Stop(stop) if !stop.transaction_id.is_some_and(|number| is_known(number, &job.call.station.id)) => {
+                    Some(job.call.station.id.clone())
                 }
                 _ => None,
             })
@@ -248,12 +248,13 @@ impl Writer {
 
     /// Since when the stations of running sessions are offline: the newest that is kept of their last
     /// sign of life and of their sessions' starts.
-    fn offline_since(&self, book: &Book, holds: &HashMap<&StationId, &Hold>) -> HashMap<StationId, DateTime<Utc>> {
+    fn offline_since(&self, state: &BatchState, holds: &HashMap<&StationId, &StationOwner>) -> HashMap<StationId, DateTime<Utc>> {
         let cluster = &self.parts.cluster;
-        let elsewhere = |hold: &&Hold| hold.node.as_ref().is_some_and(|node| node != cluster.run() && cluster.live_node(node).is_some());
+        let elsewhere =
+            |hold: &&StationOwner| hold.node.as_ref().is_some_and(|node| node != cluster.run() && cluster.live_node(node).is_some());
         let is_offline = |station: &StationId| cluster.connection(station).is_none() && !holds.get(station).is_some_and(elsewhere);
         let mut since: HashMap<StationId, DateTime<Utc>> = HashMap::new();
-        for row in book.running().filter(|row| is_offline(&row.session.station_id)) {
+        for row in state.running().filter(|row| is_offline(&row.session.station_id)) {
             let station = &row.session.station_id;
             let seen = holds.get(station).and_then(|hold| hold.last_seen_at);
             let heard = row.session.start.received_at.max(seen.unwrap_or(DateTime::<Utc>::MIN_UTC));
@@ -280,10 +281,10 @@ fn exposed(exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>, kept: &Exposure
 }
 
 /// Openings with their fences, in the order in which they came.
-fn opened(openings: &[Opening], run: &NodeRun, fence_of: impl Fn(&StationId) -> i64) -> Vec<OpenRow> {
+fn opened(openings: &[ConnectionOpened], run: &NodeRun, fence_of: impl Fn(&StationId) -> i64) -> Vec<OpenRow> {
     let mut newest: HashMap<&StationId, i64> = HashMap::new();
     let mut rows = Vec::with_capacity(openings.len());
-    for Opening { station_id, protocol, since, .. } in openings {
+    for ConnectionOpened { station_id, protocol, since, .. } in openings {
         let fence = newest.entry(station_id).or_insert_with(|| fence_of(station_id));
         *fence += 1;
         rows.push(OpenRow { station_id: station_id.clone(), node: run.clone(), protocol, since: *since, fence: *fence });

@@ -17,7 +17,7 @@ use juden_domain::units::Yen;
 
 /// What became of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum PaymentOutcome {
     /// It was made.
     Paid,
     /// It failed.
@@ -92,16 +92,16 @@ impl Members {
     }
 
     /// Notes what became of an invoice's payment. It can be told of an ended membership too.
-    pub async fn note_payment(&self, id: &MemberId, invoice_id: &str, outcome: Outcome, part: Option<Yen>) -> Done<Member> {
+    pub async fn note_payment(&self, id: &MemberId, invoice_id: &str, outcome: PaymentOutcome, part: Option<Yen>) -> Done<Member> {
         let known = self.store.invoice(invoice_id).await?.filter(|invoice| invoice.member == *id);
         let Some(known) = known else {
             self.member(id).await?;
             return Err(AppError::not_found("invoice", invoice_id));
         };
-        if outcome == Outcome::Failed && known.total() <= Yen::ZERO {
+        if outcome == PaymentOutcome::Failed && known.total() <= Yen::ZERO {
             return Err(AppError::conflict("nothing_owed", "the member owes nothing by this invoice: its payment cannot fail"));
         }
-        if outcome == Outcome::Failed && part.is_some() {
+        if outcome == PaymentOutcome::Failed && part.is_some() {
             return Err(AppError::invalid("amount_yen", "left out where a payment failed"));
         }
         self.changes
@@ -116,15 +116,15 @@ impl Members {
                 }
                 let invoice_id = invoice_id.to_owned();
                 match outcome {
-                    Outcome::Paid if is_paid => Ok(None),
-                    Outcome::Paid => Ok(Some(match part.filter(|part| *part < left) {
+                    PaymentOutcome::Paid if is_paid => Ok(None),
+                    PaymentOutcome::Paid => Ok(Some(match part.filter(|part| *part < left) {
                         Some(amount) => MemberEvent::PaidInPart { invoice_id, amount },
                         None => MemberEvent::Paid { invoice_id },
                     })),
-                    Outcome::Failed if is_paid => {
+                    PaymentOutcome::Failed if is_paid => {
                         Err(AppError::conflict("already_paid", "the invoice was paid: its payment cannot fail any more"))
                     }
-                    Outcome::Failed => {
+                    PaymentOutcome::Failed => {
                         let known = member.arrears_at(sight.at).contains(invoice_id.as_str());
                         Ok((!known).then_some(MemberEvent::PaymentFailed { invoice_id }))
                     }

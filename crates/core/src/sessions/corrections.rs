@@ -18,7 +18,7 @@ use juden_domain::member::Member;
 use juden_domain::month::BillingMonth;
 use juden_domain::over::FREE;
 use juden_domain::rating;
-use juden_domain::recording::{self, Closing};
+use juden_domain::recording::{self, EndFacts};
 use juden_domain::session::{BillingState, Session, Stop, StopBasis};
 use juden_domain::station::ChargerClass;
 use juden_domain::step::StepKind;
@@ -39,7 +39,7 @@ const MONTHS_MAX: usize = 15;
 
 /// What a person asks for.
 #[derive(Debug, Clone)]
-pub enum Asked {
+pub enum CorrectionRequest {
     /// An end, or that by the last evidence.
     End {
         /// When.
@@ -96,7 +96,7 @@ impl From<NoCorrection> for AppError {
 
 impl Sessions {
     /// Corrects a session; with the session as it stands then.
-    pub async fn correct(&self, name: &str, asked: &Asked, author: Author<'_>) -> Done<(Correction, SessionView)> {
+    pub async fn correct(&self, name: &str, asked: &CorrectionRequest, author: Author<'_>) -> Done<(Correction, SessionView)> {
         check_reason(author.reason)?;
         for _ in 0..TRIES {
             let view = self.view_of(name).await?;
@@ -222,21 +222,23 @@ impl Sessions {
     }
 
     /// What is asked for, with what it rests on; and whose the session is then.
-    async fn resolved(&self, session: &Session, asked: &Asked) -> Done<(CorrectionKind, Option<Member>)> {
+    async fn resolved(&self, session: &Session, asked: &CorrectionRequest) -> Done<(CorrectionKind, Option<Member>)> {
         let kind = match asked {
-            Asked::End { stopped_at: None, energy } => match correction::last_evidence(session)? {
+            CorrectionRequest::End { stopped_at: None, energy } => match correction::last_evidence(session)? {
                 CorrectionKind::End { at, energy: seen } => CorrectionKind::End { at, energy: energy.or(seen) },
                 other => other,
             },
-            Asked::End { stopped_at: Some(at), energy } => CorrectionKind::End { at: *at, energy: *energy },
-            Asked::Bill => CorrectionKind::Bill,
-            Asked::Waive => CorrectionKind::Waive,
-            Asked::ReduceUnits(units) => CorrectionKind::ReduceUnits(*units),
-            Asked::ReduceYen(yen) => CorrectionKind::ReduceYen(*yen),
-            Asked::Class(class) => CorrectionKind::Class(*class),
-            Asked::Undo => CorrectionKind::Undo,
-            Asked::JoinStop(seq) => CorrectionKind::JoinStop { message: *seq, stop: Box::new(self.stop_of(session, *seq).await?) },
-            Asked::Assign(card) => {
+            CorrectionRequest::End { stopped_at: Some(at), energy } => CorrectionKind::End { at: *at, energy: *energy },
+            CorrectionRequest::Bill => CorrectionKind::Bill,
+            CorrectionRequest::Waive => CorrectionKind::Waive,
+            CorrectionRequest::ReduceUnits(units) => CorrectionKind::ReduceUnits(*units),
+            CorrectionRequest::ReduceYen(yen) => CorrectionKind::ReduceYen(*yen),
+            CorrectionRequest::Class(class) => CorrectionKind::Class(*class),
+            CorrectionRequest::Undo => CorrectionKind::Undo,
+            CorrectionRequest::JoinStop(seq) => {
+                CorrectionKind::JoinStop { message: *seq, stop: Box::new(self.stop_of(session, *seq).await?) }
+            }
+            CorrectionRequest::Assign(card) => {
                 let file = self.store.card(card).await?.ok_or_else(|| AppError::not_found("card", card))?;
                 let nobodys = || AppError::conflict("not_activated", format!("the card {card} is no member's: it was never activated"));
                 CorrectionKind::Assign { card: card.clone(), member: file.file.member.as_ref().ok_or_else(nobodys)?.id.clone() }
@@ -360,7 +362,7 @@ struct ToldStop {
 impl ToldStop {
     /// What it makes of a session.
     fn stop(&self, session: &Session, zone: Option<Zone>, heard: Heard) -> Stop {
-        let closing = Closing {
+        let closing = EndFacts {
             zone,
             reported: &self.reported,
             heard,

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use juden_domain::ids::IdTag;
 use juden_domain::station::Quirk;
 use juden_domain::units::{Register, WattHours};
-use juden_ocpp::event::{Further, Reading, Shown, StationCommand, StationEvent, TransactionEvent};
+use juden_ocpp::event::{Further, PresentedToken, Reading, StationCommand, StationEvent, TransactionEvent};
 use juden_store::StationRecord;
 
 /// Watt-hours in a kilowatt-hour.
@@ -57,7 +57,9 @@ fn reversed(text: &str) -> String {
 fn turn(event: &mut StationEvent) {
     let tag = |id_tag: &IdTag| IdTag::new(&reversed(id_tag.as_sent()));
     match event {
-        StationEvent::Authorize(Shown { id_tag, .. }) | StationEvent::Contract(Shown { id_tag, .. }) => *id_tag = tag(id_tag),
+        StationEvent::Authorize(PresentedToken { id_tag, .. }) | StationEvent::Contract(PresentedToken { id_tag, .. }) => {
+            *id_tag = tag(id_tag)
+        }
         StationEvent::Transaction(TransactionEvent::Start(report)) => report.id_tag = reversed(&report.id_tag),
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = report.id_tag.as_ref().map(tag),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Direction, Field, Kind, Message};
+use super::{Direction, Field, Kind, MessageSchema};
 
 /// The bounds of a whole number where the table names none: signed 32 bits.
 const INTEGER: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
@@ -15,7 +15,7 @@ struct Names<'a> {
 }
 
 /// All messages of a table.
-pub fn read(text: &str) -> BTreeMap<String, Message> {
+pub fn read(text: &str) -> BTreeMap<String, MessageSchema> {
     let entries = entries(text);
     let entry = |line: &str| -> (String, String, String) {
         let (head, body) = line.split_once('=').unwrap_or_else(|| panic!("no `=` in: {line}"));
@@ -27,7 +27,7 @@ pub fn read(text: &str) -> BTreeMap<String, Message> {
     let lines =
         entries.iter().filter(|(word, ..)| is_named(word)).map(|(word, name, body)| (name.as_str(), (word.as_str(), body.as_str())));
     let mut names = Names { lines: lines.collect(), known: BTreeMap::new() };
-    let mut messages: BTreeMap<String, Message> = BTreeMap::new();
+    let mut messages: BTreeMap<String, MessageSchema> = BTreeMap::new();
     for (word, name, body) in entries.iter().filter(|(word, ..)| !is_named(word)) {
         let fields = names.fields(body);
         let direction = match word.as_str() {
@@ -40,7 +40,7 @@ pub fn read(text: &str) -> BTreeMap<String, Message> {
             }
             other => panic!("{other} begins no entry"),
         };
-        messages.insert(name.clone(), Message { direction, call: fields, reply: Arc::new([]) });
+        messages.insert(name.clone(), MessageSchema { direction, call: fields, reply: Arc::new([]) });
     }
     messages
 }

@@ -57,7 +57,7 @@ pub enum Direction {
 
 /// A message: a call and its reply.
 #[derive(Debug)]
-pub struct Message {
+pub struct MessageSchema {
     /// Who sends the call.
     pub direction: Direction,
     /// The call's fields.
@@ -66,7 +66,7 @@ pub struct Message {
     pub reply: Arc<[Field]>,
 }
 
-impl Message {
+impl MessageSchema {
     /// Whether we may send the call.
     pub fn is_command(&self) -> bool {
         self.direction != Direction::Up
@@ -81,7 +81,7 @@ impl Message {
 /// All messages of a version.
 #[derive(Debug)]
 pub struct Schema {
-    messages: BTreeMap<String, Message>,
+    messages: BTreeMap<String, MessageSchema>,
     /// Whether every object may carry `customData` (OCPP 2.0.1 part 4 section 9).
     custom_data: bool,
 }
@@ -107,12 +107,12 @@ impl Schema {
     }
 
     /// A message by its action.
-    pub fn message(&self, action: &str) -> Option<&Message> {
+    pub fn message(&self, action: &str) -> Option<&MessageSchema> {
         self.messages.get(action)
     }
 
     /// Every message, by action.
-    pub fn messages(&self) -> impl Iterator<Item = (&str, &Message)> {
+    pub fn messages(&self) -> impl Iterator<Item = (&str, &MessageSchema)> {
         self.messages.iter().map(|(action, message)| (action.as_str(), message))
     }
 

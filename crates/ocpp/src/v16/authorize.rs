@@ -3,7 +3,7 @@
 use rust_ocpp::v1_6::messages::authorize::AuthorizeResponse;
 
 use super::{Decoded, json, tag_info};
-use crate::event::{Answer, Shown, StationEvent};
+use crate::event::{Answer, PresentedToken, StationEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use juden_domain::ids::IdTag;
@@ -12,7 +12,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let id_tag = IdTag::new(&fields.required_text("idTag").unwrap_or_default());
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Authorize(Shown::card(id_tag)), encode })
+    Ok(Decoded { event: StationEvent::Authorize(PresentedToken::card(id_tag)), encode })
 }
 
 fn encode(answer: &Answer) -> String {

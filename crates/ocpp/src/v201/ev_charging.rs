@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::instant;
-use crate::asked::EvAllowed;
+use crate::command_intent::EvAllowed;
 use crate::event::{Answer, EvNeeds, EvSchedule, StationEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::instant;
-use crate::event::{Shown, TagAnswer};
+use crate::event::{PresentedToken, TagAnswer};
 use crate::fields::Fields;
 use juden_domain::ids::IdTag;
 use juden_domain::refusal::Reason;
@@ -23,14 +23,14 @@ const CENTRAL: &str = "Central";
 
 /// Reads a token. A type that is no card reader's is no card: its text is marked with the type, so that a number typed
 /// at a key pad is never taken for the card with that number. A PIN is not kept (C04).
-pub fn read(fields: &mut Fields<'_>) -> Shown {
+pub fn read(fields: &mut Fields<'_>) -> PresentedToken {
     let kind = fields.text("type").unwrap_or_default();
     let text = fields.required_text("idToken").unwrap_or_default();
     match kind.as_str() {
-        "NoAuthorization" => Shown { id_tag: IdTag::new(""), nobody: true },
-        "KeyCode" => Shown::card(IdTag::new("KeyCode:*")),
-        "eMAID" | "MacAddress" => Shown::card(IdTag::new(&format!("{kind}:{text}"))),
-        _ => Shown::card(IdTag::new(&text)),
+        "NoAuthorization" => PresentedToken { id_tag: IdTag::new(""), nobody: true },
+        "KeyCode" => PresentedToken::card(IdTag::new("KeyCode:*")),
+        "eMAID" | "MacAddress" => PresentedToken::card(IdTag::new(&format!("{kind}:{text}"))),
+        _ => PresentedToken::card(IdTag::new(&text)),
     }
 }
 

@@ -2,7 +2,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::*;
-use crate::event::{ListEntry, ListStanding, Registration, Shown, StationCommand, StepKind, StepReport, TagAnswer, TransactionEvent};
+use crate::event::{
+    ListEntry, ListStanding, PresentedToken, Registration, StationCommand, StepKind, StepReport, TagAnswer, TransactionEvent,
+};
 use crate::protocol::Protocol;
 use juden_domain::authorization::Verdict;
 use juden_domain::ids::{MemberId, SessionId};
@@ -89,11 +91,11 @@ fn every_answer_is_one_that_the_schema_allows() {
 #[test]
 fn what_a_token_means_depends_on_its_type() {
     for (token, expected) in [
-        (r#"{"idToken":"04a2","type":"ISO14443"}"#, Shown::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"04a2","type":"Local"}"#, Shown::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"04a2","type":"Central"}"#, Shown::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"","type":"NoAuthorization"}"#, Shown { id_tag: juden_domain::ids::IdTag::new(""), nobody: true }),
-        (r#"{"idToken":"04A2","type":"eMAID"}"#, Shown::card(juden_domain::ids::IdTag::new("eMAID:04A2"))),
+        (r#"{"idToken":"04a2","type":"ISO14443"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
+        (r#"{"idToken":"04a2","type":"Local"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
+        (r#"{"idToken":"04a2","type":"Central"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
+        (r#"{"idToken":"","type":"NoAuthorization"}"#, PresentedToken { id_tag: juden_domain::ids::IdTag::new(""), nobody: true }),
+        (r#"{"idToken":"04A2","type":"eMAID"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("eMAID:04A2"))),
     ] {
         let shown = step(&format!(r#"{{"idToken":{token}}}"#)).shown.unwrap();
         assert_eq!((shown.id_tag.matched(), shown.nobody), (expected.id_tag.matched(), expected.nobody), "{token}");

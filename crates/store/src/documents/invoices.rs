@@ -7,7 +7,7 @@ use super::events::read_method;
 use super::text;
 use crate::{StoreError, Stored};
 use juden_domain::bill::{Line, LineCode};
-use juden_domain::billed::{BilledGroup, BilledSession, Place, SiteRecord, Told};
+use juden_domain::billed::{BilledGroup, BilledSession, ChargeDetails, ChargePlace, SiteRecord};
 use juden_domain::ids::{CardNumber, MemberId, SessionId, SessionRef};
 use juden_domain::invoice::{Invoice, InvoiceKind, Issuer};
 use juden_domain::month::BillingMonth;
@@ -190,7 +190,7 @@ fn read_site_text(text: SiteText) -> SiteRecord {
     SiteRecord { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone }
 }
 
-fn told_text(told: &Told) -> ToldText {
+fn told_text(told: &ChargeDetails) -> ToldText {
     let place = told.place.clone().unwrap_or_default();
     ToldText {
         ended_ms: told.ended_at.timestamp_millis(),
@@ -201,13 +201,13 @@ fn told_text(told: &Told) -> ToldText {
     }
 }
 
-fn read_told(kept: ToldText) -> Option<Told> {
-    let place = Place { site: kept.site.map(read_site_text), standard: kept.standard };
-    Some(Told {
+fn read_told(kept: ToldText) -> Option<ChargeDetails> {
+    let place = ChargePlace { site: kept.site.map(read_site_text), standard: kept.standard };
+    Some(ChargeDetails {
         ended_at: DateTime::from_timestamp_millis(kept.ended_ms)?,
         energy: kept.energy_wh.map(WattHours),
         card: kept.card.map(|card| CardNumber::parse(&card).ok()).unwrap_or_default(),
-        place: (place != Place::default()).then_some(place),
+        place: (place != ChargePlace::default()).then_some(place),
     })
 }
 

@@ -293,7 +293,7 @@ mod tests {
     use juden_domain::ids::{SessionId, SessionRef, StationId};
     use juden_domain::instant::{Heard, Moment, Reported};
     use juden_domain::programme::Programme;
-    use juden_domain::recording::{Closing, Opening, close, open};
+    use juden_domain::recording::{EndFacts, StartFacts, close, open};
     use juden_domain::session::StopBasis;
     use juden_domain::station::ConnectorSite;
 
@@ -305,7 +305,7 @@ mod tests {
     fn finished() -> Session {
         let (start, stop) = ("2024-05-01T00:00:00Z", "2024-05-01T00:30:00Z");
         let heard = |text: &str| Heard { received_at: text.parse().unwrap(), connected_since: text.parse().unwrap(), clock: None };
-        let mut session = open(&Opening {
+        let mut session = open(&StartFacts {
             id: SessionId(1),
             reference: SessionRef::parse("S-000000001").unwrap(),
             site_name: "Yokohama",
@@ -322,7 +322,7 @@ mod tests {
             meter: Some(WattHours(1_000)),
             malformed: false,
         });
-        let closing = Closing {
+        let closing = EndFacts {
             zone: None,
             reported: &reported(stop),
             heard: heard(stop),

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 use super::members::last_seq;
 use super::rows::{card_number, column, ms, optional, station_id};
 use super::{PostgresStore, locks, retried};
-use crate::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome, DeliveryState};
 use crate::documents::read_readings;
 use crate::{Seen, StoreError, Stored};
 use juden_domain::ids::{CardNumber, IdTag, StationId};
@@ -90,7 +90,7 @@ const LISTED: &str = "
 
 #[async_trait]
 impl BlockStore for PostgresStore {
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
         retried!(self.try_recall(card, reach, at, seen))
     }
 
@@ -133,7 +133,7 @@ impl BlockStore for PostgresStore {
         retried!(self.try_begin_listing(deliveries))
     }
 
-    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+    async fn save_told(&self, deliveries: &[Delivery], told: &DeliveryOutcome) -> Stored<()> {
         retried!(self.try_save_told(deliveries, told))
     }
 
@@ -204,15 +204,15 @@ impl BlockStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn try_recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
         let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CHANGES).await?;
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
         let statements = match reach {
-            Reach::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
-            Reach::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
+            BlockOrAllow::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
+            BlockOrAllow::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
         };
         for statement in statements.iter().copied() {
             sqlx::query(statement).bind(card.as_str()).bind(ms(at)).execute(&mut *write).await?;
@@ -240,7 +240,7 @@ impl PostgresStore {
         Ok(deliveries.iter().filter(holds).cloned().collect())
     }
 
-    async fn try_save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+    async fn try_save_told(&self, deliveries: &[Delivery], told: &DeliveryOutcome) -> Stored<()> {
         sqlx::query(TOLD)
             .bind(column(deliveries, |one| one.card.as_str()))
             .bind(column(deliveries, |one| one.station_id.as_str()))
@@ -281,7 +281,7 @@ fn delivery(row: &PgRow) -> Stored<Delivery> {
         card: card_number(row.try_get("card_number")?)?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         readings: read_readings(row.try_get("readings")?)?,
-        reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
+        reach: BlockOrAllow::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
         listed: row.try_get("listed")?,

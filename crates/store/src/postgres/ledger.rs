@@ -11,8 +11,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
 use super::{PostgresStore, begun, locks, write};
 use crate::ledger::{
-    Batch, BatchName, Facts, Hold, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
-    OPEN_OF_STATION, OpenBatch, UNKNOWN_READINGS, Wanted,
+    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
+    OPEN_OF_STATION, OpenBatch, StationOwner, UNKNOWN_READINGS, Wanted,
 };
 use crate::{NodeRun, Stored};
 use juden_domain::ids::StationId;
@@ -185,14 +185,14 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
 }
 
 /// Who holds the wanted stations, and those of the sessions that were found; and the last change.
-async fn holds(transaction: &mut PgConnection, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<(Vec<Hold>, i64)> {
+async fn holds(transaction: &mut PgConnection, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<(Vec<StationOwner>, i64)> {
     let of_rows = rows.iter().map(|row| &row.session.station_id);
     let ids: BTreeSet<&str> = wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
     let rows = sqlx::query(HOLDS).bind(ids.into_iter().collect::<Vec<_>>()).fetch_all(transaction).await?;
     let change = rows.first().map_or(Ok(0), |row| row.try_get("seq"))?;
     let known = rows.iter().map(|row| Ok(optional::<&str>(row, "station_id")?.map(|_| row))).collect::<Stored<Vec<_>>>()?;
     let hold = |row: &PgRow| {
-        Ok(Hold {
+        Ok(StationOwner {
             station_id: station_id(row)?,
             fence: row.try_get("fence")?,
             node: optional(row, "connected_node")?.map(NodeRun),

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::rows::{column, member_id, ms, text};
 use super::{PostgresStore, locks, retried};
-use crate::billing::{BilledPart, BillingStore, ClosedMonth, MemberPart, Place, Run};
+use crate::billing::{BilledPart, BillingStore, ClosedMonth, InvoiceCursor, MemberPart, Run};
 use crate::columns;
 use crate::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
 use crate::{StoreError, Stored};
@@ -95,7 +95,7 @@ impl BillingStore for PostgresStore {
         retried!(self.try_complete_run(run, closed))
     }
 
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &Place, limit: i64) -> Stored<Vec<Invoice>> {
+    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>> {
         let list = format!(
             "SELECT {INVOICE} FROM invoices WHERE month = $1 AND (member_id, invoice_id) > ($2, $3) AND ({COUNTS} OR run = $4)
              ORDER BY member_id, invoice_id LIMIT $5"

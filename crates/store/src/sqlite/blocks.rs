@@ -11,7 +11,7 @@ use sqlx::{Row, SqliteConnection};
 use super::SqliteStore;
 use super::members::last_seq;
 use super::rows::{instant, optional};
-use crate::blocks::{BlockStore, Delivery, DeliveryState, Reach, Told};
+use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome, DeliveryState};
 use crate::documents::read_readings;
 use crate::{Seen, StoreError, Stored};
 use juden_domain::ids::{CardNumber, IdTag, StationId};
@@ -78,14 +78,14 @@ const DELIVERIES: &str = "
 
 #[async_trait]
 impl BlockStore for SqliteStore {
-    async fn recall(&self, card: &CardNumber, reach: Reach, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));
         }
         let statements = match reach {
-            Reach::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
-            Reach::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
+            BlockOrAllow::Block => &[LOOKED, RECALL_BLOCK, LEAVE][..] as &[&'static str],
+            BlockOrAllow::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
         };
         for statement in statements.iter().copied() {
             sqlx::query(statement).bind(card.as_str()).bind(at.timestamp_millis()).execute(&mut *write).await?;
@@ -152,7 +152,7 @@ impl BlockStore for SqliteStore {
         Ok(deliveries.iter().filter(holds).cloned().collect())
     }
 
-    async fn save_told(&self, deliveries: &[Delivery], told: &Told) -> Stored<()> {
+    async fn save_told(&self, deliveries: &[Delivery], told: &DeliveryOutcome) -> Stored<()> {
         sqlx::query(
             "UPDATE card_deliveries SET state = ?2, means = coalesce(?3, means), at = ?4, next_try_at = ?5, tries = tries + 1
              WHERE (state = 'pending' OR (?6 AND state <> ?2)) AND (card_number, station_id, since) IN
@@ -269,7 +269,7 @@ fn delivery(row: &SqliteRow) -> Stored<Delivery> {
         card: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         readings: read_readings(row.try_get("readings")?)?,
-        reach: Reach::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
+        reach: BlockOrAllow::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
         state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
         listed: row.try_get("listed")?,

@@ -10,11 +10,11 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::room::Room;
+use super::disk_reserve::DiskReserve;
 use super::rows::{optional, optional_instant, session, session_values};
 use crate::ledger::{
-    Batch, BatchName, Facts, Hold, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR,
-    OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote, UNKNOWN_READINGS, Wanted,
+    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
+    OPEN_OF_STATION, OpenBatch, OpenRow, StationNote, StationOwner, UNKNOWN_READINGS, Wanted,
 };
 use crate::{NodeRun, StoreError, Stored};
 use juden_domain::ids::{CardNumber, MemberId, StationId};
@@ -197,7 +197,7 @@ impl SqliteStore {
     }
 
     /// Who holds the wanted stations, and those of the sessions that were found.
-    async fn holds(&self, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<Vec<Hold>> {
+    async fn holds(&self, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<Vec<StationOwner>> {
         let of_rows = rows.iter().map(|row| &row.session.station_id);
         let ids: BTreeSet<&str> = wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
         let rows = sqlx::query(
@@ -207,7 +207,7 @@ impl SqliteStore {
         .fetch_all(&self.read)
         .await?;
         let hold = |row: &SqliteRow| {
-            Ok(Hold {
+            Ok(StationOwner {
                 station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
                 fence: row.try_get("fence")?,
                 node: optional(row, "connected_node")?.map(NodeRun),
@@ -219,7 +219,7 @@ impl SqliteStore {
 }
 
 /// A batch: the node's only writer has it, so nothing need be locked.
-struct SqliteBatch(SqlitePool, Room);
+struct SqliteBatch(SqlitePool, DiskReserve);
 
 #[async_trait]
 impl OpenBatch for SqliteBatch {

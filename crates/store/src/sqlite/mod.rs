@@ -4,6 +4,7 @@
 
 mod blocks;
 mod claim;
+mod disk_reserve;
 mod ledger;
 mod members;
 mod months;
@@ -11,7 +12,6 @@ mod once;
 mod operations;
 mod records;
 mod reports;
-mod room;
 mod rows;
 mod sessions;
 mod sites;
@@ -26,7 +26,7 @@ use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-use self::room::Room;
+use self::disk_reserve::DiskReserve;
 use crate::migrations::{SQLITE, migrator};
 use crate::schema::{Schema, SchemaError};
 
@@ -57,7 +57,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct SqliteStore {
     write: SqlitePool,
     read: SqlitePool,
-    room: Room,
+    room: DiskReserve,
 }
 
 /// Why the store could not be opened.
@@ -166,7 +166,7 @@ impl SqliteStore {
         if create && !folder.as_os_str().is_empty() {
             std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
         }
-        let room = Room::of(options.get_filename());
+        let room = DiskReserve::of(options.get_filename());
         if std::fs::metadata(options.get_filename()).is_ok_and(|file| file.len() == 0) {
             return Err(OpenError::Emptied { url: url.to_owned() });
         }

@@ -8,7 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::rows::instant;
-use crate::billing::{BilledPart, BillingStore, ClosedMonth, MemberPart, Place, Run};
+use crate::billing::{BilledPart, BillingStore, ClosedMonth, InvoiceCursor, MemberPart, Run};
 use crate::columns;
 use crate::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
 use crate::{StoreError, Stored};
@@ -122,7 +122,7 @@ impl BillingStore for SqliteStore {
         Ok(true)
     }
 
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &Place, limit: i64) -> Stored<Vec<Invoice>> {
+    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>> {
         let list = format!(
             "SELECT * FROM invoices WHERE month = ?1 AND (member_id, invoice_id) > (?2, ?3) AND ({COUNTS} OR run = ?4)
              ORDER BY member_id, invoice_id LIMIT ?5"

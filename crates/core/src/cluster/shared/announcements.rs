@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::SharedCluster;
 use super::bus::Bus;
-use super::messages::{Item, Message};
+use super::messages::{Item, NodeMessage};
 use super::pulse::lapses_in;
 use crate::cluster::{CallOutcome, Heard, TRUSTED_FOR};
 use juden_domain::ids::StationId;
@@ -53,7 +53,7 @@ impl SharedCluster {
         self.pulse_now();
         if let Some(bus) = &self.bus {
             let items = changed.iter().map(Item::from).collect();
-            let message = Message::Changed { id: id.clone(), from: self.me.run.0.clone(), clock: self.clock.now(), changed: items };
+            let message = NodeMessage::Changed { id: id.clone(), from: self.me.run.0.clone(), clock: self.clock.now(), changed: items };
             if let Err(cause) = bus.send_all(&message).await {
                 debug!(%cause, "a change was not announced over redis; nodes hear of it from the store");
             }
@@ -137,22 +137,22 @@ impl SharedCluster {
         }
     }
 
-    async fn take_all(self: &Arc<Self>, bus: &Bus, messages: Vec<Message>) {
+    async fn take_all(self: &Arc<Self>, bus: &Bus, messages: Vec<NodeMessage>) {
         for message in messages {
             match message {
-                Message::Changed { from, .. } if from == self.me.run.0 => {}
-                Message::Changed { id, from, clock, changed } => self.apply(id, NodeRun(from), clock, changed).await,
-                Message::Heard { id, by } => self.announcements.note(&id, by),
-                Message::Call { id, from, station, message_id, action, payload } => {
+                NodeMessage::Changed { from, .. } if from == self.me.run.0 => {}
+                NodeMessage::Changed { id, from, clock, changed } => self.apply(id, NodeRun(from), clock, changed).await,
+                NodeMessage::Heard { id, by } => self.announcements.note(&id, by),
+                NodeMessage::Call { id, from, station, message_id, action, payload } => {
                     self.clone().take_call(id, NodeRun(from), station, message_id, action, payload);
                 }
-                Message::Outcome { id, outcome } => self.calls.ended(&id, CallOutcome::from(outcome)),
-                Message::Evict { station, below } => {
+                NodeMessage::Outcome { id, outcome } => self.calls.ended(&id, CallOutcome::from(outcome)),
+                NodeMessage::Evict { station, below } => {
                     if let Ok(station) = StationId::parse(&station) {
                         self.seats.evict(&station, below);
                     }
                 }
-                Message::Clock(now) => self.clock.not_before(now),
+                NodeMessage::Clock(now) => self.clock.not_before(now),
             }
         }
         bus.came_through(Ok(()));
@@ -169,7 +169,7 @@ impl SharedCluster {
         tokio::spawn(async move {
             node.memory.settled().await;
             if let Some(bus) = &node.bus {
-                let _ = bus.send_to(&from, &Message::Heard { id, by: node.me.run.0.clone() }).await;
+                let _ = bus.send_to(&from, &NodeMessage::Heard { id, by: node.me.run.0.clone() }).await;
             }
         });
     }

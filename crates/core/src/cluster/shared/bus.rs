@@ -12,7 +12,7 @@ use tokio::sync::RwLock;
 use tracing::{info, warn};
 
 use super::dial::{Conn, Dial};
-use super::messages::Message;
+use super::messages::NodeMessage;
 use juden_domain::hex;
 use juden_store::NodeRun;
 
@@ -79,7 +79,7 @@ pub struct Bus {
 }
 
 /// How far the streams were read.
-pub struct Place {
+pub struct StreamCursor {
     all: String,
     inbox: String,
 }
@@ -154,7 +154,7 @@ impl Bus {
         hex::keyed_sha256(&self.secret, &[b"bus|", stream.as_bytes(), b"|", text.as_bytes()])
     }
 
-    async fn add(&self, stream: String, message: &Message, lasts_s: Option<i64>) -> RedisResult<()> {
+    async fn add(&self, stream: String, message: &NodeMessage, lasts_s: Option<i64>) -> RedisResult<()> {
         let text = serde_json::to_string(message).map_err(|cause| std::io::Error::other(cause.to_string()))?;
         let mut conn = self.conn().await?;
         let mut pipe = redis::pipe();
@@ -174,22 +174,22 @@ impl Bus {
     }
 
     /// Tells all nodes, this one too.
-    pub async fn send_all(&self, message: &Message) -> RedisResult<()> {
+    pub async fn send_all(&self, message: &NodeMessage) -> RedisResult<()> {
         self.add(self.keys.all(), message, None).await
     }
 
     /// Tells one run of a node.
-    pub async fn send_to(&self, run: &NodeRun, message: &Message) -> RedisResult<()> {
+    pub async fn send_to(&self, run: &NodeRun, message: &NodeMessage) -> RedisResult<()> {
         self.add(self.keys.inbox(run), message, Some(INBOX_LASTS_S)).await
     }
 
     /// A connection that reads, from the streams' ends or from where an earlier one stopped.
-    pub async fn begin_reading(&self, run: &NodeRun, place: &mut Option<Place>) -> RedisResult<Conn> {
+    pub async fn begin_reading(&self, run: &NodeRun, place: &mut Option<StreamCursor>) -> RedisResult<Conn> {
         let mut conn = self.dial.connect(READ_WITHIN).await?;
         let all = last_id(&mut conn, &self.keys.all()).await?;
         let inbox = last_id(&mut conn, &self.keys.inbox(run)).await?;
         // Streams that are behind what was read are others: Redis was emptied, or an older copy took over.
-        let place = place.get_or_insert_with(|| Place { all: all.clone(), inbox: "0-0".into() });
+        let place = place.get_or_insert_with(|| StreamCursor { all: all.clone(), inbox: "0-0".into() });
         if number(&all) < number(&place.all) {
             place.all = all;
         }
@@ -200,7 +200,7 @@ impl Bus {
     }
 
     /// Reads what came, waiting a moment for the first.
-    pub async fn read(&self, conn: &mut Conn, run: &NodeRun, place: &mut Place) -> RedisResult<Vec<Message>> {
+    pub async fn read(&self, conn: &mut Conn, run: &NodeRun, place: &mut StreamCursor) -> RedisResult<Vec<NodeMessage>> {
         let (all, inbox) = (self.keys.all(), self.keys.inbox(run));
         let reply: Option<StreamReadReply> = redis::cmd("XREAD")
             .arg("COUNT")

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::SharedCluster;
 use super::leases::LEASE_MS;
-use super::messages::{Message, Told};
+use super::messages::{NodeMessage, RoutedOutcome};
 use crate::cluster::{CallOutcome, NotRouted, OutgoingCall};
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
@@ -51,7 +51,7 @@ impl SharedCluster {
             return Err(NotRouted::Busy);
         }
         let id = Uuid::new_v4().to_string();
-        let message = Message::Call {
+        let message = NodeMessage::Call {
             id: id.clone(),
             from: self.me.run.0.clone(),
             station: station.as_str().to_owned(),
@@ -95,7 +95,7 @@ impl SharedCluster {
                 Err(cause) => Err(cause),
             };
             if let Some(bus) = &self.bus
-                && let Err(cause) = bus.send_to(&from, &Message::Outcome { id, outcome: Told::from(outcome) }).await
+                && let Err(cause) = bus.send_to(&from, &NodeMessage::Outcome { id, outcome: RoutedOutcome::from(outcome) }).await
             {
                 debug!(%cause, "a command's outcome could not be told to the node that asked for it");
             }

@@ -11,7 +11,7 @@ use juden_store::nodes::Changed;
 /// A message. Its kind is the outer key: a tag within would have numbers read twice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Message {
+pub enum NodeMessage {
     /// Something changed: apply it, then tell so.
     Changed {
         /// Names the announcement.
@@ -50,7 +50,7 @@ pub enum Message {
         /// Which.
         id: String,
         /// What.
-        outcome: Told,
+        outcome: RoutedOutcome,
     },
     /// A newer connection of a station came elsewhere.
     Evict {
@@ -78,7 +78,7 @@ pub enum Item {
 /// What became of a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum RoutedOutcome {
     /// It was answered.
     Result(String),
     /// It was answered with an error.
@@ -121,7 +121,7 @@ impl Item {
     }
 }
 
-impl From<Result<CallOutcome, NotRouted>> for Told {
+impl From<Result<CallOutcome, NotRouted>> for RoutedOutcome {
     fn from(outcome: Result<CallOutcome, NotRouted>) -> Self {
         match outcome {
             Ok(CallOutcome::Answered(Reply::Result(payload))) => Self::Result(payload),
@@ -134,13 +134,13 @@ impl From<Result<CallOutcome, NotRouted>> for Told {
     }
 }
 
-impl From<Told> for CallOutcome {
-    fn from(told: Told) -> Self {
+impl From<RoutedOutcome> for CallOutcome {
+    fn from(told: RoutedOutcome) -> Self {
         match told {
-            Told::Result(payload) => Self::Answered(Reply::Result(payload)),
-            Told::Error { code, description, details } => Self::Answered(Reply::Error { code, description, details }),
-            Told::TimedOut => Self::TimedOut,
-            Told::Disconnected | Told::Offline | Told::Busy => Self::Disconnected,
+            RoutedOutcome::Result(payload) => Self::Answered(Reply::Result(payload)),
+            RoutedOutcome::Error { code, description, details } => Self::Answered(Reply::Error { code, description, details }),
+            RoutedOutcome::TimedOut => Self::TimedOut,
+            RoutedOutcome::Disconnected | RoutedOutcome::Offline | RoutedOutcome::Busy => Self::Disconnected,
         }
     }
 }
@@ -151,11 +151,13 @@ mod tests {
 
     #[test]
     fn a_message_with_a_number_reads_back_as_it_was_written() {
-        let text = serde_json::to_string(&Message::Evict { station: "CP1".into(), below: 7 }).unwrap();
-        assert!(matches!(serde_json::from_str(&text).unwrap(), Message::Evict { below: 7, .. }), "{text}");
-        let call = Message::Outcome { id: "1".into(), outcome: Told::Result("{\"a\":1.50}".into()) };
+        let text = serde_json::to_string(&NodeMessage::Evict { station: "CP1".into(), below: 7 }).unwrap();
+        assert!(matches!(serde_json::from_str(&text).unwrap(), NodeMessage::Evict { below: 7, .. }), "{text}");
+        let call = NodeMessage::Outcome { id: "1".into(), outcome: RoutedOutcome::Result("{\"a\":1.50}".into()) };
         let text = serde_json::to_string(&call).unwrap();
-        let Message::Outcome { outcome: Told::Result(payload), .. } = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        let NodeMessage::Outcome { outcome: RoutedOutcome::Result(payload), .. } = serde_json::from_str(&text).unwrap() else {
+            panic!("{text}")
+        };
         assert_eq!(payload, "{\"a\":1.50}");
     }
 }

@@ -25,8 +25,8 @@ pub use dial::{Dial, URLS};
 
 use self::announcements::Announcements;
 use self::calls::Calls;
-use self::messages::Message;
-use super::{Cluster, Connection, Heard, Memory, NotRouted, OutgoingCall, Seats};
+use self::messages::NodeMessage;
+use super::{Cluster, Connection, Heard, LocalConnections, Memory, NotRouted, OutgoingCall};
 use crate::clock::Clock;
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
@@ -38,7 +38,7 @@ pub const SILENT_MS: i64 = 3_000;
 /// What a node of several works with.
 pub struct SharedCluster {
     me: NewNode,
-    seats: Arc<Seats>,
+    seats: Arc<LocalConnections>,
     store: Arc<dyn NodeStore>,
     memory: Arc<dyn Memory>,
     clock: Arc<Clock>,
@@ -57,7 +57,7 @@ pub struct Parts {
     /// Who it is.
     pub me: NewNode,
     /// Its connections.
-    pub seats: Arc<Seats>,
+    pub seats: Arc<LocalConnections>,
     /// What nodes share.
     pub store: Arc<dyn NodeStore>,
     /// What it remembers.
@@ -140,7 +140,7 @@ impl Cluster for SharedCluster {
         match bus.take(station, &self.me.run, fence).await {
             Ok(Some(had)) if had.fence > fence => self.seats.evict(station, had.fence),
             Ok(Some(had)) if had.run != self.me.run => {
-                let evict = Message::Evict { station: station.as_str().to_owned(), below: fence };
+                let evict = NodeMessage::Evict { station: station.as_str().to_owned(), below: fence };
                 // Where it is not heard, the other connection ends with its first late message.
                 let _ = bus.send_to(&had.run, &evict).await;
             }
@@ -162,7 +162,7 @@ impl Cluster for SharedCluster {
 
     async fn move_clocks(&self, now: DateTime<Utc>) {
         if let Some(bus) = &self.bus
-            && let Err(cause) = bus.send_all(&Message::Clock(now)).await
+            && let Err(cause) = bus.send_all(&NodeMessage::Clock(now)).await
         {
             warn!(%cause, "the other nodes' clocks follow in a moment");
         }

@@ -1,4 +1,4 @@
-//! Room on the disk of an embedded database. Stations' messages wait while there is little of it; what is left, and a file
+//! DiskReserve on the disk of an embedded database. Stations' messages wait while there is little of it; what is left, and a file
 //! that is kept for it, is for suspensions.
 
 use std::fs::File;
@@ -19,12 +19,12 @@ const FULL_BELOW: u64 = 2 * 1024 * 1024;
 
 /// The room of a database's disk.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct DiskReserve {
     folder: PathBuf,
     reserve: PathBuf,
 }
 
-impl Room {
+impl DiskReserve {
     /// The room beside a database's file.
     pub fn of(database: &Path) -> Self {
         let parent = database.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn room_is_kept_beside_the_database() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::of(&folder.path().join("juden.db"));
+        let room = DiskReserve::of(&folder.path().join("juden.db"));
         assert!(room.free().unwrap() > 0);
         room.keep();
         let reserve = folder.path().join("juden.db.reserve");

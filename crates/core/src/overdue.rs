@@ -9,17 +9,22 @@ use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::timeout;
 
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::commands::Commands;
 use crate::commands::settings::SENT_BY;
 use crate::error::Done;
+use crate::ledger::Ledger;
 use crate::ledger::Settlement;
-use crate::sessions::Overdue;
 use juden_domain::flag::Flag;
 use juden_domain::ids::{SessionId, StationId};
 use juden_domain::over::{Over, OverBy};
 use juden_domain::session::Session;
-use juden_ocpp::asked;
+use juden_ocpp::command_intent;
 use juden_ocpp::event::{Further, StationCommand};
 use juden_ocpp::protocol::Protocol;
+use juden_store::Store;
+use moka::sync::Cache;
 
 /// How long a station may take to say whether a transaction goes on: other work waits for it, and an end that is estimated
 /// meanwhile gives way to the true one.
@@ -30,6 +35,36 @@ const STATIONS_ASKED_AT_ONCE: usize = 32;
 
 /// Sessions read at a time.
 const AT_ONCE: i64 = 500;
+
+/// Sessions that are remembered to have been asked after.
+const SESSIONS_ASKED: u64 = 10_000;
+
+/// Ends sessions that are over by what the clock shows.
+pub struct Overdue {
+    /// What is kept.
+    pub(crate) store: Arc<dyn Store>,
+    /// What time it is.
+    pub(crate) clock: Arc<Clock>,
+    /// Which node holds which station.
+    pub(crate) cluster: Arc<dyn Cluster>,
+    /// The durable ledger.
+    pub(crate) ledger: Ledger,
+    /// Sends commands.
+    pub(crate) commands: Arc<Commands>,
+    /// Sessions whose stations were asked whether they go on.
+    pub(crate) asked_whether_ongoing: Cache<SessionId, bool>,
+    /// Transactions whose events are missing and whose stations are to be asked.
+    pub(crate) steps_awaited: Cache<SessionId, Arc<Session>>,
+}
+
+impl Overdue {
+    /// Puts it together.
+    pub fn new(commands: Arc<Commands>) -> Self {
+        let (store, clock, cluster) = (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
+        let (asked_whether_ongoing, steps_awaited) = (Cache::new(SESSIONS_ASKED), Cache::new(SESSIONS_ASKED));
+        Self { store, clock, cluster, ledger: commands.ledger.clone(), commands, asked_whether_ongoing, steps_awaited }
+    }
+}
 
 impl Overdue {
     /// Ends provisionally what is over by now.
@@ -115,7 +150,7 @@ impl Overdue {
         let Ok(Ok(result)) = timeout(ASKED_WITHIN, self.commands.send_command(&session.station_id, &command, SENT_BY)).await else {
             return false;
         };
-        let goes_on = asked::goes_on(&result.answer);
+        let goes_on = command_intent::goes_on(&result.answer);
         if goes_on == Some(false) {
             let over = Over { at: self.clock.now(), by: OverBy::NotOngoing };
             let _ = self.ledger.settle(session, Settlement::Over(over), None).await;

@@ -26,15 +26,15 @@ struct Held {
 
 /// The connections of this process.
 #[derive(Default)]
-pub struct Seats {
+pub struct LocalConnections {
     held: DashMap<StationId, Held>,
     generations: AtomicU64,
 }
 
 /// A connection's place among the others. When it is dropped, the place is free, unless a newer
 /// connection of the station has taken it.
-pub struct Seat {
-    seats: Arc<Seats>,
+pub struct LocalConnection {
+    seats: Arc<LocalConnections>,
     station: StationId,
     generation: u64,
     last_heard_ms: Arc<AtomicI64>,
@@ -44,9 +44,9 @@ pub struct Seat {
     pub replaced: watch::Receiver<bool>,
 }
 
-impl Seats {
+impl LocalConnections {
     /// Takes a station's place. An older connection of the station is told that it was replaced.
-    pub fn seat(self: &Arc<Self>, station: &StationId, protocol: &'static str, fence: Fence, now: DateTime<Utc>) -> Seat {
+    pub fn seat(self: &Arc<Self>, station: &StationId, protocol: &'static str, fence: Fence, now: DateTime<Utc>) -> LocalConnection {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         let (calls_in, calls) = mpsc::channel(CALLS_WAITING_MAX);
         let (replace, replaced) = watch::channel(false);
@@ -56,7 +56,7 @@ impl Seats {
         if let Some(older) = self.held.insert(station.clone(), held) {
             older.replaced.send_replace(true);
         }
-        Seat { seats: self.clone(), station: station.clone(), generation, last_heard_ms, calls, replaced }
+        LocalConnection { seats: self.clone(), station: station.clone(), generation, last_heard_ms, calls, replaced }
     }
 
     /// Tells a station's connection to end, where its fence is lower than this.
@@ -110,7 +110,7 @@ impl Seats {
     }
 }
 
-impl Seat {
+impl LocalConnection {
     /// The station was heard.
     pub fn heard(&self, at: DateTime<Utc>) {
         self.last_heard_ms.store(at.timestamp_millis(), Ordering::Relaxed);
@@ -122,7 +122,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for LocalConnection {
     fn drop(&mut self) {
         if let Entry::Occupied(held) = self.seats.held.entry(self.station.clone())
             && held.get().generation == self.generation
@@ -138,7 +138,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_newer_connection_wins_and_the_older_ones_end_leaves_it_in_place() {
-        let seats = Arc::new(Seats::default());
+        let seats = Arc::new(LocalConnections::default());
         let station = StationId::parse("CP1").unwrap();
         let now = DateTime::UNIX_EPOCH;
         let older = seats.seat(&station, "ocpp1.6", Fence::default(), now);
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_evicted_by_a_higher_fence_alone() {
-        let seats = Arc::new(Seats::default());
+        let seats = Arc::new(LocalConnections::default());
         let station = StationId::parse("CP1").unwrap();
         let fence = Fence::default();
         let seat = seats.seat(&station, "ocpp1.6", fence.clone(), DateTime::UNIX_EPOCH);
@@ -168,7 +168,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_wait_up_to_the_limit_and_are_refused_past_it() {
-        let seats = Arc::new(Seats::default());
+        let seats = Arc::new(LocalConnections::default());
         let station = StationId::parse("CP1").unwrap();
         let call = || OutgoingCall {
             message_id: "m".into(),

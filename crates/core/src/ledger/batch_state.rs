@@ -1,4 +1,4 @@
-//! A batch's open book: the sessions that it may touch, and what it will write. Later messages of a
+//! A batch's open state: the sessions that it may touch, and what it will write. Later messages of a
 //! batch see what earlier ones did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use juden_store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow, StepRow};
 
 /// The sessions and the writes of a batch.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct BatchState {
     rows: BTreeMap<SessionId, LedgerRow>,
     /// Running sessions by station and by card, and all by connector: a batch's starts look at their own alone.
     running_at: HashMap<StationId, BTreeSet<SessionId>>,
@@ -31,14 +31,14 @@ pub struct Book {
     once: Vec<Once>,
 }
 
-impl Book {
-    /// A book of the rows and steps that the store knows.
+impl BatchState {
+    /// A state of the rows and steps that the store knows.
     pub fn of(rows: Vec<LedgerRow>, steps: Vec<StepRow>) -> Self {
-        let mut book = Self { steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(), ..Self::default() };
+        let mut state = Self { steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(), ..Self::default() };
         for row in rows {
-            book.place(row);
+            state.place(row);
         }
-        book
+        state
     }
 
     fn place(&mut self, row: LedgerRow) {
@@ -145,7 +145,7 @@ impl Book {
         self.rows_of(self.at.get(&(station.clone(), connector_id)))
     }
 
-    /// Puts a new or changed session into the book; it will be written.
+    /// Puts a new or changed session into the state; it will be written.
     pub fn put(&mut self, row: LedgerRow) {
         self.changed.insert(row.session.id);
         self.place(row);
@@ -156,7 +156,7 @@ impl Book {
         self.steps.get(&(session, order))
     }
 
-    /// Puts a step into the book that was not there before.
+    /// Puts a step into the state that was not there before.
     pub fn put_step(&mut self, step: StepRow) {
         self.new_steps.push(step.clone());
         self.steps.insert((step.session_id, step.order), step);

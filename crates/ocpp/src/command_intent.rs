@@ -20,7 +20,7 @@ const TELLS_OF_BLOCKS: [&str; 5] = ["GetLocalListVersion", "SendLocalList", "Cle
 
 /// What a command asked, where something is known to come of it later.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum CommandIntent {
     /// A transaction is to start.
     Start(StartAsked),
     /// A transaction is to end.
@@ -65,26 +65,28 @@ pub struct EvAllowed {
 }
 
 /// What a command asked.
-pub fn asked(action: &str, payload: &Value) -> Option<Asked> {
+pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| payload.get(name).and_then(Value::as_i64);
     let token = || payload.get("idToken")?.get("idToken")?.as_str().map(str::to_owned);
     Some(match action {
         "RemoteStartTransaction" => {
-            Asked::Start(StartAsked { id_tag: IdTag::new(&text("idTag")?), connector_id: number("connectorId"), number: None })
+            CommandIntent::Start(StartAsked { id_tag: IdTag::new(&text("idTag")?), connector_id: number("connectorId"), number: None })
         }
-        "RequestStartTransaction" => {
-            Asked::Start(StartAsked { id_tag: IdTag::new(&token()?), connector_id: number("evseId"), number: number("remoteStartId") })
-        }
+        "RequestStartTransaction" => CommandIntent::Start(StartAsked {
+            id_tag: IdTag::new(&token()?),
+            connector_id: number("evseId"),
+            number: number("remoteStartId"),
+        }),
         "RemoteStopTransaction" => {
             let id = number("transactionId").filter(|id| (1..=SessionId::MAX).contains(id))?;
-            Asked::Stop(TransactionAsked::Numbered(SessionId(id)))
+            CommandIntent::Stop(TransactionAsked::Numbered(SessionId(id)))
         }
-        "RequestStopTransaction" => Asked::Stop(TransactionAsked::Named(text("transactionId")?)),
+        "RequestStopTransaction" => CommandIntent::Stop(TransactionAsked::Named(text("transactionId")?)),
         // What starts one EVSE again is no boot.
-        "Reset" if payload.get("evseId").is_none() => Asked::Boot,
-        "SendLocalList" => Asked::List(list_version(payload)?, listed(payload)),
-        "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => Asked::Forget(token()?),
+        "Reset" if payload.get("evseId").is_none() => CommandIntent::Boot,
+        "SendLocalList" => CommandIntent::List(list_version(payload)?, listed(payload)),
+        "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => CommandIntent::Forget(token()?),
         _ => return None,
     })
 }
@@ -146,28 +148,28 @@ mod tests {
 
     #[test]
     fn what_a_command_asked_is_read_whichever_version_worded_it() {
-        let start = |connector_id, number| Asked::Start(StartAsked { id_tag: IdTag::new("04A2"), connector_id, number });
+        let start = |connector_id, number| CommandIntent::Start(StartAsked { id_tag: IdTag::new("04A2"), connector_id, number });
         let token = json!({"idToken": "04A2", "type": "ISO14443"});
         for (action, payload, expected) in [
             ("RemoteStartTransaction", json!({"idTag": "04A2", "connectorId": 2}), Some(start(Some(2), None))),
             ("RequestStartTransaction", json!({"idToken": token, "remoteStartId": 7}), Some(start(None, Some(7)))),
-            ("RemoteStopTransaction", json!({"transactionId": 5}), Some(Asked::Stop(TransactionAsked::Numbered(SessionId(5))))),
+            ("RemoteStopTransaction", json!({"transactionId": 5}), Some(CommandIntent::Stop(TransactionAsked::Numbered(SessionId(5))))),
             ("RemoteStopTransaction", json!({"transactionId": 0}), None),
-            ("RequestStopTransaction", json!({"transactionId": "T"}), Some(Asked::Stop(TransactionAsked::Named("T".into())))),
-            ("Reset", json!({"type": "Hard"}), Some(Asked::Boot)),
+            ("RequestStopTransaction", json!({"transactionId": "T"}), Some(CommandIntent::Stop(TransactionAsked::Named("T".into())))),
+            ("Reset", json!({"type": "Hard"}), Some(CommandIntent::Boot)),
             ("Reset", json!({"type": "OnIdle", "evseId": 1}), None),
-            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(Asked::List(3, vec![]))),
+            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(CommandIntent::List(3, vec![]))),
             (
                 "SendLocalList",
                 json!({"listVersion": 3, "localAuthorizationList": [{"idTag": "04A2"}]}),
-                Some(Asked::List(3, vec![IdTag::new("04A2")])),
+                Some(CommandIntent::List(3, vec![IdTag::new("04A2")])),
             ),
             (
                 "SendLocalList",
                 json!({"versionNumber": 4, "localAuthorizationList": [{"idToken": token}]}),
-                Some(Asked::List(4, vec![IdTag::new("04A2")])),
+                Some(CommandIntent::List(4, vec![IdTag::new("04A2")])),
             ),
-            ("CustomerInformation", json!({"clear": true, "idToken": token}), Some(Asked::Forget("04A2".into()))),
+            ("CustomerInformation", json!({"clear": true, "idToken": token}), Some(CommandIntent::Forget("04A2".into()))),
             ("CustomerInformation", json!({"clear": false, "idToken": token}), None),
             ("ClearCache", json!({}), None),
         ] {
