@@ -3,7 +3,12 @@
 //! `cargo bench --bench close -- [MEMBERS] [SESSIONS]`; without numbers 100,000 members and 2,000,000
 //! sessions. Prints sessions a second and the peak memory of the close.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::float_arithmetic, reason = "a benchmark prints ratios and fails loudly")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    reason = "a benchmark prints ratios and fails loudly"
+)]
 
 #[path = "common/fill.rs"]
 mod fill;
@@ -25,7 +30,9 @@ async fn scan(path: &str) -> (i64, f64) {
     let options: sqlx::sqlite::SqliteConnectOptions = path.parse().unwrap();
     let mut connection = options.connect().await.unwrap();
     let begun = Instant::now();
-    let mut rows = sqlx::query("SELECT * FROM sessions WHERE usage_month = ?1").bind(MONTH).fetch(&mut connection);
+    let mut rows = sqlx::query("SELECT * FROM sessions WHERE usage_month = ?1")
+        .bind(MONTH)
+        .fetch(&mut connection);
     let (mut count, mut energy) = (0, 0i64);
     while let Some(row) = rows.try_next().await.unwrap() {
         count += 1;
@@ -48,10 +55,18 @@ fn reset_peak() {
 
 #[tokio::main]
 async fn main() {
-    let numbers: Vec<i64> = std::env::args().filter_map(|text| text.replace(['_', ','], "").parse().ok()).collect();
+    let numbers: Vec<i64> =
+        std::env::args().filter_map(|text| text.replace(['_', ','], "").parse().ok()).collect();
     // Run as a test, it only shows that it still runs.
-    let (usual_members, usual_sessions) = if std::env::args().any(|text| text == "--bench") { (100_000, 2_000_000) } else { (20, 400) };
-    let (members, sessions) = (numbers.first().copied().unwrap_or(usual_members), numbers.get(1).copied().unwrap_or(usual_sessions));
+    let (usual_members, usual_sessions) = if std::env::args().any(|text| text == "--bench") {
+        (100_000, 2_000_000)
+    } else {
+        (20, 400)
+    };
+    let (members, sessions) = (
+        numbers.first().copied().unwrap_or(usual_members),
+        numbers.get(1).copied().unwrap_or(usual_sessions),
+    );
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("juden.db").display());
     let store = Arc::new(SqliteStore::open(&url).await.unwrap());
@@ -59,12 +74,19 @@ async fn main() {
     let begun = Instant::now();
     fill_members(&url, members).await;
     fill_sessions(store.as_ref(), members, sessions).await;
-    println!("filled with {members} members and {sessions} sessions in {:.0} s", begun.elapsed().as_secs_f64());
+    println!(
+        "filled with {members} members and {sessions} sessions in {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
 
     let (_, _) = scan(&url).await;
     reset_peak();
     let (scanned, scan_s) = scan(&url).await;
-    println!("plain scan: {scanned} rows in {scan_s:.2} s, {:.0} rows/s, peak {:.0} MiB", scanned as f64 / scan_s, peak_mib());
+    println!(
+        "plain scan: {scanned} rows in {scan_s:.2} s, {:.0} rows/s, peak {:.0} MiB",
+        scanned as f64 / scan_s,
+        peak_mib()
+    );
 
     // A close asks who issues the invoices.
     let setting = |key: &str| (key == "issuer-name").then(|| "none".to_owned());
@@ -88,8 +110,14 @@ async fn main() {
     for name in ["csv", "ocpi-cdr"] {
         reset_peak();
         let begun = Instant::now();
-        let mut export =
-            app.billing.export(BillingMonth::parse(MONTH).unwrap(), juden_core::export::Format::parse(name).unwrap()).await.unwrap();
+        let mut export = app
+            .billing
+            .export(
+                BillingMonth::parse(MONTH).unwrap(),
+                juden_core::export::Format::parse(name).unwrap(),
+            )
+            .await
+            .unwrap();
         let mut bytes = 0;
         while let Some(piece) = export.next().await.unwrap() {
             bytes += piece.len();

@@ -49,15 +49,37 @@ impl Drop for Node {
 
 fn node(name: &str, postgres: &Postgres, redis: &Redis) -> Node {
     let (ocpp, http) = (free_port(), free_port());
-    let child = Command::new(std::env::var("JUDEN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_juden").to_owned()))
-        .current_dir("/tmp")
-        .args(["serve", "--admin-key", KEY, "--node-id", name, "--issuer-name", "none", "--log-level", "error"])
-        .args(["--database-url", &url(postgres), "--redis-url", &format!("redis://127.0.0.1:{}", redis.port)])
-        .args(["--ocpp-listen", &format!("127.0.0.1:{ocpp}"), "--http-listen", &format!("127.0.0.1:{http}")])
-        .args(["--month-close-day", "manual", "--onboarding-delay-s", "none"])
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = Command::new(
+        std::env::var("JUDEN_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_juden").to_owned()),
+    )
+    .current_dir("/tmp")
+    .args([
+        "serve",
+        "--admin-key",
+        KEY,
+        "--node-id",
+        name,
+        "--issuer-name",
+        "none",
+        "--log-level",
+        "error",
+    ])
+    .args([
+        "--database-url",
+        &url(postgres),
+        "--redis-url",
+        &format!("redis://127.0.0.1:{}", redis.port),
+    ])
+    .args([
+        "--ocpp-listen",
+        &format!("127.0.0.1:{ocpp}"),
+        "--http-listen",
+        &format!("127.0.0.1:{http}"),
+    ])
+    .args(["--month-close-day", "manual", "--onboarding-delay-s", "none"])
+    .stdout(Stdio::null())
+    .spawn()
+    .unwrap();
     Node { child, ocpp, http }
 }
 
@@ -69,15 +91,30 @@ fn url(postgres: &Postgres) -> String {
 fn cpu_s(id: u32, with_children: bool) -> f64 {
     let stat = |id: u32| std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let ticks = |text: &str, gone: bool| -> f64 {
-        let fields: Vec<f64> = text.rsplit(')').next().unwrap_or("").split_whitespace().skip(11).map_while(|f| f.parse().ok()).collect();
+        let fields: Vec<f64> = text
+            .rsplit(')')
+            .next()
+            .unwrap_or("")
+            .split_whitespace()
+            .skip(11)
+            .map_while(|f| f.parse().ok())
+            .collect();
         fields.iter().take(if gone { 4 } else { 2 }).sum()
     };
     let mut all = ticks(&stat(id), with_children);
     if with_children {
         for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            let Some(child) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(child) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             let text = stat(child);
-            let parent = text.rsplit(')').next().unwrap_or("").split_whitespace().nth(1).and_then(|field| field.parse::<u32>().ok());
+            let parent = text
+                .rsplit(')')
+                .next()
+                .unwrap_or("")
+                .split_whitespace()
+                .nth(1)
+                .and_then(|field| field.parse::<u32>().ok());
             if parent == Some(id) {
                 all += ticks(&text, false);
             }
@@ -88,7 +125,9 @@ fn cpu_s(id: u32, with_children: bool) -> f64 {
 
 async fn send(http: u16, method: &str, path: &str, body: Value) -> Value {
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-    let request = reqwest::Client::new().request(method, format!("http://127.0.0.1:{http}/api/v1{path}")).bearer_auth(KEY);
+    let request = reqwest::Client::new()
+        .request(method, format!("http://127.0.0.1:{http}/api/v1{path}"))
+        .bearer_auth(KEY);
     let text = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
     serde_json::from_str(&text).unwrap()
 }
@@ -96,8 +135,15 @@ async fn send(http: u16, method: &str, path: &str, body: Value) -> Value {
 /// A station and a member with a card for each charger: the first by the API, the others copied from it.
 async fn seed(http: u16, postgres: &Postgres, count: usize) {
     let member = json!({"name": "Bench", "kind": "corporation", "email": "bench@example.jp", "plan": "simple", "payment_method": {"kind": "invoice"}});
-    let member = send(http, "POST", "/members", member).await["member_id"].as_str().unwrap().to_owned();
-    let card = send(http, "POST", "/cards", json!({"id_tag": chargers::tag(0), "activation_code": "0123456789abcdef"})).await;
+    let member =
+        send(http, "POST", "/members", member).await["member_id"].as_str().unwrap().to_owned();
+    let card = send(
+        http,
+        "POST",
+        "/cards",
+        json!({"id_tag": chargers::tag(0), "activation_code": "0123456789abcdef"}),
+    )
+    .await;
     let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": "primary"});
     send(http, "POST", &format!("/members/{member}/cards/activate"), body).await;
     let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
@@ -149,7 +195,8 @@ async fn batched(postgres: &Postgres, at_once: usize, payload: &str, time: Durat
     let until = Instant::now() + time;
     let mut tasks = Vec::new();
     for _ in 0..4 {
-        let (url, rows, payloads) = (url(postgres), rows.clone(), vec![payload.to_owned(); at_once]);
+        let (url, rows, payloads) =
+            (url(postgres), rows.clone(), vec![payload.to_owned(); at_once]);
         tasks.push(tokio::spawn(async move {
             let mut connection = PgConnection::connect(&url).await.unwrap();
             while Instant::now() < until {
@@ -173,7 +220,10 @@ async fn durable(postgres: &Postgres, nodes: &[Node], count: usize, time: Durati
     let load = Load::default();
     let ports: Vec<u16> = nodes.iter().map(|node| node.ocpp).collect();
     let running = charge(&ports, count, load.clone()).await;
-    let used = || cpu_s(postgres.process(), true) + nodes.iter().map(|node| cpu_s(node.child.id(), false)).sum::<f64>();
+    let used = || {
+        cpu_s(postgres.process(), true)
+            + nodes.iter().map(|node| cpu_s(node.child.id(), false)).sum::<f64>()
+    };
     tokio::time::sleep(time / 4).await;
     let (messages, cpu, began) = (load.answered(), used(), Instant::now());
     tokio::time::sleep(time).await;
@@ -192,7 +242,8 @@ async fn main() {
     if !std::env::args().any(|text| text == "--bench") {
         return;
     }
-    let time = Duration::from_secs(std::env::args().find_map(|text| text.parse().ok()).unwrap_or(8));
+    let time =
+        Duration::from_secs(std::env::args().find_map(|text| text.parse().ok()).unwrap_or(8));
     let (postgres, redis) = (Postgres::with(""), Redis::start());
     let mut nodes = vec![node("one", &postgres, &redis), node("two", &postgres, &redis)];
     for node in &nodes {
@@ -205,14 +256,20 @@ async fn main() {
     postgres
         .sql("CREATE TABLE plain (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, station_id text, payload text, answer text)")
         .await;
-    postgres.sql(&format!("CREATE TABLE sample AS SELECT '{payload}'::text AS payload, '{{}}'::text AS answer")).await;
+    postgres
+        .sql(&format!(
+            "CREATE TABLE sample AS SELECT '{payload}'::text AS payload, '{{}}'::text AS answer"
+        ))
+        .await;
     let alone = single(&postgres, 1, time).await;
     let sixteen = single(&postgres, 16, time).await;
     let mut best: f64 = 0.0;
     for at_once in [100, 1_000] {
         best = best.max(batched(&postgres, at_once, &payload, time).await);
     }
-    println!("single-row commits: {alone:.0}/s by 1 client, {sixteen:.0}/s by 16; best batched insert {best:.0} rows/s");
+    println!(
+        "single-row commits: {alone:.0}/s by 1 client, {sixteen:.0}/s by 16; best batched insert {best:.0} rows/s"
+    );
     for count in [2, 1] {
         nodes.truncate(count);
         for chargers in [16, 256, 4_000] {
@@ -228,7 +285,9 @@ async fn main() {
         let load = Load::default();
         let running = charge(&[nodes[0].ocpp], loaded, load.clone()).await;
         let (p50, p99) = judge(nodes[0].ocpp, 1_000, time).await;
-        println!("authorize at 1,000/s beside {loaded} chargers that transact without pause: p50 {p50:?}, p99 {p99:?}");
+        println!(
+            "authorize at 1,000/s beside {loaded} chargers that transact without pause: p50 {p50:?}, p99 {p99:?}"
+        );
         load.end();
         for task in running {
             let _ = task.await;

@@ -44,7 +44,9 @@ fn main() {
 #[divan::bench(args = MESSAGES)]
 fn parsed(bencher: Bencher<'_, '_>, message: &Message) {
     let text = message.text(1, "1");
-    bencher.counter(ItemsCount::new(1usize)).bench(|| serde_json::from_str::<Value>(black_box(&text)).unwrap());
+    bencher
+        .counter(ItemsCount::new(1usize))
+        .bench(|| serde_json::from_str::<Value>(black_box(&text)).unwrap());
 }
 
 #[divan::bench(args = MESSAGES)]
@@ -65,15 +67,21 @@ fn handled(bencher: Bencher<'_, '_>, message: &Message) {
     let prepared = || {
         number += 1;
         // An end needs a transaction of its own, which is not measured.
-        let begun = message.begun_by(number).map(|(action, payload)| whole.handle(number, message, action, &payload));
-        let transaction = begun.and_then(|answer| serde_json::from_str::<Value>(&answer).unwrap()["transactionId"].as_i64());
+        let begun = message
+            .begun_by(number)
+            .map(|(action, payload)| whole.handle(number, message, action, &payload));
+        let transaction = begun.and_then(|answer| {
+            serde_json::from_str::<Value>(&answer).unwrap()["transactionId"].as_i64()
+        });
         (number, message.text(number, &transaction.unwrap_or(1).to_string()))
     };
-    bencher.counter(ItemsCount::new(1usize)).with_inputs(prepared).bench_local_values(|(number, text)| {
-        let Frame::Call(call) = frame::parse(&text) else { panic!("{text}") };
-        let payload = whole.handle(number, message, &call.action, call.payload.text());
-        frame::result_text(&call.id, &payload)
-    });
+    bencher.counter(ItemsCount::new(1usize)).with_inputs(prepared).bench_local_values(
+        |(number, text)| {
+            let Frame::Call(call) = frame::parse(&text) else { panic!("{text}") };
+            let payload = whole.handle(number, message, &call.action, call.payload.text());
+            frame::result_text(&call.id, &payload)
+        },
+    );
 }
 
 /// A server with members, each with a station.
@@ -88,14 +96,22 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("juden.db").display());
-    let flags = [("ocpp-listen", "127.0.0.1:0"), ("http-listen", "127.0.0.1:0"), ("admin-key", KEY), ("month-close-day", "manual")];
-    let value = |name: &str| flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| (*value).to_owned());
+    let flags = [
+        ("ocpp-listen", "127.0.0.1:0"),
+        ("http-listen", "127.0.0.1:0"),
+        ("admin-key", KEY),
+        ("month-close-day", "manual"),
+    ];
+    let value = |name: &str| {
+        flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| (*value).to_owned())
+    };
     let config = Texts::gather(value, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2024-06-10T00:00:00Z".parse().unwrap()));
     let (server, stations) = runtime.block_on(async {
         let store = Arc::new(SqliteStore::open(&url).await.unwrap());
         store.migrate(&url).await.unwrap();
-        let server = Server::start(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap();
+        let server =
+            Server::start(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap();
         fill(&server).await;
         let mut stations = Vec::new();
         for member in 0..messages::MEMBERS {
@@ -114,14 +130,19 @@ fn station_id(member: usize) -> String {
 async fn fill(server: &Server) {
     let client = reqwest::Client::new();
     let send = async |method: reqwest::Method, path: &str, body: Value| -> Value {
-        let request = client.request(method, format!("http://{}/api/v1{path}", server.http)).bearer_auth(KEY).body(body.to_string());
+        let request = client
+            .request(method, format!("http://{}/api/v1{path}", server.http))
+            .bearer_auth(KEY)
+            .body(body.to_string());
         let response = request.send().await.unwrap();
         assert!(response.status().is_success(), "{path}: {}", response.status());
         serde_json::from_str(&response.text().await.unwrap()).unwrap()
     };
-    let station = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
+    let station =
+        json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
     for member in 0..messages::MEMBERS {
-        send(reqwest::Method::PUT, &format!("/stations/{}", station_id(member)), station.clone()).await;
+        send(reqwest::Method::PUT, &format!("/stations/{}", station_id(member)), station.clone())
+            .await;
         join(&send, &messages::tag(member)).await;
     }
 }
@@ -130,8 +151,14 @@ async fn fill(server: &Server) {
 async fn join(send: &impl AsyncFn(reqwest::Method, &str, Value) -> Value, id_tag: &str) {
     let post = reqwest::Method::POST;
     let body = json!({"name": "Bench", "kind": "corporation", "email": "bench@example.jp", "plan": "simple", "payment_method": {"kind": "invoice"}});
-    let member = send(post.clone(), "/members", body).await["member_id"].as_str().unwrap().to_owned();
-    let card = send(post.clone(), "/cards", json!({"id_tag": id_tag, "activation_code": "0123456789abcdef"})).await;
+    let member =
+        send(post.clone(), "/members", body).await["member_id"].as_str().unwrap().to_owned();
+    let card = send(
+        post.clone(),
+        "/cards",
+        json!({"id_tag": id_tag, "activation_code": "0123456789abcdef"}),
+    )
+    .await;
     let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": "primary"});
     send(post, &format!("/members/{member}/cards/activate"), body).await;
 }

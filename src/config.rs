@@ -72,7 +72,9 @@ pub fn variable(name: &str) -> String {
 /// Whether a text is a plain HTTP address. No name and password: they would be printed.
 fn is_plain_http(text: &str) -> bool {
     text.parse::<hyper::Uri>().is_ok_and(|uri| {
-        uri.scheme_str() == Some("http") && uri.authority().is_some_and(|host| !host.as_str().contains('@')) && uri.query().is_none()
+        uri.scheme_str() == Some("http")
+            && uri.authority().is_some_and(|host| !host.as_str().contains('@'))
+            && uri.query().is_none()
     })
 }
 
@@ -85,7 +87,11 @@ pub struct Texts {
 
 impl Texts {
     /// Gathers the settings: `flag` and `environment` give what was set there.
-    pub fn gather(flag: impl Fn(&str) -> Option<String>, environment: impl Fn(&str) -> Option<String>, file: Option<&Path>) -> Self {
+    pub fn gather(
+        flag: impl Fn(&str) -> Option<String>,
+        environment: impl Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+    ) -> Self {
         let mut texts = Self::default();
         let from_file = file.map(|file| texts.read_file(file)).unwrap_or_default();
         for key in &KEYS {
@@ -111,7 +117,9 @@ impl Texts {
             return;
         }
         match std::fs::read_to_string(&file) {
-            Ok(text) if !text.trim().is_empty() => _ = self.values.insert(name, text.trim().to_owned()),
+            Ok(text) if !text.trim().is_empty() => {
+                _ = self.values.insert(name, text.trim().to_owned())
+            }
             Ok(_) => self.faults.push(format!("{of_file}: {file} is empty: it must hold {name}")),
             Err(cause) => self.faults.push(format!("{of_file}: {file} cannot be read: {cause}")),
         }
@@ -133,7 +141,11 @@ impl Texts {
         for (name, value) in table {
             if !KEYS.iter().any(|key| key.name == name) {
                 let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-                self.faults.push(format!("{}: {name}: no such setting; there are: {}", file.display(), names.join(", ")));
+                self.faults.push(format!(
+                    "{}: {name}: no such setting; there are: {}",
+                    file.display(),
+                    names.join(", ")
+                ));
                 continue;
             }
             let text = match value {
@@ -154,11 +166,21 @@ impl Texts {
     }
 
     /// Reads a value; a wrong one is a fault and `fallback` takes its place.
-    fn read<T>(&mut self, name: &'static str, allowed: &str, fallback: T, read: impl Fn(&str) -> Option<T>) -> T {
+    fn read<T>(
+        &mut self,
+        name: &'static str,
+        allowed: &str,
+        fallback: T,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> T {
         match read(self.text(name)) {
             Some(value) => value,
             None => {
-                let shown = if URLS.contains(&name) { juden_store::open::shown(self.text(name)) } else { self.text(name).to_owned() };
+                let shown = if URLS.contains(&name) {
+                    juden_store::open::shown(self.text(name))
+                } else {
+                    self.text(name).to_owned()
+                };
                 self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
                 fallback
             }
@@ -167,7 +189,9 @@ impl Texts {
 
     fn number(&mut self, name: &'static str, low: u64, high: u64) -> u64 {
         let allowed = format!("a whole number from {low} to {high}");
-        self.read(name, &allowed, low, |text| text.parse().ok().filter(|number| (low..=high).contains(number)))
+        self.read(name, &allowed, low, |text| {
+            text.parse().ok().filter(|number| (low..=high).contains(number))
+        })
     }
 
     fn seconds(&mut self, name: &'static str, low: u64, high: u64) -> Duration {
@@ -175,7 +199,12 @@ impl Texts {
     }
 
     fn address(&mut self, name: &'static str) -> SocketAddr {
-        self.read(name, "an address and port such as 127.0.0.1:9000", SocketAddr::from(([127, 0, 0, 1], 0)), |text| text.parse().ok())
+        self.read(
+            name,
+            "an address and port such as 127.0.0.1:9000",
+            SocketAddr::from(([127, 0, 0, 1], 0)),
+            |text| text.parse().ok(),
+        )
     }
 
     /// Types the settings, or tells every fault.
@@ -184,7 +213,11 @@ impl Texts {
         let ping_s = self.number("ping-interval-s", 0, 86_400);
         let idle_s = self.number("idle-timeout-s", 0, 604_800);
         let config = Config {
-            ocpp_listen: if self.text("ocpp-listen") == "none" { None } else { Some(self.address("ocpp-listen")) },
+            ocpp_listen: if self.text("ocpp-listen") == "none" {
+                None
+            } else {
+                Some(self.address("ocpp-listen"))
+            },
             ocpp_tls: self.tls(),
             http_listen: self.address("http-listen"),
             database_url: self.read(
@@ -192,34 +225,53 @@ impl Texts {
                 "sqlite://PATH, a file, or postgres://USER:PASSWORD@HOST:PORT/DATABASE",
                 String::new(),
                 |text| {
-                    let is_file = text.starts_with("sqlite://") && text.len() > "sqlite://".len() && !text.contains(":memory:");
+                    let is_file = text.starts_with("sqlite://")
+                        && text.len() > "sqlite://".len()
+                        && !text.contains(":memory:");
                     (is_file || juden_store::open::is_postgres(text)).then(|| text.to_owned())
                 },
             ),
             redis_url: self.optional("redis-url"),
             redis_ca: self.optional("redis-ca").map(PathBuf::from),
-            migrate: self.read("no-migrate", "true or false", true, |text| text.parse::<bool>().ok().map(|no| !no)),
+            migrate: self.read("no-migrate", "true or false", true, |text| {
+                text.parse::<bool>().ok().map(|no| !no)
+            }),
             node_id: self.optional("node-id"),
             admin_key: self.optional("admin-key"),
             tariffs: self.optional("tariffs").map(PathBuf::from),
-            simulated_clock: self.read("simulated-clock", "empty, or an RFC 3339 instant such as 2026-11-30T14:00:00Z", None, |text| {
-                match text {
+            simulated_clock: self.read(
+                "simulated-clock",
+                "empty, or an RFC 3339 instant such as 2026-11-30T14:00:00Z",
+                None,
+                |text| match text {
                     "" => Some(None),
-                    instant => DateTime::parse_from_rfc3339(instant).ok().map(|instant| Some(instant.to_utc())),
-                }
-            }),
+                    instant => DateTime::parse_from_rfc3339(instant)
+                        .ok()
+                        .map(|instant| Some(instant.to_utc())),
+                },
+            ),
             app: AppSettings {
                 heartbeat_interval_s: u32::try_from(heartbeat_s).unwrap_or(u32::MAX),
-                card_cache_for: TimeDelta::hours(i64::try_from(self.number("card-cache-hours", 1, 8_760)).unwrap_or(1)),
-                min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3)).unwrap_or(3),
+                card_cache_for: TimeDelta::hours(
+                    i64::try_from(self.number("card-cache-hours", 1, 8_760)).unwrap_or(1),
+                ),
+                min_security_profile: u8::try_from(self.number("min-security-profile", 0, 3))
+                    .unwrap_or(3),
                 client_organization: self.text("tls-client-organization").to_owned(),
                 month_close: self.month_close(),
                 payment_due_days: self.number("payment-due-days", 0, 365),
-                remote_stop_on_lost: self.read("remote-stop-on-lost", "true or false", false, |text| text.parse().ok()),
+                remote_stop_on_lost: self.read(
+                    "remote-stop-on-lost",
+                    "true or false",
+                    false,
+                    |text| text.parse().ok(),
+                ),
                 authority: self.authority(),
                 vehicle_pki: self.vehicle_pki(),
                 display_languages: self.display_languages(),
-                cost_update: Some(self.number("cost-update-s", 0, 3_600)).filter(|seconds| *seconds > 0).map(Duration::from_secs),
+                cost_update: Some(self.number("cost-update-s", 0, 3_600))
+                    .filter(|seconds| *seconds > 0)
+                    .map(Duration::from_secs),
                 host_names: self
                     .text("http-host-names")
                     .split(',')
@@ -227,50 +279,103 @@ impl Texts {
                     .filter(|name| !name.is_empty())
                     .map(str::to_owned)
                     .collect(),
-                email_rule: self.read("email-rule", "strict or rfc", EmailRule::Strict, EmailRule::parse),
+                email_rule: self.read(
+                    "email-rule",
+                    "strict or rfc",
+                    EmailRule::Strict,
+                    EmailRule::parse,
+                ),
                 issuer: Issuer {
                     name: self.text("issuer-name").to_owned(),
                     registration_number: self.registration_number(),
                     collection_agent: self.text("collection-agent").to_owned(),
                 },
-                confirm_over: self.read("confirm-over-yen", "yen such as 10000", Yen::ZERO, Yen::parse),
+                confirm_over: self.read(
+                    "confirm-over-yen",
+                    "yen such as 10000",
+                    Yen::ZERO,
+                    Yen::parse,
+                ),
                 party: self.party(),
             },
             link: LinkSettings {
                 ping_interval: (ping_s > 0).then(|| Duration::from_secs(ping_s)),
-                idle_timeout: Duration::from_secs(if idle_s > 0 { idle_s } else { 3 * heartbeat_s.max(ping_s) }),
+                idle_timeout: Duration::from_secs(if idle_s > 0 {
+                    idle_s
+                } else {
+                    3 * heartbeat_s.max(ping_s)
+                }),
                 call_timeout: self.seconds("call-timeout-s", 1, 600),
                 write_timeout: self.seconds("write-timeout-s", 1, 600),
-                max_connections: usize::try_from(self.number("max-connections", 1, 1_000_000)).unwrap_or(usize::MAX),
-                max_message_bytes: usize::try_from(self.number("max-message-bytes", 65_536, 67_108_864)).unwrap_or(usize::MAX),
-                terminators: self.read("tls-terminators", "IP addresses separated by commas", Vec::new(), |text| {
-                    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
-                }),
-                onboarding_delay: self.read("onboarding-delay-s", "none, or a whole number from 0 to 3600", None, |text| match text {
-                    "none" => Some(None),
-                    number => number.parse().ok().filter(|seconds| *seconds <= 3_600).map(|seconds| Some(Duration::from_secs(seconds))),
-                }),
+                max_connections: usize::try_from(self.number("max-connections", 1, 1_000_000))
+                    .unwrap_or(usize::MAX),
+                max_message_bytes: usize::try_from(self.number(
+                    "max-message-bytes",
+                    65_536,
+                    67_108_864,
+                ))
+                .unwrap_or(usize::MAX),
+                terminators: self.read(
+                    "tls-terminators",
+                    "IP addresses separated by commas",
+                    Vec::new(),
+                    |text| {
+                        text.split(',')
+                            .map(str::trim)
+                            .filter(|part| !part.is_empty())
+                            .map(|part| part.parse().ok())
+                            .collect()
+                    },
+                ),
+                onboarding_delay: self.read(
+                    "onboarding-delay-s",
+                    "none, or a whole number from 0 to 3600",
+                    None,
+                    |text| match text {
+                        "none" => Some(None),
+                        number => number
+                            .parse()
+                            .ok()
+                            .filter(|seconds| *seconds <= 3_600)
+                            .map(|seconds| Some(Duration::from_secs(seconds))),
+                    },
+                ),
             },
             log_json: self.read("log-format", "text or json", false, |text| match text {
                 "text" => Some(false),
                 "json" => Some(true),
                 _ => None,
             }),
-            log_level: self.read("log-level", "a tracing filter such as info or juden=debug", String::new(), |text| {
-                tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
-            }),
-            otlp_endpoint: self.read("otlp-endpoint", "empty, or http://HOST:PORT of a collector", None, |text| match text {
-                "" => Some(None),
-                endpoint => is_plain_http(endpoint).then(|| Some(endpoint.to_owned())),
-            }),
+            log_level: self.read(
+                "log-level",
+                "a tracing filter such as info or juden=debug",
+                String::new(),
+                |text| {
+                    tracing_subscriber::EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+                },
+            ),
+            otlp_endpoint: self.read(
+                "otlp-endpoint",
+                "empty, or http://HOST:PORT of a collector",
+                None,
+                |text| match text {
+                    "" => Some(None),
+                    endpoint => is_plain_http(endpoint).then(|| Some(endpoint.to_owned())),
+                },
+            ),
         };
         if self.faults.is_empty() { Ok(config) } else { Err(self.faults) }
     }
 
     /// The TLS listener. Its certificates and keys come in pairs.
     fn tls(&mut self) -> Option<(SocketAddr, TlsFiles)> {
-        let files =
-            |text: &str| -> Vec<PathBuf> { text.split(',').map(str::trim).filter(|file| !file.is_empty()).map(PathBuf::from).collect() };
+        let files = |text: &str| -> Vec<PathBuf> {
+            text.split(',')
+                .map(str::trim)
+                .filter(|file| !file.is_empty())
+                .map(PathBuf::from)
+                .collect()
+        };
         let (chains, keys) = (files(self.text("tls-cert")), files(self.text("tls-key")));
         if self.text("ocpp-tls-listen").is_empty() {
             for name in ["tls-cert", "tls-key", "tls-client-ca", "tls-client-crl"] {
@@ -291,7 +396,8 @@ impl Texts {
         if client_ca.is_none() && !client_crls.is_empty() {
             self.faults.push("tls-client-crl: it needs the authorities whose certificates it revokes: set tls-client-ca too".to_owned());
         }
-        let files = TlsFiles { identities: chains.into_iter().zip(keys).collect(), client_ca, client_crls };
+        let files =
+            TlsFiles { identities: chains.into_iter().zip(keys).collect(), client_ca, client_crls };
         if let Err(fault) = Tls::read(files.clone()) {
             self.faults.push(format!("tls-cert, tls-key, tls-client-ca: {fault}"));
         }
@@ -336,13 +442,21 @@ impl Texts {
 
     /// Who issues charge records; `None`: nobody is named.
     fn party(&mut self) -> Option<Party> {
-        let country = self.read("country-code", "two capital letters such as JP", String::new(), |text| {
-            (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned())
-        });
-        let party = self.read("party-id", "empty, or three capital letters or digits", String::new(), |text| {
-            let is_party = text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-            (text.is_empty() || is_party).then(|| text.to_owned())
-        });
+        let country =
+            self.read("country-code", "two capital letters such as JP", String::new(), |text| {
+                (text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()))
+                    .then(|| text.to_owned())
+            });
+        let party = self.read(
+            "party-id",
+            "empty, or three capital letters or digits",
+            String::new(),
+            |text| {
+                let is_party = text.len() == 3
+                    && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+                (text.is_empty() || is_party).then(|| text.to_owned())
+            },
+        );
         (!party.is_empty()).then_some(Party { country, party })
     }
 
@@ -350,7 +464,10 @@ impl Texts {
         self.read("display-language", "ja, en, ja,en, en,ja or none", Vec::new(), |text| {
             let languages: Vec<Language> = match text {
                 "none" => Vec::new(),
-                text => text.split(',').map(|code| Language::parse(code.trim())).collect::<Option<_>>()?,
+                text => text
+                    .split(',')
+                    .map(|code| Language::parse(code.trim()))
+                    .collect::<Option<_>>()?,
             };
             let is_twice = languages.len() > 1 && languages.first() == languages.last();
             (languages.len() <= Language::ALL.len() && !is_twice).then_some(languages)
@@ -358,8 +475,9 @@ impl Texts {
     }
 
     fn month_close(&mut self) -> Option<(u32, NaiveTime)> {
-        let time =
-            self.read("month-close-time", "a time such as 03:00", NaiveTime::MIN, |text| NaiveTime::parse_from_str(text, "%H:%M").ok());
+        let time = self.read("month-close-time", "a time such as 03:00", NaiveTime::MIN, |text| {
+            NaiveTime::parse_from_str(text, "%H:%M").ok()
+        });
         let allowed = format!("manual, or a day from 1 to {CLOSE_DAY_MAX}");
         let day = self.read("month-close-day", &allowed, None, |text| match text {
             "manual" => Some(None),
@@ -386,8 +504,14 @@ impl Texts {
 mod tests {
     use super::*;
 
-    fn gathered(flags: &[(&str, &str)], environment: &[(&str, &str)], file: Option<&Path>) -> Texts {
-        let find = |set: &[(&str, &str)], name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    fn gathered(
+        flags: &[(&str, &str)],
+        environment: &[(&str, &str)],
+        file: Option<&Path>,
+    ) -> Texts {
+        let find = |set: &[(&str, &str)], name: &str| {
+            set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
         Texts::gather(|name| find(flags, name), |name| find(environment, name), file)
     }
 
@@ -403,9 +527,14 @@ mod tests {
     fn a_flag_stands_above_the_environment_above_the_file_above_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("juden.toml");
-        std::fs::write(&file, "call-timeout-s = 7\nmonth-close-day = \"manual\"\nlog-format = \"json\"\n").unwrap();
+        std::fs::write(
+            &file,
+            "call-timeout-s = 7\nmonth-close-day = \"manual\"\nlog-format = \"json\"\n",
+        )
+        .unwrap();
         let environment = [("JUDEN_CALL_TIMEOUT_S", "8"), ("JUDEN_LOG_FORMAT", "text")];
-        let config = gathered(&[("call-timeout-s", "9")], &environment, Some(&file)).into_config().unwrap();
+        let config =
+            gathered(&[("call-timeout-s", "9")], &environment, Some(&file)).into_config().unwrap();
         assert_eq!(config.link.call_timeout, Duration::from_secs(9));
         assert!(!config.log_json);
         assert_eq!(config.app.month_close, None);
@@ -422,7 +551,8 @@ mod tests {
         ];
         let faults = gathered(&wrong, &[], None).into_config().unwrap_err();
         assert_eq!(faults.len(), wrong.len(), "{faults:?}");
-        assert!(faults.iter().any(|fault| fault == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));
+        assert!(faults.iter().any(|fault| fault
+            == "call-timeout-s: \"0\" is not allowed: it must be a whole number from 1 to 600"));
     }
 
     #[test]
@@ -435,10 +565,15 @@ mod tests {
         assert_eq!(config.admin_key.as_deref(), Some("a-key-out-of-a-file"));
         let printed = gathered(&[("admin-key-file", &named)], &[], None).printed();
         assert!(printed.iter().all(|(_, value)| !value.contains("a-key-out")), "{printed:?}");
-        let both = gathered(&[("admin-key-file", &named), ("admin-key", "another")], &[], None).into_config().unwrap_err();
+        let both = gathered(&[("admin-key-file", &named), ("admin-key", "another")], &[], None)
+            .into_config()
+            .unwrap_err();
         assert_eq!(both, ["admin-key, admin-key-file: both are set: leave one out"]);
         std::fs::write(&file, " \n").unwrap();
-        assert!(gathered(&[("admin-key-file", &named)], &[], None).into_config().is_err(), "an empty file");
+        assert!(
+            gathered(&[("admin-key-file", &named)], &[], None).into_config().is_err(),
+            "an empty file"
+        );
         assert!(gathered(&[("redis-url-file", "/no/such/file")], &[], None).into_config().is_err());
     }
 
@@ -460,7 +595,8 @@ mod tests {
             .filter_map(|line| line.split_once(" = "))
             .map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()))
             .collect();
-        let mut known: Vec<(String, String)> = KEYS.iter().map(|key| (key.name.to_owned(), key.default.to_owned())).collect();
+        let mut known: Vec<(String, String)> =
+            KEYS.iter().map(|key| (key.name.to_owned(), key.default.to_owned())).collect();
         listed.sort();
         known.sort();
         assert_eq!(listed, known);

@@ -51,7 +51,8 @@ pub fn folder() -> PathBuf {
 
 /// The address, or any free port of its host where the port is taken.
 fn free(address: &str) -> String {
-    let taken = address.parse::<SocketAddr>().is_ok_and(|address| TcpListener::bind(address).is_err());
+    let taken =
+        address.parse::<SocketAddr>().is_ok_and(|address| TcpListener::bind(address).is_err());
     if taken { "127.0.0.1:0".to_owned() } else { address.to_owned() }
 }
 
@@ -73,14 +74,21 @@ pub async fn run(store: Arc<dyn Store>, folder: &Path) -> anyhow::Result<Server>
         ("onboarding-delay-s", "none".to_owned()),
         ("node-id", "demo".to_owned()),
     ];
-    let texts = Texts::gather(|name| flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()), |_| None, None);
+    let texts = Texts::gather(
+        |name| flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()),
+        |_| None,
+        None,
+    );
     let config = texts.into_config().map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
     let tariffs = tariff_files::built_in().map_err(|faults| anyhow::anyhow!(faults.join("; ")))?;
     let clock = Arc::new(Clock::simulated(STARTS.parse::<DateTime<Utc>>()?));
     let server = Server::start(&config, store, None, tariffs, clock.clone()).await?;
     let ocpp = server.ocpp.context("the demo listens for stations")?;
     println!("Juden demo. The clock is simulated and starts at {}.", shown(clock.now()));
-    println!("  stations: ws://{ocpp}/ocpp/STATION_ID   API: http://{0}/api/v1   described at http://{0}/api/docs", server.http);
+    println!(
+        "  stations: ws://{ocpp}/ocpp/STATION_ID   API: http://{0}/api/v1   described at http://{0}/api/docs",
+        server.http
+    );
     if let Some(key) = &server.made_admin_key {
         println!("  operator's API key: {key}");
     }
@@ -97,7 +105,8 @@ fn shown(instant: DateTime<Utc>) -> String {
 impl Demo {
     /// Moves the clock to an instant, Japan time.
     fn at(&self, text: &str) -> anyhow::Result<DateTime<Utc>> {
-        let instant = format!("{text}+09:00").parse::<DateTime<Utc>>().with_context(|| text.to_owned())?;
+        let instant =
+            format!("{text}+09:00").parse::<DateTime<Utc>>().with_context(|| text.to_owned())?;
         self.clock.advance_to(instant)?;
         Ok(instant)
     }
@@ -121,17 +130,31 @@ impl Demo {
         Ok(self.app.members.apply(application).await?.id)
     }
 
-    async fn card(&self, member: &MemberId, id_tag: &str, role: Role) -> anyhow::Result<CardNumber> {
+    async fn card(
+        &self,
+        member: &MemberId,
+        id_tag: &str,
+        role: Role,
+    ) -> anyhow::Result<CardNumber> {
         let (number, code) = self.app.cards.add_card(id_tag, None, None).await?;
         self.app.cards.activate_card(member, &number, &code, role).await?;
         Ok(number)
     }
 
-    async fn register(&self, id: &str, charger_class: ChargerClass, power_w: i64) -> anyhow::Result<()> {
+    async fn register(
+        &self,
+        id: &str,
+        charger_class: ChargerClass,
+        power_w: i64,
+    ) -> anyhow::Result<()> {
         let draft = StationDraft {
             site: Some("Yokohama".to_owned()),
             password: Some(PASSWORD.as_bytes().to_vec()),
-            connectors: Some(vec![(1, ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None }, None)]),
+            connectors: Some(vec![(
+                1,
+                ConnectorSite { charger_class, power_w: Some(power_w), session_cap_min: None },
+                None,
+            )]),
             ..StationDraft::default()
         };
         self.app.stations.put_station(&StationId::parse(id)?, draft).await?;
@@ -158,16 +181,21 @@ impl Demo {
         self.card(&aoki, "AOKI0001", Role::Primary).await?;
         self.card(&aoki, "AOKI0002", Role::Additional).await?;
         let baba_card = self.card(&baba, "BABA0001", Role::Primary).await?;
-        for (id, class, power_w) in
-            [("QUICK-1", ChargerClass::Quick, 50_000), ("QUICK-2", ChargerClass::Quick, 90_000), ("NORMAL-1", ChargerClass::Normal, 6_000)]
-        {
+        for (id, class, power_w) in [
+            ("QUICK-1", ChargerClass::Quick, 50_000),
+            ("QUICK-2", ChargerClass::Quick, 90_000),
+            ("NORMAL-1", ChargerClass::Normal, 6_000),
+        ] {
             self.register(id, class, power_w).await?;
         }
         self.card(&chiba, "CHIBA001", Role::Primary).await?;
         self.card(&chiba, "CHIBA002", Role::Additional).await?;
         self.tell("three members, five cards, three stations are registered");
-        let (mut quick1, mut quick2, mut normal1) =
-            (self.station("QUICK-1", Version::V16), self.station("QUICK-2", Version::V201), self.station("NORMAL-1", Version::V16));
+        let (mut quick1, mut quick2, mut normal1) = (
+            self.station("QUICK-1", Version::V16),
+            self.station("QUICK-2", Version::V201),
+            self.station("NORMAL-1", Version::V16),
+        );
         for station in [&mut quick1, &mut quick2, &mut normal1] {
             station.connect().await?;
             station.status(1, "Available").await?;
@@ -186,7 +214,10 @@ impl Demo {
         self.app.cards.resume_card(&baba_card, Suspension::Lost).await?;
         let found = quick2.authorize("BABA0001").await?;
         self.tell(&format!("Baba's card, reported lost, is {lost}; found again, it is {found}"));
-        ensure!(lost == "Blocked" && found == "Accepted", "a lost card must be blocked and a found one accepted");
+        ensure!(
+            lost == "Blocked" && found == "Accepted",
+            "a lost card must be blocked and a found one accepted"
+        );
 
         let night = self.begin(&mut normal1, "AOKI0002", "2026-11-30T23:10:00").await?;
         self.end(&mut quick1, third, "AOKI0001", "2026-11-30T23:15:00", 40_000).await?;
@@ -230,7 +261,9 @@ impl Demo {
             .confirmed
             .iter()
             .rev()
-            .find_map(|confirmed| (confirmed.said.kind == Kind::Stop).then_some(confirmed.said.meter_wh))
+            .find_map(|confirmed| {
+                (confirmed.said.kind == Kind::Stop).then_some(confirmed.said.meter_wh)
+            })
             .unwrap_or(0);
         let session = station.start(1, id_tag, instant, meter);
         station.flush(false).await?;
@@ -239,7 +272,14 @@ impl Demo {
     }
 
     /// Ends a session at an instant, Japan time.
-    async fn end(&self, station: &mut Station, session: usize, id_tag: &str, at: &str, meter_wh: i64) -> anyhow::Result<()> {
+    async fn end(
+        &self,
+        station: &mut Station,
+        session: usize,
+        id_tag: &str,
+        at: &str,
+        meter_wh: i64,
+    ) -> anyhow::Result<()> {
         let instant = self.at(at)?;
         station.meter(session, 1, instant, meter_wh);
         station.stop(session, id_tag, instant, meter_wh);
@@ -259,14 +299,23 @@ impl Demo {
             offline_one_in: 3,
         };
         let mut stations = Vec::new();
-        for (number, version, id_tag) in [(1, Version::V16, "CHIBA001"), (2, Version::V201, "CHIBA002")] {
+        for (number, version, id_tag) in
+            [(1, Version::V16, "CHIBA001"), (2, Version::V201, "CHIBA002")]
+        {
             let id = format!("FLEET-{number}");
             self.register(&id, ChargerClass::Quick, 50_000).await?;
-            stations.push(PlannedStation { station_id: id, version, quick: true, id_tags: vec![id_tag.to_owned()] });
+            stations.push(PlannedStation {
+                station_id: id,
+                version,
+                quick: true,
+                id_tags: vec![id_tag.to_owned()],
+            });
         }
-        let messages = u64::try_from(stations.len() * plan.sessions_per_station * (plan.readings + 2))?;
+        let messages =
+            u64::try_from(stations.len() * plan.sessions_per_station * (plan.readings + 2))?;
         self.tell(&format!("a fleet of {} more stations begins, seed {SEED}", stations.len()));
-        let bar = ProgressBar::new(messages).with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} messages confirmed")?);
+        let bar = ProgressBar::new(messages)
+            .with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} messages confirmed")?);
         let progress = Arc::new(Progress::default());
         let clock = self.clock.clone();
         let setup = FleetSetup {
@@ -286,12 +335,19 @@ impl Demo {
             }
         }
         bar.finish_and_clear();
-        self.tell(&format!("the fleet is done: {} messages confirmed", progress.confirmed.load(Ordering::Relaxed)));
+        self.tell(&format!(
+            "the fleet is done: {} messages confirmed",
+            progress.confirmed.load(Ordering::Relaxed)
+        ));
         Ok(())
     }
 
     /// Prints bills and exports, and checks that they agree.
-    async fn results(&self, members: &[(MemberId, &'static str)], folder: &Path) -> anyhow::Result<()> {
+    async fn results(
+        &self,
+        members: &[(MemberId, &'static str)],
+        folder: &Path,
+    ) -> anyhow::Result<()> {
         let month = BillingMonth::parse(MONTH).context("the demo's month")?;
         let mut billed = Yen::ZERO;
         for (member, what) in members {
@@ -313,8 +369,13 @@ impl Demo {
         let closed = self.app.billing.closed(month).await?;
         let exported = self.exported(month).await?;
         let differences = self.app.billing.verify_month(month).await?;
-        ensure!(billed == exported && exported == closed.total && differences.is_empty(), "bills, export and verification must agree");
-        println!("bills {billed} yen = export {exported} yen; {month} rated again: every line as billed");
+        ensure!(
+            billed == exported && exported == closed.total && differences.is_empty(),
+            "bills, export and verification must agree"
+        );
+        println!(
+            "bills {billed} yen = export {exported} yen; {month} rated again: every line as billed"
+        );
         Ok(())
     }
 
@@ -331,7 +392,9 @@ impl Demo {
             let Some(session) = sessions.iter().find(|session| session.id == used.id) else {
                 continue;
             };
-            let stop = session.stop.as_ref().map_or_else(String::new, |stop| in_japan(stop.edge.at).format("%m-%d %H:%M").to_string());
+            let stop = session.stop.as_ref().map_or_else(String::new, |stop| {
+                in_japan(stop.edge.at).format("%m-%d %H:%M").to_string()
+            });
             let card = session.card.as_ref().map(ToString::to_string).unwrap_or_default();
             let start = in_japan(session.start.at).format("%m-%d %H:%M");
             println!(
@@ -345,7 +408,9 @@ impl Demo {
             );
         }
         for pool in &rated.pools {
-            let number = |units: Option<i64>| units.map_or_else(|| "no limit".to_owned(), |units| units.to_string());
+            let number = |units: Option<i64>| {
+                units.map_or_else(|| "no limit".to_owned(), |units| units.to_string())
+            };
             println!(
                 "  {} pool: {} free, {} used, {} left",
                 pool.charger_class.name(),
@@ -371,5 +436,10 @@ fn print_bill(bill: &BillView) {
             sessions.join(" ")
         );
     }
-    println!("    {:<18} {:>25} yen, {} yen of it tax", "total", bill.total().to_string(), bill.tax());
+    println!(
+        "    {:<18} {:>25} yen, {} yen of it tax",
+        "total",
+        bill.total().to_string(),
+        bill.tax()
+    );
 }

@@ -26,11 +26,19 @@ const SETTINGS_FILE: &str = "juden.toml";
 fn command_line() -> Command {
     let settings = || {
         let flags = KEYS.iter().map(|key| {
-            let flag =
-                Arg::new(key.name).long(key.name).allow_negative_numbers(true).help(format!("{} [default: {}]", key.help, key.default));
-            if key.name == "no-migrate" { flag.num_args(0..=1).default_missing_value("true").require_equals(true) } else { flag }
+            let flag = Arg::new(key.name)
+                .long(key.name)
+                .allow_negative_numbers(true)
+                .help(format!("{} [default: {}]", key.help, key.default));
+            if key.name == "no-migrate" {
+                flag.num_args(0..=1).default_missing_value("true").require_equals(true)
+            } else {
+                flag
+            }
         });
-        flags.chain([Arg::new("config").long("config").help("settings file [default: juden.toml, where it exists]")])
+        flags.chain([Arg::new("config")
+            .long("config")
+            .help("settings file [default: juden.toml, where it exists]")])
     };
     let month = || Arg::new("month").required(true).help("a month in Japan time, such as 2026-11");
     Command::new("juden")
@@ -42,9 +50,16 @@ fn command_line() -> Command {
         .subcommand(
             Command::new("demo")
                 .about("a simulated fleet across a month's end, with the bills that come out of it")
-                .arg(Arg::new("exit").long("exit").action(ArgAction::SetTrue).help("stop after the export")),
+                .arg(
+                    Arg::new("exit")
+                        .long("exit")
+                        .action(ArgAction::SetTrue)
+                        .help("stop after the export"),
+                ),
         )
-        .subcommand(Command::new("migrate").about("brings the store's schema up to date").args(settings()))
+        .subcommand(
+            Command::new("migrate").about("brings the store's schema up to date").args(settings()),
+        )
         .subcommand(
             Command::new("export")
                 .about("writes a closed month's export")
@@ -71,7 +86,11 @@ fn command_line() -> Command {
                 .arg(month().long("before"))
                 .args(settings()),
         )
-        .subcommand(Command::new("check-config").about("prints the settings in force, or every fault").args(settings()))
+        .subcommand(
+            Command::new("check-config")
+                .about("prints the settings in force, or every fault")
+                .args(settings()),
+        )
 }
 
 /// The settings of a subcommand.
@@ -79,7 +98,11 @@ fn texts(matches: &ArgMatches) -> Texts {
     let named = matches.get_one::<String>("config").map(PathBuf::from);
     let usual = Some(PathBuf::from(SETTINGS_FILE)).filter(|file| file.exists());
     let file = named.or(usual);
-    Texts::gather(|name| matches.get_one::<String>(name).cloned(), |variable| std::env::var(variable).ok(), file.as_deref())
+    Texts::gather(
+        |name| matches.get_one::<String>(name).cloned(),
+        |variable| std::env::var(variable).ok(),
+        file.as_deref(),
+    )
 }
 
 /// The settings, typed; faults are printed one a line and end the program.
@@ -138,12 +161,17 @@ fn told(cause: anyhow::Error) -> anyhow::Result<ExitCode> {
 async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;
-    let spans = config.otlp_endpoint.as_deref().map(|endpoint| SpanExport::start(endpoint, config.node_id.as_deref())).transpose()?;
+    let spans = config
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| SpanExport::start(endpoint, config.node_id.as_deref()))
+        .transpose()?;
     telemetry::start_logging(config.log_json, &config.log_level, spans.as_ref());
     raise_open_files(&config);
     let (store, _claim) = open(&config).await?;
     let stop = Stop::new()?;
-    let server = Server::start(&config, store.store(), store.nodes(), tariffs, clock(&config)).await?;
+    let server =
+        Server::start(&config, store.store(), store.nodes(), tariffs, clock(&config)).await?;
     if let Some(key) = &server.made_admin_key {
         println!("operator's API key, shown this once: {key}");
     }
@@ -170,7 +198,8 @@ const FILES_BESIDE: u64 = 1_000;
 fn raise_open_files(config: &Config) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+        let _ =
+            setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     }
     if let Some(fault) = open_files_fault(config) {
         tracing::warn!("{fault}");
@@ -180,7 +209,8 @@ fn raise_open_files(config: &Config) {
 /// What is wrong with the limit of open files, where it is too low.
 fn open_files_fault(config: &Config) -> Option<String> {
     let limit = getrlimit(Resource::Nofile).maximum?;
-    let needed = u64::try_from(config.link.max_connections).unwrap_or(u64::MAX).saturating_add(FILES_BESIDE);
+    let needed =
+        u64::try_from(config.link.max_connections).unwrap_or(u64::MAX).saturating_add(FILES_BESIDE);
     (limit < needed).then(|| {
         format!("this process may open {limit} files, and max-connections wants {needed}: raise the limit (ulimit -n, LimitNOFILE=) or lower max-connections")
     })
@@ -195,7 +225,10 @@ struct Stop {
 
 impl Stop {
     fn new() -> anyhow::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn told(mut self) {
@@ -246,10 +279,15 @@ fn month(matches: &ArgMatches) -> anyhow::Result<BillingMonth> {
 
 async fn export(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let month = month(matches)?;
-    let format = matches.get_one::<String>("format").and_then(|name| Format::parse(name)).context("no format")?;
+    let format = matches
+        .get_one::<String>("format")
+        .and_then(|name| Format::parse(name))
+        .context("no format")?;
     let out = matches.get_one::<String>("out").context("no folder")?;
     let app = offline_app(matches).await?;
-    let written = write_export(&app, Path::new(out), month, format).await.with_context(|| format!("cannot write to {out}"))?;
+    let written = write_export(&app, Path::new(out), month, format)
+        .await
+        .with_context(|| format!("cannot write to {out}"))?;
     for file in written {
         println!("{}", file.display());
     }

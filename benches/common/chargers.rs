@@ -37,7 +37,8 @@ impl Load {
 }
 
 async fn open(port: u16, station: &str) -> Stream {
-    let mut request = format!("ws://127.0.0.1:{port}/ocpp/{station}").into_client_request().unwrap();
+    let mut request =
+        format!("ws://127.0.0.1:{port}/ocpp/{station}").into_client_request().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
     let config = WebSocketConfig::default().read_buffer_size(2 * 1024).write_buffer_size(0);
     connect_async_with_config(request, Some(config), true).await.unwrap().0
@@ -53,7 +54,10 @@ async fn call(stream: &mut Stream, action: &str, payload: &Value) -> Value {
             assert_eq!(frame[0], 3, "{frame}");
             return frame[2].clone();
         }
-        stream.send(Message::text(json!([4, frame[1], "NotImplemented", "", {}]).to_string())).await.unwrap();
+        stream
+            .send(Message::text(json!([4, frame[1], "NotImplemented", "", {}]).to_string()))
+            .await
+            .unwrap();
     }
 }
 

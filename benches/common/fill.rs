@@ -1,7 +1,11 @@
 //! A big month straight into a store: members with a card each, and their sessions as the ledger
 //! writes them.
 
-#![allow(missing_docs, clippy::unwrap_used, reason = "made-up data either fits or shows itself at once")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "made-up data either fits or shows itself at once"
+)]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use juden_core::ledger::keys::reference;
@@ -37,7 +41,8 @@ fn admitted() -> DateTime<Utc> {
 
 fn member(n: i64) -> (Member, CardFile) {
     let id = MemberId::parse(&format!("M-{n:06}")).unwrap();
-    let plan = ["simple", "premium_100", "premium_200", "premium_400"][usize::try_from(n % 4).unwrap()];
+    let plan =
+        ["simple", "premium_100", "premium_200", "premium_400"][usize::try_from(n % 4).unwrap()];
     let admission = Admission {
         name: format!("Member {n}"),
         kind: MemberKind::Corporation,
@@ -48,14 +53,16 @@ fn member(n: i64) -> (Member, CardFile) {
         vehicle_vin: None,
         art80_permit: false,
     };
-    let activated = CardEvent::Activated { member: id.clone(), role: Role::Primary, replaces: None };
+    let activated =
+        CardEvent::Activated { member: id.clone(), role: Role::Primary, replaces: None };
     let card = Card {
         number: CardNumber::parse(&format!("C-{n:08}")).unwrap(),
         id_tag: IdTag::new(&format!("TAG{n:08}")),
         readings: Vec::new(),
         events: vec![Dated { seq: 2 * n + 1, at: admitted(), event: activated }],
     };
-    let events = vec![Dated { seq: 2 * n, at: admitted(), event: MemberEvent::Admitted(admission) }];
+    let events =
+        vec![Dated { seq: 2 * n, at: admitted(), event: MemberEvent::Admitted(admission) }];
     let member = Member::from_events(id, events, vec![card.clone()]).unwrap();
     (member.clone(), CardFile { card, member: Some(member) })
 }
@@ -88,7 +95,9 @@ pub async fn fill_members(path: &str, members: i64) {
             .execute(&mut *write)
             .await
             .unwrap();
-        for (card, kind, detail) in [(None, kind, detail), (Some(file.card.number.as_str()), card_kind, card_detail)] {
+        for (card, kind, detail) in
+            [(None, kind, detail), (Some(file.card.number.as_str()), card_kind, card_detail)]
+        {
             sqlx::query("INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)")
                 .bind(member.id.as_str())
                 .bind(card)
@@ -106,13 +115,16 @@ pub async fn fill_members(path: &str, members: i64) {
 
 /// The same on a server, a statement a table.
 async fn fill_members_of_server(url: &str, members: i64) {
-    let mut write = sqlx::postgres::PgConnection::connect(url.split('?').next().unwrap()).await.unwrap();
+    let mut write =
+        sqlx::postgres::PgConnection::connect(url.split('?').next().unwrap()).await.unwrap();
     let all: Vec<(Member, CardFile)> = (1..=members).map(member).collect();
     let ids: Vec<&str> = all.iter().map(|(member, _)| member.id.as_str()).collect();
     let cards: Vec<&str> = all.iter().map(|(_, file)| file.card.number.as_str()).collect();
     let tags: Vec<&str> = all.iter().map(|(_, file)| file.card.id_tag.as_sent()).collect();
-    let (kinds, details): (Vec<String>, Vec<String>) = all.iter().map(|(member, _)| member_event(&member.events[0].event)).unzip();
-    let (card_kinds, card_details): (Vec<String>, Vec<String>) = all.iter().map(|(_, file)| card_event(&file.card.events[0].event)).unzip();
+    let (kinds, details): (Vec<String>, Vec<String>) =
+        all.iter().map(|(member, _)| member_event(&member.events[0].event)).unzip();
+    let (card_kinds, card_details): (Vec<String>, Vec<String>) =
+        all.iter().map(|(_, file)| card_event(&file.card.events[0].event)).unzip();
     sqlx::query("INSERT INTO members (member_no, member_id) SELECT place, id FROM unnest($1::text[]) WITH ORDINALITY m (id, place)")
         .bind(&ids)
         .execute(&mut write)
@@ -154,10 +166,17 @@ fn said(at: DateTime<Utc>) -> Reported {
 
 /// A member's `k`th session: half an hour at a quick charger, or a night at a normal one.
 fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
-    let start = BillingMonth::parse(MONTH).unwrap().start() + TimeDelta::hours(2 + 33 * (k % 21)) + TimeDelta::seconds(id % 3_000);
+    let start = BillingMonth::parse(MONTH).unwrap().start()
+        + TimeDelta::hours(2 + 33 * (k % 21))
+        + TimeDelta::seconds(id % 3_000);
     let quick = k % 4 != 0;
     let charger_class = if quick { ChargerClass::Quick } else { ChargerClass::Normal };
-    let stop = start + TimeDelta::seconds(if quick { 900 + (id * 37) % 900 } else { 14_400 + (id * 53) % 7_200 });
+    let stop = start
+        + TimeDelta::seconds(if quick {
+            900 + (id * 37) % 900
+        } else {
+            14_400 + (id * 53) % 7_200
+        });
     let station = StationId::parse(&format!("ST-{:05}", id % 4_000)).unwrap();
     let key = format!("{id:032x}");
     let heard = |at| Heard { received_at: at, connected_since: at, clock: None };
@@ -232,6 +251,7 @@ pub async fn fill_sessions_of_one(store: &(impl LedgerStore + ?Sized), sessions:
     rows.sort_by_key(|row| row.session.start.at);
     while !rows.is_empty() {
         let rest = rows.split_off(rows.len().min(200));
-        commit(store, &Batch { sessions: std::mem::replace(&mut rows, rest), ..Batch::default() }).await;
+        commit(store, &Batch { sessions: std::mem::replace(&mut rows, rest), ..Batch::default() })
+            .await;
     }
 }

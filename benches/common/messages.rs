@@ -34,22 +34,36 @@ impl fmt::Display for Message {
 fn filled(payload: &str, number: usize, transaction: &str) -> String {
     let minutes = number / 60;
     let time = format!("{:02}:{:02}:{:02}", minutes / 60 % 24, minutes % 60, number % 60);
-    payload.replace("{n}", &number.to_string()).replace("{t}", transaction).replace("{time}", &time).replace("{tag}", &tag(number))
+    payload
+        .replace("{n}", &number.to_string())
+        .replace("{t}", transaction)
+        .replace("{time}", &time)
+        .replace("{tag}", &tag(number))
 }
 
 impl Message {
     /// The frame.
     pub fn text(&self, number: usize, transaction: &str) -> String {
-        format!(r#"[2,"a3f5c6d2-0b1e-4c8f-9a77-{number:012}","{}",{}]"#, self.action, filled(self.payload, number, transaction))
+        format!(
+            r#"[2,"a3f5c6d2-0b1e-4c8f-9a77-{number:012}","{}",{}]"#,
+            self.action,
+            filled(self.payload, number, transaction)
+        )
     }
 
     /// The start that an end needs: action and payload.
     pub fn begun_by(&self, number: usize) -> Option<(&'static str, String)> {
         // Of a name and a register of its own, so that it is no repeat of a measured one.
         let begun = match (self.protocol, self.action, self.kind) {
-            (Protocol::V16, "StopTransaction", _) => ("StartTransaction", START.replace("{n}", "7{n}")),
-            (Protocol::V201, "TransactionEvent", " Updated") => ("TransactionEvent", STARTED.replace("T-{n}", "T-8{n}")),
-            (Protocol::V201, "TransactionEvent", " Ended") => ("TransactionEvent", STARTED.replace("T-{n}", "T-6{n}")),
+            (Protocol::V16, "StopTransaction", _) => {
+                ("StartTransaction", START.replace("{n}", "7{n}"))
+            }
+            (Protocol::V201, "TransactionEvent", " Updated") => {
+                ("TransactionEvent", STARTED.replace("T-{n}", "T-8{n}"))
+            }
+            (Protocol::V201, "TransactionEvent", " Ended") => {
+                ("TransactionEvent", STARTED.replace("T-{n}", "T-6{n}"))
+            }
             _ => return None,
         };
         Some((begun.0, filled(&begun.1, number, "")))
@@ -64,12 +78,16 @@ const fn newer(action: &'static str, kind: &'static str, payload: &'static str) 
     Message { protocol: Protocol::V201, kind, action, payload }
 }
 
-const START: &str = r#"{"connectorId":1,"idTag":"{tag}","meterStart":{n},"timestamp":"2024-06-09T{time}Z"}"#;
+const START: &str =
+    r#"{"connectorId":1,"idTag":"{tag}","meterStart":{n},"timestamp":"2024-06-09T{time}Z"}"#;
 const STARTED: &str = r#"{"eventType":"Started","timestamp":"2024-06-09T{time}.000Z","triggerReason":"Authorized","seqNo":0,"transactionInfo":{"transactionId":"T-{n}","chargingState":"Charging"},"evse":{"id":1,"connectorId":1},"idToken":{"idToken":"{tag}","type":"ISO14443"},"meterValue":[{"timestamp":"2024-06-09T{time}.000Z","sampledValue":[{"value":{n},"context":"Transaction.Begin","measurand":"Energy.Active.Import.Register","unitOfMeasure":{"unit":"Wh"}}]}]}"#;
 
 pub static MESSAGES: &[Message] = &[
     older("Heartbeat", "{}"),
-    older("StatusNotification", r#"{"connectorId":1,"errorCode":"NoError","status":"Charging","timestamp":"2024-06-09T{time}Z"}"#),
+    older(
+        "StatusNotification",
+        r#"{"connectorId":1,"errorCode":"NoError","status":"Charging","timestamp":"2024-06-09T{time}Z"}"#,
+    ),
     older(
         "MeterValues",
         r#"{"connectorId":1,"meterValue":[{"timestamp":"2024-06-09T{time}Z","sampledValue":[{"value":"{n}","context":"Sample.Periodic","measurand":"Energy.Active.Import.Register","unit":"Wh"},{"value":"7360.0","measurand":"Power.Active.Import","unit":"W"},{"value":"32.0","measurand":"Current.Import","phase":"L1","unit":"A"},{"value":"230.1","measurand":"Voltage","phase":"L1-N","unit":"V"},{"value":"54","measurand":"SoC","unit":"Percent"}]}]}"#,
@@ -84,11 +102,21 @@ pub static MESSAGES: &[Message] = &[
         "BootNotification",
         r#"{"chargePointVendor":"Vendor","chargePointModel":"Model","chargePointSerialNumber":"SN0001","firmwareVersion":"1.2.3","meterType":"M"}"#,
     ),
-    older("DataTransfer", r#"{"vendorId":"jp.example","messageId":"status","data":"a=1;b=2;n={n}"}"#),
+    older(
+        "DataTransfer",
+        r#"{"vendorId":"jp.example","messageId":"status","data":"a=1;b=2;n={n}"}"#,
+    ),
     older("FirmwareStatusNotification", r#"{"status":"Downloading"}"#),
-    older("SecurityEventNotification", r#"{"type":"MemoryExhaustion","timestamp":"2024-06-09T{time}Z","techInfo":"n={n}"}"#),
+    older(
+        "SecurityEventNotification",
+        r#"{"type":"MemoryExhaustion","timestamp":"2024-06-09T{time}Z","techInfo":"n={n}"}"#,
+    ),
     newer("Heartbeat", "", "{}"),
-    newer("StatusNotification", "", r#"{"timestamp":"2024-06-09T{time}.000Z","connectorStatus":"Occupied","evseId":1,"connectorId":1}"#),
+    newer(
+        "StatusNotification",
+        "",
+        r#"{"timestamp":"2024-06-09T{time}.000Z","connectorStatus":"Occupied","evseId":1,"connectorId":1}"#,
+    ),
     newer("TransactionEvent", " Started", STARTED),
     newer(
         "TransactionEvent",
@@ -121,6 +149,10 @@ pub static MESSAGES: &[Message] = &[
         "",
         r#"{"requestId":1,"generatedAt":"2024-06-09T{time}.000Z","seqNo":{n},"tbc":true,"reportData":[{"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"},"variableAttribute":[{"type":"Actual","value":"300","mutability":"ReadWrite"}],"variableCharacteristics":{"dataType":"integer","supportsMonitoring":false}}]}"#,
     ),
-    newer("SecurityEventNotification", "", r#"{"type":"MemoryExhaustion","timestamp":"2024-06-09T{time}.000Z","techInfo":"n={n}"}"#),
+    newer(
+        "SecurityEventNotification",
+        "",
+        r#"{"type":"MemoryExhaustion","timestamp":"2024-06-09T{time}.000Z","techInfo":"n={n}"}"#,
+    ),
     newer("LogStatusNotification", "", r#"{"status":"Uploading","requestId":1}"#),
 ];

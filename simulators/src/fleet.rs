@@ -49,11 +49,24 @@ pub struct StationLog {
 }
 
 /// Runs stations to the end of their plans.
-pub async fn run(fleet: FleetSetup, plan: PlanSetup, stations: Vec<PlannedStation>, progress: Arc<Progress>) -> Vec<StationLog> {
+pub async fn run(
+    fleet: FleetSetup,
+    plan: PlanSetup,
+    stations: Vec<PlannedStation>,
+    progress: Arc<Progress>,
+) -> Vec<StationLog> {
     let tasks: Vec<_> = stations
         .into_iter()
         .zip(0..)
-        .map(|(station, number)| tokio::spawn(run_station(fleet.clone(), plan.clone(), station, number, progress.clone())))
+        .map(|(station, number)| {
+            tokio::spawn(run_station(
+                fleet.clone(),
+                plan.clone(),
+                station,
+                number,
+                progress.clone(),
+            ))
+        })
         .collect();
     let mut logs = Vec::new();
     for task in tasks {
@@ -64,7 +77,13 @@ pub async fn run(fleet: FleetSetup, plan: PlanSetup, stations: Vec<PlannedStatio
     logs
 }
 
-async fn run_station(fleet: FleetSetup, plan: PlanSetup, planned: PlannedStation, number: u64, progress: Arc<Progress>) -> StationLog {
+async fn run_station(
+    fleet: FleetSetup,
+    plan: PlanSetup,
+    planned: PlannedStation,
+    number: u64,
+    progress: Arc<Progress>,
+) -> StationLog {
     let mut station = Station::new(StationSetup {
         url: fleet.url.clone(),
         station_id: planned.station_id.clone(),
@@ -81,7 +100,12 @@ async fn run_station(fleet: FleetSetup, plan: PlanSetup, planned: PlannedStation
     StationLog { station_id: planned.station_id, confirmed: station.confirmed }
 }
 
-async fn run_session(station: &mut Station, session: &PlannedSession, offset: TimeDelta, progress: &Progress) {
+async fn run_session(
+    station: &mut Station,
+    session: &PlannedSession,
+    offset: TimeDelta,
+    progress: &Progress,
+) {
     let online = !session.offline;
     if online {
         deliver(station, session.same_ids, progress).await;

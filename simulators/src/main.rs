@@ -62,9 +62,18 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let seed = arguments.seed.unwrap_or_else(rand::random);
-    #[expect(clippy::disallowed_methods, reason = "a program of its own: its stations live in real time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a program of its own: its stations live in real time"
+    )]
     let now = Utc::now();
-    let cards: Vec<String> = arguments.cards.split(',').map(str::trim).filter(|card| !card.is_empty()).map(str::to_owned).collect();
+    let cards: Vec<String> = arguments
+        .cards
+        .split(',')
+        .map(str::trim)
+        .filter(|card| !card.is_empty())
+        .map(str::to_owned)
+        .collect();
     if cards.is_empty() || arguments.stations == 0 {
         bail!("--cards and --stations must name at least one card and one station");
     }
@@ -79,12 +88,19 @@ async fn main() -> anyhow::Result<()> {
     if plan.from >= plan.until {
         bail!("--from {} must be before --until {}", plan.from, plan.until);
     }
-    println!("seed {seed}: {} stations, {} sessions each, {} to {}", arguments.stations, arguments.sessions, plan.from, plan.until);
+    println!(
+        "seed {seed}: {} stations, {} sessions each, {} to {}",
+        arguments.stations, arguments.sessions, plan.from, plan.until
+    );
     let stations: Vec<PlannedStation> = (0..arguments.stations)
         .map(|number| PlannedStation {
             station_id: format!("{}{}", arguments.station_prefix, number + 1),
             // Quick and normal ones of both versions.
-            version: Version::parse(&arguments.ocpp).unwrap_or(if number % 4 < 2 { Version::V16 } else { Version::V201 }),
+            version: Version::parse(&arguments.ocpp).unwrap_or(if number % 4 < 2 {
+                Version::V16
+            } else {
+                Version::V201
+            }),
             quick: number % 2 == 0,
             id_tags: dealt(&cards, number, arguments.stations),
         })
@@ -92,13 +108,20 @@ async fn main() -> anyhow::Result<()> {
     let fleet = FleetSetup {
         url: arguments.url,
         password: arguments.password,
-        #[expect(clippy::disallowed_methods, reason = "a program of its own: its stations live in real time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a program of its own: its stations live in real time"
+        )]
         time: Arc::new(Utc::now),
         clock_offset: TimeDelta::seconds(arguments.clock_offset_s),
     };
-    let messages = u64::try_from(arguments.stations * arguments.sessions * (arguments.readings + 2)).context("too many messages")?;
+    let messages =
+        u64::try_from(arguments.stations * arguments.sessions * (arguments.readings + 2))
+            .context("too many messages")?;
     let progress = Arc::new(Progress::default());
-    let bar = ProgressBar::new(messages).with_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} messages confirmed, {elapsed}")?);
+    let bar = ProgressBar::new(messages).with_style(ProgressStyle::with_template(
+        "{wide_bar} {pos}/{len} messages confirmed, {elapsed}",
+    )?);
     let shown = tokio::spawn({
         let (progress, bar) = (progress.clone(), bar.clone());
         async move {
@@ -116,7 +139,11 @@ async fn main() -> anyhow::Result<()> {
     for confirmed in logs.iter().flat_map(|log| &log.confirmed) {
         *by_kind.entry(confirmed.said.kind).or_default() += 1;
     }
-    println!("confirmed in {:.1?}: {by_kind:?}; connected {} times", began.elapsed(), progress.connects.load(Ordering::Relaxed));
+    println!(
+        "confirmed in {:.1?}: {by_kind:?}; connected {} times",
+        began.elapsed(),
+        progress.connects.load(Ordering::Relaxed)
+    );
     Ok(())
 }
 

@@ -27,13 +27,15 @@ const VARIABLES: &[(&str, &str, &str)] = &[
 
 /// The key that an item of GetVariables or SetVariables means.
 fn variable(data: &Value) -> Option<&'static str> {
-    let is_it =
-        |(component, variable, _): &&(&str, &str, &str)| data["component"]["name"] == *component && data["variable"]["name"] == *variable;
+    let is_it = |(component, variable, _): &&(&str, &str, &str)| {
+        data["component"]["name"] == *component && data["variable"]["name"] == *variable
+    };
     VARIABLES.iter().find(is_it).map(|(_, _, key)| *key)
 }
 
 /// Keys that only tell.
-const READ_ONLY: &[&str] = &["LocalAuthListMaxLength", "SendLocalListMaxLength", "SupportedFeatureProfiles"];
+const READ_ONLY: &[&str] =
+    &["LocalAuthListMaxLength", "SendLocalListMaxLength", "SupportedFeatureProfiles"];
 
 /// What is remembered of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,10 @@ struct Entry {
 
 impl Entry {
     fn of(info: &Value) -> Option<Self> {
-        let expires = info["expiryDate"].as_str().or_else(|| info["cacheExpiryDateTime"].as_str()).and_then(|text| text.parse().ok());
+        let expires = info["expiryDate"]
+            .as_str()
+            .or_else(|| info["cacheExpiryDateTime"].as_str())
+            .and_then(|text| text.parse().ok());
         Some(Self { status: info["status"].as_str()?.to_owned(), expires })
     }
 
@@ -145,7 +150,8 @@ impl CardMemory {
         let name = id_tag.to_lowercase();
         let listed = self.list.get(&name).filter(|_| self.uses_list());
         let known = listed.or_else(|| self.cache.get(&name).filter(|_| self.uses_cache()));
-        let lets = known.map_or_else(|| self.is_on("AllowOfflineTxForUnknownId"), |entry| entry.accepts(now));
+        let lets = known
+            .map_or_else(|| self.is_on("AllowOfflineTxForUnknownId"), |entry| entry.accepts(now));
         lets && self.is_on("LocalAuthorizeOffline")
     }
 
@@ -192,7 +198,9 @@ impl CardMemory {
             }
             "GetVariables" => Some(self.variables(payload)),
             "SetVariables" => Some(self.set_variables(payload)),
-            "GetLocalListVersion" if self.has_list => Some(json!({"listVersion": if self.uses_list() { self.version } else { -1 }})),
+            "GetLocalListVersion" if self.has_list => {
+                Some(json!({"listVersion": if self.uses_list() { self.version } else { -1 }}))
+            }
             "SendLocalList" if self.has_list => Some(json!({"status": self.update_list(payload)})),
             "ClearCache" if self.uses_cache() => {
                 self.cache.clear();
@@ -209,7 +217,10 @@ impl CardMemory {
         if !self.uses_list() {
             return if self.speaks == Version::V16 { "NotSupported" } else { "Failed" };
         }
-        let version = payload["listVersion"].as_i64().or_else(|| payload["versionNumber"].as_i64()).unwrap_or_default();
+        let version = payload["listVersion"]
+            .as_i64()
+            .or_else(|| payload["versionNumber"].as_i64())
+            .unwrap_or_default();
         let is_full = payload["updateType"] == "Full";
         if !is_full && version <= self.version {
             return "VersionMismatch";
@@ -219,7 +230,9 @@ impl CardMemory {
         let mut list = if is_full { BTreeMap::new() } else { self.list.clone() };
         let mut seen = Vec::new();
         for entry in entries {
-            let Some(name) = self.list_name(entry).filter(|name| !seen.contains(name)) else { return "Failed" };
+            let Some(name) = self.list_name(entry).filter(|name| !seen.contains(name)) else {
+                return "Failed";
+            };
             match Entry::of(self.speaks.card_info(entry)) {
                 Some(info) => list.insert(name.clone(), info),
                 None if is_full => return "Failed",
@@ -227,7 +240,10 @@ impl CardMemory {
             };
             seen.push(name);
         }
-        if version <= 0 || entries.len() > self.number("SendLocalListMaxLength") || list.len() > self.number("LocalAuthListMaxLength") {
+        if version <= 0
+            || entries.len() > self.number("SendLocalListMaxLength")
+            || list.len() > self.number("LocalAuthListMaxLength")
+        {
             return "Failed";
         }
         (self.list, self.version) = (list, version);
@@ -250,7 +266,10 @@ impl CardMemory {
         let asked = payload["getVariableData"].as_array().unwrap_or(&nothing).iter().map(|data| {
             let mut result = data.clone();
             match variable(data).and_then(|key| self.keys.get(key)) {
-                Some(value) => (result["attributeStatus"], result["attributeValue"]) = (json!("Accepted"), json!(value)),
+                Some(value) => {
+                    (result["attributeStatus"], result["attributeValue"]) =
+                        (json!("Accepted"), json!(value))
+                }
                 None => result["attributeStatus"] = json!("UnknownVariable"),
             }
             result
@@ -263,21 +282,28 @@ impl CardMemory {
         let mut results = Vec::new();
         for data in payload["setVariableData"].as_array().unwrap_or(&nothing) {
             let key = variable(data).unwrap_or_default();
-            let status = match self.change_key(&json!({"key": key, "value": data["attributeValue"]})) {
-                "NotSupported" => "UnknownVariable",
-                status => status,
-            };
+            let status =
+                match self.change_key(&json!({"key": key, "value": data["attributeValue"]})) {
+                    "NotSupported" => "UnknownVariable",
+                    status => status,
+                };
             results.push(json!({"component": data["component"], "variable": data["variable"], "attributeStatus": status}));
         }
         json!({"setVariableResult": results})
     }
 
     fn configuration(&self, asked: &Value) -> Value {
-        let asked: Option<Vec<&str>> = asked.as_array().map(|keys| keys.iter().filter_map(Value::as_str).collect());
-        let wanted = |key: &str| asked.as_ref().is_none_or(|asked| asked.is_empty() || asked.contains(&key));
+        let asked: Option<Vec<&str>> =
+            asked.as_array().map(|keys| keys.iter().filter_map(Value::as_str).collect());
+        let wanted =
+            |key: &str| asked.as_ref().is_none_or(|asked| asked.is_empty() || asked.contains(&key));
         let told = |(key, value): (&&str, &String)| json!({"key": key, "readonly": READ_ONLY.contains(key), "value": value});
         let known: Vec<Value> = self.keys.iter().filter(|(key, _)| wanted(key)).map(told).collect();
-        let unknown: Vec<&str> = asked.unwrap_or_default().into_iter().filter(|key| !self.keys.contains_key(key)).collect();
+        let unknown: Vec<&str> = asked
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|key| !self.keys.contains_key(key))
+            .collect();
         json!({"configurationKey": known, "unknownKey": unknown})
     }
 
@@ -311,14 +337,23 @@ mod tests {
         let shared = SharedMemory::new(true, true);
         let mut memory = shared.lock();
         assert!(!memory.lets_charge_offline("CARD", now()), "it is not known");
-        let accepted = json!({"idTagInfo": {"status": "Accepted", "expiryDate": "2024-06-10T00:00:01Z"}});
+        let accepted =
+            json!({"idTagInfo": {"status": "Accepted", "expiryDate": "2024-06-10T00:00:01Z"}});
         memory.heard(&json!({"idTag": "card"}), &accepted);
         assert!(memory.lets_charge_offline("CARD", now()));
         assert!(!memory.lets_charge_offline("CARD", "2024-06-10T00:00:01Z".parse().unwrap()));
         let blocked = json!([{"idTag": "CARD", "idTagInfo": {"status": "Blocked"}}]);
-        assert_eq!(memory.command("SendLocalList", &list(1, "Differential", &blocked)).unwrap()["status"], "Accepted");
+        assert_eq!(
+            memory.command("SendLocalList", &list(1, "Differential", &blocked)).unwrap()["status"],
+            "Accepted"
+        );
         assert!(!memory.lets_charge_offline("CARD", now()));
-        assert_eq!(memory.command("SendLocalList", &list(2, "Differential", &json!([{"idTag": "CARD"}]))).unwrap()["status"], "Accepted");
+        assert_eq!(
+            memory
+                .command("SendLocalList", &list(2, "Differential", &json!([{"idTag": "CARD"}])))
+                .unwrap()["status"],
+            "Accepted"
+        );
         assert!(memory.lets_charge_offline("CARD", now()));
         assert_eq!(memory.command("ClearCache", &json!({})).unwrap()["status"], "Accepted");
         assert!(!memory.lets_charge_offline("CARD", now()));
@@ -342,10 +377,19 @@ mod tests {
             let answer = memory.command("SendLocalList", &list(version, kind, &entries)).unwrap();
             assert_eq!(answer["status"], status, "{version} {kind} {entries}");
         }
-        assert_eq!((memory.listed("A"), memory.listed("b"), memory.list_version()), (None, Some("Blocked"), 4));
+        assert_eq!(
+            (memory.listed("A"), memory.listed("b"), memory.list_version()),
+            (None, Some("Blocked"), 4)
+        );
         assert_eq!(memory.command("ClearCache", &json!({})).unwrap()["status"], "Rejected");
-        assert_eq!(memory.change_key(&json!({"key": "SupportedFeatureProfiles", "value": "Core"})), "Rejected");
-        assert_eq!(memory.change_key(&json!({"key": "LocalAuthListEnabled", "value": "false"})), "Accepted");
+        assert_eq!(
+            memory.change_key(&json!({"key": "SupportedFeatureProfiles", "value": "Core"})),
+            "Rejected"
+        );
+        assert_eq!(
+            memory.change_key(&json!({"key": "LocalAuthListEnabled", "value": "false"})),
+            "Accepted"
+        );
         assert_eq!(memory.command("GetLocalListVersion", &json!({})).unwrap()["listVersion"], -1);
     }
 }

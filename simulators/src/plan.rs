@@ -63,23 +63,32 @@ const NORMAL_MINUTES: i64 = 480;
 
 /// The sessions of one station, in order, one after the other.
 pub fn sessions(setup: &PlanSetup, station: &PlannedStation, number: u64) -> Vec<PlannedSession> {
-    let mut random = ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(1_000_003).wrapping_add(number));
+    let mut random =
+        ChaCha8Rng::seed_from_u64(setup.seed.wrapping_mul(1_000_003).wrapping_add(number));
     let count = i64::try_from(setup.sessions_per_station).unwrap_or(i64::MAX).max(1);
     let slot_ms = ((setup.until - setup.from).num_milliseconds() / count).max(2);
     let longest_ms = (if station.quick { QUICK_MINUTES } else { NORMAL_MINUTES }) * 60_000;
     let mut meter_wh = 0;
     (0..count)
         .map(|slot| {
-            let start = setup.from + TimeDelta::milliseconds(slot * slot_ms + random.random_range(0..slot_ms / 2));
+            let start = setup.from
+                + TimeDelta::milliseconds(slot * slot_ms + random.random_range(0..slot_ms / 2));
             let length_ms = random.random_range(1_000..=longest_ms.min(slot_ms / 2).max(1_001));
             let stop = start + TimeDelta::milliseconds(length_ms);
-            let power_w = if station.quick { random.random_range(20_000..45_000) } else { random.random_range(2_000..6_000) };
+            let power_w = if station.quick {
+                random.random_range(20_000..45_000)
+            } else {
+                random.random_range(2_000..6_000)
+            };
             let meter_start_wh = meter_wh;
             meter_wh += power_w * length_ms / 3_600_000;
             let steps = i64::try_from(setup.readings).unwrap_or(0);
             let reading = |step: i64| {
                 let part_ms = length_ms * step / (steps + 1);
-                (start + TimeDelta::milliseconds(part_ms), meter_start_wh + power_w * part_ms / 3_600_000)
+                (
+                    start + TimeDelta::milliseconds(part_ms),
+                    meter_start_wh + power_w * part_ms / 3_600_000,
+                )
             };
             PlannedSession {
                 id_tag: station.id_tags[random.random_range(0..station.id_tags.len())].clone(),
@@ -88,7 +97,8 @@ pub fn sessions(setup: &PlanSetup, station: &PlannedStation, number: u64) -> Vec
                 meter_start_wh,
                 meter_stop_wh: meter_wh,
                 readings: (1..=steps).map(reading).collect(),
-                offline: setup.offline_one_in > 0 && random.random_range(0..setup.offline_one_in) == 0,
+                offline: setup.offline_one_in > 0
+                    && random.random_range(0..setup.offline_one_in) == 0,
                 same_ids: random.random(),
             }
         })
@@ -111,7 +121,12 @@ mod tests {
     }
 
     fn station() -> PlannedStation {
-        PlannedStation { station_id: "CP1".into(), version: Version::V16, quick: true, id_tags: vec!["A".into(), "B".into()] }
+        PlannedStation {
+            station_id: "CP1".into(),
+            version: Version::V16,
+            quick: true,
+            id_tags: vec!["A".into(), "B".into()],
+        }
     }
 
     #[test]

@@ -95,7 +95,9 @@ impl Station {
 
     /// Would it, offline, let this card charge now? A station without a memory lets nobody.
     pub fn lets_charge_offline(&self, id_tag: &str) -> bool {
-        self.memory.as_ref().is_some_and(|memory| memory.lock().lets_charge_offline(id_tag, self.now()))
+        self.memory
+            .as_ref()
+            .is_some_and(|memory| memory.lock().lets_charge_offline(id_tag, self.now()))
     }
 
     /// Its clock, as it reads.
@@ -106,7 +108,8 @@ impl Station {
     /// Connects and boots; the boot message's answer.
     pub async fn connect(&mut self) -> Result<Value, CallFailure> {
         let StationSetup { url, station_id, version, password, .. } = &self.setup;
-        let mut connection = Connection::open(url, station_id, *version, password.as_deref()).await?;
+        let mut connection =
+            Connection::open(url, station_id, *version, password.as_deref()).await?;
         connection.memory.clone_from(&self.memory);
         if let Some(memory) = &self.memory {
             memory.lock().speaks = *version;
@@ -181,7 +184,13 @@ impl Station {
     }
 
     /// Starts a session; the station's own count of it. Queued, to be sent by [`Self::flush`].
-    pub fn start(&mut self, connector_id: i64, id_tag: &str, at: DateTime<Utc>, meter_wh: i64) -> usize {
+    pub fn start(
+        &mut self,
+        connector_id: i64,
+        id_tag: &str,
+        at: DateTime<Utc>,
+        meter_wh: i64,
+    ) -> usize {
         self.sessions += 1;
         if self.setup.version == Version::V201 {
             self.transactions.insert(self.sessions, json!(Uuid::new_v4().to_string()));
@@ -200,12 +209,29 @@ impl Station {
         self.enqueue(Kind::Stop, session, 0, Some(id_tag), at, meter_wh);
     }
 
-    fn enqueue(&mut self, kind: Kind, session: usize, connector_id: i64, id_tag: Option<&str>, at: DateTime<Utc>, meter_wh: i64) {
+    fn enqueue(
+        &mut self,
+        kind: Kind,
+        session: usize,
+        connector_id: i64,
+        id_tag: Option<&str>,
+        at: DateTime<Utc>,
+        meter_wh: i64,
+    ) {
         let next = self.places.entry(session).or_default();
         let place = *next;
         *next += 1;
         let offline = self.connection.is_none();
-        let said = Said { kind, connector_id, id_tag: id_tag.map(str::to_owned), at, meter_wh, session, place, offline };
+        let said = Said {
+            kind,
+            connector_id,
+            id_tag: id_tag.map(str::to_owned),
+            at,
+            meter_wh,
+            session,
+            place,
+            offline,
+        };
         self.queue.push_back(Queued { said, message_id: Uuid::new_v4().to_string(), sent: false });
     }
 
@@ -220,7 +246,8 @@ impl Station {
                 queued.message_id = Uuid::new_v4().to_string();
             }
             queued.sent = true;
-            let transaction = self.transactions.get(&queued.said.session).cloned().unwrap_or_else(|| json!(-1));
+            let transaction =
+                self.transactions.get(&queued.said.session).cloned().unwrap_or_else(|| json!(-1));
             let (action, payload) = self.setup.version.transaction(&queued.said, &transaction);
             let answer = match connection.call_as(&queued.message_id, action, &payload).await {
                 Ok(answer) => answer,
@@ -237,7 +264,8 @@ impl Station {
             if action == "StartTransaction" {
                 self.transactions.insert(said.session, answer["transactionId"].clone());
             }
-            let transaction = self.transactions.get(&said.session).cloned().unwrap_or_else(|| json!(-1));
+            let transaction =
+                self.transactions.get(&said.session).cloned().unwrap_or_else(|| json!(-1));
             self.confirmed.push(Confirmed { said, transaction, payload, answer });
         }
         Ok(())

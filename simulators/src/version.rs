@@ -116,7 +116,9 @@ impl Version {
     /// A StatusNotification, in 1.6's word for the state.
     pub fn status(self, connector_id: i64, status: &str, at: DateTime<Utc>) -> Value {
         match self {
-            Self::V16 => json!({"connectorId": connector_id, "errorCode": "NoError", "status": status, "timestamp": text(at)}),
+            Self::V16 => {
+                json!({"connectorId": connector_id, "errorCode": "NoError", "status": status, "timestamp": text(at)})
+            }
             Self::V201 => {
                 let status = match status {
                     "Available" | "Reserved" | "Unavailable" | "Faulted" => status,
@@ -147,7 +149,10 @@ fn older(said: &Said, transaction: &Value) -> (&'static str, Value) {
         Kind::Reading => {
             let sample = json!({"value": said.meter_wh.to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"});
             let values = json!([{"timestamp": at, "sampledValue": [sample]}]);
-            ("MeterValues", json!({"connectorId": said.connector_id, "meterValue": values, "transactionId": transaction}))
+            (
+                "MeterValues",
+                json!({"connectorId": said.connector_id, "meterValue": values, "transactionId": transaction}),
+            )
         }
         Kind::Stop => (
             "StopTransaction",
@@ -163,8 +168,7 @@ fn step(said: &Said, transaction: &Value) -> Value {
         Kind::Reading => ("Updated", "MeterValuePeriodic", "Sample.Periodic"),
         Kind::Stop => ("Ended", "StopAuthorized", "Transaction.End"),
     };
-    let sample =
-        json!({"value": said.meter_wh, "context": context, "measurand": "Energy.Active.Import.Register", "unitOfMeasure": {"unit": "Wh"}});
+    let sample = json!({"value": said.meter_wh, "context": context, "measurand": "Energy.Active.Import.Register", "unitOfMeasure": {"unit": "Wh"}});
     let mut info = json!({"transactionId": transaction});
     match said.kind {
         Kind::Start => info["chargingState"] = json!("Charging"),

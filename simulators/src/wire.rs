@@ -84,7 +84,12 @@ fn answer_to(action: &str) -> Option<Value> {
 
 impl Connection {
     /// Connects a station.
-    pub async fn open(url: &str, station_id: &str, version: Version, password: Option<&str>) -> Result<Self, CallFailure> {
+    pub async fn open(
+        url: &str,
+        station_id: &str,
+        version: Version,
+        password: Option<&str>,
+    ) -> Result<Self, CallFailure> {
         let failed = |cause: &dyn std::fmt::Display| CallFailure::Disconnected(cause.to_string());
         let address = format!("{}/{station_id}", url.trim_end_matches('/'));
         let mut request = address.into_client_request().map_err(|cause| failed(&cause))?;
@@ -92,10 +97,18 @@ impl Connection {
         headers.insert("Sec-WebSocket-Protocol", HeaderValue::from_static(version.subprotocol()));
         if let Some(password) = password {
             let basic = format!("Basic {}", STANDARD.encode(format!("{station_id}:{password}")));
-            headers.insert("Authorization", HeaderValue::from_str(&basic).map_err(|cause| failed(&cause))?);
+            headers.insert(
+                "Authorization",
+                HeaderValue::from_str(&basic).map_err(|cause| failed(&cause))?,
+            );
         }
         let (socket, _) = connect_async(request).await.map_err(|cause| failed(&cause))?;
-        Ok(Self { socket, answer_timeout: Duration::from_secs(30), commanded: Vec::new(), memory: None })
+        Ok(Self {
+            socket,
+            answer_timeout: Duration::from_secs(30),
+            commanded: Vec::new(),
+            memory: None,
+        })
     }
 
     /// Calls under a new message id and waits for the answer; commands that come meanwhile are answered.
@@ -104,11 +117,17 @@ impl Connection {
     }
 
     /// Calls under a given message id.
-    pub async fn call_as(&mut self, id: &str, action: &str, payload: &Value) -> Result<Value, CallFailure> {
+    pub async fn call_as(
+        &mut self,
+        id: &str,
+        action: &str,
+        payload: &Value,
+    ) -> Result<Value, CallFailure> {
         let text = json!([2, id, action, payload]).to_string();
         self.send(text).await?;
         let limit = self.answer_timeout;
-        let answer = timeout(limit, self.answer(id)).await.map_err(|_| CallFailure::TimedOut(limit))??;
+        let answer =
+            timeout(limit, self.answer(id)).await.map_err(|_| CallFailure::TimedOut(limit))??;
         if let Some(memory) = &self.memory {
             memory.lock().heard(payload, &answer);
         }
@@ -116,13 +135,18 @@ impl Connection {
     }
 
     async fn send(&mut self, text: String) -> Result<(), CallFailure> {
-        self.socket.send(Message::text(text)).await.map_err(|cause| CallFailure::Disconnected(cause.to_string()))
+        self.socket
+            .send(Message::text(text))
+            .await
+            .map_err(|cause| CallFailure::Disconnected(cause.to_string()))
     }
 
     async fn answer(&mut self, id: &str) -> Result<Value, CallFailure> {
         loop {
             let frame = self.next_frame().await?;
-            let text = |index: usize| frame.get(index).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |index: usize| {
+                frame.get(index).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
             match (frame.get(0).and_then(Value::as_i64), text(1) == id) {
                 (Some(2), _) => self.commanded(&frame).await?,
                 (Some(3), true) => return Ok(frame.get(2).cloned().unwrap_or_default()),
@@ -151,8 +175,9 @@ impl Connection {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return serde_json::from_str(&text)
-                        .map_err(|cause| CallFailure::Disconnected(format!("a frame that is no JSON: {cause}")));
+                    return serde_json::from_str(&text).map_err(|cause| {
+                        CallFailure::Disconnected(format!("a frame that is no JSON: {cause}"))
+                    });
                 }
                 Some(Ok(_)) => {}
                 Some(Err(cause)) => return Err(CallFailure::Disconnected(cause.to_string())),
@@ -167,10 +192,13 @@ impl Connection {
         let payload = frame.get(3).cloned().unwrap_or_default();
         let fault = self.memory.as_ref().and_then(|memory| memory.lock().fault(&action));
         let obeyed = || {
-            let remembered = self.memory.as_ref().and_then(|memory| memory.lock().command(&action, &payload));
+            let remembered =
+                self.memory.as_ref().and_then(|memory| memory.lock().command(&action, &payload));
             remembered.or_else(|| answer_to(&action))
         };
-        let refused = |code: &str| (Value::Null, Some(json!([4, id, code, "this station does not do it", {}])));
+        let refused = |code: &str| {
+            (Value::Null, Some(json!([4, id, code, "this station does not do it", {}])))
+        };
         let answered = |answer: Value| (answer.clone(), Some(json!([3, id, answer])));
         let hangs_up = fault == Some(Fault::HangUp);
         let (answer, reply) = match fault {

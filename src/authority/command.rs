@@ -39,7 +39,12 @@ impl Drop for Group {
 }
 
 /// Runs a command with arguments and an input: what it prints. It gets no environment but `PATH`.
-pub async fn printed(command: &Path, arguments: &[&str], input: &str, within: Duration) -> Result<String, AuthorityFault> {
+pub async fn printed(
+    command: &Path,
+    arguments: &[&str],
+    input: &str,
+    within: Duration,
+) -> Result<String, AuthorityFault> {
     let fault = |why: String| AuthorityFault::Command(shown(command), why);
     let run = async {
         let mut child = Command::new(command)
@@ -62,13 +67,18 @@ pub async fn printed(command: &Path, arguments: &[&str], input: &str, within: Du
         let mut printed = String::new();
         if let Some(output) = child.stdout.take() {
             let mut output = output.take(PRINTED_MAX_BYTES);
-            output.read_to_string(&mut printed).await.map_err(|cause| fault(format!("printed no text: {cause}")))?;
+            output
+                .read_to_string(&mut printed)
+                .await
+                .map_err(|cause| fault(format!("printed no text: {cause}")))?;
         }
         let ended = child.wait().await.map_err(|cause| fault(cause.to_string()))?;
         group.ended();
         if ended.success() { Ok(printed) } else { Err(fault(format!("ended with {ended}"))) }
     };
-    tokio::time::timeout(within, run).await.unwrap_or_else(|_| Err(fault(format!("took longer than {} s", within.as_secs()))))
+    tokio::time::timeout(within, run)
+        .await
+        .unwrap_or_else(|_| Err(fault(format!("took longer than {} s", within.as_secs()))))
 }
 
 #[cfg(test)]
@@ -86,9 +96,11 @@ mod tests {
     async fn a_command_that_takes_too_long_ends_with_all_that_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let started = folder.path().join("started");
-        let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", started.display());
+        let script =
+            format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", started.display());
         let within = Duration::from_secs(3);
-        let refused = printed(Path::new("/bin/sh"), &["-c", &script], "", within).await.unwrap_err();
+        let refused =
+            printed(Path::new("/bin/sh"), &["-c", &script], "", within).await.unwrap_err();
         assert!(refused.to_string().contains("took longer than 3 s"), "{refused}");
         let id = fs::read_to_string(&started).unwrap().trim().to_owned();
         let ended = async {
@@ -96,6 +108,8 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("what it started runs on");
+        tokio::time::timeout(Duration::from_secs(20), ended)
+            .await
+            .expect("what it started runs on");
     }
 }

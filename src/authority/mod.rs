@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SerialNumber, SubjectPublicKeyInfo};
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose,
+    SerialNumber, SubjectPublicKeyInfo,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -69,7 +72,9 @@ impl Authority {
     pub fn check_files(&self) -> Result<(), AuthorityFault> {
         match self {
             Self::Files { certificates, key, .. } => issuer(certificates, key).map(drop),
-            Self::Command(command) if !command.is_file() => Err(AuthorityFault::File(shown(command), "there is no such file".to_owned())),
+            Self::Command(command) if !command.is_file() => {
+                Err(AuthorityFault::File(shown(command), "there is no such file".to_owned()))
+            }
             Self::Command(_) => Ok(()),
         }
     }
@@ -83,25 +88,33 @@ impl Authority {
         now: DateTime<Utc>,
     ) -> Result<String, AuthorityFault> {
         let chain = match self {
-            Self::Files { certificates, key, days } => sign_by_file(request, (certificates, key), *days, now)?,
+            Self::Files { certificates, key, days } => {
+                sign_by_file(request, (certificates, key), *days, now)?
+            }
             Self::Command(command) => {
                 let arguments: Vec<&str> = std::iter::once(station).chain(kind.name()).collect();
                 command::printed(command, &arguments, &request.pem(), COMMAND_WITHIN).await?
             }
         };
         let unreadable = || AuthorityFault::Chain("it must be certificates (PEM)");
-        let chain: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
+        let chain: Result<Vec<CertificateDer<'_>>, _> =
+            CertificateDer::pem_slice_iter(chain.as_bytes()).collect();
         let chain = chain.map_err(|_| unreadable())?;
         let first = chain.first().ok_or_else(unreadable)?;
-        let (_, certificate) =
-            X509Certificate::from_der(first).map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
+        let (_, certificate) = X509Certificate::from_der(first)
+            .map_err(|_| AuthorityFault::Chain("its first certificate cannot be read"))?;
         if certificate.public_key().raw != request.public_key() {
-            return Err(AuthorityFault::Chain("its first certificate is of another key than the request's"));
+            return Err(AuthorityFault::Chain(
+                "its first certificate is of another key than the request's",
+            ));
         }
         // Written anew: whatever else was printed beside the certificates goes to no station.
-        let chain: String = chain.iter().map(|certificate| request::pem("CERTIFICATE", certificate)).collect();
+        let chain: String =
+            chain.iter().map(|certificate| request::pem("CERTIFICATE", certificate)).collect();
         if chain.len() > CHAIN_MAX {
-            return Err(AuthorityFault::Chain("it is longer than the 10,000 characters that a station takes: leave out the root"));
+            return Err(AuthorityFault::Chain(
+                "it is longer than the 10,000 characters that a station takes: leave out the root",
+            ));
         }
         Ok(chain)
     }
@@ -115,10 +128,18 @@ impl StationAuthority for Authority {
     }
 
     fn check(&self, csr: &str, names: &[&str], organization: &str) -> Result<(), String> {
-        SigningRequest::read(csr).and_then(|request| request.check(names, organization)).map_err(|why| why.to_string())
+        SigningRequest::read(csr)
+            .and_then(|request| request.check(names, organization))
+            .map_err(|why| why.to_string())
     }
 
-    async fn sign(&self, csr: &str, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, String> {
+    async fn sign(
+        &self,
+        csr: &str,
+        station: &str,
+        kind: CertificateKind,
+        now: DateTime<Utc>,
+    ) -> Result<String, String> {
         let request = SigningRequest::read(csr).map_err(|why| why.to_string())?;
         self.chain_for(&request, station, kind, now).await.map_err(|fault| fault.to_string())
     }
@@ -128,23 +149,37 @@ fn shown(path: &std::path::Path) -> String {
     path.display().to_string()
 }
 
-fn issuer(certificates: &PathBuf, key: &PathBuf) -> Result<(Issuer<'static, KeyPair>, Vec<CertificateDer<'static>>), AuthorityFault> {
+fn issuer(
+    certificates: &PathBuf,
+    key: &PathBuf,
+) -> Result<(Issuer<'static, KeyPair>, Vec<CertificateDer<'static>>), AuthorityFault> {
     let at = |path: &PathBuf, cause: String| AuthorityFault::File(shown(path), cause);
-    let chain = CertificateDer::pem_file_iter(certificates).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = CertificateDer::pem_file_iter(certificates)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|cause| at(certificates, cause.to_string()))?;
-    let own = chain.first().ok_or_else(|| at(certificates, "no certificate in it: it must be PEM".to_owned()))?;
+    let own = chain
+        .first()
+        .ok_or_else(|| at(certificates, "no certificate in it: it must be PEM".to_owned()))?;
     let text = std::fs::read_to_string(key).map_err(|cause| at(key, cause.to_string()))?;
-    let pair = KeyPair::from_pem(&text).map_err(|cause| at(key, format!("it must be a PKCS#8 key (PEM): {cause}")))?;
-    let is_its_key = X509Certificate::from_der(own)
-        .is_ok_and(|(_, parsed)| parsed.public_key().raw == rcgen::PublicKeyData::subject_public_key_info(&pair));
+    let pair = KeyPair::from_pem(&text)
+        .map_err(|cause| at(key, format!("it must be a PKCS#8 key (PEM): {cause}")))?;
+    let is_its_key = X509Certificate::from_der(own).is_ok_and(|(_, parsed)| {
+        parsed.public_key().raw == rcgen::PublicKeyData::subject_public_key_info(&pair)
+    });
     if !is_its_key {
         return Err(at(key, "it is not the key of the first certificate".to_owned()));
     }
-    let issuer = Issuer::from_ca_cert_der(own, pair).map_err(|cause| at(certificates, cause.to_string()))?;
+    let issuer =
+        Issuer::from_ca_cert_der(own, pair).map_err(|cause| at(certificates, cause.to_string()))?;
     Ok((issuer, chain))
 }
 
-fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32, now: DateTime<Utc>) -> Result<String, AuthorityFault> {
+fn sign_by_file(
+    request: &SigningRequest,
+    files: (&PathBuf, &PathBuf),
+    days: u32,
+    now: DateTime<Utc>,
+) -> Result<String, AuthorityFault> {
     let key_fault = |cause: rcgen::Error| AuthorityFault::Key(cause.to_string());
     let (issuer, above) = issuer(files.0, files.1)?;
     let key = SubjectPublicKeyInfo::from_der(request.public_key()).map_err(key_fault)?;
@@ -155,20 +190,29 @@ fn sign_by_file(request: &SigningRequest, files: (&PathBuf, &PathBuf), days: u32
     }
     let day = |instant: DateTime<Utc>| {
         use chrono::{Datelike, Timelike};
-        let midnight =
-            rcgen::date_time_ymd(instant.year(), u8::try_from(instant.month()).unwrap_or(1), u8::try_from(instant.day()).unwrap_or(1));
+        let midnight = rcgen::date_time_ymd(
+            instant.year(),
+            u8::try_from(instant.month()).unwrap_or(1),
+            u8::try_from(instant.day()).unwrap_or(1),
+        );
         midnight + Duration::from_secs(u64::from(instant.num_seconds_from_midnight()))
     };
-    (params.not_before, params.not_after) = (day(now - BACKDATED), day(now + TimeDelta::days(i64::from(days))));
-    params.serial_number = Some(SerialNumber::from_slice(&rand::random::<[u8; 16]>().map(|byte| byte & 0x7f)));
+    (params.not_before, params.not_after) =
+        (day(now - BACKDATED), day(now + TimeDelta::days(i64::from(days))));
+    params.serial_number =
+        Some(SerialNumber::from_slice(&rand::random::<[u8; 16]>().map(|byte| byte & 0x7f)));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     params.use_authority_key_identifier_extension = true;
     let certificate = params.signed_by(&key, &issuer).map_err(key_fault)?;
     let is_root = |certificate: &CertificateDer<'_>| {
-        X509Certificate::from_der(certificate).is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer())
+        X509Certificate::from_der(certificate)
+            .is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer())
     };
     // A root is known to whoever checks the chain.
-    let above = above.iter().filter(|certificate| !is_root(certificate)).map(|certificate| request::pem("CERTIFICATE", certificate));
+    let above = above
+        .iter()
+        .filter(|certificate| !is_root(certificate))
+        .map(|certificate| request::pem("CERTIFICATE", certificate));
     Ok(std::iter::once(certificate.pem()).chain(above).collect())
 }

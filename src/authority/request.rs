@@ -46,8 +46,10 @@ pub struct SigningRequest {
 impl SigningRequest {
     /// Reads a request (PEM) and checks its signature and key.
     pub fn read(text: &str) -> Result<Self, Refused> {
-        let (_, pem) = x509_parser::pem::parse_x509_pem(text.trim().as_bytes()).map_err(|_| Refused::Unreadable)?;
-        let (rest, request) = X509CertificationRequest::from_der(&pem.contents).map_err(|_| Refused::Unreadable)?;
+        let (_, pem) = x509_parser::pem::parse_x509_pem(text.trim().as_bytes())
+            .map_err(|_| Refused::Unreadable)?;
+        let (rest, request) =
+            X509CertificationRequest::from_der(&pem.contents).map_err(|_| Refused::Unreadable)?;
         if !rest.is_empty() {
             return Err(Refused::Unreadable);
         }
@@ -61,7 +63,9 @@ impl SigningRequest {
             return Err(Refused::Key);
         }
         request.verify_signature().map_err(|_| Refused::Signature)?;
-        let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| attribute?.as_str().ok().map(str::to_owned);
+        let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| {
+            attribute?.as_str().ok().map(str::to_owned)
+        };
         Ok(Self {
             common_name: text(info.subject.iter_common_name().next()).unwrap_or_default(),
             organization: text(info.subject.iter_organization().next()),
@@ -96,7 +100,11 @@ impl SigningRequest {
 /// Bytes as PEM.
 pub(super) fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap_or_default()).collect();
+    let lines: Vec<&str> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
@@ -125,7 +133,12 @@ mod tests {
 
     #[test]
     fn what_is_no_request_or_was_changed_is_refused() {
-        for text in ["", "x", "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----", &"A".repeat(6_000)] {
+        for text in [
+            "",
+            "x",
+            "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----",
+            &"A".repeat(6_000),
+        ] {
             assert_eq!(SigningRequest::read(text), Err(Refused::Unreadable), "{text:.40}");
         }
         let mut changed = SigningRequest::read(&request("CP1")).unwrap();

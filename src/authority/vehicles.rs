@@ -28,15 +28,28 @@ impl VehiclePki {
 
 #[async_trait]
 impl VehicleAuthority for VehiclePki {
-    async fn answer(&self, ask: VehicleAsk, station: &str, message: &str) -> Result<String, String> {
-        let printed = command::printed(&self.0, &[ask.name(), station], message, ANSWER_WITHIN).await.map_err(|fault| fault.to_string())?;
+    async fn answer(
+        &self,
+        ask: VehicleAsk,
+        station: &str,
+        message: &str,
+    ) -> Result<String, String> {
+        let printed = command::printed(&self.0, &[ask.name(), station], message, ANSWER_WITHIN)
+            .await
+            .map_err(|fault| fault.to_string())?;
         // Base64 may come in lines.
         let answer: String = printed.split_whitespace().collect();
-        let fault = |why: &str| Err(AuthorityFault::Command(shown(&self.0), why.to_owned()).to_string());
+        let fault =
+            |why: &str| Err(AuthorityFault::Command(shown(&self.0), why.to_owned()).to_string());
         match answer.len() {
             0 => fault("printed nothing"),
             length if length > ask.answer_max() => fault("printed more than a station takes"),
-            _ if !answer.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)) => fault("printed what is no base64"),
+            _ if !answer
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)) =>
+            {
+                fault("printed what is no base64")
+            }
             _ => Ok(answer),
         }
     }

@@ -61,7 +61,10 @@ pub struct OpenInvoiceJson {
 #[utoipa::path(get, operation_id = "accounts_get", path = "/members/{member_id}/account",
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = AccountJson), Problems))]
-pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<AccountJson>, Problem> {
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<AccountJson>, Problem> {
     let account = api.app.members.account(&member_id(&id)?).await?;
     let open = account.open.iter().map(|open| OpenInvoiceJson {
         invoice: invoice_json(&open.invoice),
@@ -69,8 +72,10 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
         failed: open.failed,
         open_yen: open.left.to_string(),
     });
-    let invoices =
-        account.invoices.iter().map(|(invoice, paid)| AccountInvoiceJson { invoice: invoice_json(invoice), paid_yen: paid.to_string() });
+    let invoices = account.invoices.iter().map(|(invoice, paid)| AccountInvoiceJson {
+        invoice: invoice_json(invoice),
+        paid_yen: paid.to_string(),
+    });
     let member = member_id(&id)?;
     Ok(Json(AccountJson {
         member_id: id,
@@ -122,10 +127,15 @@ pub async fn note_payment(
     };
     let whole = |text: &str| {
         let yen = Yen::parse(text).filter(|yen| yen.floor_to_whole() == *yen);
-        yen.ok_or_else(|| Problem::malformed("amount_yen", "amount_yen must be whole yen such as \"1320\""))
+        yen.ok_or_else(|| {
+            Problem::malformed("amount_yen", "amount_yen must be whole yen such as \"1320\"")
+        })
     };
     let part = body.amount_yen.as_deref().map(whole).transpose()?;
-    Ok(Json(json(&api, &api.app.members.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?)))
+    Ok(Json(json(
+        &api,
+        &api.app.members.note_payment(&member_id(&id)?, &body.invoice_id, outcome, part).await?,
+    )))
 }
 
 /// Up to when.
@@ -159,5 +169,10 @@ pub async fn fees_paid(
 ) -> Result<Json<FeesPaidJson>, Problem> {
     let until = query.until.unwrap_or_else(|| api.app.now());
     let (sum, counted_until) = api.app.members.fees_paid(&member_id(&id)?, until).await?;
-    Ok(Json(FeesPaidJson { member_id: id, fees_paid_yen: sum.to_string(), counted_until, article: "23.2".to_owned() }))
+    Ok(Json(FeesPaidJson {
+        member_id: id,
+        fees_paid_yen: sum.to_string(),
+        counted_until,
+        article: "23.2".to_owned(),
+    }))
 }

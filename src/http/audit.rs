@@ -36,8 +36,10 @@ pub const TEXT_MAX: usize = 200;
 const DETAIL_MAX: usize = 4_096;
 
 /// Fields that are never kept, however they are spelt; and those of commands to stations.
-const SECRETS: [&str; 7] = ["activationcode", "password", "passwordhex", "idtag", "parentidtag", "idtoken", "grouptoken"];
-const SECRETS_OF_COMMANDS: [&str; 5] = ["value", "data", "attributevalue", "localauthorizationlist", "certificate"];
+const SECRETS: [&str; 7] =
+    ["activationcode", "password", "passwordhex", "idtag", "parentidtag", "idtoken", "grouptoken"];
+const SECRETS_OF_COMMANDS: [&str; 5] =
+    ["value", "data", "attributevalue", "localauthorizationlist", "certificate"];
 
 /// The longest subject and action that are kept: no name that is one is longer.
 const SUBJECT_MAX: usize = 200;
@@ -45,14 +47,20 @@ const ACTION_MAX: usize = 500;
 
 /// Look-ups that are kept too: benefits, data for others, exports.
 fn is_kept(method: &Method, path: &str) -> bool {
-    !method.is_safe() || path.ends_with("/benefits") || path.ends_with("/data-provision") || path.ends_with("/export")
+    !method.is_safe()
+        || path.ends_with("/benefits")
+        || path.ends_with("/data-provision")
+        || path.ends_with("/export")
 }
 
 fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let text =
-        std::str::from_utf8(value.as_bytes()).ok().filter(|text| text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control));
-    let wrong = || Problem::malformed(name, format!("{name} must be at most {TEXT_MAX} printable characters"));
+    let text = std::str::from_utf8(value.as_bytes())
+        .ok()
+        .filter(|text| text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control));
+    let wrong = || {
+        Problem::malformed(name, format!("{name} must be at most {TEXT_MAX} printable characters"))
+    };
     text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
 }
 
@@ -64,7 +72,11 @@ fn subject(path: &str, query: &str) -> String {
         Some(("member_id", id)) => Some(format!("members/{id}")),
         _ => None,
     });
-    of_query.unwrap_or_else(|| path.split('/').take(2).collect::<Vec<_>>().join("/")).chars().take(SUBJECT_MAX).collect()
+    of_query
+        .unwrap_or_else(|| path.split('/').take(2).collect::<Vec<_>>().join("/"))
+        .chars()
+        .take(SUBJECT_MAX)
+        .collect()
 }
 
 /// The card that a member's call names in its path or body.
@@ -75,15 +87,23 @@ fn other_subject(path: &str, body: &[u8]) -> Option<String> {
         _ => None,
     };
     let body: Option<Value> = serde_json::from_slice(body).ok();
-    let of_body = body.as_ref().and_then(|body| ["new_card_number", "card_number"].iter().find_map(|name| body.get(*name)?.as_str()));
+    let of_body = body.as_ref().and_then(|body| {
+        ["new_card_number", "card_number"].iter().find_map(|name| body.get(*name)?.as_str())
+    });
     let number = of_body.map(str::to_owned).or_else(of_path)?;
-    (segments.first() == Some(&"members")).then(|| format!("cards/{number}").chars().take(SUBJECT_MAX).collect())
+    (segments.first() == Some(&"members"))
+        .then(|| format!("cards/{number}").chars().take(SUBJECT_MAX).collect())
 }
 
 fn hide(value: &mut Value, is_command: bool) {
     let is_secret = |name: &str| {
-        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-        SECRETS.contains(&plain.as_str()) || (is_command && SECRETS_OF_COMMANDS.contains(&plain.as_str()))
+        let plain: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .map(|c| c.to_ascii_lowercase())
+            .collect();
+        SECRETS.contains(&plain.as_str())
+            || (is_command && SECRETS_OF_COMMANDS.contains(&plain.as_str()))
     };
     match value {
         Value::Object(fields) => {
@@ -117,13 +137,21 @@ pub struct Actor(pub String);
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Actor {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        _: &S,
+    ) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().cloned().unwrap_or_else(|| Self(USUAL_ACTOR.to_owned())))
     }
 }
 
 /// Keeps what is asked for, then what became of it.
-pub async fn keep(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+pub async fn keep(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !is_kept(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
@@ -133,10 +161,16 @@ pub async fn keep(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<So
     }
 }
 
-async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Result<Response, Problem> {
+async fn kept(
+    api: &Api,
+    peer: SocketAddr,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
-    let body =
-        to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
+    })?;
     let actor = header(&parts.headers, ACTOR)?.unwrap_or_else(|| USUAL_ACTOR.to_owned());
     let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
     let entry = AuditEntry {
@@ -153,11 +187,12 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
     let number = api.app.requests.begin_audit(&entry).await?;
     parts.extensions.insert(Actor(entry.actor.clone()));
     let writes = !parts.method.is_safe();
-    let response = if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
-        Problem::refused(Reason::ServiceSuspended).into_response()
-    } else {
-        next.run(Request::from_parts(parts, Body::from(body))).await
-    };
+    let response =
+        if writes && is_member(&entry.actor) && api.app.programme().is_site_down(entry.at) {
+            Problem::refused(Reason::ServiceSuspended).into_response()
+        } else {
+            next.run(Request::from_parts(parts, Body::from(body))).await
+        };
     let (outcome, response) = outcome(response).await;
     if let Err(cause) = api.app.requests.end_audit(number, &outcome).await {
         tracing::warn!(%cause, "the outcome of a request could not be kept in the audit trail");
@@ -167,7 +202,11 @@ async fn kept(api: &Api, peer: SocketAddr, request: Request, next: Next) -> Resu
 
 /// Whether it is a member itself who asks: `member`, or `member` with a name behind a blank or colon.
 fn is_member(actor: &str) -> bool {
-    actor.trim_start().split([' ', ':', '/']).next().is_some_and(|first| first.eq_ignore_ascii_case(MEMBER))
+    actor
+        .trim_start()
+        .split([' ', ':', '/'])
+        .next()
+        .is_some_and(|first| first.eq_ignore_ascii_case(MEMBER))
 }
 
 /// The status, with the reason of a refusal.
@@ -178,7 +217,9 @@ async fn outcome(response: Response) -> (String, Response) {
     }
     let (head, body) = response.into_parts();
     let bytes = to_bytes(body, BODY_MAX).await.unwrap_or_default();
-    let reason = serde_json::from_slice::<Value>(&bytes).ok().and_then(|problem| Some(problem.get("reason")?.as_str()?.to_owned()));
+    let reason = serde_json::from_slice::<Value>(&bytes)
+        .ok()
+        .and_then(|problem| Some(problem.get("reason")?.as_str()?.to_owned()));
     let text = format!("{} {}", status.as_u16(), reason.unwrap_or_default());
     (text.trim_end().to_owned(), Response::from_parts(head, Body::from(bytes)))
 }
@@ -189,20 +230,40 @@ mod tests {
 
     #[test]
     fn secrets_are_hidden_wherever_they_stand() {
-        let kept = detail("/cards", br#"{"id_tag":"04A2","cards":[{"activation_code":"X"}],"role":"primary"}"#, "");
-        assert!(!kept.contains("04A2") && !kept.contains('X') && kept.contains("primary"), "{kept}");
+        let kept = detail(
+            "/cards",
+            br#"{"id_tag":"04A2","cards":[{"activation_code":"X"}],"role":"primary"}"#,
+            "",
+        );
+        assert!(
+            !kept.contains("04A2") && !kept.contains('X') && kept.contains("primary"),
+            "{kept}"
+        );
         let profile = br#"{"connectionData":{"vpn":{"key":"X"},"apn":{"apnPassword":"X","simPin":1234}},"location":"ftp://u:X@host"}"#;
         let raw = detail("/stations/CP1/ocpp/SetNetworkProfile", profile, "");
         assert!(!raw.contains('X') && !raw.contains("1234") && raw.contains("host"), "{raw}");
-        let raw = detail("/stations/CP1/ocpp/ChangeConfiguration", br#"{"key":"AuthorizationKey","value":"X","idTag":"04A2"}"#, "");
-        assert!(!raw.contains("04A2") && !raw.contains('X') && raw.contains("AuthorizationKey"), "{raw}");
+        let raw = detail(
+            "/stations/CP1/ocpp/ChangeConfiguration",
+            br#"{"key":"AuthorizationKey","value":"X","idTag":"04A2"}"#,
+            "",
+        );
+        assert!(
+            !raw.contains("04A2") && !raw.contains('X') && raw.contains("AuthorizationKey"),
+            "{raw}"
+        );
     }
 
     #[test]
     fn a_members_call_is_found_by_the_card_that_it_names() {
         let of = |path: &str, body: &str| other_subject(path, body.as_bytes());
-        assert_eq!(of("/api/v1/members/M-1/cards/activate", r#"{"card_number":"C-1"}"#).as_deref(), Some("cards/C-1"));
-        assert_eq!(of("/api/v1/members/M-1/cards/C-1/replace", r#"{"new_card_number":"C-2"}"#).as_deref(), Some("cards/C-2"));
+        assert_eq!(
+            of("/api/v1/members/M-1/cards/activate", r#"{"card_number":"C-1"}"#).as_deref(),
+            Some("cards/C-1")
+        );
+        assert_eq!(
+            of("/api/v1/members/M-1/cards/C-1/replace", r#"{"new_card_number":"C-2"}"#).as_deref(),
+            Some("cards/C-2")
+        );
         assert_eq!(of("/api/v1/members/M-1/hold", "{}"), None);
     }
 

@@ -24,9 +24,16 @@ pub const SLOWED_MAX: usize = 50;
 const WAIT_S: u64 = 60;
 
 /// Lets the operator pass.
-pub async fn check(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request, next: Next) -> Response {
+pub async fn check(
+    State(api): State<Arc<Api>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     let shown = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = shown.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let key = shown
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     if key.is_some_and(|(_, key)| api.admin_key.is(key.trim())) {
         return next.run(request).await;
     }
@@ -35,16 +42,26 @@ pub async fn check(State(api): State<Arc<Api>>, ConnectInfo(peer): ConnectInfo<S
         api.failures.insert(peer.ip(), failures);
     }
     if failures > WRONG_KEYS_MAX {
-        return Problem::later(429, "too_many_tries", "too many wrong keys: wait a minute", WAIT_S).into_response();
+        return Problem::later(429, "too_many_tries", "too many wrong keys: wait a minute", WAIT_S)
+            .into_response();
     }
     // Who guesses waits; whoever has the key never does, also from the same address. Only so many wait at once.
     if failures > WRONG_KEYS_AT_ONCE {
         match api.slowed.try_acquire() {
             Ok(_place) => tokio::time::sleep(SLOWED_BY).await,
-            Err(_) => return Problem::later(429, "too_many_tries", "too many wrong keys: wait a minute", WAIT_S).into_response(),
+            Err(_) => {
+                return Problem::later(
+                    429,
+                    "too_many_tries",
+                    "too many wrong keys: wait a minute",
+                    WAIT_S,
+                )
+                .into_response();
+            }
         }
     }
-    let problem = Problem::new(401, "unauthorized", "send the operator's key as Authorization: Bearer KEY");
+    let problem =
+        Problem::new(401, "unauthorized", "send the operator's key as Authorization: Bearer KEY");
     let mut response = problem.into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response

@@ -30,12 +30,16 @@ pub fn yen_text<'de, D: serde::Deserializer<'de>>(field: D) -> Result<String, D:
     match Value::deserialize(field)? {
         Value::String(text) => Ok(text),
         Value::Number(number) if number.is_i64() => Ok(number.to_string()),
-        _ => Err(serde::de::Error::custom("a sum of yen is a text such as \"1000\", or a whole number")),
+        _ => Err(serde::de::Error::custom(
+            "a sum of yen is a text such as \"1000\", or a whole number",
+        )),
     }
 }
 
 /// The same where it may be left out.
-pub fn yen_text_if_named<'de, D: serde::Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
+pub fn yen_text_if_named<'de, D: serde::Deserializer<'de>>(
+    field: D,
+) -> Result<Option<String>, D::Error> {
     match Option::<Value>::deserialize(field)? {
         None => Ok(None),
         Some(told) => yen_text(told).map(Some).map_err(serde::de::Error::custom),
@@ -56,9 +60,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let bytes = to_bytes(request.into_body(), BODY_MAX)
-            .await
-            .map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+        let bytes = to_bytes(request.into_body(), BODY_MAX).await.map_err(|_| {
+            Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
+        })?;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         // A list would be taken for the fields in their order.
         if text.trim_ascii_start().first() == Some(&b'[') {
@@ -96,7 +100,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = Path::<T>::from_request_parts(parts, state).await;
-        read.map(|Path(value)| Self(value)).map_err(|fault| Problem::malformed("path", fault.body_text()))
+        read.map(|Path(value)| Self(value))
+            .map_err(|fault| Problem::malformed("path", fault.body_text()))
     }
 }
 
@@ -112,7 +117,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
             let message = fault.body_text();
             let message = message.rsplit("query string: ").next().unwrap_or_default().to_owned();
             let path = message.split(": ").next().unwrap_or("query").to_owned();
-            Problem::malformed(if path.contains(' ') { field_of(".", &message) } else { path }, message)
+            Problem::malformed(
+                if path.contains(' ') { field_of(".", &message) } else { path },
+                message,
+            )
         })
     }
 }
@@ -144,7 +152,10 @@ pub fn page(limit: Option<i64>, cursor: Option<String>) -> Result<Page, Problem>
         return Err(Problem::malformed("limit", format!("limit must be from 1 to {PAGE_MAX}")));
     }
     if cursor.as_ref().is_some_and(|cursor| cursor.len() > CURSOR_MAX) {
-        return Err(Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"));
+        return Err(Problem::malformed(
+            "cursor",
+            "cursor must be a next_cursor of an earlier answer",
+        ));
     }
     Ok(Page { after: cursor, limit })
 }
@@ -181,7 +192,12 @@ pub fn session_name(text: &str) -> Result<&str, Problem> {
 
 /// A month.
 pub fn month(text: &str) -> Result<BillingMonth, Problem> {
-    BillingMonth::parse(text).ok_or_else(|| Problem::malformed("month", format!("month must be YYYY-MM such as 2026-11, not {text:.40?}")))
+    BillingMonth::parse(text).ok_or_else(|| {
+        Problem::malformed(
+            "month",
+            format!("month must be YYYY-MM such as 2026-11, not {text:.40?}"),
+        )
+    })
 }
 
 /// Where a list goes on behind this page: at its last item, where the page is full.
@@ -197,7 +213,10 @@ mod tests {
     #[test]
     fn a_fault_names_its_field() {
         assert_eq!(field_of(".", "missing field `name` at line 1"), "name");
-        assert_eq!(field_of("connectors[0]", "missing field `connector_id`"), "connectors[0].connector_id");
+        assert_eq!(
+            field_of("connectors[0]", "missing field `connector_id`"),
+            "connectors[0].connector_id"
+        );
         assert_eq!(field_of("connectors[0].power_kw", "invalid type"), "connectors[0].power_kw");
         assert_eq!(field_of("colour", "unknown field `colour`, expected one of `name`"), "colour");
         assert_eq!(field_of(".", "expected value at line 1 column 1"), "body");

@@ -172,7 +172,9 @@ async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
         role: holder.as_ref().map(|holder| holder.role.name().to_owned()),
         state: state.name().to_owned(),
         suspended_for: match &state {
-            CardState::Suspended(reasons) => reasons.iter().map(|reason| reason.name().to_owned()).collect(),
+            CardState::Suspended(reasons) => {
+                reasons.iter().map(|reason| reason.name().to_owned()).collect()
+            }
             _ => Vec::new(),
         },
         dead_cause: match state {
@@ -220,10 +222,20 @@ const fn suspension(body: &SuspensionBody) -> Suspension {
     (status = 201, description = "made", body = StockCardJson),
     Problems,
 ))]
-pub async fn add(State(api): State<Arc<Api>>, Body(body): Body<CardBody>) -> Result<(StatusCode, Json<StockCardJson>), Problem> {
+pub async fn add(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<CardBody>,
+) -> Result<(StatusCode, Json<StockCardJson>), Problem> {
     let number = body.card_number.as_deref().map(card_number).transpose()?;
     let (number, code) = api.app.cards.add_card(&body.id_tag, number, body.activation_code).await?;
-    Ok((StatusCode::CREATED, Json(StockCardJson { card_number: number.to_string(), activation_code: code, state: "stock".into() })))
+    Ok((
+        StatusCode::CREATED,
+        Json(StockCardJson {
+            card_number: number.to_string(),
+            activation_code: code,
+            state: "stock".into(),
+        }),
+    ))
 }
 
 /// Adds what other readers read from a card: from then on it is that card, wherever it is shown.
@@ -247,7 +259,10 @@ pub async fn add_reading(
     (status = 200, description = "done", body = CardJson),
     Problems,
 ))]
-pub async fn get(State(api): State<Arc<Api>>, Segment(number): Segment<String>) -> Result<Json<CardJson>, Problem> {
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(number): Segment<String>,
+) -> Result<Json<CardJson>, Problem> {
     json(&api, &api.app.cards.card(&card_number(&number)?).await?).await
 }
 
@@ -267,7 +282,16 @@ pub async fn activate(
         RoleName::Primary => Role::Primary,
         RoleName::Additional => Role::Additional,
     };
-    let file = api.app.cards.activate_card(&member_id(&member)?, &card_number(&body.card_number)?, &body.activation_code, role).await?;
+    let file = api
+        .app
+        .cards
+        .activate_card(
+            &member_id(&member)?,
+            &card_number(&body.card_number)?,
+            &body.activation_code,
+            role,
+        )
+        .await?;
     json(&api, &file).await
 }
 
@@ -283,7 +307,12 @@ pub async fn suspend(
     Segment(number): Segment<String>,
     Body(body): Body<SuspensionBody>,
 ) -> Result<Json<EffectJson>, Problem> {
-    Ok(effect_json(api.app.cards.suspend_card(&card_number(&number)?, suspension(&body), body.received_at).await?))
+    Ok(effect_json(
+        api.app
+            .cards
+            .suspend_card(&card_number(&number)?, suspension(&body), body.received_at)
+            .await?,
+    ))
 }
 
 /// Lifts one reason of a suspension.
@@ -299,7 +328,10 @@ pub async fn resume(
     Body(body): Body<SuspensionBody>,
 ) -> Result<Json<EffectJson>, Problem> {
     if body.received_at.is_some() {
-        return Err(Problem::malformed("received_at", "received_at is for suspensions: a card comes back when it is resumed"));
+        return Err(Problem::malformed(
+            "received_at",
+            "received_at is for suspensions: a card comes back when it is resumed",
+        ));
     }
     Ok(effect_json(api.app.cards.resume_card(&card_number(&number)?, suspension(&body)).await?))
 }
@@ -332,7 +364,14 @@ pub async fn replace(
     Body(body): Body<ReplacementBody>,
 ) -> Result<Json<CardJson>, Problem> {
     let (old, new) = (card_number(&number)?, card_number(&body.new_card_number)?);
-    json(&api, &api.app.cards.replace_card(&member_id(&member)?, &old, &new, &body.activation_code).await?).await
+    json(
+        &api,
+        &api.app
+            .cards
+            .replace_card(&member_id(&member)?, &old, &new, &body.activation_code)
+            .await?,
+    )
+    .await
 }
 
 /// Notes that a new card was asked for in the place of a live one. Nothing changes until it is registered.

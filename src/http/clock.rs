@@ -55,10 +55,18 @@ pub async fn trust(State(api): State<Arc<Api>>) -> Result<Json<ClockView>, Probl
     (status = 200, description = "done", body = ClockView),
     Problems,
 ))]
-pub async fn put(State(api): State<Arc<Api>>, Body(body): Body<ClockBody>) -> Result<Json<ClockView>, Problem> {
+pub async fn put(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<ClockBody>,
+) -> Result<Json<ClockView>, Problem> {
     let latest = api.app.now() + TimeDelta::days(JUMP_MAX_DAYS);
     if body.now > latest {
-        return Err(Problem::malformed("now", format!("now must be at most {JUMP_MAX_DAYS} days ahead: every month on the way is closed")));
+        return Err(Problem::malformed(
+            "now",
+            format!(
+                "now must be at most {JUMP_MAX_DAYS} days ahead: every month on the way is closed"
+            ),
+        ));
     }
     api.app.clock.advance_to(body.now).map_err(|fault| match fault {
         ClockFault::NotSimulated => Problem::new(409, "clock_not_simulated", fault.to_string()),

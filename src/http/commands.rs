@@ -145,7 +145,9 @@ fn new_number() -> i64 {
 }
 
 fn needed<T>(value: Option<T>, field: &str) -> Result<T, Problem> {
-    value.ok_or_else(|| Problem::malformed(field, format!("{field} is missing: this command needs it")))
+    value.ok_or_else(|| {
+        Problem::malformed(field, format!("{field} is missing: this command needs it"))
+    })
 }
 
 /// Reads one of two words, whatever its case.
@@ -161,12 +163,17 @@ fn either(kind: Option<String>, yes: &str, no: &str) -> Result<bool, Problem> {
 impl CommandBody {
     async fn command(self, api: &Api, station: &StationId) -> Result<StationCommand, Problem> {
         Ok(match self.command {
-            CommandName::RemoteStart => {
-                StationCommand::RemoteStart { id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id }
-            }
+            CommandName::RemoteStart => StationCommand::RemoteStart {
+                id_tag: needed(self.id_tag, "id_tag")?,
+                connector_id: self.connector_id,
+            },
             CommandName::RemoteStop => self.remote_stop(api, station).await?,
-            CommandName::Reset => StationCommand::Reset { hard: either(self.kind, "hard", "soft")? },
-            CommandName::UnlockConnector => StationCommand::UnlockConnector { connector_id: needed(self.connector_id, "connector_id")? },
+            CommandName::Reset => {
+                StationCommand::Reset { hard: either(self.kind, "hard", "soft")? }
+            }
+            CommandName::UnlockConnector => StationCommand::UnlockConnector {
+                connector_id: needed(self.connector_id, "connector_id")?,
+            },
             CommandName::ClearCache => StationCommand::ClearCache,
             CommandName::TriggerMessage => StationCommand::TriggerMessage {
                 requested_message: needed(self.requested_message, "requested_message")?,
@@ -176,10 +183,13 @@ impl CommandBody {
                 connector_id: needed(self.connector_id, "connector_id")?,
                 operative: either(self.kind, "operative", "inoperative")?,
             },
-            CommandName::GetConfiguration => StationCommand::GetConfiguration { keys: self.keys.unwrap_or_default() },
-            CommandName::ChangeConfiguration => {
-                StationCommand::ChangeConfiguration { key: needed(self.key, "key")?, value: needed(self.value, "value")? }
+            CommandName::GetConfiguration => {
+                StationCommand::GetConfiguration { keys: self.keys.unwrap_or_default() }
             }
+            CommandName::ChangeConfiguration => StationCommand::ChangeConfiguration {
+                key: needed(self.key, "key")?,
+                value: needed(self.value, "value")?,
+            },
             CommandName::DataTransfer => StationCommand::DataTransfer {
                 vendor_id: needed(self.vendor_id, "vendor_id")?,
                 message_id: self.message_id,
@@ -192,7 +202,9 @@ impl CommandBody {
             | CommandName::RenewCertificate
             | CommandName::ShowMessage
             | CommandName::ClearMessage
-            | CommandName::TransactionStatus => StationCommand::Further(self.further(api, station).await?),
+            | CommandName::TransactionStatus => {
+                StationCommand::Further(self.further(api, station).await?)
+            }
         })
     }
 
@@ -204,16 +216,26 @@ impl CommandBody {
                     return Err(Problem::malformed("expires_at", "expires_at must lie ahead"));
                 }
                 let reservation_id = self.reservation_id.unwrap_or_else(new_number);
-                Further::Reserve { reservation_id, id_tag: needed(self.id_tag, "id_tag")?, connector_id: self.connector_id, expires_at }
+                Further::Reserve {
+                    reservation_id,
+                    id_tag: needed(self.id_tag, "id_tag")?,
+                    connector_id: self.connector_id,
+                    expires_at,
+                }
             }
-            CommandName::CancelReservation => Further::CancelReservation { reservation_id: needed(self.reservation_id, "reservation_id")? },
+            CommandName::CancelReservation => Further::CancelReservation {
+                reservation_id: needed(self.reservation_id, "reservation_id")?,
+            },
             CommandName::UpdateFirmware => Further::UpdateFirmware {
                 request_id: new_number(),
                 location: needed(self.location, "location")?,
                 retrieve_at: self.retrieve_at.unwrap_or_else(|| api.app.now()),
                 signed: match (self.signing_certificate, self.signature) {
                     (None, None) => None,
-                    (certificate, signature) => Some((needed(certificate, "signing_certificate")?, needed(signature, "signature")?)),
+                    (certificate, signature) => Some((
+                        needed(certificate, "signing_certificate")?,
+                        needed(signature, "signature")?,
+                    )),
                 },
             },
             CommandName::GetLog => Further::UploadLog {
@@ -221,7 +243,12 @@ impl CommandBody {
                 security: match self.log_type.as_deref() {
                     None | Some("diagnostics") => false,
                     Some("security") => true,
-                    Some(_) => return Err(Problem::malformed("log_type", "log_type must be diagnostics or security")),
+                    Some(_) => {
+                        return Err(Problem::malformed(
+                            "log_type",
+                            "log_type must be diagnostics or security",
+                        ));
+                    }
                 },
                 location: needed(self.location, "location")?,
                 from: self.from,
@@ -234,14 +261,18 @@ impl CommandBody {
                 from: self.from,
                 until: self.until,
             },
-            CommandName::ClearMessage => Further::ClearMessage { display_id: needed(self.display_id, "display_id")? },
-            CommandName::TransactionStatus if self.session_id.is_none() && self.transaction_id.is_none() => {
+            CommandName::ClearMessage => {
+                Further::ClearMessage { display_id: needed(self.display_id, "display_id")? }
+            }
+            CommandName::TransactionStatus
+                if self.session_id.is_none() && self.transaction_id.is_none() =>
+            {
                 Further::TransactionStatus { transaction: None }
             }
             CommandName::TransactionStatus => match self.remote_stop(api, station).await? {
-                StationCommand::RemoteStop { session, transaction } => {
-                    Further::TransactionStatus { transaction: Some(transaction.unwrap_or_else(|| session.0.to_string())) }
-                }
+                StationCommand::RemoteStop { session, transaction } => Further::TransactionStatus {
+                    transaction: Some(transaction.unwrap_or_else(|| session.0.to_string())),
+                },
                 other => unreachable!("{other:?} is asked for nowhere"),
             },
             CommandName::RenewCertificate => Further::RenewCertificate,
@@ -255,7 +286,10 @@ impl CommandBody {
             | CommandName::GetConfiguration
             | CommandName::ChangeConfiguration
             | CommandName::DataTransfer => {
-                return Err(Problem::malformed("command", "this command has a form of its own: see its fields at /api/docs"));
+                return Err(Problem::malformed(
+                    "command",
+                    "this command has a form of its own: see its fields at /api/docs",
+                ));
             }
         })
     }
@@ -265,19 +299,31 @@ impl CommandBody {
         if let Some(text) = &self.session_id {
             let session = api.app.sessions.find_session(session_name(text)?).await?;
             if session.station_id != *station {
-                return Err(Problem::malformed("session_id", "session_id must be of a session at this station"));
+                return Err(Problem::malformed(
+                    "session_id",
+                    "session_id must be of a session at this station",
+                ));
             }
-            return Ok(StationCommand::RemoteStop { session: session.id, transaction: session.transaction });
+            return Ok(StationCommand::RemoteStop {
+                session: session.id,
+                transaction: session.transaction,
+            });
         }
         match self.transaction_id.as_ref().map(|id| (id.as_i64(), id.as_str())) {
-            Some((Some(id), _)) if (1..=SessionId::MAX).contains(&id) => Ok(StationCommand::RemoteStop {
-                session: SessionId(id),
-                transaction: api.app.sessions.transaction_name(SessionId(id)).await,
-            }),
-            Some((None, Some(name))) => Ok(StationCommand::RemoteStop { session: SessionId(0), transaction: Some(name.to_owned()) }),
-            Some(_) => {
-                Err(Problem::malformed("transaction_id", "transaction_id must be from 1 to 2147483647, or the station's own name of it"))
+            Some((Some(id), _)) if (1..=SessionId::MAX).contains(&id) => {
+                Ok(StationCommand::RemoteStop {
+                    session: SessionId(id),
+                    transaction: api.app.sessions.transaction_name(SessionId(id)).await,
+                })
             }
+            Some((None, Some(name))) => Ok(StationCommand::RemoteStop {
+                session: SessionId(0),
+                transaction: Some(name.to_owned()),
+            }),
+            Some(_) => Err(Problem::malformed(
+                "transaction_id",
+                "transaction_id must be from 1 to 2147483647, or the station's own name of it",
+            )),
             None => needed(None, "session_id"),
         }
     }
@@ -287,9 +333,19 @@ impl CommandBody {
 type Sent = (AppendHeaders<Option<(HeaderName, String)>>, Json<CommandAnswer>);
 
 fn sent(station: &StationId, result: CommandResult) -> Sent {
-    let place =
-        |number: i64| (LOCATION, format!("/api/v1/stations/{}/commands/{number}", utf8_percent_encode(station.as_str(), NON_ALPHANUMERIC)));
-    (AppendHeaders(result.number.map(place)), Json(CommandAnswer { outcome: result.outcome, answer: result.answer }))
+    let place = |number: i64| {
+        (
+            LOCATION,
+            format!(
+                "/api/v1/stations/{}/commands/{number}",
+                utf8_percent_encode(station.as_str(), NON_ALPHANUMERIC)
+            ),
+        )
+    };
+    (
+        AppendHeaders(result.number.map(place)),
+        Json(CommandAnswer { outcome: result.outcome, answer: result.answer }),
+    )
 }
 
 /// Sends a command.
@@ -300,7 +356,11 @@ fn sent(station: &StationId, result: CommandResult) -> Sent {
             headers(("Location" = String, description = "where the command is kept, with what it led to"))),
     Problems,
     ))]
-pub async fn send(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<CommandBody>) -> Result<Sent, Problem> {
+pub async fn send(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<CommandBody>,
+) -> Result<Sent, Problem> {
     let id = station_id(&id)?;
     let command = body.command(&api, &id).await?;
     Ok(sent(&id, api.app.commands.send_command(&id, &command, SENT_BY).await?))

@@ -12,7 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Body, QueryParams as Query, Segment, YenSchema, card_number, page, session_name, station_id, yen_text_if_named};
+use super::bodies::{
+    Body, QueryParams as Query, Segment, YenSchema, card_number, page, session_name, station_id,
+    yen_text_if_named,
+};
 use super::problem::{Problem, Problems};
 use super::sessions::{SessionJson, json, value};
 use super::station_body::ClassName;
@@ -122,7 +125,9 @@ pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> Correct
         message_id: None,
     };
     match &one.kind {
-        CorrectionKind::End { at, energy } => (told.stopped_at, told.energy_wh) = (Some(*at), energy.map(|energy| energy.0)),
+        CorrectionKind::End { at, energy } => {
+            (told.stopped_at, told.energy_wh) = (Some(*at), energy.map(|energy| energy.0))
+        }
         CorrectionKind::ReduceUnits(units) => told.charged_units = Some(*units),
         CorrectionKind::ReduceYen(yen) => told.amount_yen = Some(yen.to_string()),
         CorrectionKind::Assign { card, .. } => told.card_number = Some(card.to_string()),
@@ -136,14 +141,18 @@ pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> Correct
 }
 
 fn asked(body: &CorrectionBody) -> Result<CorrectionRequest, Problem> {
-    let needed = |field: &'static str, what: &str| Problem::malformed(field, format!("{field} must be {what}"));
+    let needed = |field: &'static str, what: &str| {
+        Problem::malformed(field, format!("{field} must be {what}"))
+    };
     let not_negative = |field: &'static str, value: Option<i64>| match value {
         Some(number) if !(0..=COUNT_MAX).contains(&number) => Err(needed(field, "0 to 100000000")),
         value => Ok(value),
     };
     let energy = not_negative("energy_wh", body.energy_wh)?.map(WattHours);
     let units = not_negative("charged_units", body.charged_units)?;
-    let yen = body.amount_yen.as_deref().map(|text| Yen::parse(text).filter(|yen| *yen > Yen::ZERO && yen.floor_to_whole() == *yen));
+    let yen = body.amount_yen.as_deref().map(|text| {
+        Yen::parse(text).filter(|yen| *yen > Yen::ZERO && yen.floor_to_whole() == *yen)
+    });
     match body.kind {
         KindName::End => Ok(CorrectionRequest::End { stopped_at: body.stopped_at, energy }),
         KindName::Bill => Ok(CorrectionRequest::Bill),
@@ -159,9 +168,10 @@ fn asked(body: &CorrectionBody) -> Result<CorrectionRequest, Problem> {
             Some(number) => Ok(CorrectionRequest::Assign(card_number(number)?)),
             None => Err(needed("card_number", "the number of a member's card")),
         },
-        KindName::Class => {
-            body.charger_class.map(|class| CorrectionRequest::Class(class.into())).ok_or_else(|| needed("charger_class", "quick or normal"))
-        }
+        KindName::Class => body
+            .charger_class
+            .map(|class| CorrectionRequest::Class(class.into()))
+            .ok_or_else(|| needed("charger_class", "quick or normal")),
         KindName::JoinStop => match body.message_id.as_deref().map(str::parse) {
             Some(Ok(seq)) => Ok(CorrectionRequest::JoinStop(seq)),
             _ => Err(needed("message_id", "a message_id of the station's messages")),
@@ -180,26 +190,47 @@ pub async fn correct(
     Segment(id): Segment<String>,
     Body(body): Body<CorrectionBody>,
 ) -> Result<Json<Corrected>, Problem> {
-    let (made, view) = api.app.sessions.correct(session_name(&id)?, &asked(&body)?, Author { by: &by, reason: &body.reason }).await?;
-    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+    let (made, view) = api
+        .app
+        .sessions
+        .correct(session_name(&id)?, &asked(&body)?, Author { by: &by, reason: &body.reason })
+        .await?;
+    Ok(Json(Corrected {
+        correction: correction_json(&view.session.reference, &made),
+        session: json(&view),
+    }))
 }
 
 /// Confirms a correction that waits, by another person than the one who made it.
 #[utoipa::path(post, operation_id = "corrections_confirm", path = "/corrections/{correction_id}/confirm",
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = Corrected), Problems))]
-pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
+pub async fn confirm(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+) -> Result<Json<Corrected>, Problem> {
     let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Done).await?;
-    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+    Ok(Json(Corrected {
+        correction: correction_json(&view.session.reference, &made),
+        session: json(&view),
+    }))
 }
 
 /// Refuses a correction that waits.
 #[utoipa::path(delete, operation_id = "corrections_refuse", path = "/corrections/{correction_id}",
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = Corrected), Problems))]
-pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<Corrected>, Problem> {
+pub async fn refuse(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+) -> Result<Json<Corrected>, Problem> {
     let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Refused).await?;
-    Ok(Json(Corrected { correction: correction_json(&view.session.reference, &made), session: json(&view) }))
+    Ok(Json(Corrected {
+        correction: correction_json(&view.session.reference, &made),
+        session: json(&view),
+    }))
 }
 
 /// Which of a station's messages.
@@ -266,15 +297,28 @@ pub async fn messages(
     Query(query): Query<MessageQuery>,
 ) -> Result<Json<MessagePage>, Problem> {
     let after = query.cursor.as_deref().map_or(Ok(0), |cursor| {
-        let number = cursor.parse::<i64>().ok().filter(|_| cursor.len() <= CURSOR_DIGITS && cursor.bytes().all(|b| b.is_ascii_digit()));
-        number.ok_or_else(|| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))
+        let number = cursor.parse::<i64>().ok().filter(|_| {
+            cursor.len() <= CURSOR_DIGITS && cursor.bytes().all(|b| b.is_ascii_digit())
+        });
+        number.ok_or_else(|| {
+            Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer")
+        })
     })?;
     if query.action.as_ref().is_some_and(|action| action.chars().count() > ACTION_MAX) {
-        return Err(Problem::malformed("action", format!("action must be at most {ACTION_MAX} characters")));
+        return Err(Problem::malformed(
+            "action",
+            format!("action must be at most {ACTION_MAX} characters"),
+        ));
     }
     let page = page(query.limit, None)?;
-    let filter = JournalFilter { from: query.from, to: query.to, action: query.action, unmatched: query.unmatched.unwrap_or(false) };
-    let messages = api.app.sessions.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;
+    let filter = JournalFilter {
+        from: query.from,
+        to: query.to,
+        action: query.action,
+        unmatched: query.unmatched.unwrap_or(false),
+    };
+    let messages =
+        api.app.sessions.station_messages(&station_id(&id)?, &filter, after, page.limit).await?;
     let is_full = i64::try_from(messages.len()).unwrap_or(i64::MAX) == page.limit;
     let next_cursor = messages.last().filter(|_| is_full).map(|(entry, _)| entry.seq.to_string());
     let items = messages.into_iter().map(|(entry, session)| StationMessage {

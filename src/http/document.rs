@@ -8,7 +8,9 @@ use utoipa::openapi::{Components, OpenApi, RefOr, Required};
 pub fn allow_empty_bodies(document: &mut OpenApi) {
     let components = document.components.clone().unwrap_or_default();
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten() {
+        for operation in
+            [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+        {
             allow_empty_body(operation, &components);
         }
     }

@@ -104,18 +104,31 @@ pub async fn add(
         EntryName::Damages => EntryKind::Damages,
         EntryName::Other => EntryKind::Other,
     };
-    let malformed = |field: &'static str, allowed: &str| Problem::malformed(field, format!("{field} must be {allowed}"));
-    let amount = signed(&body.amount_yen).ok_or_else(|| malformed("amount_yen", "whole yen such as \"1000\""))?;
-    let rate = |text: &str| TaxRate::parse(text).ok_or_else(|| malformed("tax_rate", "a rate such as \"0.10\""));
+    let malformed = |field: &'static str, allowed: &str| {
+        Problem::malformed(field, format!("{field} must be {allowed}"))
+    };
+    let amount = signed(&body.amount_yen)
+        .ok_or_else(|| malformed("amount_yen", "whole yen such as \"1000\""))?;
+    let rate = |text: &str| {
+        TaxRate::parse(text).ok_or_else(|| malformed("tax_rate", "a rate such as \"0.10\""))
+    };
     let tax_rate = body.tax_rate.as_deref().map(rate).transpose()?;
-    let (member, entry) = api.app.members.enter(&member_id(&id)?, kind, amount, tax_rate, Author { by: &by, reason: &body.reason }).await?;
+    let (member, entry) = api
+        .app
+        .members
+        .enter(&member_id(&id)?, kind, amount, tax_rate, Author { by: &by, reason: &body.reason })
+        .await?;
     Ok((StatusCode::CREATED, Json(entry_json(&member.id, &entry))))
 }
 
 /// Confirms an entry that waits, by another person than the one who made it.
 #[utoipa::path(post, operation_id = "entries_confirm", path = "/entries/{entry_id}/confirm", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = EntryJson), Problems))]
-pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
+pub async fn confirm(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+) -> Result<Json<EntryJson>, Problem> {
     let (member, entry) = api.app.members.settle_entry(&id, &by, Approval::Done).await?;
     Ok(Json(entry_json(&member.id, &entry)))
 }
@@ -123,7 +136,11 @@ pub async fn confirm(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id):
 /// Refuses an entry that waits.
 #[utoipa::path(delete, operation_id = "entries_refuse", path = "/entries/{entry_id}", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = EntryJson), Problems))]
-pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): Segment<String>) -> Result<Json<EntryJson>, Problem> {
+pub async fn refuse(
+    State(api): State<Arc<Api>>,
+    Actor(by): Actor,
+    Segment(id): Segment<String>,
+) -> Result<Json<EntryJson>, Problem> {
     let (member, entry) = api.app.members.settle_entry(&id, &by, Approval::Refused).await?;
     Ok(Json(entry_json(&member.id, &entry)))
 }
@@ -131,6 +148,9 @@ pub async fn refuse(State(api): State<Arc<Api>>, Actor(by): Actor, Segment(id): 
 /// Has what credits left over be paid out with the next close, as a refund with a number of its own.
 #[utoipa::path(post, operation_id = "entries_refund", path = "/members/{member_id}/refund", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn refund(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
+pub async fn refund(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<MemberJson>, Problem> {
     Ok(Json(json(&api, &api.app.members.ask_refund(&member_id(&id)?).await?)))
 }

@@ -179,7 +179,10 @@ pub async fn reports(
 ) -> Result<Json<ReportPage>, Problem> {
     let page = numbered(page(query.limit, query.cursor)?)?;
     if query.action.as_ref().is_some_and(|action| action.chars().count() > ACTION_MAX) {
-        return Err(Problem::malformed("action", format!("action must be at most {ACTION_MAX} characters")));
+        return Err(Problem::malformed(
+            "action",
+            format!("action must be at most {ACTION_MAX} characters"),
+        ));
     }
     let filter = ReportFilter { action: query.action, request_id: query.request_id };
     let found = api.app.commands.reports(&station_id(&id)?, &filter, &page).await?;
@@ -205,10 +208,17 @@ pub async fn commands(
 #[utoipa::path(get, operation_id = "commands_get", path = "/stations/{station_id}/commands/{command_id}",
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("command_id" = i64, Path)),
     responses((status = 200, description = "done", body = CommandDetail), Problems))]
-pub async fn command(State(api): State<Arc<Api>>, Segment((id, number)): Segment<(String, i64)>) -> Result<Json<CommandDetail>, Problem> {
+pub async fn command(
+    State(api): State<Arc<Api>>,
+    Segment((id, number)): Segment<(String, i64)>,
+) -> Result<Json<CommandDetail>, Problem> {
     let (command, effect, reports) = api.app.commands.command(&station_id(&id)?, number).await?;
     let complete = reports.last().is_some_and(|report| !report.row.more);
-    Ok(Json(CommandDetail { command: sent(&(command, effect)), reports: reports.iter().map(report).collect(), complete }))
+    Ok(Json(CommandDetail {
+        command: sent(&(command, effect)),
+        reports: reports.iter().map(report).collect(),
+        complete,
+    }))
 }
 
 /// A station's device model, as it told it.

@@ -45,7 +45,12 @@ pub async fn own_host(State(api): State<Arc<Api>>, request: Request, next: Next)
     if is_own(host(request.headers()).unwrap_or_default(), &api.app.host_names) {
         return next.run(request).await;
     }
-    Problem::new(421, "other_host", "the figures are shown under this server's own names: see the setting http-host-names").into_response()
+    Problem::new(
+        421,
+        "other_host",
+        "the figures are shown under this server's own names: see the setting http-host-names",
+    )
+    .into_response()
 }
 
 /// The host that a request names, without its port.
@@ -60,7 +65,9 @@ fn host(headers: &HeaderMap) -> Option<&str> {
 /// An address, a name without dots (of this machine, or in its own network), or one that is set.
 fn is_own(host: &str, names: &[String]) -> bool {
     let is_plain = !host.is_empty() && !host.contains('.');
-    is_plain || host.parse::<IpAddr>().is_ok() || names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    is_plain
+        || host.parse::<IpAddr>().is_ok()
+        || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
 #[cfg(test)]
@@ -75,7 +82,8 @@ mod tests {
             headers.insert(header::HOST, HeaderValue::from_str(named).unwrap());
             is_own(host(&headers).unwrap_or_default(), &names)
         };
-        for own in ["127.0.0.1:8080", "[::1]:8080", "localhost", "juden-1:8080", "Juden.Example.jp"] {
+        for own in ["127.0.0.1:8080", "[::1]:8080", "localhost", "juden-1:8080", "Juden.Example.jp"]
+        {
             assert!(is_own(own), "{own}");
         }
         for other in ["rebound.example.com:8080", "127.0.0.1.example.com", ""] {

@@ -29,7 +29,9 @@ pub async fn readyz(State(api): State<Arc<Api>>, Query(asked): Query<Of>) -> Res
     if asked.of.as_deref() == Some("months") {
         return match api.app.health.months() {
             Ok(()) => "ready\n".into_response(),
-            Err(cause) => red(format!("the last automatic close of a month failed, and is tried again: {cause}")),
+            Err(cause) => red(format!(
+                "the last automatic close of a month failed, and is tried again: {cause}"
+            )),
         };
     }
     if let Err(cause) = api.app.health.store_stands().await {
@@ -44,7 +46,13 @@ pub async fn readyz(State(api): State<Arc<Api>>, Query(asked): Query<Of>) -> Res
     match api.app.cluster.health() {
         Err(cause) if asked.of.as_deref() != Some("store") => {
             tracing::warn!(%cause, "the other nodes cannot be reached");
-            Problem::later(503, "busy", format!("the store answers; the other nodes cannot be reached: {cause}"), 5).into_response()
+            Problem::later(
+                503,
+                "busy",
+                format!("the store answers; the other nodes cannot be reached: {cause}"),
+                5,
+            )
+            .into_response()
         }
         _ => "ready\n".into_response(),
     }

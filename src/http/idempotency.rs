@@ -28,11 +28,12 @@ pub const KEY_MAX: usize = 200;
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     let value = headers.get(HEADER)?;
     let valid = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= KEY_MAX);
-    Some(
-        valid
-            .map(str::to_owned)
-            .ok_or_else(|| Problem::malformed("Idempotency-Key", format!("Idempotency-Key must be 1 to {KEY_MAX} visible characters"))),
-    )
+    Some(valid.map(str::to_owned).ok_or_else(|| {
+        Problem::malformed(
+            "Idempotency-Key",
+            format!("Idempotency-Key must be 1 to {KEY_MAX} visible characters"),
+        )
+    }))
 }
 
 /// A longer request is known by its hash.
@@ -44,7 +45,11 @@ fn what_is_asked(uri: &Uri) -> String {
     if asked.len() <= REQUEST_MAX {
         asked
     } else {
-        format!("POST {} {}", uri.path().chars().take(100).collect::<String>(), hex::sha256(asked.as_bytes()))
+        format!(
+            "POST {} {}",
+            uri.path().chars().take(100).collect::<String>(),
+            hex::sha256(asked.as_bytes())
+        )
     }
 }
 
@@ -62,21 +67,37 @@ pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -
     }
 }
 
-async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Result<Response, Problem> {
+async fn remembered(
+    api: &Api,
+    key: String,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let what = what_is_asked(request.uri());
     let (parts, body) = request.into_parts();
     let makes_code = parts.uri.path().ends_with(CARDS);
-    let body =
-        to_bytes(body, BODY_MAX).await.map_err(|_| Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")))?;
+    let body = to_bytes(body, BODY_MAX).await.map_err(|_| {
+        Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
+    })?;
     let body_sha256 = hex::sha256(&body);
     // The key's first request must have ended before a repeat can have its answer.
     let place = format!("{key} {what}");
     if !api.running.insert(place.clone()) {
-        return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
+        return Err(Problem::later(
+            409,
+            "in_progress",
+            "the first request under this key is still running: repeat it later",
+            1,
+        ));
     }
     let _running = Running { api, place: &place };
     let Some(_turn) = api.app.requests.try_turn(&place).await? else {
-        return Err(Problem::later(409, "in_progress", "the first request under this key is still running: repeat it later", 1));
+        return Err(Problem::later(
+            409,
+            "in_progress",
+            "the first request under this key is still running: repeat it later",
+            1,
+        ));
     };
     if let Some(kept) = api.secret_answers.get(&place) {
         return repeated(kept, &body_sha256);
@@ -88,17 +109,38 @@ async fn remembered(api: &Api, key: String, request: Request, next: Next) -> Res
         Earlier::Done(_, subject) => Some(subject),
         Earlier::Nothing => None,
     };
-    let once = Once { key: key.clone(), request: what.clone(), body_sha256: body_sha256.clone(), at: api.app.now() };
-    let response = once::under(OnceRequest { once, done }, next.run(Request::from_parts(parts, Body::from(body)))).await;
+    let once = Once {
+        key: key.clone(),
+        request: what.clone(),
+        body_sha256: body_sha256.clone(),
+        at: api.app.now(),
+    };
+    let response = once::under(
+        OnceRequest { once, done },
+        next.run(Request::from_parts(parts, Body::from(body))),
+    )
+    .await;
     let status = response.status();
-    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     // What may come out otherwise next time is not remembered.
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Ok(response);
     }
     let (head, body) = response.into_parts();
-    let bytes = to_bytes(body, usize::MAX).await.map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
-    let kept = KeptAnswer { body_sha256, status: status.as_u16(), content_type, answer: String::from_utf8_lossy(&bytes).into_owned() };
+    let bytes = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|_| Problem::new(500, "internal", "the answer could not be kept"))?;
+    let kept = KeptAnswer {
+        body_sha256,
+        status: status.as_u16(),
+        content_type,
+        answer: String::from_utf8_lossy(&bytes).into_owned(),
+    };
     if makes_code {
         api.secret_answers.insert(place.clone(), kept);
         return Ok(Response::from_parts(head, Body::from(bytes)));

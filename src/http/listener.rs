@@ -76,7 +76,13 @@ pub async fn serve(router: Router, listener: TcpListener, mut stop: watch::Recei
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_one(router: Router, stream: TcpStream, peer: SocketAddr, door: Door, mut stop: watch::Receiver<bool>) {
+async fn serve_one(
+    router: Router,
+    stream: TcpStream,
+    peer: SocketAddr,
+    door: Door,
+    mut stop: watch::Receiver<bool>,
+) {
     let place = door.place.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (router, busy) = (router.clone(), Busy::begin(&place));
@@ -98,7 +104,12 @@ async fn serve_one(router: Router, stream: TcpStream, peer: SocketAddr, door: Do
     let _ = connection.await;
 }
 
-async fn answer(router: Router, request: Request<Incoming>, peer: SocketAddr, busy: Busy) -> Response {
+async fn answer(
+    router: Router,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    busy: Busy,
+) -> Response {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     let answered = router.oneshot(request).await.unwrap_or_else(|never| match never {});
@@ -117,12 +128,20 @@ pub async fn whole_body(request: Request<Body>, next: Next) -> Response {
     let body = match timeout(BODY_WITHIN, Limited::new(body, BODY_MAX).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(cause)) if cause.is::<LengthLimitError>() => {
-            return Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes")).into_response();
+            return Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
+                .into_response();
         }
-        Ok(Err(_)) => return Problem::new(400, "bad_request", "the body could not be read").into_response(),
+        Ok(Err(_)) => {
+            return Problem::new(400, "bad_request", "the body could not be read").into_response();
+        }
         Err(_) => {
             let seconds = BODY_WITHIN.as_secs();
-            return Problem::new(408, "too_slow", format!("a request's body must come within {seconds} s")).into_response();
+            return Problem::new(
+                408,
+                "too_slow",
+                format!("a request's body must come within {seconds} s"),
+            )
+            .into_response();
         }
     };
     next.run(Request::from_parts(parts, Body::from(body))).await
@@ -149,7 +168,8 @@ struct ConnectionSlot {
 impl ConnectionSlot {
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.under_way.load(Ordering::SeqCst) == 0;
-        is_idle.then(|| self.opened + Duration::from_millis(self.idle_since_ms.load(Ordering::SeqCst)))
+        is_idle
+            .then(|| self.opened + Duration::from_millis(self.idle_since_ms.load(Ordering::SeqCst)))
     }
 }
 
@@ -175,7 +195,8 @@ impl Doors {
         let is_full = places.len() >= CONNECTIONS_MAX;
         if is_full || of_address >= ADDRESS_MAX {
             let idle = places.iter().filter(|(_, place)| is_full || place.address == address);
-            let longest = idle.filter_map(|(number, place)| Some((place.idle_since()?, *number))).min();
+            let longest =
+                idle.filter_map(|(number, place)| Some((place.idle_since()?, *number))).min();
             let Some((_, number)) = longest else {
                 metrics::counter!("juden_http_connections_refused_total").increment(1);
                 return None;
@@ -223,7 +244,11 @@ struct TimedWrites {
 }
 
 impl TimedWrites {
-    fn in_time<T>(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn in_time<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        wrote: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if wrote.is_ready() {
             self.waits = None;
             return wrote;
@@ -237,13 +262,21 @@ impl TimedWrites {
 }
 
 impl AsyncRead for TimedWrites {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
 impl AsyncWrite for TimedWrites {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.in_time(context, wrote)
     }
@@ -266,7 +299,8 @@ mod tests {
     fn the_connection_that_was_idle_longest_makes_room_and_none_that_is_busy() {
         let doors = Arc::new(Doors::default());
         let address = |last: u8| IpAddr::from([127, 0, 0, last]);
-        let mut open: Vec<Door> = (0..ADDRESS_MAX).map(|_| doors.enter(address(1)).unwrap()).collect();
+        let mut open: Vec<Door> =
+            (0..ADDRESS_MAX).map(|_| doors.enter(address(1)).unwrap()).collect();
         let busy: Vec<Busy> = open.iter().skip(1).map(|door| Busy::begin(&door.place)).collect();
         open.push(doors.enter(address(1)).unwrap());
         assert!(!doors.places.lock().unwrap().contains_key(&open[0].number), "the first was idle");
@@ -280,8 +314,9 @@ mod tests {
     #[test]
     fn in_all_there_are_so_many_connections_and_no_more() {
         let doors = Arc::new(Doors::default());
-        let open: Vec<Door> =
-            (0..CONNECTIONS_MAX + 50).map(|n| doors.enter(IpAddr::from(u32::try_from(n).unwrap().to_be_bytes())).unwrap()).collect();
+        let open: Vec<Door> = (0..CONNECTIONS_MAX + 50)
+            .map(|n| doors.enter(IpAddr::from(u32::try_from(n).unwrap().to_be_bytes())).unwrap())
+            .collect();
         assert_eq!(doors.places.lock().unwrap().len(), CONNECTIONS_MAX);
         drop(open);
         assert!(doors.places.lock().unwrap().is_empty());

@@ -69,20 +69,28 @@ pub struct BenefitJson {
 /// Looks a benefit up.
 #[utoipa::path(get, operation_id = "lookups_benefits", path = "/benefits", params(BenefitQuery),
     responses((status = 200, description = "done", body = BenefitJson), Problems))]
-pub async fn benefits(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<BenefitQuery>) -> Result<Json<BenefitJson>, Problem> {
+pub async fn benefits(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<BenefitQuery>,
+) -> Result<Json<BenefitJson>, Problem> {
     let shown = match (&query.card_number, &query.member_id) {
         (Some(card), None) => BenefitClaim::Card(card_number(card)?),
         (None, Some(member)) => BenefitClaim::Member(member_id(member)?),
         (None, None) | (Some(_), Some(_)) => {
-            return Err(Problem::malformed("card_number", "either card_number or member_id must be given"));
+            return Err(Problem::malformed(
+                "card_number",
+                "either card_number or member_id must be given",
+            ));
         }
     };
     if query.vin.as_ref().is_some_and(|vin| vin.chars().count() > VIN_MAX) {
         return Err(Problem::malformed("vin", format!("vin must be at most {VIN_MAX} characters")));
     }
-    let service = Service::parse(&query.service).ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
+    let service = Service::parse(&query.service)
+        .ok_or_else(|| Problem::malformed("service", "service must be rental or towing"))?;
     let answer = api.app.members.benefit(&shown, service, query.at, query.vin.as_deref()).await?;
-    let rate = if service == Service::Rental { api.app.members.rental_rate(query.at) } else { None };
+    let rate =
+        if service == Service::Rental { api.app.members.rental_rate(query.at) } else { None };
     let cap = |cap: juden_domain::units::Yen| (service == Service::Towing).then(|| cap.to_string());
     Ok(Json(BenefitJson {
         eligible: answer.ground == Ground::Eligible,
@@ -133,11 +141,17 @@ pub struct ProvisionJson {
 /// Gives a recipient what it may have for a purpose; anything else is refused.
 #[utoipa::path(get, operation_id = "lookups_provide", path = "/data-provision", params(ProvisionQuery),
     responses((status = 200, description = "done", body = ProvisionJson), Problems))]
-pub async fn provide(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<ProvisionQuery>) -> Result<Json<ProvisionJson>, Problem> {
+pub async fn provide(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<ProvisionQuery>,
+) -> Result<Json<ProvisionJson>, Problem> {
     let wanted = Consent { recipient: query.recipient, purpose: query.purpose };
     for (field, text) in [("recipient", &wanted.recipient), ("purpose", &wanted.purpose)] {
         if text.chars().count() > NAME_MAX {
-            return Err(Problem::malformed(field, format!("{field} must be at most {NAME_MAX} characters")));
+            return Err(Problem::malformed(
+                field,
+                format!("{field} must be at most {NAME_MAX} characters"),
+            ));
         }
     }
     let month = month(&query.month)?;
@@ -151,22 +165,29 @@ pub async fn provide(State(api): State<Arc<Api>>, QueryParams(query): QueryParam
     };
     Ok(Json(match api.app.members.provide(&wanted, month, &page).await? {
         Provided::Sessions(sessions) => {
-            let next = sessions.last().filter(|_| full(sessions.len())).map(|session| session.id.to_string());
+            let next = sessions
+                .last()
+                .filter(|_| full(sessions.len()))
+                .map(|session| session.id.to_string());
             answer("sessions", sessions.iter().map(provided_session).collect(), next)
         }
-        Provided::Members { members, read_to } => {
-            answer("members", members.iter().map(|member| provided_member(&api, member)).collect(), read_to.map(|id| id.to_string()))
-        }
+        Provided::Members { members, read_to } => answer(
+            "members",
+            members.iter().map(|member| provided_member(&api, member)).collect(),
+            read_to.map(|id| id.to_string()),
+        ),
         Provided::Collection => ProvisionJson {
             href: Some(format!("/api/v1/months/{month}/export?format=collection")),
             ..answer("collection", Vec::new(), None)
         },
         Provided::Statistics(cells) => {
-            let cell =
-                |((site, class, hour), cell): (&(String, juden_domain::station::ChargerClass, u32), &juden_domain::provision::Cell)| {
-                    json!({"site": site, "charger_class": class.name(), "hour": hour, "sessions": cell.sessions,
+            let cell = |((site, class, hour), cell): (
+                &(String, juden_domain::station::ChargerClass, u32),
+                &juden_domain::provision::Cell,
+            )| {
+                json!({"site": site, "charger_class": class.name(), "hour": hour, "sessions": cell.sessions,
                     "duration_s": cell.duration_s, "energy_wh": cell.energy_wh})
-                };
+            };
             answer("statistics", cells.iter().map(cell).collect(), None)
         }
     }))
@@ -241,9 +262,15 @@ pub struct AuditPage {
 /// Who changed or looked up what, when, from where and why.
 #[utoipa::path(get, operation_id = "lookups_audit", path = "/audit", params(AuditQuery),
     responses((status = 200, description = "done", body = AuditPage), Problems))]
-pub async fn audit(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<AuditQuery>) -> Result<Json<AuditPage>, Problem> {
+pub async fn audit(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<AuditQuery>,
+) -> Result<Json<AuditPage>, Problem> {
     if query.subject.as_ref().is_some_and(|subject| subject.chars().count() > SUBJECT_MAX) {
-        return Err(Problem::malformed("subject", format!("subject must be at most {SUBJECT_MAX} characters")));
+        return Err(Problem::malformed(
+            "subject",
+            format!("subject must be at most {SUBJECT_MAX} characters"),
+        ));
     }
     let page = page(query.limit, query.cursor)?;
     let entries = api.app.requests.audit(query.subject.as_deref(), &page).await?;
@@ -272,8 +299,12 @@ pub struct WholeInvoice {
 /// An invoice by its number.
 #[utoipa::path(get, operation_id = "lookups_invoice", path = "/invoices/{invoice_id}", params(("invoice_id" = String, Path, max_length = 80)),
     responses((status = 200, description = "done", body = WholeInvoice), Problems))]
-pub async fn invoice(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<WholeInvoice>, Problem> {
+pub async fn invoice(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<WholeInvoice>, Problem> {
     let invoice = api.app.billing.invoice(&id).await?;
-    let lines = (1..).zip(&invoice.lines).map(|(place, line)| line_json(place, &invoice, line)).collect();
+    let lines =
+        (1..).zip(&invoice.lines).map(|(place, line)| line_json(place, &invoice, line)).collect();
     Ok(Json(WholeInvoice { invoice: invoice_json(&invoice), lines }))
 }

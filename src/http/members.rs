@@ -205,7 +205,10 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
         admitted_at: member.admitted_at,
         service_start_at: member.service_start(),
         may_withdraw_from: member.may_withdraw_from(),
-        terms_version_at_joining: member.admitted_at.and_then(|at| programme.terms_at(at)).map(|terms| terms.version.clone()),
+        terms_version_at_joining: member
+            .admitted_at
+            .and_then(|at| programme.terms_at(at))
+            .map(|terms| terms.version.clone()),
         term: plans.contract_in(month, &programme).map(|(_, end)| {
             let (window_from, window_to) = window(end);
             TermJson { end_month: end.to_string(), window_from, window_to }
@@ -271,7 +274,10 @@ impl From<MemberBody> for Application {
     (status = 201, description = "made", body = MemberJson),
     Problems,
 ))]
-pub async fn apply(State(api): State<Arc<Api>>, Body(body): Body<MemberBody>) -> Result<(StatusCode, Json<MemberJson>), Problem> {
+pub async fn apply(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<MemberBody>,
+) -> Result<(StatusCode, Json<MemberJson>), Problem> {
     if !body.terms_accepted {
         return Err(Problem::malformed(
             "terms_accepted",
@@ -342,7 +348,10 @@ pub fn history_json(events: Vec<KeptEvent>) -> HistoryJson {
 #[utoipa::path(get, operation_id = "members_history", path = "/members/{member_id}/history",
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = HistoryJson), Problems))]
-pub async fn history(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<HistoryJson>, Problem> {
+pub async fn history(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<HistoryJson>, Problem> {
     Ok(Json(history_json(api.app.members.history(&member_id(&id)?).await?)))
 }
 
@@ -351,7 +360,10 @@ pub async fn history(State(api): State<Arc<Api>>, Segment(id): Segment<String>) 
     (status = 200, description = "done", body = MemberJson),
     Problems,
 ))]
-pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberJson>, Problem> {
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<MemberJson>, Problem> {
     Ok(Json(json(&api, &api.app.members.member(&member_id(&id)?).await?)))
 }
 
@@ -360,9 +372,15 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
     (status = 200, description = "done", body = MemberPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<MemberPage>, Problem> {
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<PageQuery>,
+) -> Result<Json<MemberPage>, Problem> {
     let page = query.page()?;
     let members = api.app.members.list_members(&page).await?;
     let next_cursor = next_cursor(&members, &page, |member| member.id.to_string());
-    Ok(Json(MemberPage { items: members.iter().map(|member| json(&api, member)).collect(), next_cursor }))
+    Ok(Json(MemberPage {
+        items: members.iter().map(|member| json(&api, member)).collect(),
+        next_cursor,
+    }))
 }

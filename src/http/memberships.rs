@@ -50,10 +50,19 @@ pub async fn put_plan(
     Segment(id): Segment<String>,
     Body(body): Body<PlanBody>,
 ) -> Result<Json<PlanJson>, Problem> {
-    let member = api.app.members.request_plan(&member_id(&id)?, &body.plan, body.term_contract, body.received_at).await?;
-    let asked =
-        |dated: &&Dated<MemberEvent>| matches!(dated.event, MemberEvent::PlanChangeRequested { .. } | MemberEvent::PlanChangeCancelled);
-    let asked_at = member.events.iter().filter(asked).max_by_key(|dated| dated.seq).map(|dated| dated.at);
+    let member = api
+        .app
+        .members
+        .request_plan(&member_id(&id)?, &body.plan, body.term_contract, body.received_at)
+        .await?;
+    let asked = |dated: &&Dated<MemberEvent>| {
+        matches!(
+            dated.event,
+            MemberEvent::PlanChangeRequested { .. } | MemberEvent::PlanChangeCancelled
+        )
+    };
+    let asked_at =
+        member.events.iter().filter(asked).max_by_key(|dated| dated.seq).map(|dated| dated.at);
     let from = BillingMonth::of(asked_at.unwrap_or_else(|| api.app.now())).next();
     let plan = member.plan_name_in(from, &api.app.programme());
     Ok(Json(PlanJson { plan, effective_from: from.start(), month: from.to_string() }))
@@ -94,15 +103,29 @@ pub struct ContactBody {
 #[utoipa::path(put, operation_id = "memberships_put_contact", path = "/members/{member_id}/contact", request_body = ContactBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn put_contact(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ContactBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.members.change_contact(&member_id(&id)?, body.name.as_deref(), body.email.as_deref()).await?)))
+pub async fn put_contact(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<ContactBody>,
+) -> Answered {
+    Ok(Json(json(
+        &api,
+        &api.app
+            .members
+            .change_contact(&member_id(&id)?, body.name.as_deref(), body.email.as_deref())
+            .await?,
+    )))
 }
 
 /// Changes the payment method.
 #[utoipa::path(put, operation_id = "memberships_put_payment", path = "/members/{member_id}/payment-method", request_body = PaymentBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn put_payment(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<PaymentBody>) -> Answered {
+pub async fn put_payment(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<PaymentBody>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.change_payment(&member_id(&id)?, body.method()).await?)))
 }
 
@@ -118,7 +141,11 @@ pub struct VehicleChange {
 #[utoipa::path(put, operation_id = "memberships_put_vehicle", path = "/members/{member_id}/vehicle", request_body = VehicleChange,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn put_vehicle(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<VehicleChange>) -> Answered {
+pub async fn put_vehicle(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<VehicleChange>,
+) -> Answered {
     let vin = body.vehicle.as_ref().map(|vehicle| vehicle.vin.as_str());
     Ok(Json(json(&api, &api.app.members.change_vehicle(&member_id(&id)?, vin).await?)))
 }
@@ -127,7 +154,11 @@ pub async fn put_vehicle(State(api): State<Arc<Api>>, Segment(id): Segment<Strin
 #[utoipa::path(post, operation_id = "memberships_request_card", path = "/members/{member_id}/cards/request", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn request_card(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+pub async fn request_card(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.request_additional(&member_id(&id)?).await?)))
 }
 
@@ -135,7 +166,11 @@ pub async fn request_card(State(api): State<Arc<Api>>, Segment(id): Segment<Stri
 #[utoipa::path(post, operation_id = "memberships_hold", path = "/members/{member_id}/hold", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn hold(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+pub async fn hold(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, true).await?)))
 }
 
@@ -143,7 +178,11 @@ pub async fn hold(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Bod
 #[utoipa::path(post, operation_id = "memberships_release", path = "/members/{member_id}/release", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn release(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+pub async fn release(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, false).await?)))
 }
 
@@ -151,7 +190,11 @@ pub async fn release(State(api): State<Arc<Api>>, Segment(id): Segment<String>, 
 #[utoipa::path(post, operation_id = "memberships_withdraw", path = "/members/{member_id}/withdraw", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn withdraw(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(EmptyBody {}): Body<EmptyBody>) -> Answered {
+pub async fn withdraw(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(EmptyBody {}): Body<EmptyBody>,
+) -> Answered {
     Ok(Json(json(&api, &api.app.members.withdraw(&member_id(&id)?).await?)))
 }
 
@@ -172,8 +215,18 @@ pub struct GroundBody {
 #[utoipa::path(post, operation_id = "memberships_disqualify", path = "/members/{member_id}/disqualify", request_body = GroundBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn disqualify(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<GroundBody>) -> Answered {
-    Ok(Json(json(&api, &api.app.members.disqualify(&member_id(&id)?, body.ground, body.known_at, body.effective_at).await?)))
+pub async fn disqualify(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<GroundBody>,
+) -> Answered {
+    Ok(Json(json(
+        &api,
+        &api.app
+            .members
+            .disqualify(&member_id(&id)?, body.ground, body.known_at, body.effective_at)
+            .await?,
+    )))
 }
 
 /// To whom, and what for, a member's data may be given.
@@ -192,7 +245,14 @@ pub struct ConsentBody {
 #[utoipa::path(put, operation_id = "memberships_put_consent", path = "/members/{member_id}/consents", request_body = ConsentBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
-pub async fn put_consent(State(api): State<Arc<Api>>, Segment(id): Segment<String>, Body(body): Body<ConsentBody>) -> Answered {
+pub async fn put_consent(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    Body(body): Body<ConsentBody>,
+) -> Answered {
     let consent = Consent { recipient: body.recipient, purpose: body.purpose };
-    Ok(Json(json(&api, &api.app.members.set_consent(&member_id(&id)?, &consent, body.given).await?)))
+    Ok(Json(json(
+        &api,
+        &api.app.members.set_consent(&member_id(&id)?, &consent, body.given).await?,
+    )))
 }

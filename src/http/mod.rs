@@ -81,8 +81,10 @@ pub struct Api {
 impl Api {
     /// The API over the use cases.
     pub fn new(app: Arc<App>, admin_key: AdminKey, metrics: PrometheusHandle) -> Self {
-        let failures = Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
-        let secret_answers = Cache::builder().max_capacity(SECRETS_KEPT).time_to_live(SECRETS_FOR).build();
+        let failures =
+            Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_FOR).build();
+        let secret_answers =
+            Cache::builder().max_capacity(SECRETS_KEPT).time_to_live(SECRETS_FOR).build();
         let slowed = Semaphore::new(auth::SLOWED_MAX);
         Self { app, admin_key, metrics, failures, slowed, running: DashSet::new(), secret_answers }
     }
@@ -102,7 +104,10 @@ struct Key;
 impl utoipa::Modify for Key {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("The operator's key")).build();
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The operator's key"))
+            .build();
         components.add_security_scheme("operator_key", SecurityScheme::Http(key));
     }
 }
@@ -188,7 +193,9 @@ fn resources() -> OpenApiRouter<Arc<Api>> {
 
 /// The whole router.
 pub fn router(api: Arc<Api>) -> Router {
-    let (resources, mut document) = OpenApiRouter::with_openapi(Document::openapi()).nest("/api/v1", resources()).split_for_parts();
+    let (resources, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .nest("/api/v1", resources())
+        .split_for_parts();
     document::allow_empty_bodies(&mut document);
     resources
         .layer(middleware::from_fn_with_state(api.clone(), audit::keep))
@@ -199,13 +206,28 @@ pub fn router(api: Arc<Api>) -> Router {
         .merge(SwaggerUi::new("/api/docs").url("/api/v1/openapi.json", document))
         .route("/healthz", routing::get(health::healthz))
         .route("/readyz", routing::get(health::readyz))
-        .route("/metrics", routing::get(health::metrics).layer(middleware::from_fn_with_state(api.clone(), guard::own_host)))
-        .fallback(|| async { Problem::new(404, "not_found", "there is no such path: the API is described at /api/docs") })
+        .route(
+            "/metrics",
+            routing::get(health::metrics)
+                .layer(middleware::from_fn_with_state(api.clone(), guard::own_host)),
+        )
+        .fallback(|| async {
+            Problem::new(
+                404,
+                "not_found",
+                "there is no such path: the API is described at /api/docs",
+            )
+        })
         .method_not_allowed_fallback(|| async {
-            Problem::new(405, "method_not_allowed", "the path has no such method: the API is described at /api/docs")
+            Problem::new(
+                405,
+                "method_not_allowed",
+                "the path has no such method: the API is described at /api/docs",
+            )
         })
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
-            Problem::new(500, "internal", "the server failed at this request; its log says why").into_response()
+            Problem::new(500, "internal", "the server failed at this request; its log says why")
+                .into_response()
         }))
         .layer(middleware::from_fn(guard::headers))
         .layer(middleware::from_fn(observed::observe))
@@ -217,7 +239,10 @@ pub fn router(api: Arc<Api>) -> Router {
 async fn detached(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
-        Err(_) => Problem::new(500, "internal", "the server failed at this request; its log says why").into_response(),
+        Err(_) => {
+            Problem::new(500, "internal", "the server failed at this request; its log says why")
+                .into_response()
+        }
     }
 }
 

@@ -53,15 +53,22 @@ pub struct ExportQuery {
 
 impl ExportQuery {
     fn format(&self) -> Result<Format, Problem> {
-        Format::parse(&self.format)
-            .ok_or_else(|| Problem::malformed("format", "format must be csv, jsonl, ocpi-cdr, collection or refunds"))
+        Format::parse(&self.format).ok_or_else(|| {
+            Problem::malformed(
+                "format",
+                "format must be csv, jsonl, ocpi-cdr, collection or refunds",
+            )
+        })
     }
 
     fn is_for_excel(&self, format: Format) -> Result<bool, Problem> {
         match self.excel.as_deref() {
             None | Some("0") => Ok(false),
             Some("1") if format.is_table() => Ok(true),
-            Some("1") => Err(Problem::malformed("excel", "excel=1 goes with csv, collection and refunds: other formats are no tables")),
+            Some("1") => Err(Problem::malformed(
+                "excel",
+                "excel=1 goes with csv, collection and refunds: other formats are no tables",
+            )),
             Some(_) => Err(Problem::malformed("excel", "excel must be 0 or 1")),
         }
     }
@@ -122,8 +129,13 @@ pub async fn export(
             let _ = pieces.send(Err(cause)).await;
         }
     });
-    let stream = futures_util::stream::unfold(body, |mut body| async move { body.recv().await.map(|piece| (piece, body)) });
-    let headers = [(header::CONTENT_TYPE, format.content_type().to_owned()), (header::CONTENT_DISPOSITION, name)];
+    let stream = futures_util::stream::unfold(body, |mut body| async move {
+        body.recv().await.map(|piece| (piece, body))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, format.content_type().to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
     Ok((headers, axum::body::Body::from_stream(stream)).into_response())
 }
 
@@ -142,7 +154,12 @@ pub async fn manifest(
 }
 
 /// Sends an export's pieces until its end, or until nobody reads on.
-async fn send(api: &Api, month: BillingMonth, format: Format, pieces: &Sender<Result<Vec<u8>, AppError>>) -> Result<(), AppError> {
+async fn send(
+    api: &Api,
+    month: BillingMonth,
+    format: Format,
+    pieces: &Sender<Result<Vec<u8>, AppError>>,
+) -> Result<(), AppError> {
     let mut export = api.app.billing.export(month, format).await?;
     while let Some(piece) = export.next().await? {
         if pieces.send(Ok(piece)).await.is_err() {

@@ -13,7 +13,10 @@ use crate::telemetry::spans::TARGET;
 /// Measures a request. Its route is the pattern that it matched: a path itself may name a member or a card.
 pub async fn observe(request: Request, next: Next) -> Response {
     let method = method(&request);
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let began = Instant::now();
     // What asks for health and figures every few seconds would drown the rest.
     let span = if route.starts_with("/api/v1/") {

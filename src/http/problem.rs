@@ -57,7 +57,10 @@ pub enum Problems {
 impl Problem {
     /// A problem of a status.
     pub fn new(status: u16, reason: &str, detail: impl Into<String>) -> Self {
-        let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Error");
+        let title = StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or("Error");
         Self {
             kind: "about:blank",
             title: title.to_owned(),
@@ -93,15 +96,25 @@ impl From<AppError> for Problem {
         match cause {
             AppError::NotFound { .. } => Self::new(404, "not_found", detail),
             AppError::Refused(reason) => Self::refused(reason),
-            AppError::RefusedUntil { reason, not_before } => Self { not_before: Some(not_before), ..Self::refused(reason) },
+            AppError::RefusedUntil { reason, not_before } => {
+                Self { not_before: Some(not_before), ..Self::refused(reason) }
+            }
             AppError::Conflict { reason, .. } => Self::new(409, reason, detail),
             AppError::Changed => Self::new(412, "changed", detail),
             AppError::Invalid { field, .. } => Self::malformed(field, detail),
-            AppError::TooMany { retry_after_s, .. } => Self::later(429, "too_many_tries", detail, retry_after_s),
+            AppError::TooMany { retry_after_s, .. } => {
+                Self::later(429, "too_many_tries", detail, retry_after_s)
+            }
             AppError::Busy(_) => Self::later(503, "busy", detail, BUSY_RETRY_S),
             AppError::Unreadable(cause) => {
                 error!(%cause, "a request was not answered");
-                Self::new(500, "unreadable", format!("{cause}: a newer version wrote it, or another program; nothing is made of it here"))
+                Self::new(
+                    500,
+                    "unreadable",
+                    format!(
+                        "{cause}: a newer version wrote it, or another program; nothing is made of it here"
+                    ),
+                )
             }
             AppError::NoRoom(cause) => Self::later(503, "busy", cause.to_string(), BUSY_RETRY_S),
             AppError::Store(cause) => {

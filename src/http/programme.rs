@@ -69,7 +69,10 @@ fn terms_json(terms: &TermsVersion) -> TermsJson {
 /// Records terms that were published: at least a month before they hold.
 #[utoipa::path(post, operation_id = "programme_publish_terms", path = "/terms", request_body = TermsBody,
     responses((status = 201, description = "made", body = TermsJson), Problems))]
-pub async fn publish_terms(State(api): State<Arc<Api>>, Body(body): Body<TermsBody>) -> Result<(StatusCode, Json<TermsJson>), Problem> {
+pub async fn publish_terms(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<TermsBody>,
+) -> Result<(StatusCode, Json<TermsJson>), Problem> {
     let terms = TermsVersion {
         version: body.version,
         published_on: body.published_on,
@@ -105,7 +108,10 @@ pub struct MemberTermsList {
 /// The terms that a membership has lived under, each with the use that is consent.
 #[utoipa::path(get, operation_id = "programme_terms_of", path = "/members/{member_id}/terms", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberTermsList), Problems))]
-pub async fn terms_of(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<MemberTermsList>, Problem> {
+pub async fn terms_of(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<MemberTermsList>, Problem> {
     let lived = api.app.programme_changes.terms_of(&member_id(&id)?).await?;
     let items = lived.iter().map(|(terms, used)| MemberTermsJson {
         terms: terms_json(terms),
@@ -152,8 +158,16 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ProgrammeJson> {
     };
     Json(ProgrammeJson {
         terms: programme.terms.iter().map(terms_json).collect(),
-        suspensions: programme.suspensions.iter().map(|one| suspension_json(one.number, &one.record)).collect(),
-        free_openings: programme.openings.iter().map(|one| opening_json(one.number, &one.record)).collect(),
+        suspensions: programme
+            .suspensions
+            .iter()
+            .map(|one| suspension_json(one.number, &one.record))
+            .collect(),
+        free_openings: programme
+            .openings
+            .iter()
+            .map(|one| opening_json(one.number, &one.record))
+            .collect(),
         service_ends_at: programme.service_ends_at,
         tariffs: programme.tariffs.versions().iter().map(tariff).collect(),
     })
@@ -261,7 +275,9 @@ pub struct CloseBody {
 }
 
 fn number(text: &str) -> Result<i64, Problem> {
-    text.parse().map_err(|_| Problem::malformed("number", "number must be the number of a suspension or opening"))
+    text.parse().map_err(|_| {
+        Problem::malformed("number", "number must be the number of a suspension or opening")
+    })
 }
 
 /// Ends a suspension.
@@ -302,13 +318,22 @@ pub struct OpeningJson {
 }
 
 fn opening_json(number: i64, it: &FreeOpening) -> OpeningJson {
-    OpeningJson { number, sites: sites_json(&it.sites), from: it.span.from, to: it.span.to, note: it.note.clone() }
+    OpeningJson {
+        number,
+        sites: sites_json(&it.sites),
+        from: it.span.from,
+        to: it.span.to,
+        note: it.note.clone(),
+    }
 }
 
 /// Opens chargers to everyone at no charge.
 #[utoipa::path(post, operation_id = "programme_open_freely", path = "/free-openings", request_body = OpenOpening,
     responses((status = 201, description = "made", body = OpeningJson), Problems))]
-pub async fn open_freely(State(api): State<Arc<Api>>, Body(body): Body<OpenOpening>) -> Result<(StatusCode, Json<OpeningJson>), Problem> {
+pub async fn open_freely(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<OpenOpening>,
+) -> Result<(StatusCode, Json<OpeningJson>), Problem> {
     let span = Span { from: body.from.unwrap_or_else(|| api.app.now()), to: body.to };
     let opening = FreeOpening { sites: sites_of(body.sites), span, note: body.note };
     let number = api.app.programme_changes.open_freely(opening.clone()).await?;
@@ -341,7 +366,10 @@ pub struct ServiceEndBody {
 /// Sets the end of the service, which is announced before.
 #[utoipa::path(put, operation_id = "programme_set_service_end", path = "/service-end", request_body = ServiceEndBody,
     responses((status = 200, description = "done", body = ProgrammeJson), Problems))]
-pub async fn set_service_end(State(api): State<Arc<Api>>, Body(body): Body<ServiceEndBody>) -> Result<Json<ProgrammeJson>, Problem> {
+pub async fn set_service_end(
+    State(api): State<Arc<Api>>,
+    Body(body): Body<ServiceEndBody>,
+) -> Result<Json<ProgrammeJson>, Problem> {
     api.app.programme_changes.set_service_end(body.at, body.notified_on).await?;
     Ok(get(State(api)).await)
 }

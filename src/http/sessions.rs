@@ -11,7 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Api;
 use super::audit::Actor;
-use super::bodies::{Body, QueryParams as Query, Segment, card_number, member_id, month, page, session_name, session_number, station_id};
+use super::bodies::{
+    Body, QueryParams as Query, Segment, card_number, member_id, month, page, session_name,
+    session_number, station_id,
+};
 use super::corrections::{CorrectionJson, correction_json};
 use super::problem::{Problem, Problems};
 use super::station_body::ClassName;
@@ -171,10 +174,13 @@ pub(super) fn json(view: &SessionView) -> SessionJson {
     let session = &view.session;
     let stop = session.stop.as_ref();
     // Two depend on other histories: they are told as those stand now.
-    let own = session.flags.iter().filter(|flag| !matches!(flag, Flag::NotAuthorized | Flag::Overlap));
+    let own =
+        session.flags.iter().filter(|flag| !matches!(flag, Flag::NotAuthorized | Flag::Overlap));
     let mut flags: Vec<String> = own.map(|flag| flag.code().to_owned()).collect();
-    let refused = view.standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !view.standing.free;
-    for (stands, flag) in [(refused, Flag::NotAuthorized), (view.standing.overlaps, Flag::Overlap)] {
+    let refused = view.standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard)
+        && !view.standing.free;
+    for (stands, flag) in [(refused, Flag::NotAuthorized), (view.standing.overlaps, Flag::Overlap)]
+    {
         if stands {
             flags.push(flag.code().to_owned());
         }
@@ -210,7 +216,11 @@ pub(super) fn json(view: &SessionView) -> SessionJson {
         stop_basis: stop.map(|stop| stop.basis.name().to_owned()),
         charging_seen_at: session.trail.charging_seen,
         clock_offset_ms: session.trail.clock_offset_ms,
-        corrections: session.corrections.iter().map(|one| correction_json(&session.reference, one)).collect(),
+        corrections: session
+            .corrections
+            .iter()
+            .map(|one| correction_json(&session.reference, one))
+            .collect(),
     }
 }
 
@@ -235,7 +245,10 @@ fn message_json(entry: JournalEntry) -> MessageJson {
     (status = 200, description = "done", body = SessionPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>) -> Result<Json<SessionPage>, Problem> {
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    Query(query): Query<SessionQuery>,
+) -> Result<Json<SessionPage>, Problem> {
     let filter = SessionFilter {
         running: false,
         month: query.month.as_deref().map(month).transpose()?,
@@ -243,13 +256,28 @@ pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>
         station: query.station_id.as_deref().map(station_id).transpose()?,
         card: query.card_number.as_deref().map(card_number).transpose()?,
     };
-    let states = || Problem::malformed("state", "state must be open, ended, review, exception, quarantined or waived");
-    let state = query.state.as_deref().map(|name| BillingState::parse(name).ok_or_else(states)).transpose()?;
+    let states = || {
+        Problem::malformed(
+            "state",
+            "state must be open, ended, review, exception, quarantined or waived",
+        )
+    };
+    let state = query
+        .state
+        .as_deref()
+        .map(|name| BillingState::parse(name).ok_or_else(states))
+        .transpose()?;
     if let Some(cursor) = &query.cursor {
-        session_number(cursor).map_err(|_| Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer"))?;
+        session_number(cursor).map_err(|_| {
+            Problem::malformed("cursor", "cursor must be a next_cursor of an earlier answer")
+        })?;
     }
-    let (views, next) = api.app.sessions.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
-    Ok(Json(SessionPage { items: views.iter().map(json).collect(), next_cursor: next.map(|id| id.to_string()) }))
+    let (views, next) =
+        api.app.sessions.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
+    Ok(Json(SessionPage {
+        items: views.iter().map(json).collect(),
+        next_cursor: next.map(|id| id.to_string()),
+    }))
 }
 
 /// A session with every message it came from.
@@ -257,7 +285,10 @@ pub async fn list(State(api): State<Arc<Api>>, Query(query): Query<SessionQuery>
     (status = 200, description = "done", body = SessionDetail),
     Problems,
 ))]
-pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<Json<SessionDetail>, Problem> {
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<Json<SessionDetail>, Problem> {
     let file = api.app.sessions.session(session_name(&id)?).await?;
     Ok(Json(SessionDetail {
         session: json(&file.view),
@@ -308,6 +339,7 @@ pub async fn decide(
         DecisionName::Waive => CorrectionRequest::Waive,
     };
     let reason = if body.note.trim().is_empty() { NO_REASON } else { body.note.as_str() };
-    let (_, view) = api.app.sessions.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
+    let (_, view) =
+        api.app.sessions.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
     Ok(Json(json(&view)))
 }

@@ -142,9 +142,10 @@ const DEGREE_DECIMALS: u32 = 6;
 fn degrees(field: &'static str, number: &Number, most: i64) -> Result<String, Problem> {
     let text = number.to_string();
     let decimal = Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok();
-    let mut decimal = decimal
-        .filter(|degrees| degrees.abs() <= Decimal::from(most))
-        .ok_or_else(|| Problem::malformed(field, format!("{field} must be degrees from -{most} to {most}")))?;
+    let mut decimal =
+        decimal.filter(|degrees| degrees.abs() <= Decimal::from(most)).ok_or_else(|| {
+            Problem::malformed(field, format!("{field} must be degrees from -{most} to {most}"))
+        })?;
     decimal.rescale(DEGREE_DECIMALS);
     Ok(decimal.to_string())
 }
@@ -192,7 +193,10 @@ pub async fn put_record(
 /// Sites, in order of their names.
 #[utoipa::path(get, operation_id = "sites_list", path = "/sites", params(PageQuery),
     responses((status = 200, description = "done", body = SitePage), Problems))]
-pub async fn list_records(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<SitePage>, Problem> {
+pub async fn list_records(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<PageQuery>,
+) -> Result<Json<SitePage>, Problem> {
     let page = query.page()?;
     let sites = api.app.deliveries.list_sites(&page).await?;
     let next_cursor = next_cursor(&sites, &page, |site| site.site.clone());
@@ -225,7 +229,9 @@ pub async fn replace(
     Body(body): Body<SiteListBody>,
 ) -> Result<Json<SiteListChange>, Problem> {
     let cards = body.card_numbers.iter().enumerate().map(|(place, text)| {
-        CardNumber::parse(text).map_err(|fault| Problem::malformed(format!("card_numbers[{place}]"), fault.to_string()))
+        CardNumber::parse(text).map_err(|fault| {
+            Problem::malformed(format!("card_numbers[{place}]"), fault.to_string())
+        })
     });
     let change = ListChange::Replace(cards.collect::<Result<_, _>>()?);
     Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
@@ -235,7 +241,10 @@ pub async fn replace(
 #[utoipa::path(put, operation_id = "sites_list_card", path = "/sites/{site}/local-list/{card_number}",
     params(("site" = String, Path, min_length = 1, max_length = 200), ("card_number" = String, Path)),
     responses((status = 200, description = "done", body = SiteListChange), Problems))]
-pub async fn add(State(api): State<Arc<Api>>, Segment((site, card)): Segment<(String, String)>) -> Result<Json<SiteListChange>, Problem> {
+pub async fn add(
+    State(api): State<Arc<Api>>,
+    Segment((site, card)): Segment<(String, String)>,
+) -> Result<Json<SiteListChange>, Problem> {
     let change = ListChange::Add(card_number(&card)?);
     Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }

@@ -199,7 +199,9 @@ pub struct StationBody {
 }
 
 /// A field that is named, if only as `null`.
-fn named<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(field: D) -> Result<Option<Option<T>>, D::Error> {
+fn named<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    field: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(field).map(Some)
 }
 
@@ -244,13 +246,18 @@ impl StationBody {
     pub fn draft(self) -> Result<StationDraft, Problem> {
         let password = match (self.password, self.password_hex) {
             (Some(_), Some(_)) => {
-                return Err(Problem::malformed("password_hex", "give password or password_hex, not both"));
+                return Err(Problem::malformed(
+                    "password_hex",
+                    "give password or password_hex, not both",
+                ));
             }
             (Some(text), None) => Some(text.into_bytes()),
-            (None, Some(digits)) => Some(
-                hex::decode(&digits)
-                    .ok_or_else(|| Problem::malformed("password_hex", "password_hex must be an even number of hex digits"))?,
-            ),
+            (None, Some(digits)) => Some(hex::decode(&digits).ok_or_else(|| {
+                Problem::malformed(
+                    "password_hex",
+                    "password_hex must be an even number of hex digits",
+                )
+            })?),
             (None, None) => None,
         };
         let connectors = self.connectors.map(connectors).transpose()?;
@@ -281,14 +288,20 @@ impl StationBody {
 }
 
 /// Connectors as they are registered.
-fn connectors(bodies: Vec<ConnectorBody>) -> Result<Vec<(i64, ConnectorSite, Option<String>)>, Problem> {
+fn connectors(
+    bodies: Vec<ConnectorBody>,
+) -> Result<Vec<(i64, ConnectorSite, Option<String>)>, Problem> {
     let mut connectors = Vec::with_capacity(bodies.len());
     for (place, connector) in bodies.into_iter().enumerate() {
         let power_w = connector.power_kw.as_ref().map(watts).transpose().map_err(|allowed| {
             let field = format!("connectors[{place}].power_kw");
             Problem::malformed(field.clone(), format!("{field} must be {allowed}"))
         })?;
-        let site = ConnectorSite { charger_class: connector.charger_class.into(), power_w, session_cap_min: connector.session_cap_min };
+        let site = ConnectorSite {
+            charger_class: connector.charger_class.into(),
+            power_w,
+            session_cap_min: connector.session_cap_min,
+        };
         connectors.push((connector.connector_id, site, connector.connector_standard));
     }
     Ok(connectors)

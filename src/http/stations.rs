@@ -105,7 +105,12 @@ fn json(view: StationView) -> StationJson {
     let record = view.record;
     let not_supported = not_done(&record);
     let connection = view.connection.as_ref();
-    let active = |connector_id: i64| view.active.iter().find(|(at, _)| *at == connector_id).map(|(_, session)| session.to_string());
+    let active = |connector_id: i64| {
+        view.active
+            .iter()
+            .find(|(at, _)| *at == connector_id)
+            .map(|(_, session)| session.to_string())
+    };
     StationJson {
         station_id: record.id.to_string(),
         site: record.site,
@@ -163,13 +168,19 @@ fn etag(view: &StationView) -> [(header::HeaderName, String); 1] {
 /// The version that a change rests on.
 fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let malformed = || Problem::malformed("If-Match", "If-Match must be the ETag of an answer, or *");
+    let malformed =
+        || Problem::malformed("If-Match", "If-Match must be the ETag of an answer, or *");
     let text = value.to_str().map_err(|_| malformed())?.trim();
     if text == "*" {
         return Ok(Some(text.to_owned()));
     }
     let text = text.strip_prefix("W/").unwrap_or(text);
-    Ok(Some(text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).ok_or_else(malformed)?.to_owned()))
+    Ok(Some(
+        text.strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'))
+            .ok_or_else(malformed)?
+            .to_owned(),
+    ))
 }
 
 /// Registers a station, or changes what it names of one and leaves the rest.
@@ -196,7 +207,10 @@ pub async fn put(
     (status = 200, description = "done", body = StationJson),
     Problems,
 ))]
-pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> Result<impl axum::response::IntoResponse, Problem> {
+pub async fn get(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+) -> Result<impl axum::response::IntoResponse, Problem> {
     let view = api.app.stations.station(&station_id(&id)?).await?;
     Ok((etag(&view), Json(json(view))))
 }
@@ -205,7 +219,11 @@ pub async fn get(State(api): State<Arc<Api>>, Segment(id): Segment<String>) -> R
 #[utoipa::path(delete, operation_id = "stations_retire", path = "/stations/{station_id}",
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses((status = 204, description = "taken down"), Problems))]
-pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, headers: HeaderMap) -> Result<StatusCode, Problem> {
+pub async fn retire(
+    State(api): State<Arc<Api>>,
+    Segment(id): Segment<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
     let if_match = if_match(&headers)?;
     api.app.stations.retire_station(&station_id(&id)?, if_match.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -216,7 +234,10 @@ pub async fn retire(State(api): State<Arc<Api>>, Segment(id): Segment<String>, h
     (status = 200, description = "done", body = StationPage),
     Problems,
 ))]
-pub async fn list(State(api): State<Arc<Api>>, QueryParams(query): QueryParams<PageQuery>) -> Result<Json<StationPage>, Problem> {
+pub async fn list(
+    State(api): State<Arc<Api>>,
+    QueryParams(query): QueryParams<PageQuery>,
+) -> Result<Json<StationPage>, Problem> {
     let page = query.page()?;
     let views = api.app.stations.list_stations(&page).await?;
     let next_cursor = next_cursor(&views, &page, |view| view.record.id.to_string());

@@ -68,7 +68,12 @@ pub struct UsedSessionJson {
     state: String,
 }
 
-fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions: &[Session]) -> UsageJson {
+fn usage_json(
+    member: String,
+    month: BillingMonth,
+    rated: &RatedMonth,
+    sessions: &[Session],
+) -> UsageJson {
     let used = rated.sessions.iter().filter_map(|rated| {
         let session = sessions.iter().find(|session| session.id == rated.id)?;
         Some(UsedSessionJson {
@@ -93,7 +98,12 @@ fn usage_json(member: String, month: BillingMonth, rated: &RatedMonth, sessions:
         used_units: pool.used_units,
         free_units_left: pool.free_units_left,
     });
-    UsageJson { member_id: member, month: month.to_string(), pools: pools.collect(), sessions: used.collect() }
+    UsageJson {
+        member_id: member,
+        month: month.to_string(),
+        pools: pools.collect(),
+        sessions: used.collect(),
+    }
 }
 
 /// A member's usage of a month: the sessions that started in it, Japan time.
@@ -228,7 +238,10 @@ fn bill_json(view: &BillView) -> BillJson {
         member_id: view.member.to_string(),
         month: view.month.to_string(),
         state: if view.closed { "closed" } else { "provisional" }.to_owned(),
-        lines: (1..).zip(view.lines()).map(|(place, (invoice, line))| line_json(place, invoice, line)).collect(),
+        lines: (1..)
+            .zip(view.lines())
+            .map(|(place, (invoice, line))| line_json(place, invoice, line))
+            .collect(),
         total_yen: view.total().to_string(),
         tax_yen: view.tax().to_string(),
         invoices: view.invoices.iter().map(invoice_json).collect(),
@@ -311,12 +324,11 @@ pub async fn explain(
     QueryParams(query): QueryParams<ArchiveQuery>,
 ) -> Result<Json<ExplanationJson>, Problem> {
     let digits = !place.starts_with(['0', '+']);
-    let place: usize = place
-        .parse()
-        .ok()
-        .filter(|_| digits)
-        .ok_or_else(|| Problem::malformed("line", "line must be a line's place in the bill, from 1"))?;
-    let (invoice, line, sessions) = api.app.billing.explain(&member_id(&id)?, month(&text)?, place, query.archive).await?;
+    let place: usize = place.parse().ok().filter(|_| digits).ok_or_else(|| {
+        Problem::malformed("line", "line must be a line's place in the bill, from 1")
+    })?;
+    let (invoice, line, sessions) =
+        api.app.billing.explain(&member_id(&id)?, month(&text)?, place, query.archive).await?;
     Ok(Json(ExplanationJson {
         rule: line.code.sentence().to_owned(),
         line: line_json(place, &invoice, &line),

@@ -128,7 +128,11 @@ mod tests {
         let load = |calls, bytes, is_handling| Load { calls, bytes, is_handling };
         for (load, node, expected) in [
             (load(0, 0, false), 0, MayRead::Now),
-            (load(CALLS_WAITING_MAX - 1, CALL_BYTES_WAITING_MAX - 1, true), NODE_BYTES_BUSY - 1, MayRead::Now),
+            (
+                load(CALLS_WAITING_MAX - 1, CALL_BYTES_WAITING_MAX - 1, true),
+                NODE_BYTES_BUSY - 1,
+                MayRead::Now,
+            ),
             (load(CALLS_WAITING_MAX, 0, true), 0, MayRead::AfterAnswer),
             (load(1, CALL_BYTES_WAITING_MAX, true), 0, MayRead::AfterAnswer),
             (load(0, 0, true), NODE_BYTES_BUSY, MayRead::From(now + LOOK_AGAIN)),

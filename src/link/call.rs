@@ -86,7 +86,12 @@ pub async fn handle(
         starts = decoded.event.is_start();
         is_boot = matches!(decoded.event, StationEvent::Boot(_));
         let record = app.stations.find(&station).await.ok().flatten();
-        let record = record.ok_or_else(|| CallError::new(ErrorCode::InternalError, "the station's record cannot be read: try again"))?;
+        let record = record.ok_or_else(|| {
+            CallError::new(
+                ErrorCode::InternalError,
+                "the station's record cannot be read: try again",
+            )
+        })?;
         let station_call = StationCall {
             station: record,
             fence,
@@ -100,7 +105,8 @@ pub async fn handle(
         app.calls.handle(station_call, decoded.event, is_written).await
     };
     let answered = answered.await;
-    metrics::histogram!("juden_call_seconds", "action" => known_as).record(began.elapsed().as_secs_f64());
+    metrics::histogram!("juden_call_seconds", "action" => known_as)
+        .record(began.elapsed().as_secs_f64());
     Span::current().record("action", known_as);
     let text = match answered {
         Ok(payload) => {
@@ -113,30 +119,44 @@ pub async fn handle(
         Err(error) => {
             Span::current().record("outcome", error.code.wire(protocol));
             // What a station invents as an action may be anything, also a card.
-            let why = if known.is_some() { error.description.as_str() } else { "no action that is served" };
+            let why = if known.is_some() {
+                error.description.as_str()
+            } else {
+                "no action that is served"
+            };
             app.stations.deviations.note(&station, error.code.wire(protocol));
             if let Some(other) = protocol.other_version_of(&call.action) {
                 warn!(station_id = %station, action = call.action, speaks = other.subprotocol(), "a station sends messages of another version than it connected for: set it to that");
             }
             debug!(station_id = %station, action = known_as, code = ?error.code, why, "a call was refused");
             is_refused = error.is_of_content();
-            metrics::counter!("juden_call_errors_total", "code" => error.code.wire(protocol)).increment(1);
+            metrics::counter!("juden_call_errors_total", "code" => error.code.wire(protocol))
+                .increment(1);
             frame::error_text(&call.id, &error, protocol)
         }
     };
-    Handled { text, content: judged.content, is_refused, is_boot, _written: written, _under_way: under_way }
+    Handled {
+        text,
+        content: judged.content,
+        is_refused,
+        is_boot,
+        _written: written,
+        _under_way: under_way,
+    }
 }
 
 /// What a call says. A long one is read on a thread of its own, a few at a time.
 async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<Decoded, CallError> {
     let read = move |action: &str, payload: &str, broken: bool| {
-        protocol.decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })
+        protocol
+            .decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })
     };
     if call.payload.len() <= LONG_TEXT {
         return read(&call.action, &call.payload, call.broken);
     }
     let place = LONG_TEXTS.acquire().await;
-    let (action, payload, broken) = (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
+    let (action, payload, broken) =
+        (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
     let reading = tokio::task::spawn_blocking(move || {
         // The place is the work's: a station that hangs up meanwhile does not give it free.
         let _place = place;
@@ -148,7 +168,10 @@ async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<Decoded, C
             call.payload = payload;
             decoded
         }
-        Err(_) => Err(CallError::new(ErrorCode::InternalError, "the message could not be read: try again")),
+        Err(_) => Err(CallError::new(
+            ErrorCode::InternalError,
+            "the message could not be read: try again",
+        )),
     }
 }
 

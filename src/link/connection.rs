@@ -6,7 +6,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::time::{Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{
+    Duration, Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout,
+};
 use tokio_tungstenite::tungstenite::error::{CapacityError, Error};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -91,7 +93,8 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
         return;
     };
     let pool = deflated.then_some(&link.deflate);
-    let Some(mut socket) = Socket::new(upgraded, pool, link.settings.max_message_bytes).await else {
+    let Some(mut socket) = Socket::new(upgraded, pool, link.settings.max_message_bytes).await
+    else {
         return;
     };
     let now = link.app.now();
@@ -186,7 +189,12 @@ impl Connection {
     async fn open(&mut self) {
         let app = &self.link.app;
         let (station_id, fence) = (self.station.clone(), self.fence.clone());
-        let opening = ConnectionOpened { station_id, protocol: self.protocol.subprotocol(), since: self.connected_since, fence };
+        let opening = ConnectionOpened {
+            station_id,
+            protocol: self.protocol.subprotocol(),
+            since: self.connected_since,
+            fence,
+        };
         app.calls.connection_opened(opening).await;
     }
 
@@ -208,15 +216,20 @@ impl Connection {
                 }
                 Wake::Command(call) => {
                     debug!(station_id = %self.station, action = call.action, "a command is sent");
-                    let text = self.outgoing.begin(&self.station, call, self.link.settings.call_timeout);
+                    let text =
+                        self.outgoing.begin(&self.station, call, self.link.settings.call_timeout);
                     self.send(socket, Message::text(text)).await
                 }
-                Wake::CommandTimeout if self.outgoing.timed_out() => Err(End::Close(CloseCode::Policy, "no command is answered")),
+                Wake::CommandTimeout if self.outgoing.timed_out() => {
+                    Err(End::Close(CloseCode::Policy, "no command is answered"))
+                }
                 Wake::CommandTimeout => Ok(()),
                 Wake::Ping => self.send(socket, Message::Ping(Bytes::new())).await,
                 Wake::ReadOn => Ok(()),
                 Wake::Idle => Err(End::Close(CloseCode::Policy, "no sign of life")),
-                Wake::Replaced => Err(End::Close(CloseCode::Away, "a newer connection, or the server stops")),
+                Wake::Replaced => {
+                    Err(End::Close(CloseCode::Away, "a newer connection, or the server stops"))
+                }
             };
             if let Err(end) = went {
                 return end;
@@ -233,7 +246,8 @@ impl Connection {
         let may_read = may_read(self.load(), self.link.bytes.held(), &self.controls, now);
         let read_from = if let MayRead::From(instant) = may_read { instant } else { now };
         // Silence that we asked for is no silence.
-        let silent_since = if may_read == MayRead::Now { self.last_heard } else { self.last_heard.max(read_from) };
+        let silent_since =
+            if may_read == MayRead::Now { self.last_heard } else { self.last_heard.max(read_from) };
         tokio::select! {
             message = socket.next(), if may_read == MayRead::Now => Wake::Read(message),
             () = sleep_until(read_from), if matches!(may_read, MayRead::From(_)) => Wake::ReadOn,
@@ -284,7 +298,12 @@ impl Connection {
     }
 
     /// Does what a frame asks for.
-    async fn took(&mut self, socket: &mut Socket, frame: Frame<'_>, received_at: DateTime<Utc>) -> Result<(), End> {
+    async fn took(
+        &mut self,
+        socket: &mut Socket,
+        frame: Frame<'_>,
+        received_at: DateTime<Utc>,
+    ) -> Result<(), End> {
         match frame {
             Frame::Ignored(why) => self.note_noise(why),
             Frame::Unreadable(why) => {
@@ -294,7 +313,10 @@ impl Connection {
             }
             Frame::UnknownType(id) => {
                 self.note_noise("a frame of an unknown message type");
-                let error = CallError::new(ErrorCode::MessageTypeNotSupported, "the message type must be 2, 3 or 4");
+                let error = CallError::new(
+                    ErrorCode::MessageTypeNotSupported,
+                    "the message type must be 2, 3 or 4",
+                );
                 return self.refuse(socket, &id, &error).await;
             }
             Frame::Reply(id, reply) => {
@@ -303,15 +325,29 @@ impl Connection {
                 }
             }
             Frame::Refused(id, error) => {
-                return self.send(socket, Message::text(frame::error_text(&id, &error, self.protocol))).await;
+                return self
+                    .send(socket, Message::text(frame::error_text(&id, &error, self.protocol)))
+                    .await;
             }
             Frame::Call(call) => {
-                let in_flight =
-                    self.waiting.iter().map(|waiting| &waiting.id).chain(self.handling.iter().map(|(id, _)| id)).any(|id| *id == call.id);
+                let in_flight = self
+                    .waiting
+                    .iter()
+                    .map(|waiting| &waiting.id)
+                    .chain(self.handling.iter().map(|(id, _)| id))
+                    .any(|id| *id == call.id);
                 // A transaction message is known by its content: its repeat gets its own answer.
                 if in_flight && !self.protocol.is_transaction(&call.action) {
-                    let error = CallError::new(ErrorCode::GenericError, "a call with this message id is still being handled");
-                    return self.send(socket, Message::text(frame::error_text(&call.id, &error, self.protocol))).await;
+                    let error = CallError::new(
+                        ErrorCode::GenericError,
+                        "a call with this message id is still being handled",
+                    );
+                    return self
+                        .send(
+                            socket,
+                            Message::text(frame::error_text(&call.id, &error, self.protocol)),
+                        )
+                        .await;
                 }
                 let held = self.link.bytes.hold(call.payload.text().len() + call.action.len());
                 self.waiting.push_back(QueuedCall {
@@ -328,7 +364,12 @@ impl Connection {
     }
 
     /// Answers what is no call, where the version has an answer for it.
-    async fn refuse(&mut self, socket: &mut Socket, id: &MessageId, error: &CallError) -> Result<(), End> {
+    async fn refuse(
+        &mut self,
+        socket: &mut Socket,
+        id: &MessageId,
+        error: &CallError,
+    ) -> Result<(), End> {
         if !self.protocol.refuses_what_is_no_call() {
             return Ok(());
         }
@@ -341,15 +382,28 @@ impl Connection {
             return;
         }
         if let Some(call) = self.waiting.pop_front() {
-            let heard = Heard { received_at: call.received_at, connected_since: self.connected_since, clock: None };
+            let heard = Heard {
+                received_at: call.received_at,
+                connected_since: self.connected_since,
+                clock: None,
+            };
             let id = call.id.clone();
             let span = info_span!(
                 target: TARGET, parent: None, "ocpp.call", station_id = %self.station, action = Empty, session_id = Empty, outcome = Empty
             );
             let (app, station) = (self.link.app.clone(), self.station.clone());
             let content = Content::of(&call.action, &call.payload);
-            let plainly = self.refused.is_looping(content) && self.protocol.has_empty_answer(&call.action);
-            let handling = handle(app, station, self.protocol, self.fence.clone(), call, heard, LoopGuard { content, plainly });
+            let plainly =
+                self.refused.is_looping(content) && self.protocol.has_empty_answer(&call.action);
+            let handling = handle(
+                app,
+                station,
+                self.protocol,
+                self.fence.clone(),
+                call,
+                heard,
+                LoopGuard { content, plainly },
+            );
             self.handling = Some((id, Box::pin(handling.instrument(span))));
         }
     }
@@ -363,7 +417,10 @@ impl Connection {
         self.in_time(socket.flush()).await
     }
 
-    async fn in_time(&mut self, sending: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+    async fn in_time(
+        &mut self,
+        sending: impl Future<Output = Result<(), Error>>,
+    ) -> Result<(), End> {
         match timeout(self.link.settings.write_timeout, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
@@ -402,7 +459,11 @@ impl Connection {
     fn onboard_once(&mut self, has_booted: bool) {
         self.onboarding.take_if(|onboarding| has_booted && onboarding.begins_anew());
         if self.onboarding.is_none() {
-            self.onboarding = Some(Onboarding::begin(&self.link.app, &self.station, self.link.settings.onboarding_delay));
+            self.onboarding = Some(Onboarding::begin(
+                &self.link.app,
+                &self.station,
+                self.link.settings.onboarding_delay,
+            ));
         }
     }
 

@@ -4,11 +4,15 @@
 use hyper::header::{self, HeaderMap};
 
 /// What is answered where it is agreed on.
-pub const AGREED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+pub const AGREED: &str =
+    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 /// Whether one of a station's offers can be taken.
 pub fn is_agreed(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).into_iter().filter_map(|value| value.to_str().ok());
+    let values = headers
+        .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(can_be_taken)
 }
 
@@ -20,8 +24,14 @@ fn can_be_taken(offer: &str) -> bool {
     }
     let mut known: Vec<&str> = Vec::new();
     for part in parts {
-        let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| (name.trim(), Some(value.trim().trim_matches('"'))));
-        let bits = || value.and_then(|value| value.parse::<u8>().ok()).is_some_and(|bits| (8..=15).contains(&bits));
+        let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| {
+            (name.trim(), Some(value.trim().trim_matches('"')))
+        });
+        let bits = || {
+            value
+                .and_then(|value| value.parse::<u8>().ok())
+                .is_some_and(|bits| (8..=15).contains(&bits))
+        };
         let fits = match name {
             "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
             "client_max_window_bits" => value.is_none() || bits(),

@@ -61,7 +61,12 @@ pub struct PasswordThrottle {
 impl PasswordThrottle {
     /// Nobody has failed yet.
     pub fn new() -> Self {
-        Self { failures: Cache::builder().max_capacity(FAILURES_COUNTED).time_to_live(FAILURES_WINDOW).build() }
+        Self {
+            failures: Cache::builder()
+                .max_capacity(FAILURES_COUNTED)
+                .time_to_live(FAILURES_WINDOW)
+                .build(),
+        }
     }
 
     async fn wait(&self, key: &str) {
@@ -89,18 +94,27 @@ pub async fn answer(
     transport: &Transport,
     upgraded: &mpsc::Sender<Entering>,
 ) -> Response<Full<Bytes>> {
-    let Some(key) = websocket_key(request.headers()).filter(|_| request.method() == hyper::Method::GET) else {
-        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "this is an OCPP endpoint: connect by WebSocket, version 13");
-        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let Some(key) =
+        websocket_key(request.headers()).filter(|_| request.method() == hyper::Method::GET)
+    else {
+        let mut response = refusal(
+            StatusCode::UPGRADE_REQUIRED,
+            "this is an OCPP endpoint: connect by WebSocket, version 13",
+        );
+        response
+            .headers_mut()
+            .insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         return response;
     };
     let began = Instant::now();
     let believed = terminator::told(&link.settings.terminators, request.headers(), peer);
-    let (transport, peer) = believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
+    let (transport, peer) =
+        believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
     let identity = identity(request.uri().path(), request.uri().query());
     let credentials = credentials(request.headers());
-    let throttle_key = format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default().to_lowercase());
+    let throttle_key =
+        format!("{}|{}", peer.ip(), identity.as_deref().unwrap_or_default().to_lowercase());
     link.throttle.wait(&throttle_key).await;
     let Ok(place) = link.handshakes.acquire().await else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "stopping");
@@ -130,7 +144,8 @@ pub async fn answer(
         Ok(Ok(admitted)) => {
             let deflated = deflate::is_agreed(request.headers());
             let response = switch(&key, &admitted, deflated);
-            let entering = Entering { admitted, deflated, upgrade: hyper::upgrade::on(&mut request) };
+            let entering =
+                Entering { admitted, deflated, upgrade: hyper::upgrade::on(&mut request) };
             match upgraded.try_send(entering) {
                 Ok(()) => response,
                 Err(_) => refusal(StatusCode::BAD_REQUEST, "one handshake a connection"),
@@ -141,13 +156,20 @@ pub async fn answer(
 
 /// The answer to a handshake that cannot be decided now.
 fn busy() -> Response<Full<Bytes>> {
-    let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, "the central system is busy: try again");
+    let mut response =
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "the central system is busy: try again");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     response
 }
 
 /// Refuses a handshake. `hides`: who has no password is not told which stations there are.
-fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied, hides: bool) -> Response<Full<Bytes>> {
+fn deny(
+    link: &Link,
+    identity: String,
+    peer: SocketAddr,
+    denied: Denied,
+    hides: bool,
+) -> Response<Full<Bytes>> {
     let (status, reason) = denied.told();
     let status = if hides { 401 } else { status };
     link.app.refusals.note(HandshakeRefusal {
@@ -158,9 +180,12 @@ fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied, hides: 
         reason,
     });
     let words = if hides { "unauthorized" } else { reason };
-    let mut response = refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), words);
+    let mut response =
+        refusal(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), words);
     if status == 401 {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ocpp\""));
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"ocpp\""));
     }
     response
 }
@@ -168,7 +193,9 @@ fn deny(link: &Link, identity: String, peer: SocketAddr, denied: Denied, hides: 
 fn refusal(status: StatusCode, why: &str) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(format!("{why}\n")));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
@@ -185,7 +212,10 @@ fn switch(key: &str, admitted: &Admitted, deflated: bool) -> Response<Full<Bytes
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(deflate::AGREED));
     }
     if admitted.named {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(admitted.protocol.subprotocol()));
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(admitted.protocol.subprotocol()),
+        );
     }
     response
 }
@@ -193,14 +223,22 @@ fn switch(key: &str, admitted: &Admitted, deflated: bool) -> Response<Full<Bytes
 /// All tokens of a header, over commas and repeated headers.
 fn tokens(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()).collect()
+    values
+        .flat_map(|value| value.split(','))
+        .map(|token| token.trim().to_owned())
+        .filter(|token| !token.is_empty())
+        .collect()
 }
 
 /// The handshake's key, where the request is one. A missing `Connection: Upgrade` or version is
 /// tolerated: some firmware leaves them out.
 fn websocket_key(headers: &HeaderMap) -> Option<String> {
-    let upgrades = tokens(headers, &header::UPGRADE).iter().any(|token| token.eq_ignore_ascii_case("websocket"));
-    let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version.as_bytes() == b"13");
+    let upgrades = tokens(headers, &header::UPGRADE)
+        .iter()
+        .any(|token| token.eq_ignore_ascii_case("websocket"));
+    let version = headers
+        .get(header::SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version.as_bytes() == b"13");
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?.to_str().ok()?;
     (upgrades && version).then(|| key.to_owned())
 }
@@ -214,7 +252,8 @@ fn identity(path: &str, query: Option<&str>) -> Option<String> {
     let (first, last) = (segments.next(), segments.next_back());
     let told = || {
         let pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
-        let mut told = pairs.filter(|(name, value)| QUERY_NAMES.contains(name) && !value.is_empty());
+        let mut told =
+            pairs.filter(|(name, value)| QUERY_NAMES.contains(name) && !value.is_empty());
         told.next().map(|(_, value)| value)
     };
     let segment = match (first, last) {
@@ -233,7 +272,10 @@ const ENDPOINT: &str = "ocpp";
 fn credentials(headers: &HeaderMap) -> Credentials {
     let basic = headers.get(header::AUTHORIZATION).and_then(|value| {
         let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
-        let bytes = STANDARD.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+        let bytes = STANDARD
+            .decode(encoded.trim())
+            .ok()
+            .filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
         let colon = bytes.iter().position(|byte| *byte == b':')?;
         Some((bytes[..colon].to_vec(), bytes[colon + 1..].to_vec()))
     });
@@ -281,14 +323,18 @@ mod tests {
     fn a_password_may_be_any_bytes_and_hold_colons() {
         let mut headers = HeaderMap::new();
         let encoded = STANDARD.encode([b"CP1:".as_slice(), &[0xff, b':', 0x00]].concat());
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(&format!("basic {encoded}")).unwrap());
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_str(&format!("basic {encoded}")).unwrap(),
+        );
         assert_eq!(credentials(&headers).basic, Some((b"CP1".to_vec(), vec![0xff, b':', 0x00])));
     }
 
     #[test]
     fn subprotocols_are_read_over_commas_and_repeated_headers() {
         let mut headers = HeaderMap::new();
-        headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("ocpp2.0.1 ,ocpp1.6"));
+        headers
+            .append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("ocpp2.0.1 ,ocpp1.6"));
         headers.append(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("ocpp1.5"));
         assert_eq!(credentials(&headers).offered, ["ocpp2.0.1", "ocpp1.6", "ocpp1.5"]);
     }

@@ -74,15 +74,31 @@ impl Link {
     /// A link over the use cases.
     pub fn new(app: Arc<App>, seats: Arc<LocalConnections>, settings: LinkSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_connections));
-        let (throttle, handshakes) = (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
+        let (throttle, handshakes) =
+            (handshake::PasswordThrottle::new(), Semaphore::new(HANDSHAKES_AT_ONCE));
         let (bytes, deflate) = (Arc::default(), DeflatePool::new(COMPRESSORS_KEPT));
-        Self { app, seats, settings, throttle, handshakes, bytes, deflate, places, stopping: AtomicBool::new(false) }
+        Self {
+            app,
+            seats,
+            settings,
+            throttle,
+            handshakes,
+            bytes,
+            deflate,
+            places,
+            stopping: AtomicBool::new(false),
+        }
     }
 }
 
 /// Accepts stations, over TLS where `tls` is given, until `stop` becomes true; then lets each finish the call it is in.
 /// Returns when the last connection has ended.
-pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>, mut stop: watch::Receiver<bool>) {
+pub async fn serve(
+    link: Arc<Link>,
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     loop {
         // Beyond the limit, new connections wait in the kernel's queue.
@@ -93,10 +109,13 @@ pub async fn serve(link: Arc<Link>, listener: TcpListener, tls: Option<Arc<Tls>>
         match accepted {
             Ok((stream, peer, place)) => {
                 let _ = stream.set_nodelay(true);
-                let (link, alive, stop, tls) = (link.clone(), alive.clone(), stop.clone(), tls.clone());
+                let (link, alive, stop, tls) =
+                    (link.clone(), alive.clone(), stop.clone(), tls.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None if begins_tls(&stream, stop.clone()).await => link.note_tls_on_plain(peer),
+                        None if begins_tls(&stream, stop.clone()).await => {
+                            link.note_tls_on_plain(peer)
+                        }
                         None => serve_one(link, stream, peer, Transport::Plain, stop).await,
                         Some(tls) => serve_tls(link, &tls, stream, peer, stop).await,
                     }
@@ -139,45 +158,80 @@ impl Link {
     /// Shows the operator that somebody speaks TLS to the plain listener.
     fn note_tls_on_plain(&self, peer: SocketAddr) {
         let (at, peer) = (self.app.now(), peer.to_string());
-        self.app.refusals.note(HandshakeRefusal { at, peer, station_id: String::new(), status: 0, reason: "tls_on_the_plain_port" });
+        self.app.refusals.note(HandshakeRefusal {
+            at,
+            peer,
+            station_id: String::new(),
+            status: 0,
+            reason: "tls_on_the_plain_port",
+        });
     }
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, place))
 }
 
 /// One connection over TLS. What cannot be agreed on is counted and shown to the operator.
-async fn serve_tls(link: Arc<Link>, tls: &Tls, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn serve_tls(
+    link: Arc<Link>,
+    tls: &Tls,
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) {
     let agreed = tokio::select! {
         agreed = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)) => agreed,
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let reason = match agreed {
         Ok(Ok(stream)) => {
-            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).and_then(tls::subject);
+            let certificate = stream
+                .get_ref()
+                .1
+                .peer_certificates()
+                .and_then(|chain| chain.first())
+                .and_then(tls::subject);
             return serve_one(link, stream, peer, Transport::Tls(certificate), stop).await;
         }
         Ok(Err(cause)) => tls::refusal(&cause),
         Err(_) => "tls_too_slow",
     };
     let (at, peer) = (link.app.now(), peer.to_string());
-    link.app.refusals.note(HandshakeRefusal { at, peer, station_id: String::new(), status: 0, reason });
+    link.app.refusals.note(HandshakeRefusal {
+        at,
+        peer,
+        station_id: String::new(),
+        status: 0,
+        reason,
+    });
 }
 
 /// One connection, from handshake to end. A handshake under way ends with the server.
-async fn serve_one<S>(link: Arc<Link>, stream: S, peer: SocketAddr, transport: Transport, mut stop: watch::Receiver<bool>)
-where
+async fn serve_one<S>(
+    link: Arc<Link>,
+    stream: S,
+    peer: SocketAddr,
+    transport: Transport,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (upgraded, mut upgrades) = mpsc::channel(1);
     let door = link.clone();
     let service = service_fn(move |request| {
         let (link, upgraded, transport) = (door.clone(), upgraded.clone(), transport.clone());
-        async move { Ok::<_, Infallible>(handshake::answer(&link, request, peer, &transport, &upgraded).await) }
+        async move {
+            Ok::<_, Infallible>(
+                handshake::answer(&link, request, peer, &transport, &upgraded).await,
+            )
+        }
     });
     let http = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -47,7 +47,12 @@ impl Outgoing {
     pub fn begin(&mut self, station: &StationId, call: OutgoingCall, timeout: Duration) -> String {
         let text = frame::call_text(&call.message_id, &call.action, &call.payload);
         let span = info_span!(target: TARGET, parent: None, "ocpp.command", station_id = %station, action = call.action, outcome = Empty);
-        self.pending = Some(Pending { id: call.message_id, deadline: Instant::now() + timeout, reply: call.reply, span });
+        self.pending = Some(Pending {
+            id: call.message_id,
+            deadline: Instant::now() + timeout,
+            reply: call.reply,
+            span,
+        });
         text
     }
 

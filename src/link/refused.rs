@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn a_call_is_looping_once_it_was_refused_in_a_row_whatever_was_answered_in_between() {
-        let (bad, other) = (Content::of("StatusNotification", "{}"), Content::of("Heartbeat", "{}"));
+        let (bad, other) =
+            (Content::of("StatusNotification", "{}"), Content::of("Heartbeat", "{}"));
         let mut refused = Refused::default();
         for time in 0..TIMES_REFUSED {
             assert!(!refused.is_looping(bad), "{time}");

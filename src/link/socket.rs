@@ -38,7 +38,11 @@ pub enum Socket {
 
 impl Socket {
     /// A WebSocket over a stream whose handshake is done. Compressors come from the pool for a message at a time.
-    pub async fn new(upgraded: Upgraded, deflated: Option<&DeflatePool>, max_message_bytes: usize) -> Option<Self> {
+    pub async fn new(
+        upgraded: Upgraded,
+        deflated: Option<&DeflatePool>,
+        max_message_bytes: usize,
+    ) -> Option<Self> {
         let io = TokioIo::new(upgraded);
         let Some(pool) = deflated else {
             let config = WebSocketConfig::default()
@@ -46,7 +50,9 @@ impl Socket {
                 .write_buffer_size(0)
                 .max_message_size(Some(max_message_bytes))
                 .max_frame_size(Some(max_message_bytes));
-            return Some(Self::Plain(Box::new(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await)));
+            return Some(Self::Plain(Box::new(
+                WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
+            )));
         };
         // Its limits are the first length that is too long.
         let limit = max_message_bytes.saturating_add(1);
@@ -60,7 +66,12 @@ impl Socket {
             .with_write_buffer_capacity(DEFLATED_BUFFER_BYTES)
             .with_limits(limit, limit)
             .with_utf8();
-        let socket = WebSocket::from_stream_with_extensions(io, yawc::Role::Server, Some(deflate::AGREED), options);
+        let socket = WebSocket::from_stream_with_extensions(
+            io,
+            yawc::Role::Server,
+            Some(deflate::AGREED),
+            options,
+        );
         socket.ok().map(|socket| Self::Deflated(Box::new(socket)))
     }
 
@@ -87,7 +98,10 @@ impl Socket {
                     Message::Pong(bytes) => Frame::pong(bytes),
                     Message::Close(_) | Message::Frame(_) => return Ok(()),
                 };
-                socket.send(frame).await.map_err(|cause| error(cause, "writing").unwrap_or(Error::ConnectionClosed))
+                socket
+                    .send(frame)
+                    .await
+                    .map_err(|cause| error(cause, "writing").unwrap_or(Error::ConnectionClosed))
             }
         }
     }
@@ -96,7 +110,10 @@ impl Socket {
     pub async fn flush(&mut self) -> Result<(), Error> {
         match self {
             Self::Plain(socket) => socket.flush().await,
-            Self::Deflated(socket) => socket.flush().await.map_err(|cause| error(cause, "writing").unwrap_or(Error::ConnectionClosed)),
+            Self::Deflated(socket) => socket
+                .flush()
+                .await
+                .map_err(|cause| error(cause, "writing").unwrap_or(Error::ConnectionClosed)),
         }
     }
 
@@ -145,7 +162,9 @@ impl Socket {
 fn message(frame: Frame) -> Result<Message, Error> {
     let (opcode, _, payload) = frame.into_parts();
     Ok(match opcode {
-        OpCode::Text => Message::Text(Utf8Bytes::try_from(payload).map_err(|cause| Error::Utf8(cause.to_string()))?),
+        OpCode::Text => Message::Text(
+            Utf8Bytes::try_from(payload).map_err(|cause| Error::Utf8(cause.to_string()))?,
+        ),
         OpCode::Ping => Message::Ping(payload),
         OpCode::Pong => Message::Pong(payload),
         OpCode::Close => Message::Close(None),
@@ -158,9 +177,13 @@ fn error(cause: WebSocketError, doing: &str) -> Option<Error> {
     match cause {
         WebSocketError::ConnectionClosed => None,
         WebSocketError::InvalidUTF8 => Some(Error::Utf8(doing.to_owned())),
-        WebSocketError::FrameTooLarge => Some(Error::Capacity(CapacityError::MessageTooLong { size: 0, max_size: 0 })),
+        WebSocketError::FrameTooLarge => {
+            Some(Error::Capacity(CapacityError::MessageTooLong { size: 0, max_size: 0 }))
+        }
         // What cannot be decompressed comes as an input that is not valid.
-        WebSocketError::IoError(cause) if !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+        WebSocketError::IoError(cause)
+            if !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
+        {
             Some(Error::Io(cause))
         }
         _ => Some(Error::Protocol(ProtocolError::NonZeroReservedBits)),

@@ -20,7 +20,11 @@ const ORGANIZATION: &str = "x-juden-tls-client-o";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// How a station came to a terminator, and from where. `None`: the peer is no terminator.
-pub fn told(terminators: &[IpAddr], headers: &HeaderMap, peer: SocketAddr) -> Option<(Transport, SocketAddr)> {
+pub fn told(
+    terminators: &[IpAddr],
+    headers: &HeaderMap,
+    peer: SocketAddr,
+) -> Option<(Transport, SocketAddr)> {
     if !terminators.contains(&peer.ip().to_canonical()) {
         return None;
     }
@@ -30,9 +34,15 @@ pub fn told(terminators: &[IpAddr], headers: &HeaderMap, peer: SocketAddr) -> Op
         let value = values.next()?.to_str().ok()?.trim();
         (values.next().is_none() && !value.is_empty()).then(|| value.to_owned())
     };
-    let certificate = one(COMMON_NAME).map(|common_name| ClientCertificate { common_name, organization: one(ORGANIZATION) });
-    let transport = if one(OVER_TLS).as_deref() == Some("1") { Transport::Tls(certificate) } else { Transport::Plain };
-    let forwarded = headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
+    let certificate = one(COMMON_NAME)
+        .map(|common_name| ClientCertificate { common_name, organization: one(ORGANIZATION) });
+    let transport = if one(OVER_TLS).as_deref() == Some("1") {
+        Transport::Tls(certificate)
+    } else {
+        Transport::Plain
+    };
+    let forwarded =
+        headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
     // The last address is the one that the terminator saw itself.
     let from = forwarded.and_then(|list| address(list.rsplit(',').next()?.trim()));
     Some((transport, from.map_or(peer, |ip| SocketAddr::new(ip, 0))))
@@ -57,23 +67,47 @@ mod tests {
 
     fn came(peer: &str, pairs: &[(&'static str, &str)]) -> Option<(Transport, String)> {
         let terminators = ["10.0.0.1".parse().unwrap()];
-        told(&terminators, &headers(pairs), peer.parse().unwrap()).map(|(transport, from)| (transport, from.ip().to_string()))
+        told(&terminators, &headers(pairs), peer.parse().unwrap())
+            .map(|(transport, from)| (transport, from.ip().to_string()))
     }
 
     #[test]
     fn a_terminator_is_believed_and_nobody_else() {
-        let told = [(OVER_TLS, "1"), (COMMON_NAME, "CP1"), (ORGANIZATION, "CPO"), (FORWARDED_FOR, "6.6.6.6, 192.0.2.7")];
-        let certificate = ClientCertificate { common_name: "CP1".into(), organization: Some("CPO".into()) };
-        assert_eq!(came("10.0.0.1:5", &told), Some((Transport::Tls(Some(certificate)), "192.0.2.7".into())));
-        assert_eq!(came("[::ffff:10.0.0.1]:5", &[]), Some((Transport::Plain, "::ffff:10.0.0.1".into())));
+        let told = [
+            (OVER_TLS, "1"),
+            (COMMON_NAME, "CP1"),
+            (ORGANIZATION, "CPO"),
+            (FORWARDED_FOR, "6.6.6.6, 192.0.2.7"),
+        ];
+        let certificate =
+            ClientCertificate { common_name: "CP1".into(), organization: Some("CPO".into()) };
+        assert_eq!(
+            came("10.0.0.1:5", &told),
+            Some((Transport::Tls(Some(certificate)), "192.0.2.7".into()))
+        );
+        assert_eq!(
+            came("[::ffff:10.0.0.1]:5", &[]),
+            Some((Transport::Plain, "::ffff:10.0.0.1".into()))
+        );
         assert_eq!(came("10.0.0.2:5", &told), None);
         assert_eq!(came("10.0.0.1:5", &[(FORWARDED_FOR, "192.0.2.7:567")]).unwrap().1, "192.0.2.7");
     }
 
     #[test]
     fn a_station_without_a_certificate_shows_none_and_what_is_told_twice_is_not_told() {
-        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "")]).unwrap().0, Transport::Tls(None));
-        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "CP1"), (COMMON_NAME, "CP2")]).unwrap().0, Transport::Tls(None));
-        assert_eq!(came("10.0.0.1:5", &[(OVER_TLS, "0"), (COMMON_NAME, "CP1")]).unwrap().0, Transport::Plain);
+        assert_eq!(
+            came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "")]).unwrap().0,
+            Transport::Tls(None)
+        );
+        assert_eq!(
+            came("10.0.0.1:5", &[(OVER_TLS, "1"), (COMMON_NAME, "CP1"), (COMMON_NAME, "CP2")])
+                .unwrap()
+                .0,
+            Transport::Tls(None)
+        );
+        assert_eq!(
+            came("10.0.0.1:5", &[(OVER_TLS, "0"), (COMMON_NAME, "CP1")]).unwrap().0,
+            Transport::Plain
+        );
     }
 }

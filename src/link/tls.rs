@@ -58,14 +58,19 @@ struct Identities(Vec<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Identities {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.0.iter().find(|identity| identity.key.choose_scheme(hello.signature_schemes()).is_some()).cloned()
+        self.0
+            .iter()
+            .find(|identity| identity.key.choose_scheme(hello.signature_schemes()).is_some())
+            .cloned()
     }
 }
 
 fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
-        Ok(found) if found.is_empty() => Err(TlsFault::new(file, "no certificate in it: it must be PEM")),
+        Ok(found) if found.is_empty() => {
+            Err(TlsFault::new(file, "no certificate in it: it must be PEM"))
+        }
         Ok(found) => Ok(found),
         Err(cause) => Err(TlsFault::new(file, cause)),
     }
@@ -76,12 +81,17 @@ impl TlsFiles {
         let provider = Arc::new(ring::default_provider());
         let mut identities = Vec::new();
         for (chain, key_file) in &self.identities {
-            let key = PrivateKeyDer::from_pem_file(key_file).map_err(|cause| TlsFault::new(key_file, cause))?;
+            let key = PrivateKeyDer::from_pem_file(key_file)
+                .map_err(|cause| TlsFault::new(key_file, cause))?;
             let identity = CertifiedKey::from_der(certificates(chain)?, key, &provider);
-            identities.push(Arc::new(identity.map_err(|cause| TlsFault::new(chain, format!("it does not go with its key: {cause}")))?));
+            identities.push(Arc::new(identity.map_err(|cause| {
+                TlsFault::new(chain, format!("it does not go with its key: {cause}"))
+            })?));
         }
-        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|cause| TlsFault { file: "TLS".to_owned(), fault: cause.to_string() })?;
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions();
+        let builder = builder
+            .map_err(|cause| TlsFault { file: "TLS".to_owned(), fault: cause.to_string() })?;
         let builder = match &self.client_ca {
             None => builder.with_no_client_auth(),
             Some(file) => {
@@ -90,10 +100,15 @@ impl TlsFiles {
                     roots.add(certificate).map_err(|cause| TlsFault::new(file, cause))?;
                 }
                 // Stations of profile 2 show none; who must show one is decided by the station's record.
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .allow_unauthenticated();
                 // An authority without a list has revoked nothing, as far as is known.
-                let verifier = verifier.with_crls(self.revoked()?).allow_unknown_revocation_status().build();
-                builder.with_client_cert_verifier(verifier.map_err(|cause| TlsFault::new(file, cause))?)
+                let verifier =
+                    verifier.with_crls(self.revoked()?).allow_unknown_revocation_status().build();
+                builder.with_client_cert_verifier(
+                    verifier.map_err(|cause| TlsFault::new(file, cause))?,
+                )
             }
         };
         Ok(builder.with_cert_resolver(Arc::new(Identities(identities))))
@@ -102,9 +117,12 @@ impl TlsFiles {
     fn revoked(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsFault> {
         let mut lists = Vec::new();
         for file in &self.client_crls {
-            let read = CertificateRevocationListDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+            let read = CertificateRevocationListDer::pem_file_iter(file)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>);
             match read {
-                Ok(found) if found.is_empty() => return Err(TlsFault::new(file, "no revocation list in it: it must be PEM")),
+                Ok(found) if found.is_empty() => {
+                    return Err(TlsFault::new(file, "no revocation list in it: it must be PEM"));
+                }
                 Ok(found) => lists.extend(found),
                 Err(cause) => return Err(TlsFault::new(file, cause)),
             }
@@ -115,9 +133,12 @@ impl TlsFiles {
     /// The lists whose time is over: whom their authority revoked since, nobody here knows.
     fn outdated(&self, now_s: i64) -> Vec<&PathBuf> {
         let is_over = |file: &&PathBuf| {
-            let lists = CertificateRevocationListDer::pem_file_iter(file).into_iter().flatten().flatten();
+            let lists =
+                CertificateRevocationListDer::pem_file_iter(file).into_iter().flatten().flatten();
             lists.into_iter().any(|list| {
-                let next = CertificateRevocationList::from_der(&list).ok().and_then(|(_, list)| list.next_update());
+                let next = CertificateRevocationList::from_der(&list)
+                    .ok()
+                    .and_then(|(_, list)| list.next_update());
                 next.is_some_and(|next| next.timestamp() < now_s)
             })
         };
@@ -126,8 +147,15 @@ impl TlsFiles {
 
     /// When each file was changed last.
     fn changed(&self) -> Vec<Option<SystemTime>> {
-        let files = self.identities.iter().flat_map(|(chain, key)| [chain, key]).chain(&self.client_ca).chain(&self.client_crls);
-        files.map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok()).collect()
+        let files = self
+            .identities
+            .iter()
+            .flat_map(|(chain, key)| [chain, key])
+            .chain(&self.client_ca)
+            .chain(&self.client_crls);
+        files
+            .map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
+            .collect()
     }
 }
 
@@ -148,7 +176,8 @@ impl Tls {
     /// Tells of lists of revoked certificates that are out of date. They hold on: without them the revoked would be let in.
     fn tell_outdated(&self) {
         let outdated = self.files.outdated(wall_clock_s());
-        metrics::gauge!("juden_tls_revocation_lists_outdated").set(u32::try_from(outdated.len()).map_or(f64::MAX, f64::from));
+        metrics::gauge!("juden_tls_revocation_lists_outdated")
+            .set(u32::try_from(outdated.len()).map_or(f64::MAX, f64::from));
         for file in outdated {
             warn!(file = %file.display(), "a list of revoked certificates is out of date: fetch the authority's new one; what it revoked since is let in");
         }
@@ -195,7 +224,9 @@ pub fn refusal(cause: &io::Error) -> &'static str {
         return "tls_broken_off";
     };
     match error {
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => "tls_certificate_expired",
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "tls_certificate_expired",
         Error::InvalidCertificate(CertificateError::Revoked) => "tls_certificate_revoked",
         Error::InvalidCertificate(_) => "tls_certificate_refused",
         // The second: none of our keys serves the suites that the station offers.
@@ -208,7 +239,9 @@ pub fn refusal(cause: &io::Error) -> &'static str {
 /// Who a client's certificate is of. It was checked against the authorities in the handshake.
 pub fn subject(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| attribute?.as_str().ok().map(str::to_owned);
+    let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| {
+        attribute?.as_str().ok().map(str::to_owned)
+    };
     let subject = parsed.subject();
     let common_name = text(subject.iter_common_name().next())?;
     Some(ClientCertificate { common_name, organization: text(subject.iter_organization().next()) })

@@ -24,7 +24,9 @@ use crate::telemetry;
 use juden_core::app::{App, Parts};
 use juden_core::clock::Clock;
 use juden_core::cluster::{Cluster, LocalCluster, LocalConnections, SharedCluster};
-use juden_core::directory::{CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust};
+use juden_core::directory::{
+    CardDirectory, Exposures, Memories, MonthUses, ProgrammeDirectory, StationDirectory, Trust,
+};
 use juden_core::export::Format;
 use juden_core::export::files::ExportFile;
 use juden_core::ledger::{self, Ledger, LedgerParts};
@@ -112,7 +114,10 @@ async fn assembled(
     tariffs: TariffBook,
     clock: Arc<Clock>,
 ) -> anyhow::Result<Assembled> {
-    let name = config.node_id.clone().unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
+    let name = config
+        .node_id
+        .clone()
+        .unwrap_or_else(|| format!("{}-{}", host_name(), access::random_suffix()));
     let run = NodeRun(Uuid::new_v4().to_string());
     let seats = Arc::new(LocalConnections::default());
     let trust = if nodes.is_some() { Trust::none_yet() } else { Trust::always() };
@@ -123,18 +128,30 @@ async fn assembled(
     let node = match nodes {
         None => {
             if config.redis_url.is_some() {
-                warn!("redis-url is not used: an embedded store has one node; nodes share a postgres:// store (database-url)");
+                warn!(
+                    "redis-url is not used: an embedded store has one node; nodes share a postgres:// store (database-url)"
+                );
             }
             None
         }
         Some(nodes) => {
-            let memory = Arc::new(Memories { cards: cards.clone(), stations: stations.clone(), programme: programme.clone() });
+            let memory = Arc::new(Memories {
+                cards: cards.clone(),
+                stations: stations.clone(),
+                programme: programme.clone(),
+            });
             Some(
                 nodes::join(
                     config,
                     nodes,
                     &secret,
-                    NodeParts { name: name.clone(), run: run.clone(), seats: seats.clone(), memory, clock: clock.clone() },
+                    NodeParts {
+                        name: name.clone(),
+                        run: run.clone(),
+                        seats: seats.clone(),
+                        memory,
+                        clock: clock.clone(),
+                    },
                 )
                 .await?,
             )
@@ -159,7 +176,18 @@ async fn assembled(
         uses: uses.clone(),
     };
     let writer = tokio::spawn(ledger::run(parts, queue));
-    let parts = Parts { store, clock, cluster, cards, stations, programme, ledger, exposures, uses, secret };
+    let parts = Parts {
+        store,
+        clock,
+        cluster,
+        cards,
+        stations,
+        programme,
+        ledger,
+        exposures,
+        uses,
+        secret,
+    };
     let app = App::new(parts, config.app.clone());
     Ok(Assembled { app: Arc::new(app), seats, writer, node })
 }
@@ -174,7 +202,12 @@ pub fn write_export<'a>(
     Box::pin(written(app, folder, month, format))
 }
 
-async fn written(app: &App, folder: &Path, month: BillingMonth, format: Format) -> anyhow::Result<[PathBuf; 2]> {
+async fn written(
+    app: &App,
+    folder: &Path,
+    month: BillingMonth,
+    format: Format,
+) -> anyhow::Result<[PathBuf; 2]> {
     let mut export = app.billing.export(month, format).await?;
     let mut file = ExportFile::begin(folder, month, format)?;
     while let Some(piece) = export.next().await? {
@@ -211,10 +244,14 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let metrics = telemetry::start_metrics();
         if config.admin_key.as_ref().is_some_and(|key| key.chars().count() < ADMIN_KEY_SHORT) {
-            warn!("the operator's API key is short: one of {ADMIN_KEY_SHORT} characters or more cannot be guessed");
+            warn!(
+                "the operator's API key is short: one of {ADMIN_KEY_SHORT} characters or more cannot be guessed"
+            );
         }
-        let (admin_key, made_admin_key) = access::AdminKey::set(store.as_ref(), config.admin_key.as_deref()).await?;
-        let Assembled { app, seats, writer, node } = assemble(config, store, nodes, tariffs, clock).await?;
+        let (admin_key, made_admin_key) =
+            access::AdminKey::set(store.as_ref(), config.admin_key.as_deref()).await?;
+        let Assembled { app, seats, writer, node } =
+            assemble(config, store, nodes, tariffs, clock).await?;
         let (stop, stopped) = watch::channel(false);
 
         let http_listener = listen("http-listen", config.http_listen).await?;
@@ -233,7 +270,10 @@ impl Server {
             None => None,
         };
         let over_tls = match &config.ocpp_tls {
-            Some((address, files)) => Some((listen("ocpp-tls-listen", *address).await?, Arc::new(Tls::read(files.clone())?))),
+            Some((address, files)) => Some((
+                listen("ocpp-tls-listen", *address).await?,
+                Arc::new(Tls::read(files.clone())?),
+            )),
             None => None,
         };
         let ocpp = plain.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -243,13 +283,36 @@ impl Server {
         let looking = tokio::spawn({
             let app = app.clone();
             async move {
-                let looks = async { tokio::join!(app.closing.keep_looking(), app.deliveries.keep_looking_at_cards()) };
-                let tells = async { tokio::join!(app.deliveries.keep_telling(), app.displays.keep_telling_costs()) };
-                tokio::join!(looks, tells, app.health.keep_trying_store(), app.clock.keep_watching(), telemetry::keep_up(upkeep));
+                let looks = async {
+                    tokio::join!(app.closing.keep_looking(), app.deliveries.keep_looking_at_cards())
+                };
+                let tells = async {
+                    tokio::join!(app.deliveries.keep_telling(), app.displays.keep_telling_costs())
+                };
+                tokio::join!(
+                    looks,
+                    tells,
+                    app.health.keep_trying_store(),
+                    app.clock.keep_watching(),
+                    telemetry::keep_up(upkeep)
+                );
             }
         });
         info!(%http, ?ocpp, ?ocpp_tls, node = app.cluster.node(), "juden serves");
-        Ok(Self { app, ocpp, ocpp_tls, http, made_admin_key, stop, link, api, writer, looking, node, pulse })
+        Ok(Self {
+            app,
+            ocpp,
+            ocpp_tls,
+            http,
+            made_admin_key,
+            stop,
+            link,
+            api,
+            writer,
+            looking,
+            node,
+            pulse,
+        })
     }
 
     /// Stops: no new connections, calls under way are answered once durable, then everything ends.
@@ -274,7 +337,9 @@ impl Server {
             }
         });
         if ended.await.is_err() {
-            warn!("some connections did not end in time and were cut off; nothing that was confirmed is lost");
+            warn!(
+                "some connections did not end in time and were cut off; nothing that was confirmed is lost"
+            );
         }
         if let Some(pulse) = self.pulse {
             pulse.abort();

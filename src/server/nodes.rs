@@ -39,7 +39,12 @@ pub struct NodeParts {
 }
 
 /// Joins the nodes of a store. `secret`: the installation's, which all of its nodes know.
-pub async fn join(config: &Config, store: Arc<dyn NodeStore>, secret: &str, parts: NodeParts) -> anyhow::Result<Arc<SharedCluster>> {
+pub async fn join(
+    config: &Config,
+    store: Arc<dyn NodeStore>,
+    secret: &str,
+    parts: NodeParts,
+) -> anyhow::Result<Arc<SharedCluster>> {
     let bus = match &config.redis_url {
         None => None,
         Some(url) => Some(bus(config, url, secret).await?),
@@ -64,15 +69,25 @@ pub async fn join(config: &Config, store: Arc<dyn NodeStore>, secret: &str, part
 async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
     let ca = match &config.redis_ca {
         None => None,
-        Some(file) => Some(std::fs::read(file).with_context(|| format!("redis-ca: cannot read {}", file.display()))?),
+        Some(file) => Some(
+            std::fs::read(file)
+                .with_context(|| format!("redis-ca: cannot read {}", file.display()))?,
+        ),
     };
     // TLS is done by one implementation, whichever crate asks for it. A second start in one process keeps the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dial = Dial::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
     let installation = hex::sha256(format!("installation|{secret}").as_bytes());
-    let bus = Bus::new(dial, Keys::of(installation.get(..INSTALLATION_LETTERS).unwrap_or(&installation)), secret);
+    let bus = Bus::new(
+        dial,
+        Keys::of(installation.get(..INSTALLATION_LETTERS).unwrap_or(&installation)),
+        secret,
+    );
     if let Err(cause) = bus.try_out().await {
-        bail!("redis-url: Redis at {} cannot be used: {cause}; check address, user, password and TLS", shown(url));
+        bail!(
+            "redis-url: Redis at {} cannot be used: {cause}; check address, user, password and TLS",
+            shown(url)
+        );
     }
     Ok(bus)
 }
@@ -82,9 +97,14 @@ async fn take_name(store: &dyn NodeStore, me: &NewNode) -> anyhow::Result<i64> {
     loop {
         match store.join(me, SILENT_MS).await? {
             Joined::At(change) => return Ok(change),
-            Joined::NameTaken(_) | Joined::NotLinked(_) if began.elapsed() < NAME_WAIT => tokio::time::sleep(NAME_RETRY).await,
+            Joined::NameTaken(_) | Joined::NotLinked(_) if began.elapsed() < NAME_WAIT => {
+                tokio::time::sleep(NAME_RETRY).await
+            }
             Joined::NameTaken(silent_ms) => {
-                bail!("node-id: a node called {:?} is alive ({silent_ms} ms ago it was heard): give this one another name", me.name)
+                bail!(
+                    "node-id: a node called {:?} is alive ({silent_ms} ms ago it was heard): give this one another name",
+                    me.name
+                )
             }
             Joined::NotLinked(other) => bail!(
                 "redis-url: the node {other:?} shares this database: nodes that share one need the same Redis, each of them (redis-url)"

@@ -48,7 +48,8 @@ fn book(files: Vec<TariffFile>, mut faults: Vec<String>) -> Result<TariffBook, V
     if !faults.is_empty() {
         return Err(faults);
     }
-    TariffBook::new(tariffs).map_err(|found| found.iter().map(|fault| located(fault, &files)).collect())
+    TariffBook::new(tariffs)
+        .map_err(|found| found.iter().map(|fault| located(fault, &files)).collect())
 }
 
 /// A fault between files, told with the files and the line where it is to be mended.
@@ -67,7 +68,9 @@ fn located(fault: &BookFault, files: &[TariffFile]) -> String {
 
 /// Reads a folder: tariff files in it, or in the folders below it. Every fault is told.
 pub fn load(folder: &Path) -> Result<TariffBook, Vec<String>> {
-    let cannot = |path: &Path, cause: std::io::Error| vec![format!("{}: cannot be read: {cause}", path.display())];
+    let cannot = |path: &Path, cause: std::io::Error| {
+        vec![format!("{}: cannot be read: {cause}", path.display())]
+    };
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
     for depth in 0..2 {
@@ -84,17 +87,26 @@ pub fn load(folder: &Path) -> Result<TariffBook, Vec<String>> {
         }
     }
     if files.is_empty() {
-        return Err(vec![format!("{}: holds no tariff file: add NAME/YYYY-MM.toml", folder.display())]);
+        return Err(vec![format!(
+            "{}: holds no tariff file: add NAME/YYYY-MM.toml",
+            folder.display()
+        )]);
     }
     files.sort();
     let mut faults = Vec::new();
     let mut texts = Vec::new();
     for path in &files {
         let month = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        let name = path.parent().and_then(Path::file_name).and_then(|name| name.to_str()).unwrap_or("tariff");
+        let name = path
+            .parent()
+            .and_then(Path::file_name)
+            .and_then(|name| name.to_str())
+            .unwrap_or("tariff");
         let file = path.display().to_string();
         match fs::read_to_string(path) {
-            Ok(text) => texts.push(TariffFile { version: format!("{name}/{month}"), file, month, text }),
+            Ok(text) => {
+                texts.push(TariffFile { version: format!("{name}/{month}"), file, month, text })
+            }
             Err(cause) => faults.push(format!("{file}: cannot be read: {cause}")),
         }
     }
@@ -116,7 +128,10 @@ mod tests {
         let book = built_in().unwrap();
         let month = BillingMonth::parse("2026-11").unwrap();
         let (tariff, name, plan) = book.plan("premium_10", month).unwrap();
-        assert_eq!((tariff.version.as_str(), name, plan.quick.per_unit), ("zesp3/2023-09", "premium_100", Yen::whole(44)));
+        assert_eq!(
+            (tariff.version.as_str(), name, plan.quick.per_unit),
+            ("zesp3/2023-09", "premium_100", Yen::whole(44))
+        );
         assert!(book.in_force(BillingMonth::parse("2019-11").unwrap()).is_err());
     }
 
@@ -125,7 +140,11 @@ mod tests {
         for (from, to, expected) in [
             ("base = \"1100\"", "bose = \"1100\"", "plans.simple.bose: unknown key `bose`"),
             ("base = \"1100\"", "bose = \"1100\"", "plans.simple.base: is missing"),
-            ("reissue = \"1650\"", "reissue = 1650", "fees.reissue: 1650 is not allowed: it must be yen as a string"),
+            (
+                "reissue = \"1650\"",
+                "reissue = 1650",
+                "fees.reissue: 1650 is not allowed: it must be yen as a string",
+            ),
             ("contract = \"1650\"", "contract = \"x\"", "fees.contract: \"x\" is not allowed"),
             ("contract = \"1650\"", "contract = \"-1\"", "fees.contract: \"-1\" is not allowed"),
             (
@@ -135,15 +154,43 @@ mod tests {
             ),
             ("free_units = 100", "free_units = \"many\"", "or \"unlimited\""),
             ("tax_rate = \"0.10\"", "tax_rate = \"10\"", "tax_rate: \"10\" is not allowed"),
-            ("normal = { unit_s = 60, free_units = 0, per_unit = \"3.3\" }", "", "plans.simple.normal: is missing"),
-            ("premium_40 = \"premium_400\"", "premium_40 = \"premium_9\"", "renames.premium_40: there is no plan \"premium_9\""),
-            ("accepts_term = false", "accepts_term = \"no\"", "terms.accepts_term: \"no\" is not allowed: it must be true or false"),
-            ("carry_over_months = 0", "carry_over_months = 2", "carry_over_months: 2 is not allowed: it must be 0 or 1"),
+            (
+                "normal = { unit_s = 60, free_units = 0, per_unit = \"3.3\" }",
+                "",
+                "plans.simple.normal: is missing",
+            ),
+            (
+                "premium_40 = \"premium_400\"",
+                "premium_40 = \"premium_9\"",
+                "renames.premium_40: there is no plan \"premium_9\"",
+            ),
+            (
+                "accepts_term = false",
+                "accepts_term = \"no\"",
+                "terms.accepts_term: \"no\" is not allowed: it must be true or false",
+            ),
+            (
+                "carry_over_months = 0",
+                "carry_over_months = 2",
+                "carry_over_months: 2 is not allowed: it must be 0 or 1",
+            ),
             ("[fees]", "[fees", "t/2023-09.toml:"),
-            ("published = \"2023-05-17\"", "published = \"2023-13-01\"", "published: \"2023-13-01\" is not allowed: it must be a day"),
+            (
+                "published = \"2023-05-17\"",
+                "published = \"2023-13-01\"",
+                "published: \"2023-13-01\" is not allowed: it must be a day",
+            ),
             ("[fees]", "tax_rate = \"0.08\"\n[fees]", "duplicate key, at: tax_rate"),
-            ("[fees]", "small_debit_fee = { threshold_yen = 2000 }\n[fees]", "small_debit_fee.fee_yen: is missing"),
-            ("term_discount = \"1650\"", "term_discount = \"99999\"", "it must be at most the base fee"),
+            (
+                "[fees]",
+                "small_debit_fee = { threshold_yen = 2000 }\n[fees]",
+                "small_debit_fee.fee_yen: is missing",
+            ),
+            (
+                "term_discount = \"1650\"",
+                "term_discount = \"99999\"",
+                "it must be at most the base fee",
+            ),
         ] {
             let faults = faults_of(|text| {
                 assert!(text.contains(from), "{from}");
@@ -151,7 +198,10 @@ mod tests {
             });
             let place = BUILT_IN[1].2.find(from).unwrap();
             let line = BUILT_IN[1].2[..place].matches('\n').count();
-            assert!(faults.iter().any(|fault| fault.contains(expected)), "{from} -> {to}: {faults:?}");
+            assert!(
+                faults.iter().any(|fault| fault.contains(expected)),
+                "{from} -> {to}: {faults:?}"
+            );
             for fault in faults {
                 let told: usize = fault.split(':').nth(1).unwrap().parse().unwrap();
                 assert!(told >= 1 && told <= line + 9, "{fault}");
@@ -161,14 +211,21 @@ mod tests {
 
     #[test]
     fn all_faults_of_a_file_are_told_in_the_order_of_their_lines() {
-        let faults = faults_of(|text| text.replace("reissue = \"1650\"", "reissue = 1").replace("base = \"1100\"", "base = true"));
+        let faults = faults_of(|text| {
+            text.replace("reissue = \"1650\"", "reissue = 1")
+                .replace("base = \"1100\"", "base = true")
+        });
         assert_eq!(faults.len(), 2, "{faults:?}");
-        assert!(faults[0].contains("fees.reissue") && faults[1].contains("plans.simple.base"), "{faults:?}");
+        assert!(
+            faults[0].contains("fees.reissue") && faults[1].contains("plans.simple.base"),
+            "{faults:?}"
+        );
     }
 
     #[test]
     fn a_file_must_be_named_after_a_month() {
-        let faults = read("t/september.toml", "t/september", "september", BUILT_IN[1].2).unwrap_err();
+        let faults =
+            read("t/september.toml", "t/september", "september", BUILT_IN[1].2).unwrap_err();
         assert!(faults[0].contains("2026-11.toml"));
     }
 
@@ -178,11 +235,13 @@ mod tests {
         assert!(load(folder.path()).unwrap_err()[0].contains("holds no tariff file"));
         let tariffs = folder.path().join("tt");
         fs::create_dir(&tariffs).unwrap();
-        fs::write(tariffs.join("2023-09.toml"), BUILT_IN[1].2.replace("renames", "renamed")).unwrap();
+        fs::write(tariffs.join("2023-09.toml"), BUILT_IN[1].2.replace("renames", "renamed"))
+            .unwrap();
         fs::write(tariffs.join("2019-12.toml"), "tax_rate = 1").unwrap();
         let faults = load(folder.path()).unwrap_err();
         assert!(
-            faults.iter().any(|fault| fault.contains("2019-12.toml:1")) && faults.iter().any(|fault| fault.contains("renamed")),
+            faults.iter().any(|fault| fault.contains("2019-12.toml:1"))
+                && faults.iter().any(|fault| fault.contains("renamed")),
             "{faults:?}"
         );
         fs::write(tariffs.join("2023-09.toml"), BUILT_IN[1].2).unwrap();

@@ -53,21 +53,31 @@ impl<'a> Section<'a> {
     }
 
     fn get(&self, key: &str) -> Option<&'a Value<'a>> {
-        self.table?.iter().find(|(known, _)| known.get_ref().as_ref() == key).map(|(_, value)| value)
+        self.table?
+            .iter()
+            .find(|(known, _)| known.get_ref().as_ref() == key)
+            .map(|(_, value)| value)
     }
 
     /// Tells every key that is none of these.
     fn check_keys(&self, known: &[&str], faults: &mut Faults<'_>) {
         for (key, _) in self.table.into_iter().flat_map(|table| table.iter()) {
             if !known.contains(&key.get_ref().as_ref()) {
-                let message = format!("unknown key `{}`; there are: {}", key.get_ref(), known.join(", "));
+                let message =
+                    format!("unknown key `{}`; there are: {}", key.get_ref(), known.join(", "));
                 faults.add(&key.span(), &self.key(key.get_ref()), &message);
             }
         }
     }
 
     /// A value that must be there; a wrong or missing one is a fault.
-    fn required<T>(&self, key: &str, allowed: &str, read: impl Fn(&DeValue<'a>) -> Option<T>, faults: &mut Faults<'_>) -> Option<T> {
+    fn required<T>(
+        &self,
+        key: &str,
+        allowed: &str,
+        read: impl Fn(&DeValue<'a>) -> Option<T>,
+        faults: &mut Faults<'_>,
+    ) -> Option<T> {
         if self.table.is_some() && self.get(key).is_none() {
             faults.add(&self.span, &self.key(key), &format!("is missing: it must be {allowed}"));
         }
@@ -75,11 +85,21 @@ impl<'a> Section<'a> {
     }
 
     /// A value that may be left out; a wrong one is a fault.
-    fn optional<T>(&self, key: &str, allowed: &str, read: impl Fn(&DeValue<'a>) -> Option<T>, faults: &mut Faults<'_>) -> Option<T> {
+    fn optional<T>(
+        &self,
+        key: &str,
+        allowed: &str,
+        read: impl Fn(&DeValue<'a>) -> Option<T>,
+        faults: &mut Faults<'_>,
+    ) -> Option<T> {
         let value = self.get(key)?;
         let found = read(value.get_ref());
         if found.is_none() {
-            faults.add(&value.span(), &self.key(key), &format!("{} is not allowed: it must be {allowed}", shown(value.get_ref())));
+            faults.add(
+                &value.span(),
+                &self.key(key),
+                &format!("{} is not allowed: it must be {allowed}", shown(value.get_ref())),
+            );
         }
         found
     }
@@ -97,7 +117,11 @@ impl<'a> Section<'a> {
             Some(value) => match value.get_ref().as_table() {
                 Some(table) => Section { name, span: value.span(), table: Some(table) },
                 None => {
-                    faults.add(&value.span(), &name, &format!("{} is not allowed: it must be a table", shown(value.get_ref())));
+                    faults.add(
+                        &value.span(),
+                        &name,
+                        &format!("{} is not allowed: it must be a table", shown(value.get_ref())),
+                    );
                     none(value.span())
                 }
             },
@@ -148,7 +172,12 @@ fn free_units(value: &DeValue<'_>) -> Option<FreeUnits> {
 
 fn price(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Price> {
     section.check_keys(&["unit_s", "free_units", "per_unit"], faults);
-    let unit_s = section.required("unit_s", &format!("seconds from 1 to {UNIT_MAX_S}"), whole(1, UNIT_MAX_S), faults);
+    let unit_s = section.required(
+        "unit_s",
+        &format!("seconds from 1 to {UNIT_MAX_S}"),
+        whole(1, UNIT_MAX_S),
+        faults,
+    );
     let allowed = format!("a number from 0 to {FREE_UNITS_MAX}, or \"unlimited\"");
     let free_units = section.required("free_units", &allowed, free_units, faults);
     let per_unit = section.required("per_unit", AMOUNT, yen, faults);
@@ -166,20 +195,39 @@ fn plan(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Plan> {
         faults.add(
             &section.span,
             &section.key("term_discount"),
-            &format!("{term_discount} yen is not allowed: it must be at most the base fee, {base} yen"),
+            &format!(
+                "{term_discount} yen is not allowed: it must be at most the base fee, {base} yen"
+            ),
         );
     }
-    Some(Plan { base: base?, term_discount, carry_over_months: u8::from(carries == 1), quick: quick?, normal: normal? })
+    Some(Plan {
+        base: base?,
+        term_discount,
+        carry_over_months: u8::from(carries == 1),
+        quick: quick?,
+        normal: normal?,
+    })
 }
 
 fn fees(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Fees> {
-    let known = ["contract", "contract_for", "reissue", "additional_issue", "additional_monthly", "early_termination"];
+    let known = [
+        "contract",
+        "contract_for",
+        "reissue",
+        "additional_issue",
+        "additional_monthly",
+        "early_termination",
+    ];
     section.check_keys(&known, faults);
     let allowed = "a list of \"corporation\" and \"sole_proprietor\", such as [\"corporation\"]";
-    let contract_for = section.optional("contract_for", allowed, member_kinds, faults).unwrap_or_else(|| vec![MemberKind::Corporation]);
+    let contract_for = section
+        .optional("contract_for", allowed, member_kinds, faults)
+        .unwrap_or_else(|| vec![MemberKind::Corporation]);
     let mut fee = |key| section.required(key, AMOUNT, yen, faults);
-    let (contract, reissue, additional_issue) = (fee("contract"), fee("reissue"), fee("additional_issue"));
-    let (additional_monthly, early_termination) = (fee("additional_monthly"), fee("early_termination"));
+    let (contract, reissue, additional_issue) =
+        (fee("contract"), fee("reissue"), fee("additional_issue"));
+    let (additional_monthly, early_termination) =
+        (fee("additional_monthly"), fee("early_termination"));
     Some(Fees {
         contract: contract?,
         contract_for,
@@ -192,7 +240,11 @@ fn fees(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Fees> {
 
 /// Kinds of members: each at most once, none where nobody owes the fee.
 fn member_kinds(value: &DeValue<'_>) -> Option<Vec<MemberKind>> {
-    let kinds = value.as_array()?.iter().map(|kind| kind.get_ref().as_str().and_then(MemberKind::parse)).collect::<Option<Vec<_>>>()?;
+    let kinds = value
+        .as_array()?
+        .iter()
+        .map(|kind| kind.get_ref().as_str().and_then(MemberKind::parse))
+        .collect::<Option<Vec<_>>>()?;
     (kinds.len() <= MemberKind::ALL.len()).then_some(kinds)
 }
 
@@ -202,7 +254,9 @@ pub const RENTAL_RATE_MAX: &str = "0.50";
 fn rental_rate(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<TaxRate> {
     section.check_keys(&["rental_rate"], faults);
     let most = TaxRate::parse(RENTAL_RATE_MAX);
-    let read = |value: &DeValue<'_>| value.as_str().and_then(TaxRate::parse).filter(|rate| Some(*rate) <= most);
+    let read = |value: &DeValue<'_>| {
+        value.as_str().and_then(TaxRate::parse).filter(|rate| Some(*rate) <= most)
+    };
     section.optional("rental_rate", "a rate from \"0\" to \"0.50\"", read, faults).or(most)
 }
 
@@ -215,7 +269,12 @@ fn small_debit(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<SmallDe
 }
 
 fn plans(section: &Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, Plan> {
-    let names: Vec<String> = section.table.into_iter().flat_map(|table| table.keys()).map(|key| key.get_ref().to_string()).collect();
+    let names: Vec<String> = section
+        .table
+        .into_iter()
+        .flat_map(|table| table.keys())
+        .map(|key| key.get_ref().to_string())
+        .collect();
     if names.is_empty() && section.table.is_some() {
         faults.add(&section.span, &section.name, "holds no plan: add [plans.NAME]");
     }
@@ -226,16 +285,30 @@ fn plans(section: &Section<'_>, faults: &mut Faults<'_>) -> BTreeMap<String, Pla
     names.into_iter().filter_map(read).collect()
 }
 
-fn renames(section: &Section<'_>, plans: Option<&DeTable<'_>>, faults: &mut Faults<'_>) -> BTreeMap<String, String> {
-    let known = |name: &str| plans.is_some_and(|plans| plans.iter().any(|(plan, _)| plan.get_ref().as_ref() == name));
+fn renames(
+    section: &Section<'_>,
+    plans: Option<&DeTable<'_>>,
+    faults: &mut Faults<'_>,
+) -> BTreeMap<String, String> {
+    let known = |name: &str| {
+        plans.is_some_and(|plans| plans.iter().any(|(plan, _)| plan.get_ref().as_ref() == name))
+    };
     let mut found = BTreeMap::new();
     for (old, new) in section.table.into_iter().flat_map(|table| table.iter()) {
         match new.get_ref().as_str() {
             Some(name) if known(name) => {
                 found.insert(old.get_ref().to_string(), name.to_owned());
             }
-            Some(name) => faults.add(&new.span(), &section.key(old.get_ref()), &format!("there is no plan {name:?} in this file")),
-            None => faults.add(&new.span(), &section.key(old.get_ref()), "must be the name of a plan of this file"),
+            Some(name) => faults.add(
+                &new.span(),
+                &section.key(old.get_ref()),
+                &format!("there is no plan {name:?} in this file"),
+            ),
+            None => faults.add(
+                &new.span(),
+                &section.key(old.get_ref()),
+                "must be the name of a plan of this file",
+            ),
         }
     }
     found
@@ -266,9 +339,31 @@ pub fn read(file: &str, version: &str, month: &str, text: &str) -> Result<Tariff
     }
 }
 
-fn tariff(top: &Section<'_>, version: &str, from: Option<BillingMonth>, faults: &mut Faults<'_>) -> Option<Tariff> {
-    top.check_keys(&["tax_rate", "published", "terms", "fees", "small_debit_fee", "benefits", "plans", "renames"], faults);
-    let tax_rate = top.required("tax_rate", "a rate as a string such as \"0.10\"", |value| value.as_str().and_then(TaxRate::parse), faults);
+fn tariff(
+    top: &Section<'_>,
+    version: &str,
+    from: Option<BillingMonth>,
+    faults: &mut Faults<'_>,
+) -> Option<Tariff> {
+    top.check_keys(
+        &[
+            "tax_rate",
+            "published",
+            "terms",
+            "fees",
+            "small_debit_fee",
+            "benefits",
+            "plans",
+            "renames",
+        ],
+        faults,
+    );
+    let tax_rate = top.required(
+        "tax_rate",
+        "a rate as a string such as \"0.10\"",
+        |value| value.as_str().and_then(TaxRate::parse),
+        faults,
+    );
     let published_on = top.optional("published", DAY, day, faults);
     let terms = top.section("terms", true, faults);
     terms.check_keys(&["auto_renew", "accepts_term", "accepts_term_until"], faults);

@@ -15,7 +15,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 use spans::SpanExport;
 
 /// The buckets of what is measured in seconds: from an answer out of memory to a station that gives up.
-const SECONDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+const SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
 /// Whether a line may be printed at all. Libraries tell the bytes that they send and receive: passwords and id tags are
 /// among them.
@@ -26,11 +27,17 @@ fn is_fit_to_print(line: &Metadata<'_>) -> bool {
 /// Starts logging to standard error, and handing spans over where they are exported. A filter that cannot be
 /// read is replaced by `info`. A line carries the fields of the spans that it is told in.
 pub fn start_logging(json: bool, level: &str, spans: Option<&SpanExport>) {
-    let filter = EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info")).and(filter_fn(is_fit_to_print));
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(std::io::stderr().is_terminal());
+    let filter = EnvFilter::try_new(level)
+        .unwrap_or_else(|_| EnvFilter::new("info"))
+        .and(filter_fn(is_fit_to_print));
+    let lines = fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
     let lines = if json { lines.json().boxed() } else { lines.boxed() };
     // A second start in one process, as tests do, keeps the first.
-    let _ = registry().with(lines.with_filter(filter)).with(spans.map(SpanExport::layer)).try_init();
+    let _ =
+        registry().with(lines.with_filter(filter)).with(spans.map(SpanExport::layer)).try_init();
 }
 
 /// How often measurements are taken into their histograms.
@@ -49,7 +56,9 @@ pub async fn keep_up(metrics: PrometheusHandle) {
 pub fn start_metrics() -> PrometheusHandle {
     let builder = PrometheusBuilder::new();
     // Buckets, because they can be added up over nodes. Refused only where there is none.
-    let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS).unwrap_or_default();
+    let builder = builder
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .unwrap_or_default();
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
     let _ = metrics::set_global_recorder(recorder);

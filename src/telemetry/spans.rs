@@ -14,7 +14,10 @@ use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{RetryPolicy, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter, SpanProcessor};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span, SpanData, SpanExporter,
+    SpanProcessor,
+};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tracing::{Subscriber, info, warn};
@@ -59,7 +62,8 @@ impl SpanExport {
             .with_http_client(Client { runtime: Handle::current() })
             .build()?;
         let waiting = Arc::new(AtomicUsize::new(0));
-        let counted = Counted { exporter, waiting: waiting.clone(), failing: AtomicBool::new(false) };
+        let counted =
+            Counted { exporter, waiting: waiting.clone(), failing: AtomicBool::new(false) };
         let batches = BatchConfigBuilder::default()
             .with_max_queue_size(2 * WAITING_MAX)
             .with_max_export_batch_size(BATCH_MAX)
@@ -68,10 +72,13 @@ impl SpanExport {
         let processor = BatchSpanProcessor::builder(counted).with_batch_config(batches).build();
         let mut resource = Resource::builder().with_service_name("juden");
         if let Some(node) = node {
-            resource = resource.with_attribute(KeyValue::new("service.instance.id", node.to_owned()));
+            resource =
+                resource.with_attribute(KeyValue::new("service.instance.id", node.to_owned()));
         }
-        let provider =
-            SdkTracerProvider::builder().with_resource(resource.build()).with_span_processor(Gate { processor, waiting }).build();
+        let provider = SdkTracerProvider::builder()
+            .with_resource(resource.build())
+            .with_span_processor(Gate { processor, waiting })
+            .build();
         Ok(Self { provider })
     }
 
@@ -88,7 +95,9 @@ impl SpanExport {
 
     /// Hands over what waits, and ends.
     pub async fn finish(self) {
-        let ended = tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_WITHIN)).await;
+        let ended =
+            tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_WITHIN))
+                .await;
         if !matches!(ended, Ok(Ok(()))) {
             warn!("the last spans did not reach the collector");
         }
@@ -143,10 +152,13 @@ impl SpanExporter for Counted {
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         let exported = self.exporter.export(batch).await;
         match &exported {
-            Ok(()) if self.failing.swap(false, Ordering::Relaxed) => info!("the collector takes spans again"),
+            Ok(()) if self.failing.swap(false, Ordering::Relaxed) => {
+                info!("the collector takes spans again")
+            }
             Ok(()) => {}
             Err(cause) => {
-                metrics::counter!("juden_spans_lost_total", "why" => "not_taken").increment(u64::try_from(count).unwrap_or(u64::MAX));
+                metrics::counter!("juden_spans_lost_total", "why" => "not_taken")
+                    .increment(u64::try_from(count).unwrap_or(u64::MAX));
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     warn!(%cause, "the collector does not take spans; further ones are counted only, until it does again");
                 }
@@ -175,17 +187,25 @@ struct Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         // The timer, too, must be made on the runtime.
-        self.runtime.spawn(async move { tokio::time::timeout(EXPORT_WITHIN, send(request)).await }).await??
+        self.runtime
+            .spawn(async move { tokio::time::timeout(EXPORT_WITHIN, send(request)).await })
+            .await??
     }
 }
 
 async fn send(mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     let address = request.uri().authority().ok_or("the collector's address names no host")?.clone();
     let stream = TcpStream::connect((address.host(), address.port_u16().unwrap_or(80))).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     request.headers_mut().insert(hyper::header::HOST, address.as_str().parse()?);
-    *request.uri_mut() = request.uri().path_and_query().ok_or("the collector's address has no path")?.as_str().parse()?;
+    *request.uri_mut() = request
+        .uri()
+        .path_and_query()
+        .ok_or("the collector's address has no path")?
+        .as_str()
+        .parse()?;
     let (parts, body) = sender.send_request(request.map(Full::new)).await?.into_parts();
     let body = Limited::new(body, ANSWER_MAX_BYTES).collect().await?.to_bytes();
     Ok(Response::from_parts(parts, body))

@@ -25,7 +25,8 @@ pub struct Charger {
 }
 
 async fn open(port: u16, station: &str) -> Stream {
-    let mut request = format!("ws://127.0.0.1:{port}/ocpp/{station}").into_client_request().unwrap();
+    let mut request =
+        format!("ws://127.0.0.1:{port}/ocpp/{station}").into_client_request().unwrap();
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("ocpp1.6"));
     connect_async(request).await.unwrap().0
 }
@@ -34,10 +35,13 @@ async fn open(port: u16, station: &str) -> Stream {
 fn answer(frame: &Value) -> String {
     match frame[2].as_str().unwrap() {
         "GetConfiguration" => {
-            let keys = json!([{"key": "AuthorizationCacheEnabled", "readonly": false, "value": "true"}]);
+            let keys =
+                json!([{"key": "AuthorizationCacheEnabled", "readonly": false, "value": "true"}]);
             json!([3, frame[1], {"configurationKey": keys, "unknownKey": []}]).to_string()
         }
-        "ClearCache" | "Reset" | "RemoteStopTransaction" => json!([3, frame[1], {"status": "Accepted"}]).to_string(),
+        "ClearCache" | "Reset" | "RemoteStopTransaction" => {
+            json!([3, frame[1], {"status": "Accepted"}]).to_string()
+        }
         _ => json!([4, frame[1], "NotImplemented", "", {}]).to_string(),
     }
 }
@@ -50,7 +54,9 @@ impl Charger {
     /// The next frame that is no command; `None`: the connection ended.
     async fn next(&mut self) -> Option<Value> {
         loop {
-            let message = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("nothing came in time");
+            let message = tokio::time::timeout(LIMIT, self.stream.next())
+                .await
+                .expect("nothing came in time");
             let Some(Ok(message)) = message else { return None };
             let Message::Text(text) = message else { continue };
             let frame: Value = serde_json::from_str(&text).unwrap();
@@ -72,7 +78,8 @@ impl Charger {
 
     /// The status that a card gets; `None`: an error was answered.
     pub async fn authorize(&mut self, tag: &str) -> Option<String> {
-        let answer = self.call("Authorize", json!({"idTag": tag})).await.expect("the connection lives");
+        let answer =
+            self.call("Authorize", json!({"idTag": tag})).await.expect("the connection lives");
         answer[2]["idTagInfo"]["status"].as_str().map(str::to_owned)
     }
 
@@ -85,7 +92,11 @@ impl Charger {
     /// Serves commands until one came.
     pub async fn serve_until(&mut self, action: &str) {
         while !self.commanded.iter().any(|known| known == action) {
-            let message = tokio::time::timeout(LIMIT, self.stream.next()).await.expect("nothing came in time").unwrap().unwrap();
+            let message = tokio::time::timeout(LIMIT, self.stream.next())
+                .await
+                .expect("nothing came in time")
+                .unwrap()
+                .unwrap();
             if let Message::Text(text) = message {
                 let frame: Value = serde_json::from_str(&text).unwrap();
                 self.commanded.push(frame[2].as_str().unwrap().to_owned());
@@ -131,8 +142,10 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// Hammers a node with one card until the board says stop.
 pub async fn hammer(port: u16, station: String, tag: String, board: Arc<Board>) -> Hammer {
     let (mut out, mut inward) = open(port, &station).await.split();
-    let seen = Hammer { accepted: Arc::default(), refused: Arc::default(), cleared: Arc::default() };
-    let (accepted, refused, cleared) = (seen.accepted.clone(), seen.refused.clone(), seen.cleared.clone());
+    let seen =
+        Hammer { accepted: Arc::default(), refused: Arc::default(), cleared: Arc::default() };
+    let (accepted, refused, cleared) =
+        (seen.accepted.clone(), seen.refused.clone(), seen.cleared.clone());
     tokio::spawn(async move {
         let mut waiting: HashMap<String, u64> = HashMap::new();
         let mut number = 0_u64;
@@ -143,11 +156,17 @@ pub async fn hammer(port: u16, station: String, tag: String, board: Arc<Board>) 
                 last = Instant::now();
                 let id = number.to_string();
                 waiting.insert(id.clone(), board.suspension.load(Ordering::SeqCst));
-                out.send(Message::text(json!([2, id, "Authorize", {"idTag": tag}]).to_string())).await.unwrap();
+                out.send(Message::text(json!([2, id, "Authorize", {"idTag": tag}]).to_string()))
+                    .await
+                    .unwrap();
                 board.asked.fetch_add(1, Ordering::Relaxed);
             }
             let Ok(message) = tokio::time::timeout(PAUSE, inward.next()).await else { continue };
-            let Message::Text(text) = message.expect("the connection lives").expect("the connection lives") else { continue };
+            let Message::Text(text) =
+                message.expect("the connection lives").expect("the connection lives")
+            else {
+                continue;
+            };
             let now = board.suspension.load(Ordering::SeqCst);
             let frame: Value = serde_json::from_str(&text).unwrap();
             if frame[0] == 2 {

@@ -10,7 +10,11 @@ use crate::nodes::Nodes;
 
 /// What a node says that is started with other settings, and that it does not start.
 fn fault(nodes: &Nodes, replaced: &[(&str, String)]) -> String {
-    let mut arguments: Vec<String> = nodes.nodes[0].command(&[]).get_args().map(|argument| argument.to_str().unwrap().to_owned()).collect();
+    let mut arguments: Vec<String> = nodes.nodes[0]
+        .command(&[])
+        .get_args()
+        .map(|argument| argument.to_str().unwrap().to_owned())
+        .collect();
     for (flag, value) in replaced {
         match arguments.iter().position(|known| known == flag) {
             Some(place) => arguments[place + 1].clone_from(value),
@@ -30,8 +34,11 @@ async fn what_cannot_work_is_told_with_what_to_do_and_without_secrets() {
     let nodes = Nodes::start(1).await;
     let port = nodes.postgres.port;
     let other = |more: &[(&'static str, String)]| {
-        let mut all =
-            vec![("--node-id", "other".to_owned()), ("--ocpp-listen", "127.0.0.1:0".into()), ("--http-listen", "127.0.0.1:0".into())];
+        let mut all = vec![
+            ("--node-id", "other".to_owned()),
+            ("--ocpp-listen", "127.0.0.1:0".into()),
+            ("--http-listen", "127.0.0.1:0".into()),
+        ];
         all.extend_from_slice(more);
         fault(&nodes, &all)
     };
@@ -42,9 +49,18 @@ async fn what_cannot_work_is_told_with_what_to_do_and_without_secrets() {
         (database(&format!("postgres://nobody:s3cret@127.0.0.1:{port}/postgres")), vec!["nobody"]),
         (database("mysql://h/db"), vec!["database-url", "postgres://"]),
         (vec![("--redis-url", "http://127.0.0.1:1".to_owned())], vec!["redis-url", "redis://"]),
-        (vec![("--redis-url", "redis://:s3cret@127.0.0.1:1".to_owned())], vec!["redis-url", "127.0.0.1:1"]),
-        (vec![("--redis-url", format!("redis://:s3cret@127.0.0.1:{}", nodes.redis.port))], vec!["redis-url", "password"]),
-        (vec![("--redis-url", "redis+sentinel://127.0.0.1:1".to_owned())], vec!["redis-url", "SERVICE"]),
+        (
+            vec![("--redis-url", "redis://:s3cret@127.0.0.1:1".to_owned())],
+            vec!["redis-url", "127.0.0.1:1"],
+        ),
+        (
+            vec![("--redis-url", format!("redis://:s3cret@127.0.0.1:{}", nodes.redis.port))],
+            vec!["redis-url", "password"],
+        ),
+        (
+            vec![("--redis-url", "redis+sentinel://127.0.0.1:1".to_owned())],
+            vec!["redis-url", "SERVICE"],
+        ),
         (vec![("--redis-ca", "/nowhere.pem".to_owned())], vec!["redis-ca", "/nowhere.pem"]),
         (vec![("--node-id", "n1".to_owned())], vec!["node-id", "n1", "another name"]),
         (vec![("--redis-url", String::new())], vec!["redis-url", "n1"]),
@@ -76,13 +92,20 @@ async fn clocks_five_seconds_apart_do_not_delay_a_suspension() {
     for round in 0..5 {
         assert_eq!(charger.authorize("SKEW").await.as_deref(), Some("Accepted"), "round {round}");
         // The first node's clock runs ahead of the second's.
-        let now: chrono::DateTime<chrono::Utc> = nodes.send(0, "GET", "/clock", None).await["now"].as_str().unwrap().parse().unwrap();
+        let now: chrono::DateTime<chrono::Utc> =
+            nodes.send(0, "GET", "/clock", None).await["now"].as_str().unwrap().parse().unwrap();
         nodes.nodes[1].redis.cut();
-        nodes.send(0, "PUT", "/clock", Some(&json!({"now": now + chrono::TimeDelta::seconds(5)}))).await;
-        nodes.send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"}))).await;
+        nodes
+            .send(0, "PUT", "/clock", Some(&json!({"now": now + chrono::TimeDelta::seconds(5)})))
+            .await;
+        nodes
+            .send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"})))
+            .await;
         assert_eq!(charger.authorize("SKEW").await.as_deref(), Some("Blocked"), "round {round}");
         nodes.nodes[1].redis.heal();
-        nodes.send(0, "POST", &format!("/cards/{card}/resume"), Some(&json!({"reason": "lost"}))).await;
+        nodes
+            .send(0, "POST", &format!("/cards/{card}/resume"), Some(&json!({"reason": "lost"})))
+            .await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     nodes.nodes[0].stop();

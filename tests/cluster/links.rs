@@ -24,11 +24,24 @@ async fn work_over(url: &str, more: &[&str]) {
     nodes.station("CP1").await;
     let mut charger = Charger::connect(nodes.nodes[1].ocpp, "CP1").await;
     assert_eq!(charger.authorize("LINKED").await.as_deref(), Some("Accepted"));
-    let suspended = nodes.send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"}))).await;
-    assert_eq!((&suspended["nodes_confirmed"], &suspended["nodes_missing"]), (&json!(["n1", "n2"]), &json!([])), "{url}");
+    let suspended = nodes
+        .send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"})))
+        .await;
+    assert_eq!(
+        (&suspended["nodes_confirmed"], &suspended["nodes_missing"]),
+        (&json!(["n1", "n2"]), &json!([])),
+        "{url}"
+    );
     assert_eq!(charger.authorize("LINKED").await.as_deref(), Some("Blocked"), "{url}");
     let serving = tokio::spawn(async move { charger.serve_until("Reset").await });
-    let answer = nodes.send(0, "POST", "/stations/CP1/commands", Some(&json!({"command": "reset", "type": "Soft"}))).await;
+    let answer = nodes
+        .send(
+            0,
+            "POST",
+            "/stations/CP1/commands",
+            Some(&json!({"command": "reset", "type": "Soft"})),
+        )
+        .await;
     assert_eq!(answer["outcome"], "accepted", "{url}");
     serving.await.unwrap();
 }
@@ -51,7 +64,10 @@ fn ask(port: u16, words: &[&str]) -> String {
 async fn nodes_hear_each_other_over_a_redis_cluster() {
     let redis = Redis::with(free_port(), &["--cluster-enabled", "yes"]);
     assert!(ask(redis.port, &["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).starts_with("+OK"));
-    until("the cluster is whole", async || ask(redis.port, &["CLUSTER", "INFO"]).contains("cluster_state:ok")).await;
+    until("the cluster is whole", async || {
+        ask(redis.port, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
+    })
+    .await;
     work_over(&format!("redis+cluster://127.0.0.1:{}", redis.port), &[]).await;
 }
 
@@ -61,10 +77,12 @@ async fn nodes_hear_each_other_over_a_redis_that_sentinels_name() {
     let sentinel = free_port();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sentinel.conf");
-    std::fs::write(&file, format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", redis.port)).unwrap();
+    std::fs::write(&file, format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", redis.port))
+        .unwrap();
     let watching = Redis::with(sentinel, &[file.to_str().unwrap(), "--sentinel"]);
     until("the sentinel knows the master", async || {
-        ask(watching.port, &["SENTINEL", "get-master-addr-by-name", "mymaster"]).contains("127.0.0.1")
+        ask(watching.port, &["SENTINEL", "get-master-addr-by-name", "mymaster"])
+            .contains("127.0.0.1")
     })
     .await;
     work_over(&format!("redis+sentinel://127.0.0.1:{}/mymaster", watching.port), &[]).await;
@@ -75,11 +93,22 @@ async fn nodes_hear_each_other_over_tls_with_a_password() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let made = |arguments: &[&str]| {
-        let status = Command::new("openssl").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        let status = Command::new("openssl")
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
         assert!(status.success(), "openssl {arguments:?}");
     };
-    let (ca, ca_key, key, request, certificate, names) =
-        (file("ca.pem"), file("ca.key"), file("key.pem"), file("request.pem"), file("certificate.pem"), file("names"));
+    let (ca, ca_key, key, request, certificate, names) = (
+        file("ca.pem"),
+        file("ca.key"),
+        file("key.pem"),
+        file("request.pem"),
+        file("certificate.pem"),
+        file("names"),
+    );
     std::fs::write(&names, "subjectAltName=IP:127.0.0.1\n").unwrap();
     made(&[
         "req",

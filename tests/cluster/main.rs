@@ -1,7 +1,12 @@
 //! Several nodes on one PostgreSQL and one Redis, each test with servers of its own, driven over real sockets:
 //! kills, outages, partitions, suspensions, upgrades. `tests/servers` says where the servers' binaries are.
 
-#![allow(clippy::unwrap_used, clippy::float_arithmetic, missing_docs, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    missing_docs,
+    reason = "a test that fails says where"
+)]
 
 mod hammer;
 mod input;

@@ -18,12 +18,19 @@ async fn a_stations_newer_connection_wins_at_whichever_node_it_is() {
         first.ended().await;
         for n in 0..2 {
             let station = nodes.send(n, "GET", "/stations/CP1", None).await;
-            assert_eq!((&station["online"], &station["node"]), (&json!(true), &json!(nodes.nodes[(turn + 1) % 2].name)), "turn {turn}");
+            assert_eq!(
+                (&station["online"], &station["node"]),
+                (&json!(true), &json!(nodes.nodes[(turn + 1) % 2].name)),
+                "turn {turn}"
+            );
         }
         first = second;
     }
     drop(first);
-    until("the station is seen to have left", async || nodes.send(0, "GET", "/stations/CP1", None).await["online"] == false).await;
+    until("the station is seen to have left", async || {
+        nodes.send(0, "GET", "/stations/CP1", None).await["online"] == false
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +48,10 @@ async fn what_an_older_connection_sends_late_is_refused_and_kept_by_the_station(
     let begun = newer.start("CARD1").await;
     let payload = json!({"connectorId": 1, "idTag": "CARD1", "timestamp": "2026-12-02T00:00:05Z", "meterStart": 1});
     let late = older.call("StartTransaction", payload.clone()).await;
-    assert!(late.as_ref().is_none_or(|frame| frame[0] == 4), "a late start is not confirmed: {late:?}");
+    assert!(
+        late.as_ref().is_none_or(|frame| frame[0] == 4),
+        "a late start is not confirmed: {late:?}"
+    );
     older.ended().await;
     let again = newer.call("StartTransaction", payload).await.unwrap();
     assert_ne!(again[2]["transactionId"], begun["transactionId"]);
@@ -92,7 +102,11 @@ async fn a_command_finds_the_station_at_whichever_node_it_is() {
     let mut nodes = Nodes::start(2).await;
     nodes.station("CP1").await;
     let command = json!({"command": "clear_cache"});
-    assert_eq!(nodes.ask(0, "POST", "/stations/CP1/commands", Some(&command)).await.0, 409, "offline");
+    assert_eq!(
+        nodes.ask(0, "POST", "/stations/CP1/commands", Some(&command)).await.0,
+        409,
+        "offline"
+    );
     let mut charger = Charger::connect(nodes.nodes[1].ocpp, "CP1").await;
     charger.call("Heartbeat", json!({})).await.unwrap();
     let serving = tokio::spawn(async move {
@@ -100,10 +114,15 @@ async fn a_command_finds_the_station_at_whichever_node_it_is() {
         charger
     });
     let answer = nodes.send(0, "POST", "/stations/CP1/commands", Some(&command)).await;
-    assert_eq!((&answer["outcome"], &answer["answer"]), (&json!("accepted"), &json!({"status": "Accepted"})));
+    assert_eq!(
+        (&answer["outcome"], &answer["answer"]),
+        (&json!("accepted"), &json!({"status": "Accepted"}))
+    );
     let _charger = serving.await.unwrap();
     nodes.nodes[1].kill();
-    until("the dead node's station is offline", async || nodes.ask(0, "POST", "/stations/CP1/commands", Some(&command)).await.0 == 409)
-        .await;
+    until("the dead node's station is offline", async || {
+        nodes.ask(0, "POST", "/stations/CP1/commands", Some(&command)).await.0 == 409
+    })
+    .await;
     assert_eq!(nodes.send(0, "GET", "/stations/CP1", None).await["online"], false);
 }

@@ -77,11 +77,39 @@ impl Node {
         let mut command = Command::new(&self.binary);
         command
             .current_dir(self.folder.path())
-            .args(["serve", "--admin-key", ADMIN_KEY, "--node-id", &self.name, "--simulated-clock", NOW])
-            .args(["--database-url", &format!("postgres://juden@127.0.0.1:{}/postgres?juden_durability=none", self.postgres.port)])
+            .args([
+                "serve",
+                "--admin-key",
+                ADMIN_KEY,
+                "--node-id",
+                &self.name,
+                "--simulated-clock",
+                NOW,
+            ])
+            .args([
+                "--database-url",
+                &format!(
+                    "postgres://juden@127.0.0.1:{}/postgres?juden_durability=none",
+                    self.postgres.port
+                ),
+            ])
             .args(["--redis-url", &format!("redis://127.0.0.1:{}", self.redis.port)])
-            .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
-            .args(["--month-close-day", "manual", "--issuer-name", "none", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .args([
+                "--ocpp-listen",
+                &format!("127.0.0.1:{}", self.ocpp),
+                "--http-listen",
+                &format!("127.0.0.1:{}", self.http),
+            ])
+            .args([
+                "--month-close-day",
+                "manual",
+                "--issuer-name",
+                "none",
+                "--onboarding-delay-s",
+                "none",
+                "--log-level",
+                "error",
+            ])
             .args(more);
         command
     }
@@ -93,11 +121,19 @@ impl Node {
     /// The same over another Redis.
     pub fn start_over(&mut self, redis: &str, more: &[&str]) {
         let usual = self.command(more);
-        let mut arguments: Vec<String> = usual.get_args().map(|argument| argument.to_str().unwrap().to_owned()).collect();
+        let mut arguments: Vec<String> =
+            usual.get_args().map(|argument| argument.to_str().unwrap().to_owned()).collect();
         let place = arguments.iter().position(|argument| argument == "--redis-url").unwrap();
         redis.clone_into(&mut arguments[place + 1]);
         let mut command = Command::new(usual.get_program());
-        self.child = Some(command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::null()).spawn().unwrap());
+        self.child = Some(
+            command
+                .args(arguments)
+                .current_dir(self.folder.path())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
     }
 
     /// SIGKILL.
@@ -123,7 +159,11 @@ impl Node {
                 assert!(status.success(), "{} ends with {status}", self.name);
                 return;
             }
-            assert!(began.elapsed() < Duration::from_secs(12), "{} must end within 10 s", self.name);
+            assert!(
+                began.elapsed() < Duration::from_secs(12),
+                "{} must end within 10 s",
+                self.name
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -172,16 +212,28 @@ impl Nodes {
 
     /// Waits until a node is ready, or is not.
     pub async fn ready(&self, n: usize, wanted: bool) {
-        until(&format!("{} is ready: {wanted}", self.nodes[n].name), async || self.is_ready(n, "/readyz").await == wanted).await;
+        until(&format!("{} is ready: {wanted}", self.nodes[n].name), async || {
+            self.is_ready(n, "/readyz").await == wanted
+        })
+        .await;
     }
 
     pub async fn is_ready(&self, n: usize, path: &str) -> bool {
-        let asked = self.client.get(format!("http://127.0.0.1:{}{path}", self.nodes[n].http)).timeout(Duration::from_secs(5));
+        let asked = self
+            .client
+            .get(format!("http://127.0.0.1:{}{path}", self.nodes[n].http))
+            .timeout(Duration::from_secs(5));
         asked.send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// A request to a node's API: status and body.
-    pub async fn ask(&self, n: usize, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub async fn ask(
+        &self,
+        n: usize,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let url = format!("http://127.0.0.1:{}/api/v1{path}", self.nodes[n].http);
         let mut request = self.client.request(method, url).bearer_auth(ADMIN_KEY);
@@ -202,15 +254,26 @@ impl Nodes {
 
     /// A station with one quick connector.
     pub async fn station(&self, id: &str) {
-        let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
+        let body =
+            json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
         self.send(0, "PUT", &format!("/stations/{id}"), Some(&body)).await;
     }
 
     /// A member with an active card: the card's number.
     pub async fn card(&self, tag: &str) -> String {
         let body = json!({"name": tag, "kind": "corporation", "email": "fleet@example.jp", "plan": "simple", "payment_method": {"kind": "invoice"}});
-        let member = self.send(0, "POST", "/members", Some(&body)).await["member_id"].as_str().unwrap().to_owned();
-        let card = self.send(0, "POST", "/cards", Some(&json!({"id_tag": tag, "activation_code": "0123456789abcdef"}))).await;
+        let member = self.send(0, "POST", "/members", Some(&body)).await["member_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let card = self
+            .send(
+                0,
+                "POST",
+                "/cards",
+                Some(&json!({"id_tag": tag, "activation_code": "0123456789abcdef"})),
+            )
+            .await;
         let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": "primary"});
         self.send(0, "POST", &format!("/members/{member}/cards/activate"), Some(&body)).await;
         card["card_number"].as_str().unwrap().to_owned()
@@ -223,7 +286,12 @@ impl Nodes {
             self.station(&format!("CP{n}")).await;
             self.card(&format!("CARD{n}")).await;
             let version = if n % 2 == 0 { Version::V16 } else { Version::V201 };
-            stations.push(PlannedStation { station_id: format!("CP{n}"), version, quick: true, id_tags: vec![format!("CARD{n}")] });
+            stations.push(PlannedStation {
+                station_id: format!("CP{n}"),
+                version,
+                quick: true,
+                id_tags: vec![format!("CARD{n}")],
+            });
         }
         stations
     }
@@ -273,7 +341,10 @@ impl Nodes {
 
 /// A seed, printed: `JUDEN_SEED` repeats a run.
 pub fn seed() -> u64 {
-    let seed = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let seed = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("seed {seed}");
     seed
 }

@@ -18,7 +18,10 @@ async fn struck(count: usize, strike: impl AsyncFnOnce(&mut Nodes)) -> Nodes {
     let mut nodes = Nodes::start(count).await;
     let stations = nodes.fleet(STATIONS).await;
     let (progress, running) = nodes.charge(seed(), SESSIONS, stations);
-    until("the fleet is at work", async || progress.confirmed.load(Ordering::Relaxed) >= PLANNED / 3).await;
+    until("the fleet is at work", async || {
+        progress.confirmed.load(Ordering::Relaxed) >= PLANNED / 3
+    })
+    .await;
     strike(&mut nodes).await;
     let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
     assert_eq!(progress.confirmed.load(Ordering::Relaxed), PLANNED);
@@ -39,17 +42,29 @@ async fn without_redis_charging_goes_on_and_everything_heals_when_it_is_back() {
         nodes.station("CPX").await;
         let mut charger = Charger::connect(nodes.nodes[1].ocpp, "CPX").await;
         assert_eq!(charger.authorize("NOREDIS").await.as_deref(), Some("Accepted"));
-        let (status, answer) = nodes.ask(0, "POST", "/stations/CPX/commands", Some(&json!({"command": "clear_cache"}))).await;
+        let (status, answer) = nodes
+            .ask(0, "POST", "/stations/CPX/commands", Some(&json!({"command": "clear_cache"})))
+            .await;
         assert_eq!(status, 503, "a station of another node cannot be reached: {answer}");
-        let suspended = nodes.send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"}))).await;
-        assert_eq!(suspended["nodes_missing"], json!([]), "the store tells who has heard of it: {suspended}");
+        let suspended = nodes
+            .send(0, "POST", &format!("/cards/{card}/suspend"), Some(&json!({"reason": "lost"})))
+            .await;
+        assert_eq!(
+            suspended["nodes_missing"],
+            json!([]),
+            "the store tells who has heard of it: {suspended}"
+        );
         assert_eq!(charger.authorize("NOREDIS").await.as_deref(), Some("Blocked"));
         nodes.redis.start_again();
         nodes.ready(0, true).await;
         nodes.ready(1, true).await;
         let serving = tokio::spawn(async move { charger.serve_until("ClearCache").await });
         until("the command gets through", async || {
-            nodes.ask(0, "POST", "/stations/CPX/commands", Some(&json!({"command": "clear_cache"}))).await.0 == 200
+            nodes
+                .ask(0, "POST", "/stations/CPX/commands", Some(&json!({"command": "clear_cache"})))
+                .await
+                .0
+                == 200
         })
         .await;
         serving.await.unwrap();
@@ -78,7 +93,10 @@ async fn while_postgresql_is_away_messages_wait_and_readiness_tells_it() {
         nodes.postgres.stop();
         nodes.ready(0, false).await;
         // For a moment what is remembered holds; then it is an internal error, never a verdict from stale memory.
-        until("the node trusts its memory no longer", async || charger.authorize("AWAY").await.is_none()).await;
+        until("the node trusts its memory no longer", async || {
+            charger.authorize("AWAY").await.is_none()
+        })
+        .await;
         let started = tokio::spawn(async move {
             let answer = charger.start("AWAY").await;
             (charger, answer)

@@ -23,24 +23,42 @@ const PAGES: u64 = 40;
 
 async fn charge(charger: &mut Charger, minute: u32) {
     let at = |second: u32| format!("2026-12-01T00:{minute:02}:{second:02}Z");
-    let begun =
-        charger.call("StartTransaction", json!({"connectorId": 1, "idTag": "CARD1", "timestamp": at(0), "meterStart": minute})).await;
+    let begun = charger
+        .call(
+            "StartTransaction",
+            json!({"connectorId": 1, "idTag": "CARD1", "timestamp": at(0), "meterStart": minute}),
+        )
+        .await;
     let transaction = &begun.unwrap()[2]["transactionId"];
-    let readings =
-        json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": at(10), "sampledValue": [{"value": "7"}]}]});
+    let readings = json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": at(10), "sampledValue": [{"value": "7"}]}]});
     charger.call("MeterValues", readings).await.unwrap();
-    charger.call("StopTransaction", json!({"transactionId": transaction, "timestamp": at(20), "meterStop": minute + 9})).await.unwrap();
+    charger
+        .call(
+            "StopTransaction",
+            json!({"transactionId": transaction, "timestamp": at(20), "meterStop": minute + 9}),
+        )
+        .await
+        .unwrap();
 }
 
 /// The log's entries of a statement's plans.
 fn plans<'a>(log: &'a str, statement: &str) -> Vec<&'a str> {
-    log.split(" LOG:  duration: ").filter(|entry| entry.contains("plan:") && entry.contains(statement)).collect()
+    log.split(" LOG:  duration: ")
+        .filter(|entry| entry.contains("plan:") && entry.contains(statement))
+        .collect()
 }
 
 /// The numbers that follow a name in a plan.
 fn numbers(plan: &str, name: &str) -> Vec<u64> {
     let after = plan.split(name).skip(1);
-    after.filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?.parse().ok()).collect()
+    after
+        .filter_map(|rest| {
+            rest.split(|c: char| !c.is_ascii_digit())
+                .find(|digits| !digits.is_empty())?
+                .parse()
+                .ok()
+        })
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -55,7 +73,9 @@ async fn the_ledger_reads_what_it_asks_for_although_the_server_takes_every_table
     let known = nodes.postgres.log().len();
     charge(&mut charger, 2).await;
     let log = nodes.postgres.log().split_off(known);
-    for statement in ["FOR NO KEY UPDATE) s", "INSERT INTO journal", "LEFT JOIN (SELECT station_id, fence"] {
+    for statement in
+        ["FOR NO KEY UPDATE) s", "INSERT INTO journal", "LEFT JOIN (SELECT station_id, fence"]
+    {
         let plans = plans(&log, statement);
         assert!(plans.len() >= 3, "a start, a reading and a stop: {} of {statement}", plans.len());
         for plan in plans {

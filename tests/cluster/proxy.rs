@@ -51,14 +51,21 @@ impl Proxy {
     }
 }
 
-async fn pass(stream: TcpStream, targets: Arc<[u16]>, next: Arc<AtomicUsize>, mut mode: watch::Receiver<Mode>) {
+async fn pass(
+    stream: TcpStream,
+    targets: Arc<[u16]>,
+    next: Arc<AtomicUsize>,
+    mut mode: watch::Receiver<Mode>,
+) {
     if *mode.borrow() == Mode::Cut {
         return;
     }
     let first = next.fetch_add(1, Ordering::Relaxed);
     let mut server = None;
     for n in 0..targets.len() {
-        if let Ok(connected) = TcpStream::connect(("127.0.0.1", targets[(first + n) % targets.len()])).await {
+        if let Ok(connected) =
+            TcpStream::connect(("127.0.0.1", targets[(first + n) % targets.len()])).await
+        {
             server = Some(connected);
             break;
         }
@@ -66,7 +73,8 @@ async fn pass(stream: TcpStream, targets: Arc<[u16]>, next: Arc<AtomicUsize>, mu
     let Some(server) = server else { return };
     let _ = stream.set_nodelay(true);
     let _ = server.set_nodelay(true);
-    let ((from_client, to_client), (from_server, to_server)) = (stream.into_split(), server.into_split());
+    let ((from_client, to_client), (from_server, to_server)) =
+        (stream.into_split(), server.into_split());
     tokio::select! {
         () = copy(from_client, to_server, mode.clone()) => {}
         () = copy(from_server, to_client, mode.clone()) => {}
@@ -78,7 +86,10 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut mode: watch::
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let Ok(read) = from.read(&mut buffer).await else { return };
-        if read == 0 || mode.wait_for(|mode| *mode != Mode::Held).await.is_err() || to.write_all(&buffer[..read]).await.is_err() {
+        if read == 0
+            || mode.wait_for(|mode| *mode != Mode::Held).await.is_err()
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
             return;
         }
     }

@@ -43,11 +43,20 @@ impl Postgres {
     /// One with further settings.
     pub fn with(more: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("juden-pg").tempdir_in("/tmp").unwrap();
-        let postgres = Self { bin: named("TEST_POSTGRES_BIN").into(), user: user(), folder, port: free_port() };
+        let postgres = Self {
+            bin: named("TEST_POSTGRES_BIN").into(),
+            user: user(),
+            folder,
+            port: free_port(),
+        };
         if let Some((uid, gid)) = postgres.user {
             std::os::unix::fs::chown(postgres.folder.path(), Some(uid), Some(gid)).unwrap();
         }
-        postgres.run("initdb", &["-U", "juden", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"], true);
+        postgres.run(
+            "initdb",
+            &["-U", "juden", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"],
+            true,
+        );
         let settings = format!(
             "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 200\n\
              max_locks_per_transaction = 256\nlog_min_messages = fatal\n{more}",
@@ -87,7 +96,8 @@ impl Postgres {
     /// What it has told so far.
     #[allow(dead_code, reason = "for tests of how it finds things")]
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap()).into_owned()
+        String::from_utf8_lossy(&std::fs::read(self.folder.path().join("log")).unwrap())
+            .into_owned()
     }
 
     /// Its first process, whose children the others are.
@@ -111,7 +121,10 @@ impl Postgres {
     }
 
     pub async fn sql(&self, statement: &str) {
-        let mut connection = PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port)).await.unwrap();
+        let mut connection =
+            PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port))
+                .await
+                .unwrap();
         sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
     }
@@ -119,7 +132,10 @@ impl Postgres {
     /// Lets nobody write to a table until the connection is dropped.
     #[allow(dead_code, reason = "for tests of what waits")]
     pub async fn lock(&self, table: &str) -> PgConnection {
-        let mut connection = PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port)).await.unwrap();
+        let mut connection =
+            PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port))
+                .await
+                .unwrap();
         let locked = format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE");
         sqlx::raw_sql(AssertSqlSafe(locked)).execute(&mut connection).await.unwrap();
         connection
@@ -128,14 +144,21 @@ impl Postgres {
     /// How many wait for somebody's lock.
     #[allow(dead_code, reason = "for tests of what waits")]
     pub async fn waiting(&self) -> i64 {
-        let mut connection = PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port)).await.unwrap();
+        let mut connection =
+            PgConnection::connect(&format!("postgres://juden@127.0.0.1:{}/postgres", self.port))
+                .await
+                .unwrap();
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'";
         sqlx::query_scalar(waiting).fetch_one(&mut connection).await.unwrap()
     }
 
     /// Takes writes, or refuses them.
     pub async fn read_only(&self, on: bool) {
-        self.sql(&format!("ALTER SYSTEM SET default_transaction_read_only = {}", if on { "on" } else { "off" })).await;
+        self.sql(&format!(
+            "ALTER SYSTEM SET default_transaction_read_only = {}",
+            if on { "on" } else { "off" }
+        ))
+        .await;
         self.sql("SELECT pg_reload_conf()").await;
     }
 }
@@ -144,7 +167,10 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         let data = self.data();
         let mut command = Command::new(self.bin.join("pg_ctl"));
-        command.args(["-D", data.to_str().unwrap(), "-m", "immediate", "-w", "stop"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(["-D", data.to_str().unwrap(), "-m", "immediate", "-w", "stop"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         if let Some((uid, gid)) = self.user {
             command.uid(uid).gid(gid);
         }
@@ -177,11 +203,24 @@ impl Redis {
         // A file of settings comes first.
         let (files, flags): (Vec<&String>, Vec<&String>) =
             self.more.iter().partition(|word| word.starts_with('/') && word.ends_with(".conf"));
-        command.args(files).args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning"]);
+        command.args(files).args([
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--loglevel",
+            "warning",
+        ]);
         if !flags.iter().any(|flag| *flag == "--port") {
             command.args(["--port", &self.port.to_string()]);
         }
-        command.args(flags).current_dir(self.folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(flags)
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
         let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {

@@ -23,7 +23,10 @@ async fn nodes_killed_in_turn_lose_nothing_that_was_confirmed_and_count_nothing_
     let (progress, running) = nodes.charge(seed, SESSIONS, stations);
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     for n in 1..=9_u64 {
-        until("the fleet goes on", async || progress.confirmed.load(Ordering::Relaxed) >= n * PLANNED / 11).await;
+        until("the fleet goes on", async || {
+            progress.confirmed.load(Ordering::Relaxed) >= n * PLANNED / 11
+        })
+        .await;
         let victim = random.random_range(0..3);
         tokio::time::sleep(Duration::from_micros(random.random_range(0..20_000))).await;
         nodes.nodes[victim].kill();
@@ -31,7 +34,10 @@ async fn nodes_killed_in_turn_lose_nothing_that_was_confirmed_and_count_nothing_
     }
     let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
     assert_eq!(progress.confirmed.load(Ordering::Relaxed), PLANNED);
-    println!("9 kills, {PLANNED} messages confirmed, {} connects", progress.connects.load(Ordering::Relaxed));
+    println!(
+        "9 kills, {PLANNED} messages confirmed, {} connects",
+        progress.connects.load(Ordering::Relaxed)
+    );
     let told = nodes.sessions(0).await;
     check_confirmed(&logs, &told);
     assert_eq!(nodes.sessions(2).await, told, "every node tells the same");
@@ -43,7 +49,10 @@ async fn all_stations_of_a_dead_node_go_on_at_the_others_at_once() {
     let stations = nodes.fleet(60).await;
     let planned = 60 * 6 * 4;
     let (progress, running) = nodes.charge(seed(), 6, stations);
-    until("the fleet is at work", async || progress.confirmed.load(Ordering::Relaxed) >= planned / 3).await;
+    until("the fleet is at work", async || {
+        progress.confirmed.load(Ordering::Relaxed) >= planned / 3
+    })
+    .await;
     nodes.nodes[0].kill();
     let logs = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap();
     assert_eq!(progress.confirmed.load(Ordering::Relaxed), planned);
@@ -60,7 +69,10 @@ async fn nodes_are_replaced_one_by_one_under_load_and_stations_only_connect_agai
     let (progress, running) = nodes.charge(seed(), SESSIONS, stations);
     for n in 0..3 {
         let part = u64::try_from(n + 1).unwrap();
-        until("the fleet goes on", async || progress.confirmed.load(Ordering::Relaxed) >= part * PLANNED / 5).await;
+        until("the fleet goes on", async || {
+            progress.confirmed.load(Ordering::Relaxed) >= part * PLANNED / 5
+        })
+        .await;
         nodes.nodes[n].stop();
         BINARY.clone_into(&mut nodes.nodes[n].binary);
         nodes.start_node(n).await;

@@ -11,7 +11,8 @@ use juden_ocpp::schema::{Field, Kind};
 use serde_json::{Map, Value, json};
 
 /// Messages that money hangs on: never answered by an error.
-pub const MONEY: [&str; 4] = ["StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"];
+pub const MONEY: [&str; 4] =
+    ["StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"];
 
 /// What a text is answered in a version; `None`: nothing. What is answered must be a frame that the version allows.
 pub fn answered(text: &str, protocol: Protocol) -> Option<String> {
@@ -21,15 +22,24 @@ pub fn answered(text: &str, protocol: Protocol) -> Option<String> {
             Err(error) => frame::error_text(&call.id, &error, protocol),
         },
         Frame::Refused(id, error) => frame::error_text(&id, &error, protocol),
-        Frame::UnknownType(id) => frame::error_text(&id, &CallError::new(ErrorCode::MessageTypeNotSupported, "x"), protocol),
-        Frame::Unreadable(why) => frame::error_text(&MessageId::unreadable(), &CallError::new(ErrorCode::RpcFrameworkError, why), protocol),
+        Frame::UnknownType(id) => frame::error_text(
+            &id,
+            &CallError::new(ErrorCode::MessageTypeNotSupported, "x"),
+            protocol,
+        ),
+        Frame::Unreadable(why) => frame::error_text(
+            &MessageId::unreadable(),
+            &CallError::new(ErrorCode::RpcFrameworkError, why),
+            protocol,
+        ),
         Frame::Reply(_, Reply::Result(payload)) => {
             serde_json::from_str::<Value>(&payload).expect("a reply's payload is JSON");
             return None;
         }
         Frame::Reply(..) | Frame::Ignored(_) => return None,
     };
-    let read: Vec<Value> = serde_json::from_str(&answer).unwrap_or_else(|why| panic!("{answer} is no JSON: {why}"));
+    let read: Vec<Value> =
+        serde_json::from_str(&answer).unwrap_or_else(|why| panic!("{answer} is no JSON: {why}"));
     let shape = (read[0].as_i64(), read.len());
     assert!(matches!(shape, (Some(3), 3) | (Some(4), 5)), "{answer} is no answer");
     assert!(read[read.len() - 1].is_object(), "{answer} ends in no object");
@@ -37,11 +47,18 @@ pub fn answered(text: &str, protocol: Protocol) -> Option<String> {
 }
 
 /// One call: what it is answered, checked against what the version allows.
-pub fn handled(protocol: Protocol, action: &str, payload: Payload<'_>) -> Result<String, CallError> {
+pub fn handled(
+    protocol: Protocol,
+    action: &str,
+    payload: Payload<'_>,
+) -> Result<String, CallError> {
     let decoded = match protocol.decode(action, payload) {
         Ok(decoded) => decoded,
         Err(error) => {
-            assert!(!(MONEY.contains(&action) && protocol.served(action).is_some()), "{action} is refused: {error:?}");
+            assert!(
+                !(MONEY.contains(&action) && protocol.served(action).is_some()),
+                "{action} is refused: {error:?}"
+            );
             assert!(!error.description.is_empty(), "{action} is refused without a word");
             return Err(error);
         }
@@ -51,8 +68,12 @@ pub fn handled(protocol: Protocol, action: &str, payload: Payload<'_>) -> Result
     let mut last = String::new();
     for tag in tags {
         last = (decoded.encode)(&answer_to(&decoded.event, tag));
-        let Ok(Value::Object(reply)) = serde_json::from_str(&last) else { panic!("{action} is answered {last}") };
-        protocol.answer_fits(action, &reply).unwrap_or_else(|why| panic!("{action} is answered {last}: {why:?}"));
+        let Ok(Value::Object(reply)) = serde_json::from_str(&last) else {
+            panic!("{action} is answered {last}")
+        };
+        protocol
+            .answer_fits(action, &reply)
+            .unwrap_or_else(|why| panic!("{action} is answered {last}: {why:?}"));
     }
     Ok(last)
 }
@@ -64,17 +85,33 @@ fn instant() -> chrono::DateTime<chrono::Utc> {
 /// What the server may answer to an event.
 pub fn answer_to(event: &StationEvent, tag: TagAnswer) -> Answer {
     match event {
-        StationEvent::Boot(_) => Answer::Boot { registration: Registration::Accepted, now: instant(), interval_s: 300 },
+        StationEvent::Boot(_) => {
+            Answer::Boot { registration: Registration::Accepted, now: instant(), interval_s: 300 }
+        }
         StationEvent::Heartbeat => Answer::Heartbeat { now: instant() },
         StationEvent::Authorize(_) => Answer::Authorize(tag),
         StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
-        StationEvent::Sign(_) | StationEvent::EvNeeds(_) | StationEvent::EvSchedule(_) => Answer::Accepted(tag.verdict.refusal.is_none()),
-        StationEvent::Vehicle(_) => Answer::Vehicle(tag.verdict.refusal.is_none().then(|| "AAAA".to_owned())),
-        StationEvent::Contract(_) => Answer::Contract { tag, certificate: Some("Accepted".to_owned()) },
-        StationEvent::Transaction(TransactionEvent::Start(_)) => Answer::Started { session: SessionId(1), tag },
-        StationEvent::Transaction(TransactionEvent::Stop(stop)) => Answer::Stopped { tag: stop.id_tag.is_some().then_some(tag) },
-        StationEvent::Transaction(TransactionEvent::Step(step)) => Answer::Step { tag: step.shown.is_some().then_some(tag) },
-        StationEvent::Transaction(TransactionEvent::Meter(_)) | StationEvent::Status(_) | StationEvent::Report(_) => Answer::Done,
+        StationEvent::Sign(_) | StationEvent::EvNeeds(_) | StationEvent::EvSchedule(_) => {
+            Answer::Accepted(tag.verdict.refusal.is_none())
+        }
+        StationEvent::Vehicle(_) => {
+            Answer::Vehicle(tag.verdict.refusal.is_none().then(|| "AAAA".to_owned()))
+        }
+        StationEvent::Contract(_) => {
+            Answer::Contract { tag, certificate: Some("Accepted".to_owned()) }
+        }
+        StationEvent::Transaction(TransactionEvent::Start(_)) => {
+            Answer::Started { session: SessionId(1), tag }
+        }
+        StationEvent::Transaction(TransactionEvent::Stop(stop)) => {
+            Answer::Stopped { tag: stop.id_tag.is_some().then_some(tag) }
+        }
+        StationEvent::Transaction(TransactionEvent::Step(step)) => {
+            Answer::Step { tag: step.shown.is_some().then_some(tag) }
+        }
+        StationEvent::Transaction(TransactionEvent::Meter(_))
+        | StationEvent::Status(_)
+        | StationEvent::Report(_) => Answer::Done,
     }
 }
 
@@ -100,10 +137,17 @@ pub fn command_by_the_table(bytes: &[u8], protocol: Protocol) {
     let mut maker = Maker::new(bytes);
     let commands: Vec<&str> = protocol.command_names();
     let action = commands[maker.below(commands.len())];
-    let Some(message) = protocol.schema().message(action) else { unreachable!("{action} is a command") };
-    let Value::Object(payload) = maker.object(&message.call, 0) else { unreachable!("an object is made") };
+    let Some(message) = protocol.schema().message(action) else {
+        unreachable!("{action} is a command")
+    };
+    let Value::Object(payload) = maker.object(&message.call, 0) else {
+        unreachable!("an object is made")
+    };
     let fits = protocol.schema().check(&message.call, &payload);
-    assert!(maker.spoilt > 0 || fits.is_ok(), "{action} {payload:?} breaks its own table: {fits:?}");
+    assert!(
+        maker.spoilt > 0 || fits.is_ok(),
+        "{action} {payload:?} breaks its own table: {fits:?}"
+    );
     let _ = protocol.check_command(action, &payload);
     let _ = protocol.credentials_set(action, &payload);
     let answer = maker.object(&message.reply, 0);
@@ -126,9 +170,16 @@ pub fn any_payload(bytes: &[u8]) {
 
 fn made(bytes: &[u8], protocol: Protocol) -> (String, Value, usize) {
     let mut maker = Maker::new(bytes);
-    let actions: Vec<&str> = protocol.schema().messages().filter(|(_, message)| message.is_from_station()).map(|(name, _)| name).collect();
+    let actions: Vec<&str> = protocol
+        .schema()
+        .messages()
+        .filter(|(_, message)| message.is_from_station())
+        .map(|(name, _)| name)
+        .collect();
     let action = actions[maker.below(actions.len())];
-    let Some(message) = protocol.schema().message(action) else { unreachable!("{action} is in the table") };
+    let Some(message) = protocol.schema().message(action) else {
+        unreachable!("{action} is in the table")
+    };
     let payload = maker.object(&message.call, 0);
     (action.to_owned(), payload, maker.spoilt)
 }
@@ -180,7 +231,11 @@ impl<'a> Maker<'a> {
     fn object(&mut self, fields: &[Field], depth: usize) -> Value {
         let mut object = Map::new();
         for field in fields {
-            let left_out = if field.required { self.spoils_here() } else { depth > 4 || self.byte().is_multiple_of(2) };
+            let left_out = if field.required {
+                self.spoils_here()
+            } else {
+                depth > 4 || self.byte().is_multiple_of(2)
+            };
             if !left_out {
                 object.insert(field.name.clone(), self.value(&field.kind, depth));
             }
@@ -209,7 +264,9 @@ impl<'a> Maker<'a> {
                 1 => json!(high),
                 _ => json!((*low).max(0).saturating_add(i64::from(self.byte())).min(*high)),
             },
-            Kind::Number => self.number(&["0", "-1.5", "12345678.123456", "1e-3", "22000", "1e28", "-1e300"]),
+            Kind::Number => {
+                self.number(&["0", "-1.5", "12345678.123456", "1e-3", "22000", "1e28", "-1e300"])
+            }
             Kind::Tenths => self.number(&["0", "16.1", "-0.1", "100000000.5"]),
             Kind::Text(max) => self.text(*max),
             Kind::Instant => {

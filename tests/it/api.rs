@@ -10,7 +10,11 @@ fn assert_problem(answered: &Answered, status: u16, reason: &str) -> Value {
     assert_eq!(answered.status, status, "{answered:?}");
     assert_eq!(answered.content_type, "application/problem+json", "{answered:?}");
     let problem = answered.json();
-    assert_eq!((&problem["status"], &problem["reason"]), (&json!(status), &json!(reason)), "{problem}");
+    assert_eq!(
+        (&problem["status"], &problem["reason"]),
+        (&json!(status), &json!(reason)),
+        "{problem}"
+    );
     assert!(!problem["detail"].as_str().unwrap().is_empty());
     problem
 }
@@ -29,7 +33,8 @@ fn with(base: &Value, pointer: &str, value: Value) -> Value {
 #[tokio::test]
 async fn a_malformed_body_is_refused_by_its_field() {
     let server = TestServer::at(NOW).await;
-    let station = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
+    let station =
+        json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
     for (path, base, pointer, value, field) in [
         ("/members", member(), "/name", json!(""), "name"),
         ("/members", member(), "/name", json!(5), "name"),
@@ -65,9 +70,17 @@ async fn a_malformed_body_is_refused_by_its_field() {
         assert_eq!(assert_problem(&answered, 422, "malformed")["field"], field, "{pointer}");
     }
     for body in ["", "{", "[]", "null", "\"x\"", "{}x", "\u{0}"] {
-        assert_problem(&server.request("POST", "/members", Some(body.to_owned()), &[]).await, 422, "malformed");
+        assert_problem(
+            &server.request("POST", "/members", Some(body.to_owned()), &[]).await,
+            422,
+            "malformed",
+        );
     }
-    assert_problem(&server.request("POST", "/members", Some("x".repeat(300_000)), &[]).await, 413, "too_large");
+    assert_problem(
+        &server.request("POST", "/members", Some("x".repeat(300_000)), &[]).await,
+        413,
+        "too_large",
+    );
 }
 
 #[tokio::test]
@@ -97,10 +110,15 @@ async fn unknown_things_paths_methods_and_queries_are_told() {
         ("/months/2024-05/export?format=pdf", "format"),
         ("/months/2024-05/export", "format"),
     ] {
-        let problem = assert_problem(&server.request("GET", path, None, &[]).await, 422, "malformed");
+        let problem =
+            assert_problem(&server.request("GET", path, None, &[]).await, 422, "malformed");
         assert_eq!(problem["field"], field, "{path}");
     }
-    assert_problem(&server.request("DELETE", "/members/M-9", None, &[]).await, 405, "method_not_allowed");
+    assert_problem(
+        &server.request("DELETE", "/members/M-9", None, &[]).await,
+        405,
+        "method_not_allowed",
+    );
 }
 
 #[tokio::test]
@@ -138,25 +156,56 @@ async fn rules_refuse_with_their_reason_and_article() {
         assert_eq!(assert_problem(&answered, 409, reason)["article"], article, "{reason}");
     };
     refused(server.activate(&member, &other_primary, "primary").await, "primary_exists", "3.1");
-    refused(server.activate(&member, &(first.0.clone(), "WRONG".into()), "additional").await, "bad_code", "3.1");
+    refused(
+        server.activate(&member, &(first.0.clone(), "WRONG".into()), "additional").await,
+        "bad_code",
+        "3.1",
+    );
     assert_eq!(server.activate(&member, &first, "additional").await.status, 200);
     refused(server.activate(&member, &first, "additional").await, "bad_code", "3.1");
     refused(server.activate(&member, &second, "additional").await, "additional_limit", "9.1");
     let post = async |path: String, body: Value| server.post(&path, &body).await;
     refused(post(format!("/cards/{primary}/deactivate"), json!({})).await, "not_additional", "9.5");
-    refused(post(format!("/cards/{}/suspend", second.0), json!({"reason": "lost"})).await, "not_activated", "3.1");
-    assert_eq!(post(format!("/cards/{primary}/suspend"), json!({"reason": "operator"})).await.json()["state"], "suspended");
-    refused(post(format!("/cards/{primary}/resume"), json!({"reason": "lost"})).await, "suspended_operator", "14.2");
-    assert_eq!(post(format!("/cards/{}/deactivate", first.0), json!({})).await.json()["state"], "dead");
-    refused(post(format!("/cards/{}/resume", first.0), json!({"reason": "lost"})).await, "dead_card", "9.5");
+    refused(
+        post(format!("/cards/{}/suspend", second.0), json!({"reason": "lost"})).await,
+        "not_activated",
+        "3.1",
+    );
+    assert_eq!(
+        post(format!("/cards/{primary}/suspend"), json!({"reason": "operator"})).await.json()["state"],
+        "suspended"
+    );
+    refused(
+        post(format!("/cards/{primary}/resume"), json!({"reason": "lost"})).await,
+        "suspended_operator",
+        "14.2",
+    );
+    assert_eq!(
+        post(format!("/cards/{}/deactivate", first.0), json!({})).await.json()["state"],
+        "dead"
+    );
+    refused(
+        post(format!("/cards/{}/resume", first.0), json!({"reason": "lost"})).await,
+        "dead_card",
+        "9.5",
+    );
     refused(server.activate(&member, &first, "additional").await, "dead_card", "9.5");
     assert_eq!(server.activate(&member, &second, "additional").await.status, 200);
     let fresh = server.member("simple").await;
-    refused(server.activate(&fresh, &server.stock("CARD5").await, "additional").await, "not_activated", "3.1");
-    let term = with(&with(&self::member(), "/plan", json!("premium_100")), "/term_contract", json!(true));
+    refused(
+        server.activate(&fresh, &server.stock("CARD5").await, "additional").await,
+        "not_activated",
+        "3.1",
+    );
+    let term =
+        with(&with(&self::member(), "/plan", json!("premium_100")), "/term_contract", json!(true));
     refused(server.post("/members", &term).await, "term_closed", "8.1");
     assert_problem(&server.post("/cards", &json!({"id_tag": "card-1"})).await, 409, "id_tag_taken");
-    assert_problem(&server.post("/cards", &json!({"id_tag": "NEW", "card_number": primary})).await, 409, "card_number_taken");
+    assert_problem(
+        &server.post("/cards", &json!({"id_tag": "NEW", "card_number": primary})).await,
+        409,
+        "card_number_taken",
+    );
 }
 
 #[tokio::test]
@@ -165,7 +214,11 @@ async fn five_wrong_codes_lock_a_card_for_a_day() {
     let member = server.member("simple").await;
     let card = server.stock("CARD1").await;
     for _ in 0..5 {
-        assert_problem(&server.activate(&member, &(card.0.clone(), "WRONG".into()), "primary").await, 409, "bad_code");
+        assert_problem(
+            &server.activate(&member, &(card.0.clone(), "WRONG".into()), "primary").await,
+            409,
+            "bad_code",
+        );
     }
     let locked = server.activate(&member, &card, "primary").await;
     assert_problem(&locked, 429, "too_many_tries");
@@ -182,7 +235,10 @@ async fn of_two_additional_cards_activated_at_once_one_wins() {
     let server = TestServer::at(NOW).await;
     let (member, _) = server.member_with_card("simple", "CARD1").await;
     let (first, second) = (server.stock("CARD2").await, server.stock("CARD3").await);
-    let (a, b) = tokio::join!(server.activate(&member, &first, "additional"), server.activate(&member, &second, "additional"));
+    let (a, b) = tokio::join!(
+        server.activate(&member, &first, "additional"),
+        server.activate(&member, &second, "additional")
+    );
     let mut statuses = [a.status, b.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409], "{a:?} {b:?}");
@@ -196,11 +252,20 @@ async fn a_post_repeated_under_its_key_is_done_once() {
     let again = server.request("POST", "/members", Some(member().to_string()), &key).await;
     assert_eq!((first.status, &first.text), (201, &again.text));
     assert_eq!(again.status, 201);
-    let other = server.request("POST", "/members", Some(with(&member(), "/name", json!("Baba")).to_string()), &key).await;
+    let other = server
+        .request(
+            "POST",
+            "/members",
+            Some(with(&member(), "/name", json!("Baba")).to_string()),
+            &key,
+        )
+        .await;
     assert_eq!(assert_problem(&other, 422, "malformed")["field"], "Idempotency-Key");
     assert_eq!(server.get("/members").await["items"].as_array().unwrap().len(), 1);
     let long = "k".repeat(201);
-    let refused = server.request("POST", "/members", Some(member().to_string()), &[("idempotency-key", &long)]).await;
+    let refused = server
+        .request("POST", "/members", Some(member().to_string()), &[("idempotency-key", &long)])
+        .await;
     assert_problem(&refused, 422, "malformed");
 }
 
@@ -216,7 +281,13 @@ async fn lists_are_paged_to_their_end() {
         let mut path = format!("{list}?limit=3");
         loop {
             let page = server.get(&path).await;
-            seen.extend(page["items"].as_array().unwrap().iter().map(|item| item[key].as_str().unwrap().to_owned()));
+            seen.extend(
+                page["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|item| item[key].as_str().unwrap().to_owned()),
+            );
             match page["next_cursor"].as_str() {
                 Some(cursor) => path = format!("{list}?limit=3&cursor={cursor}"),
                 None => break,
@@ -235,15 +306,23 @@ async fn a_suspended_card_is_refused_from_the_answer_on_and_accepted_when_it_is_
     let (_, card) = server.member_with_card("simple", "04:A2:B3:C4").await;
     let mut socket = server.socket("CP1").await;
     for _ in 0..20 {
-        assert_eq!(socket.call("Authorize", json!({"idTag": "04a2b3c4"})).await[2]["idTagInfo"]["status"], "Accepted");
-        let suspended = server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await.json();
+        assert_eq!(
+            socket.call("Authorize", json!({"idTag": "04a2b3c4"})).await[2]["idTagInfo"]["status"],
+            "Accepted"
+        );
+        let suspended =
+            server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await.json();
         assert_eq!(
             (&suspended["state"], &suspended["nodes_confirmed"], &suspended["nodes_missing"]),
             (&json!("suspended"), &json!(["test"]), &json!([]))
         );
         let answer = socket.call("Authorize", json!({"idTag": "04A2B3C4"})).await;
         assert_eq!(answer[2]["idTagInfo"]["status"], "Blocked");
-        assert_eq!(answer[2]["idTagInfo"].get("expiryDate"), None, "only an acceptance may be cached");
+        assert_eq!(
+            answer[2]["idTagInfo"].get("expiryDate"),
+            None,
+            "only an acceptance may be cached"
+        );
         server.post(&format!("/cards/{card}/resume"), &json!({"reason": "lost"})).await;
     }
 }
@@ -256,7 +335,10 @@ async fn a_suspension_holds_although_its_caller_hangs_up() {
     let (_, card) = server.member_with_card("simple", "CARD1").await;
     let mut socket = server.socket("CP1").await;
     for delay_us in (0..4000).step_by(250) {
-        assert_eq!(socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"], "Accepted");
+        assert_eq!(
+            socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"],
+            "Accepted"
+        );
         let mut caller = tokio::net::TcpStream::connect(server.server().http).await.unwrap();
         let body = json!({"reason": "lost"}).to_string();
         let head = format!(
@@ -271,7 +353,9 @@ async fn a_suspension_holds_although_its_caller_hangs_up() {
         }
         // Committed: within a moment it is refused.
         let mut answers = 0;
-        while socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"] != "Blocked" {
+        while socket.call("Authorize", json!({"idTag": "CARD1"})).await[2]["idTagInfo"]["status"]
+            != "Blocked"
+        {
             answers += 1;
             assert!(answers < 1000, "the card is accepted although it is suspended");
         }
@@ -285,9 +369,17 @@ async fn requests_under_one_key_at_once_are_done_once() {
     let asking: Vec<_> = (0..8)
         .map(|_| {
             let server = server.clone();
-            tokio::spawn(
-                async move { server.request("POST", "/members", Some(member().to_string()), &[("idempotency-key", "k")]).await.status },
-            )
+            tokio::spawn(async move {
+                server
+                    .request(
+                        "POST",
+                        "/members",
+                        Some(member().to_string()),
+                        &[("idempotency-key", "k")],
+                    )
+                    .await
+                    .status
+            })
         })
         .collect();
     for asked in asking {
@@ -303,7 +395,8 @@ async fn codes_guessed_at_once_are_locked_after_the_fifth() {
     let card = server.stock("CARD1").await;
     let asking: Vec<_> = (0..20)
         .map(|n| {
-            let (server, member, guess) = (server.clone(), member.clone(), (card.0.clone(), format!("GUESS{n}")));
+            let (server, member, guess) =
+                (server.clone(), member.clone(), (card.0.clone(), format!("GUESS{n}")));
             tokio::spawn(async move { server.activate(&member, &guess, "primary").await.status })
         })
         .collect();
@@ -323,9 +416,14 @@ async fn a_cards_code_is_never_written_down_in_clear() {
     let server = TestServer::at(NOW).await;
     for (path, tag) in [("/cards", "CARD1"), ("/cards?x=1", "CARD2")] {
         let body = json!({"id_tag": tag}).to_string();
-        let first = server.request("POST", path, Some(body.clone()), &[("idempotency-key", tag)]).await;
+        let first =
+            server.request("POST", path, Some(body.clone()), &[("idempotency-key", tag)]).await;
         let again = server.request("POST", path, Some(body), &[("idempotency-key", tag)]).await;
-        assert_eq!((first.status, &first.text), (201, &again.text), "a repeat is told the code once more");
+        assert_eq!(
+            (first.status, &first.text),
+            (201, &again.text),
+            "a repeat is told the code once more"
+        );
         let code = first.json()["activation_code"].as_str().unwrap().to_owned();
         let bytes = server.database.bytes().await;
         assert!(!bytes.windows(code.len()).any(|window| window == code.as_bytes()), "{path}");
@@ -337,9 +435,17 @@ async fn a_station_tells_its_own_state_for_connector_nought() {
     let server = TestServer::at(NOW).await;
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
-    socket.call("StatusNotification", json!({"connectorId": 0, "status": "Faulted", "errorCode": "PowerMeterFailure"})).await;
+    socket
+        .call(
+            "StatusNotification",
+            json!({"connectorId": 0, "status": "Faulted", "errorCode": "PowerMeterFailure"}),
+        )
+        .await;
     let station = server.get("/stations/CP1").await;
-    assert_eq!((&station["status"], &station["error_code"]), (&json!("Faulted"), &json!("PowerMeterFailure")));
+    assert_eq!(
+        (&station["status"], &station["error_code"]),
+        (&json!("Faulted"), &json!("PowerMeterFailure"))
+    );
 }
 
 #[tokio::test]
@@ -348,7 +454,11 @@ async fn a_body_that_is_a_list_is_refused_where_an_object_is_due() {
     let member = server.member("simple").await;
     for path in ["/members".to_owned(), format!("/members/{member}/release")] {
         let answered = server.request("POST", &path, Some(" []".to_owned()), &[]).await;
-        assert_eq!((answered.status, answered.json()["field"].as_str()), (422, Some("body")), "{path}: {answered:?}");
+        assert_eq!(
+            (answered.status, answered.json()["field"].as_str()),
+            (422, Some("body")),
+            "{path}: {answered:?}"
+        );
     }
 }
 
@@ -361,7 +471,10 @@ async fn five_wrong_codes_of_a_card_are_tried_however_many_members_try_at_once()
         let (server, number) = (server.clone(), number.clone());
         tries.spawn(async move {
             let member = server.member("simple").await;
-            server.activate(&member, &(number, format!("wrong-code-{n:05}")), "primary").await.status
+            server
+                .activate(&member, &(number, format!("wrong-code-{n:05}")), "primary")
+                .await
+                .status
         });
     }
     let statuses = tries.join_all().await;
@@ -376,14 +489,21 @@ async fn many_activations_at_once_with_and_without_keys_hold_nobody_up() {
     for n in 0..24 {
         let server = server.clone();
         activations.spawn(async move {
-            let (member, card) = (server.member("simple").await, server.stock(&format!("MANY{n}")).await);
-            let body = json!({"card_number": card.0, "activation_code": card.1, "role": "primary"}).to_string();
+            let (member, card) =
+                (server.member("simple").await, server.stock(&format!("MANY{n}")).await);
+            let body = json!({"card_number": card.0, "activation_code": card.1, "role": "primary"})
+                .to_string();
             let key = format!("activation-{n}");
             let headers = [("idempotency-key", key.as_str())];
             let path = format!("/members/{member}/cards/activate");
-            server.request("POST", &path, Some(body), if n % 2 == 0 { &headers } else { &[] }).await.status
+            server
+                .request("POST", &path, Some(body), if n % 2 == 0 { &headers } else { &[] })
+                .await
+                .status
         });
     }
-    let statuses = tokio::time::timeout(crate::harness::PATIENCE, activations.join_all()).await.expect("none waits for another for ever");
+    let statuses = tokio::time::timeout(crate::harness::PATIENCE, activations.join_all())
+        .await
+        .expect("none waits for another for ever");
     assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
 }

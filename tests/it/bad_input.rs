@@ -51,7 +51,11 @@ async fn what_is_no_frame_is_passed_over_and_the_connection_lives() {
     ] {
         socket.send(text).await;
     }
-    socket.stream.send(Message::Binary(Bytes::from_static(b"[2,\"a\",\"Heartbeat\",{}]"))).await.unwrap();
+    socket
+        .stream
+        .send(Message::Binary(Bytes::from_static(b"[2,\"a\",\"Heartbeat\",{}]")))
+        .await
+        .unwrap();
     socket.stream.send(Message::Ping(Bytes::from_static(b"x"))).await.unwrap();
     socket.lives().await;
 }
@@ -69,9 +73,21 @@ async fn calls_that_cannot_be_done_are_answered_by_the_standards_codes() {
         ("Authorize", json!([1]), "FormationViolation"),
         ("Authorize", json!("text"), "FormationViolation"),
         ("BootNotification", json!({"chargePointVendor": "V"}), "OccurenceConstraintViolation"),
-        ("BootNotification", json!({"chargePointVendor": {}, "chargePointModel": "M"}), "TypeConstraintViolation"),
-        ("StatusNotification", json!({"connectorId": "one", "status": "Available", "errorCode": "NoError"}), "TypeConstraintViolation"),
-        ("StatusNotification", json!({"connectorId": 1, "errorCode": "NoError"}), "OccurenceConstraintViolation"),
+        (
+            "BootNotification",
+            json!({"chargePointVendor": {}, "chargePointModel": "M"}),
+            "TypeConstraintViolation",
+        ),
+        (
+            "StatusNotification",
+            json!({"connectorId": "one", "status": "Available", "errorCode": "NoError"}),
+            "TypeConstraintViolation",
+        ),
+        (
+            "StatusNotification",
+            json!({"connectorId": 1, "errorCode": "NoError"}),
+            "OccurenceConstraintViolation",
+        ),
         ("DataTransfer", json!({"data": "x"}), "OccurenceConstraintViolation"),
     ] {
         let answer = socket.call(action, payload.clone()).await;
@@ -80,7 +96,11 @@ async fn calls_that_cannot_be_done_are_answered_by_the_standards_codes() {
     socket.send(r#"[2,"broken","Heartbeat",{"a":}]"#).await;
     assert_eq!(socket.next().await.unwrap()[0], 3, "a heartbeat needs nothing of its payload");
     socket.send(r#"[2,"broken","Authorize",{"idTag":}]"#).await;
-    assert_eq!(error_code(&socket.next().await.unwrap()), "OccurenceConstraintViolation", "a field without a value has none");
+    assert_eq!(
+        error_code(&socket.next().await.unwrap()),
+        "OccurenceConstraintViolation",
+        "a field without a value has none"
+    );
     socket.send(r#"[2,"broken","Authorize",{"id"#).await;
     assert_eq!(error_code(&socket.next().await.unwrap()), "FormationViolation");
     socket.send(r#"[2,"noaction",7,{}]"#).await;
@@ -97,9 +117,18 @@ async fn what_the_field_sends_beside_the_standard_is_taken() {
             "BootNotification",
             json!({"chargePointVendor": "", "chargePointModel": "M".repeat(300), "extra": {"deep": [1]}, "firmwareVersion": null}),
         ),
-        ("StatusNotification", json!({"connectorId": -1, "status": "Charging", "errorCode": "Error", "info": "i".repeat(5000)})),
-        ("StatusNotification", json!({"connectorId": "1", "status": "Weird", "errorCode": "NoError", "timestamp": "1970"})),
-        ("StatusNotification", json!({"connectorId": 1.0, "status": "Available", "errorCode": "NoError"})),
+        (
+            "StatusNotification",
+            json!({"connectorId": -1, "status": "Charging", "errorCode": "Error", "info": "i".repeat(5000)}),
+        ),
+        (
+            "StatusNotification",
+            json!({"connectorId": "1", "status": "Weird", "errorCode": "NoError", "timestamp": "1970"}),
+        ),
+        (
+            "StatusNotification",
+            json!({"connectorId": 1.0, "status": "Available", "errorCode": "NoError"}),
+        ),
         ("Authorize", json!({"idTag": "", "connectorId": 1})),
         ("Authorize", json!({"idTag": "x".repeat(1000)})),
         ("FirmwareStatusNotification", json!({"status": "Installed"})),
@@ -114,7 +143,10 @@ async fn what_the_field_sends_beside_the_standard_is_taken() {
         let answer = socket.call(action, payload.clone()).await;
         assert_eq!(answer[0], 3, "{action} {payload}: {answer}");
     }
-    assert_eq!(socket.call("DataTransfer", json!({"vendorId": "V"})).await[2]["status"], "UnknownVendorId");
+    assert_eq!(
+        socket.call("DataTransfer", json!({"vendorId": "V"})).await[2]["status"],
+        "UnknownVendorId"
+    );
     socket.send(r#"[2,42,"Heartbeat",{}]"#).await;
     assert_eq!(socket.next().await.unwrap()[1], 42, "a numeric id is echoed as one");
 }
@@ -140,15 +172,22 @@ async fn transaction_messages_are_confirmed_and_kept_whatever_they_lack() {
         assert_eq!(session["state"], "quarantined", "{payload}: {session}");
         assert!(!session["flags"].as_array().unwrap().is_empty(), "{payload}: {session}");
         assert_eq!(session["messages"].as_array().unwrap().len(), 1, "{payload}");
-        let stopped = socket.call("StopTransaction", stop(transaction(&answer), "2024-06-09T23:30:00Z", -9)).await;
+        let stopped = socket
+            .call("StopTransaction", stop(transaction(&answer), "2024-06-09T23:30:00Z", -9))
+            .await;
         assert_eq!(stopped[0], 3, "{payload}");
     }
     socket.send(r#"[2,"cut","StartTransaction",{"timestamp":"2024-06-09T23:00:00Z","idTag":"CUT","meterStart":7,"conn"#).await;
     let cut = socket.next().await.unwrap();
     let session = server.session(transaction(&cut)).await;
     assert!(has_flag(&session, "malformed_start"), "{session}");
-    assert_eq!(session["start_reported"], "2024-06-09T23:00:00Z", "what can be read of broken JSON is read");
-    socket.send(r#"[2,"aefa","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#).await;
+    assert_eq!(
+        session["start_reported"], "2024-06-09T23:00:00Z",
+        "what can be read of broken JSON is read"
+    );
+    socket
+        .send(r#"[2,"aefa","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#)
+        .await;
     assert_eq!(socket.next().await.unwrap(), json!([3, "aefa", {}]));
     socket.lives().await;
 }
@@ -160,11 +199,16 @@ async fn a_meter_that_runs_backwards_is_flagged_and_its_minutes_are_billed() {
     let (member, _) = server.member_with_card("simple", "CARD1").await;
     server.clock(NOW).await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 50_000)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 50_000)).await,
+    );
     socket.call("StopTransaction", stop(id, "2024-06-09T23:10:00Z", 100)).await;
     let session = server.session(id).await;
     assert!(has_flag(&session, "meter_backwards"));
-    assert_eq!((&session["energy_wh"], &session["state"], &session["units"]), (&Value::Null, &json!("ended"), &json!(10)));
+    assert_eq!(
+        (&session["energy_wh"], &session["state"], &session["units"]),
+        (&Value::Null, &json!("ended"), &json!(10))
+    );
     let usage = server.get(&format!("/members/{member}/usage/2024-06")).await;
     assert_eq!(usage["pools"][0]["used_units"], 10);
 }
@@ -214,25 +258,36 @@ async fn a_thousand_frames_at_once_are_all_answered_in_order() {
                 json!({"idTag": "CARD1"})
             };
             let action = if n % 2 == 0 { "StartTransaction" } else { "Authorize" };
-            sending.feed(Message::text(json!([2, format!("m{n}"), action, payload]).to_string())).await.unwrap();
+            sending
+                .feed(Message::text(json!([2, format!("m{n}"), action, payload]).to_string()))
+                .await
+                .unwrap();
         }
         sending.flush().await.unwrap();
         sending
     });
     let mut receiving = receiving;
     for n in 0..1000 {
-        let message = tokio::time::timeout(PATIENCE, futures_util::StreamExt::next(&mut receiving)).await.unwrap().unwrap().unwrap();
+        let message = tokio::time::timeout(PATIENCE, futures_util::StreamExt::next(&mut receiving))
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         let answer: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
         assert_eq!((&answer[0], answer[1].as_str()), (&json!(3), Some(format!("m{n}").as_str())));
     }
     drop(sender.await.unwrap());
-    assert_eq!(server.get("/sessions?station_id=CP1&limit=500").await["items"].as_array().unwrap().len(), 500);
+    assert_eq!(
+        server.get("/sessions?station_id=CP1&limit=500").await["items"].as_array().unwrap().len(),
+        500
+    );
 }
 
 #[tokio::test]
 async fn a_message_id_in_flight_is_refused_and_a_transactions_repeat_gets_its_answer() {
     let (_server, mut socket) = station().await;
-    let message = json!([2, "same", "StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)]).to_string();
+    let message = json!([2, "same", "StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)])
+        .to_string();
     for _ in 0..2 {
         socket.stream.feed(Message::text(message.clone())).await.unwrap();
     }
@@ -241,7 +296,10 @@ async fn a_message_id_in_flight_is_refused_and_a_transactions_repeat_gets_its_an
     assert_eq!(first, second);
     assert_eq!(first[0], 3);
     // A slow message stands before two of one id, so that both are waiting when the second is read.
-    let boot = |id: &str| json!([2, id, "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}]).to_string();
+    let boot = |id: &str| {
+        json!([2, id, "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"}])
+            .to_string()
+    };
     for id in ["slow", "twin", "twin"] {
         socket.stream.feed(Message::text(boot(id))).await.unwrap();
     }
@@ -312,7 +370,9 @@ async fn a_station_that_answers_no_ping_but_speaks_is_alive() {
 #[tokio::test]
 async fn the_newer_of_two_sockets_with_one_identity_wins_and_the_olders_end_changes_nothing() {
     let (server, mut older) = station().await;
-    let id = transaction(&older.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    let id = transaction(
+        &older.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
     // A probe that says nothing throws out nobody.
     let probe = server.socket("CP1").await;
     older.lives().await;
@@ -330,17 +390,28 @@ async fn the_newer_of_two_sockets_with_one_identity_wins_and_the_olders_end_chan
 #[tokio::test]
 async fn a_time_beyond_all_years_is_kept_as_unreadable_and_stops_nobody() {
     let (server, mut socket) = station().await;
-    for (n, far) in ["+262142-12-31T23:59:59Z", "-9999-01-01T00:00:00Z", "-4714-11-23T23:59:59Z"].into_iter().enumerate() {
+    for (n, far) in ["+262142-12-31T23:59:59Z", "-9999-01-01T00:00:00Z", "-4714-11-23T23:59:59Z"]
+        .into_iter()
+        .enumerate()
+    {
         let n = i64::try_from(n).unwrap();
-        let begun = socket.call("StartTransaction", start("NOBODY", "1970-01-01T00:00:00Z", n)).await;
+        let begun =
+            socket.call("StartTransaction", start("NOBODY", "1970-01-01T00:00:00Z", n)).await;
         let mut over = stop(0, far, n + 1);
         over["idTag"] = json!("NOBODY");
         assert_eq!(socket.call("StopTransaction", over).await[0], 3, "{far}");
         let far_start = socket.call("StartTransaction", start("NOBODY", far, n)).await;
-        assert!(has_flag(&server.session(transaction(&far_start)).await, "time_unreadable"), "{far}");
+        assert!(
+            has_flag(&server.session(transaction(&far_start)).await, "time_unreadable"),
+            "{far}"
+        );
         let reading = json!({"connectorId": 1, "meterValue": [{"timestamp": far, "sampledValue": [{"value": "1"}]}]});
         assert_eq!(socket.call("MeterValues", reading).await[0], 3, "{far}");
-        assert_eq!(socket.call("StopTransaction", stop(transaction(&far_start), far, n + 1)).await[0], 3, "{far}");
+        assert_eq!(
+            socket.call("StopTransaction", stop(transaction(&far_start), far, n + 1)).await[0],
+            3,
+            "{far}"
+        );
         assert_eq!(begun[0], 3);
     }
 }
@@ -350,10 +421,13 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     let (server, mut socket) = station().await;
     let app = &server.server().app;
     let station = app.stations.find(&StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
-    let heard = Heard { received_at: app.clock.now(), connected_since: app.clock.now(), clock: None };
+    let heard =
+        Heard { received_at: app.clock.now(), connected_since: app.clock.now(), clock: None };
     let report = start("CARD1", NOW, 5).to_string();
     let submit = |encode: fn(&Answer) -> String| {
-        let StationEvent::Transaction(event) = Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event else {
+        let StationEvent::Transaction(event) =
+            Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event
+        else {
             panic!()
         };
         let (calls, station, report) = (app.calls.clone(), station.clone(), report.clone());
@@ -372,10 +446,16 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
             calls.handle(call, StationEvent::Transaction(event), written).await
         }
     };
-    let (broken, whole) = tokio::join!(submit(|_| panic!("as if a message had met a fault of ours")), submit(|_| "{}".into()));
+    let (broken, whole) = tokio::join!(
+        submit(|_| panic!("as if a message had met a fault of ours")),
+        submit(|_| "{}".into())
+    );
     assert!(broken.is_err(), "it is not confirmed");
     assert!(whole.is_ok(), "its neighbour is");
-    assert_eq!(socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 7)).await[0], 3);
+    assert_eq!(
+        socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 7)).await[0],
+        3
+    );
     assert_eq!(server.sessions_at("CP1").await.len(), 2);
 }
 
@@ -383,21 +463,30 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
 async fn what_a_station_sends_beside_the_standard_is_counted_and_shown() {
     let (server, mut socket) = station().await;
     assert_eq!(server.get("/stations/CP1").await["oddities"], json!({}));
-    for text in
-        ["hello", "", r#"[2,"a","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#, r#"[2,"b","StartTransaction",{}]"#]
-    {
+    for text in [
+        "hello",
+        "",
+        r#"[2,"a","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]"#,
+        r#"[2,"b","StartTransaction",{}]"#,
+    ] {
         socket.send(text).await;
     }
     let refused = json!({"connectorId": "A", "status": "Available", "errorCode": "NoError"});
     for number in 0..6 {
-        socket.send(&json!([2, format!("c{number}"), "StatusNotification", refused]).to_string()).await;
+        socket
+            .send(&json!([2, format!("c{number}"), "StatusNotification", refused]).to_string())
+            .await;
     }
     socket.send(r#"[2,"d","TransactionEvent",{}]"#).await;
     let mut answers = Vec::new();
     while answers.len() < 9 {
         answers.push(socket.next().await.unwrap());
     }
-    assert_eq!((&answers[6][0], &answers[7][0]), (&json!(4), &json!(3)), "what is refused for ever is confirmed: {answers:?}");
+    assert_eq!(
+        (&answers[6][0], &answers[7][0]),
+        (&json!(4), &json!(3)),
+        "what is refused for ever is confirmed: {answers:?}"
+    );
     assert_eq!(answers[8][2], "NotSupported", "it is of the other version");
     let expected = json!({
         "text that is no JSON array": 1, "an empty text": 1, "broken JSON that could be read": 1,

@@ -34,7 +34,12 @@ impl Place {
     }
 
     /// The same in a version.
-    pub async fn speaking(version: Version, server: &TestServer, id: &str, memory: &SharedMemory) -> Self {
+    pub async fn speaking(
+        version: Version,
+        server: &TestServer,
+        id: &str,
+        memory: &SharedMemory,
+    ) -> Self {
         let setup = StationSetup {
             url: server.ocpp_url(),
             station_id: id.to_owned(),
@@ -43,7 +48,10 @@ impl Place {
             time: Arc::new(|| NOW.parse::<DateTime<Utc>>().unwrap()),
             clock_offset: TimeDelta::zero(),
         };
-        let mut place = Self { station: Station::new(setup).remembering(memory.clone()), memory: memory.clone() };
+        let mut place = Self {
+            station: Station::new(setup).remembering(memory.clone()),
+            memory: memory.clone(),
+        };
         place.station.connect().await.unwrap();
         place
     }
@@ -57,14 +65,19 @@ impl Place {
             if found == expected {
                 return;
             }
-            assert!(Instant::now() < deadline, "it stays {found:?} and not {expected:?}; {:#?}", self.commands());
+            assert!(
+                Instant::now() < deadline,
+                "it stays {found:?} and not {expected:?}; {:#?}",
+                self.commands()
+            );
         }
     }
 
     /// The commands about cards that came.
     pub fn commands(&self) -> Vec<(String, Value)> {
         let about = ["SendLocalList", "ClearCache", "ChangeConfiguration", "RemoteStopTransaction"];
-        let told = self.station.commanded().into_iter().filter(|one| about.contains(&one.action.as_str()));
+        let told =
+            self.station.commanded().into_iter().filter(|one| about.contains(&one.action.as_str()));
         told.map(|one| (one.action, one.payload)).collect()
     }
 
@@ -74,19 +87,32 @@ impl Place {
 
     /// The list messages, each as its kind and how many entries it had; versions must rise.
     pub fn lists(&self) -> Vec<(String, usize)> {
-        let lists: Vec<Value> =
-            self.commands().into_iter().filter(|(name, _)| name == "SendLocalList").map(|(_, payload)| payload).collect();
-        let versions: Vec<i64> = lists.iter().map(|list| list["listVersion"].as_i64().unwrap()).collect();
+        let lists: Vec<Value> = self
+            .commands()
+            .into_iter()
+            .filter(|(name, _)| name == "SendLocalList")
+            .map(|(_, payload)| payload)
+            .collect();
+        let versions: Vec<i64> =
+            lists.iter().map(|list| list["listVersion"].as_i64().unwrap()).collect();
         assert!(versions[0] > 0 && versions.is_sorted_by(|one, next| one < next), "{versions:?}");
         let entries = |list: &Value| list["localAuthorizationList"].as_array().map_or(0, Vec::len);
-        lists.iter().map(|list| (list["updateType"].as_str().unwrap().to_owned(), entries(list))).collect()
+        lists
+            .iter()
+            .map(|list| (list["updateType"].as_str().unwrap().to_owned(), entries(list)))
+            .collect()
     }
 }
 
 /// How far a station is with a card: `reach state means`, or nothing.
 pub async fn delivery(server: &TestServer, card: &str, station: &str) -> String {
     let shown = server.get(&format!("/cards/{card}")).await;
-    let one = shown["block_delivery"].as_array().unwrap().iter().find(|one| one["station_id"] == station).cloned();
+    let one = shown["block_delivery"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["station_id"] == station)
+        .cloned();
     one.map_or(String::new(), |one| {
         let word = |key: &str| one[key].as_str().unwrap_or("-").to_owned();
         format!("{} {} {}", word("reach"), word("state"), word("means"))
@@ -197,7 +223,9 @@ async fn a_station_with_neither_list_nor_cache_cannot_be_told() {
 async fn a_list_is_switched_on_only_where_the_stations_record_allows_it() {
     let server = TestServer::at(NOW).await;
     let (_, card) = server.member_with_card("simple", CARD).await;
-    for (id, may_configure, expected) in [("CP1", true, "block delivered local_list"), ("CP2", false, "block delivered clear_cache")] {
+    for (id, may_configure, expected) in
+        [("CP1", true, "block delivered local_list"), ("CP2", false, "block delivered clear_cache")]
+    {
         let memory = SharedMemory::new(true, true);
         memory.set("LocalAuthListEnabled", "false");
         server.station_as(id, &json!({"may_configure": may_configure})).await;
@@ -232,7 +260,11 @@ async fn every_way_in_which_a_card_ends_reaches_the_stations() {
     }
     let new = server.stock("NEW").await;
     let (member, old) = &cards[0].1;
-    post(format!("/members/{member}/cards/{old}/replace"), json!({"new_card_number": new.0, "activation_code": new.1})).await;
+    post(
+        format!("/members/{member}/cards/{old}/replace"),
+        json!({"new_card_number": new.0, "activation_code": new.1}),
+    )
+    .await;
     place.until(&server, old, "block delivered local_list").await;
     post(format!("/cards/{}/deactivate", second.0), json!({})).await;
     place.until(&server, &second.0, "block delivered local_list").await;
@@ -243,13 +275,19 @@ async fn every_way_in_which_a_card_ends_reaches_the_stations() {
     place.until(&server, card, "allow delivered local_list").await;
     // A ground that is known holds the cards at once, whenever the end comes.
     let (member, card) = &cards[3].1;
-    post(format!("/members/{member}/disqualify"), json!({"ground": 1, "effective_at": "2024-06-15T00:00:00Z"})).await;
+    post(
+        format!("/members/{member}/disqualify"),
+        json!({"ground": 1, "effective_at": "2024-06-15T00:00:00Z"}),
+    )
+    .await;
     place.until(&server, card, "block delivered local_list").await;
     let (member, card) = &cards[4].1;
     post(format!("/members/{member}/withdraw"), json!({})).await;
     place.until(&server, card, "block delivered local_list").await;
     // The service's end is set before one of its cards comes to a station.
-    let ends = server.put("/service-end", &json!({"at": "2024-06-20T00:00:00Z", "notified_on": "2024-06-01"})).await;
+    let ends = server
+        .put("/service-end", &json!({"at": "2024-06-20T00:00:00Z", "notified_on": "2024-06-01"}))
+        .await;
     assert_eq!(ends.status, 200, "{ends:?}");
     let (_, late) = server.member_with_card("simple", "LATE").await;
     assert_eq!(place.station.authorize("LATE").await.unwrap(), "Accepted");
@@ -279,8 +317,12 @@ async fn the_sessions_of_a_lost_card_are_stopped_only_where_that_is_set_and_nobo
         while place.count("RemoteStopTransaction") < stops && Instant::now() < deadline {
             let _ = place.station.idle(Duration::from_millis(20)).await;
         }
-        let stopped: Vec<Value> =
-            place.commands().into_iter().filter(|(name, _)| name.starts_with("Remote")).map(|(_, told)| told).collect();
+        let stopped: Vec<Value> = place
+            .commands()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("Remote"))
+            .map(|(_, told)| told)
+            .collect();
         let expected = json!({"transactionId": place.station.transaction(session).unwrap()});
         assert_eq!(stopped, vec![expected; stops], "remote-stop-on-lost = {set}");
     }
@@ -305,13 +347,19 @@ async fn no_log_line_tells_what_readers_read_from_a_card() {
     let lines = Lines::default();
     let written = lines.clone();
     let filter = tracing_subscriber::EnvFilter::new("juden=trace");
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || written.clone()).with_ansi(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || written.clone())
+        .with_ansi(false)
+        .finish();
     let _told = tracing::subscriber::set_default(subscriber);
     let server = TestServer::at(NOW).await;
     let (_, card) = server.member_with_card("simple", CARD).await;
     let (_, long) = server.member_with_card("simple", "CARD4711NEVERTOLDANYWHERE").await;
     let mut place = Place::open(&server, "CP1", &SharedMemory::new(true, true)).await;
-    place.memory.fail_next("SendLocalList", juden_fleet::memory::Fault::Error("FormationViolation"));
+    place
+        .memory
+        .fail_next("SendLocalList", juden_fleet::memory::Fault::Error("FormationViolation"));
     for (tag, number) in [(CARD, &card), ("CARD4711NEVERTOLDANYWHERE", &long)] {
         place.station.authorize(tag).await.unwrap();
         suspend(&server, number).await;

@@ -17,12 +17,14 @@ pub async fn newer(server: &TestServer, id: &str) -> Socket {
 }
 
 #[tokio::test]
-async fn a_suspended_card_leaves_the_list_or_cache_of_a_charger_of_either_version_also_of_one_that_was_away() {
+async fn a_suspended_card_leaves_the_list_or_cache_of_a_charger_of_either_version_also_of_one_that_was_away()
+ {
     for version in [Version::V16, Version::V201] {
         for (has_list, means) in [(true, "local_list"), (false, "clear_cache")] {
             let server = TestServer::at(NOW).await;
             let (_, card) = server.member_with_card("simple", CARD).await;
-            let (here, away) = (SharedMemory::new(has_list, true), SharedMemory::new(has_list, true));
+            let (here, away) =
+                (SharedMemory::new(has_list, true), SharedMemory::new(has_list, true));
             server.station("HERE").await;
             server.station("AWAY").await;
             let mut here = Place::speaking(version, &server, "HERE", &here).await;
@@ -76,7 +78,12 @@ pub fn whole() -> Vec<Value> {
             &json!({"transactionInfo": {"chargingState": "EVConnected"}, "evse": {"id": 1}, "meterValue": register(0, 1_000, "Transaction.Begin")}),
         ),
         step("Updated", 1, 1, &json!({"idToken": {"idToken": CARD, "type": "ISO14443"}})),
-        step("Updated", 2, 2, &json!({"triggerReason": "ChargingStateChanged", "transactionInfo": {"chargingState": "Charging"}})),
+        step(
+            "Updated",
+            2,
+            2,
+            &json!({"triggerReason": "ChargingStateChanged", "transactionInfo": {"chargingState": "Charging"}}),
+        ),
         step("Updated", 3, 17, &json!({"meterValue": register(17, 6_000, "Sample.Periodic")})),
         step("Updated", 4, 31, &json!({"transactionInfo": {"chargingState": "SuspendedEV"}})),
         step(
@@ -90,23 +97,32 @@ pub fn whole() -> Vec<Value> {
 
 #[tokio::test]
 async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_right_or_flagged() {
-    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    let seed: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("JUDEN_SEED={seed}");
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let server = TestServer::at("2024-06-08T00:00:00Z").await;
-    let cases: Vec<(Option<usize>, usize)> = [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)]
-        .into_iter()
-        .flat_map(|lost| (0..6).map(move |round| (lost, round)))
-        .collect();
+    let cases: Vec<(Option<usize>, usize)> =
+        [None, Some(0), Some(1), Some(2), Some(3), Some(4), Some(5)]
+            .into_iter()
+            .flat_map(|lost| (0..6).map(move |round| (lost, round)))
+            .collect();
     for n in 0..cases.len() {
         server.member_with_card("premium_100", &format!("CARD{n}")).await;
     }
     server.clock("2024-06-10T12:00:00Z").await;
     for (n, (lost, round)) in cases.into_iter().enumerate() {
-        let name = format!("CP-{round}-{}", lost.map_or("all".to_owned(), |place| place.to_string()));
+        let name =
+            format!("CP-{round}-{}", lost.map_or("all".to_owned(), |place| place.to_string()));
         server.station(&name).await;
-        let mut steps: Vec<Value> =
-            whole().into_iter().enumerate().filter(|(place, _)| Some(*place) != lost).map(|(_, step)| step).collect();
+        let mut steps: Vec<Value> = whole()
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| Some(*place) != lost)
+            .map(|(_, step)| step)
+            .collect();
         for step in steps.iter_mut().filter(|step| step["idToken"].is_object()) {
             step["idToken"]["idToken"] = json!(format!("CARD{n}"));
         }
@@ -119,7 +135,11 @@ async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_righ
             assert_eq!(answer[0], 3, "{answer}");
             let first = answers.entry(step["seqNo"].as_i64()).or_insert_with(|| answer[2].clone());
             assert_eq!(*first, answer[2], "a repeat has the first answer");
-            assert_eq!(answer[2]["idTokenInfo"].is_object(), step["idToken"].is_object(), "{answer}");
+            assert_eq!(
+                answer[2]["idTokenInfo"].is_object(),
+                step["idToken"].is_object(),
+                "{answer}"
+            );
         }
         let sessions = server.sessions_at(&name).await;
         assert_eq!(sessions.len(), 1, "{name}: {steps:#?}");
@@ -128,22 +148,37 @@ async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_righ
 }
 
 fn check(session: &Value, lost: Option<usize>, name: &str) {
-    let measured = (session["started_at"].as_str(), session["stopped_at"].as_str(), session["energy_wh"].as_i64());
+    let measured = (
+        session["started_at"].as_str(),
+        session["stopped_at"].as_str(),
+        session["energy_wh"].as_i64(),
+    );
     let right = (Some("2024-06-09T12:02:00Z"), Some("2024-06-09T12:32:00Z"), Some(10_000));
     let state = session["state"].as_str().unwrap();
     match lost {
         None | Some(1 | 3 | 4) => {
             assert_eq!(measured, right, "{name}: {session}");
             // With the card's step lost, the end tells the card.
-            assert_eq!((state, session["units"].as_i64()), ("ended", Some(30)), "{name}: {session}");
+            assert_eq!(
+                (state, session["units"].as_i64()),
+                ("ended", Some(30)),
+                "{name}: {session}"
+            );
             assert_eq!(has_flag(session, "steps_missing"), lost.is_some(), "{name}: {session}");
         }
         Some(0) => {
             assert_eq!((measured.0, measured.1), (right.0, right.1), "{name}: {session}");
             assert!(has_flag(session, "start_missing") && state == "review", "{name}: {session}");
         }
-        Some(2) => assert!(has_flag(session, "charging_start_doubtful") && state == "review", "{name}: {session}"),
-        Some(_) => assert_eq!((measured.0, measured.1, state), (right.0, None, "open"), "{name}: {session}"),
+        Some(2) => assert!(
+            has_flag(session, "charging_start_doubtful") && state == "review",
+            "{name}: {session}"
+        ),
+        Some(_) => assert_eq!(
+            (measured.0, measured.1, state),
+            (right.0, None, "open"),
+            "{name}: {session}"
+        ),
     }
 }
 
@@ -163,9 +198,18 @@ async fn a_step_that_says_something_else_under_its_number_is_set_aside() {
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert_eq!(session["energy_wh"], 10_000);
     assert!(has_flag(&session, "step_differs"), "{session}");
-    let detail = server.get(&format!("/sessions/{}", session["session_id"].as_str().unwrap())).await;
-    let effects: Vec<&str> = detail["messages"].as_array().unwrap().iter().map(|one| one["effect"].as_str().unwrap()).collect();
-    assert_eq!(effects, ["started", "updated", "updated", "updated", "updated", "ended", "differing_step"]);
+    let detail =
+        server.get(&format!("/sessions/{}", session["session_id"].as_str().unwrap())).await;
+    let effects: Vec<&str> = detail["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["effect"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        effects,
+        ["started", "updated", "updated", "updated", "updated", "ended", "differing_step"]
+    );
 }
 
 #[tokio::test]
@@ -185,7 +229,10 @@ async fn a_late_first_step_moves_a_session_to_the_month_in_which_it_began() {
     assert_eq!(server.post("/months/2024-05/close", &json!({})).await.status, 200);
     socket.call("TransactionEvent", at("Started", 0, "2024-05-31T14:50:00Z")).await;
     let session = server.sessions_at("CP1").await.pop().unwrap();
-    assert_eq!((&session["usage_month"], &session["units"], &session["state"]), (&json!("2024-05"), &json!(30), &json!("ended")));
+    assert_eq!(
+        (&session["usage_month"], &session["units"], &session["state"]),
+        (&json!("2024-05"), &json!(30), &json!("ended"))
+    );
     // May was closed before: what came late is a line of June's invoice.
     server.clock("2024-07-06T00:00:00Z").await;
     assert_eq!(server.post("/months/2024-06/close", &json!({})).await.status, 200);
@@ -209,13 +256,23 @@ async fn a_station_that_needs_nobodys_card_is_told_yes_and_its_session_belongs_t
     assert_eq!(answer[2], json!({"idTokenInfo": {"status": "Accepted"}}));
     let mut started = whole().remove(0);
     started["idToken"] = nobody;
-    assert_eq!(socket.call("TransactionEvent", started).await[2], json!({"idTokenInfo": {"status": "Accepted"}}));
+    assert_eq!(
+        socket.call("TransactionEvent", started).await[2],
+        json!({"idTokenInfo": {"status": "Accepted"}})
+    );
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert!(has_flag(&session, "no_card") && session["card_number"].is_null(), "{session}");
 }
 
 /// A step of another transaction at an EVSE, with a card where one is named.
-fn told(name: &str, kind: &str, place: i64, minute: i64, card: Option<&str>, more: &Value) -> Value {
+fn told(
+    name: &str,
+    kind: &str,
+    place: i64,
+    minute: i64,
+    card: Option<&str>,
+    more: &Value,
+) -> Value {
     let mut step = step(kind, place, minute, more);
     step["transactionInfo"]["transactionId"] = json!(name);
     step["evse"] = json!({"id": 1});
@@ -248,8 +305,10 @@ async fn a_stop_over_an_older_connection_stands_until_the_transactions_own_end_c
     let mut socket = newer(&server, "CP1").await;
     socket.call("TransactionEvent", told("T", "Started", 0, 0, Some("CARD1"), &charging())).await;
     let number = server.sessions_at("CP1").await[0]["transaction_id"].clone();
-    let mut older = Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
-    let stop = json!({"transactionId": number, "timestamp": "2024-06-09T12:30:00Z", "meterStop": 0});
+    let mut older =
+        Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
+    let stop =
+        json!({"transactionId": number, "timestamp": "2024-06-09T12:30:00Z", "meterStop": 0});
     assert_eq!(older.call("StopTransaction", stop).await[0], 3);
     let mut socket = newer(&server, "CP1").await;
     socket.call("TransactionEvent", told("T", "Updated", 1, 10, None, &json!({}))).await;
@@ -262,15 +321,24 @@ async fn a_stop_over_an_older_connection_stands_until_the_transactions_own_end_c
 async fn the_first_card_that_is_accepted_pays_and_is_judged_when_it_was_shown() {
     let server = after_may().await;
     let mut socket = newer(&server, "CP1").await;
-    for first in [json!({"idToken": "DEADBEEF", "type": "ISO14443"}), json!({"idToken": "", "type": "NoAuthorization"})] {
+    for first in [
+        json!({"idToken": "DEADBEEF", "type": "ISO14443"}),
+        json!({"idToken": "", "type": "NoAuthorization"}),
+    ] {
         let name = first["type"].as_str().unwrap();
         let mut started = told(name, "Started", 0, 0, None, &json!({}));
         started["idToken"] = first.clone();
         socket.call("TransactionEvent", started).await;
-        socket.call("TransactionEvent", told(name, "Updated", 1, 1, Some("CARD1"), &charging())).await;
+        socket
+            .call("TransactionEvent", told(name, "Updated", 1, 1, Some("CARD1"), &charging()))
+            .await;
         socket.call("TransactionEvent", told(name, "Ended", 2, 9, None, &json!({}))).await;
         let session = server.sessions_at("CP1").await.pop().unwrap();
-        assert_eq!((&session["card_number"], session["units"].as_i64()), (&json!("C-00000001"), Some(8)), "{session}");
+        assert_eq!(
+            (&session["card_number"], session["units"].as_i64()),
+            (&json!("C-00000001"), Some(8)),
+            "{session}"
+        );
     }
     // Suspended between the plug and the card: the start was right, the card is not.
     let mut live = newer(&server, "CP2").await;
@@ -283,25 +351,40 @@ async fn the_first_card_that_is_accepted_pays_and_is_judged_when_it_was_shown() 
     server.clock("2024-06-10T12:05:00Z").await;
     suspend(&server, "C-00000002").await;
     server.clock("2024-06-10T12:06:00Z").await;
-    let answer = live.call("TransactionEvent", at("Updated", 1, "2024-06-10T12:06:00Z", true)).await;
+    let answer =
+        live.call("TransactionEvent", at("Updated", 1, "2024-06-10T12:06:00Z", true)).await;
     assert_eq!(answer[2]["idTokenInfo"]["status"], "Blocked");
     server.clock("2024-06-10T12:20:00Z").await;
     live.call("TransactionEvent", at("Ended", 2, "2024-06-10T12:20:00Z", false)).await;
     let session = server.sessions_at("CP2").await.pop().unwrap();
-    assert_eq!((&session["state"], &session["refusal"]), (&json!("exception"), &json!("suspended_lost")), "{session}");
+    assert_eq!(
+        (&session["state"], &session["refusal"]),
+        (&json!("exception"), &json!("suspended_lost")),
+        "{session}"
+    );
 }
 
 #[tokio::test]
 async fn a_name_that_is_used_again_is_another_transaction_and_late_repeats_find_the_first() {
     let server = after_may().await;
     let mut socket = newer(&server, "CP1").await;
-    let first = [told("1", "Started", 0, 0, Some("CARD1"), &charging()), told("1", "Ended", 1, 10, None, &json!({}))];
-    let second = [told("1", "Started", 0, 20, Some("CARD2"), &charging()), told("1", "Ended", 1, 50, None, &json!({}))];
+    let first = [
+        told("1", "Started", 0, 0, Some("CARD1"), &charging()),
+        told("1", "Ended", 1, 10, None, &json!({})),
+    ];
+    let second = [
+        told("1", "Started", 0, 20, Some("CARD2"), &charging()),
+        told("1", "Ended", 1, 50, None, &json!({})),
+    ];
     for step in first.iter().chain(&second).chain(&first).chain(&second) {
         assert_eq!(socket.call("TransactionEvent", step.clone()).await[0], 3);
     }
-    let units: Vec<(Value, Value)> =
-        server.sessions_at("CP1").await.into_iter().map(|mut one| (one["card_number"].take(), one["units"].take())).collect();
+    let units: Vec<(Value, Value)> = server
+        .sessions_at("CP1")
+        .await
+        .into_iter()
+        .map(|mut one| (one["card_number"].take(), one["units"].take()))
+        .collect();
     assert_eq!(units, [(json!("C-00000001"), json!(10)), (json!("C-00000002"), json!(30))]);
 }
 
@@ -320,7 +403,10 @@ async fn a_station_that_never_counts_is_read_by_kind_and_time() {
     }
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert_eq!((&session["units"], &session["state"]), (&json!(30), &json!("ended")), "{session}");
-    assert!(has_flag(&session, "steps_uncounted") && !has_flag(&session, "step_numbers_repeated"), "{session}");
+    assert!(
+        has_flag(&session, "steps_uncounted") && !has_flag(&session, "step_numbers_repeated"),
+        "{session}"
+    );
 }
 
 #[tokio::test]
@@ -352,7 +438,14 @@ async fn what_tells_that_energy_flowed_keeps_a_session_from_having_no_minutes() 
         ("time", charged, "charging_start_doubtful"),
         (
             "back",
-            told("back", "Ended", 1, 20, None, &json!({"meterValue": register(20, -5, "Transaction.End")})),
+            told(
+                "back",
+                "Ended",
+                1,
+                20,
+                None,
+                &json!({"meterValue": register(20, -5, "Transaction.End")}),
+            ),
             "charging_start_doubtful",
         ),
     ];
@@ -376,7 +469,12 @@ async fn what_tells_that_energy_flowed_keeps_a_session_from_having_no_minutes() 
             ),
         )
         .await;
-    socket.call("MeterValues", json!({"evseId": 1, "meterValue": register(35, 5_000, "Sample.Clock")})).await;
+    socket
+        .call(
+            "MeterValues",
+            json!({"evseId": 1, "meterValue": register(35, 5_000, "Sample.Clock")}),
+        )
+        .await;
     socket.call("TransactionEvent", told("beside", "Ended", 1, 50, None, &json!({}))).await;
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert!(has_flag(&session, "charging_start_doubtful"), "{session}");
@@ -392,7 +490,10 @@ async fn a_card_that_charges_elsewhere_is_refused_however_often_it_is_shown() {
         step
     };
     let (mut here, mut there) = (newer(&server, "CP1").await, newer(&server, "CP2").await);
-    assert_eq!(here.call("TransactionEvent", live("A", "Started", 0)).await[2]["idTokenInfo"]["status"], "Accepted");
+    assert_eq!(
+        here.call("TransactionEvent", live("A", "Started", 0)).await[2]["idTokenInfo"]["status"],
+        "Accepted"
+    );
     for (kind, place) in [("Started", 0), ("Updated", 1), ("Updated", 2)] {
         let answer = there.call("TransactionEvent", live("B", kind, place)).await;
         assert_eq!(answer[2]["idTokenInfo"]["status"], "ConcurrentTx", "{kind} {place}");

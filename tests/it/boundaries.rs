@@ -35,7 +35,10 @@ async fn a_start_at_the_last_millisecond_and_at_midnight_are_two_months() {
     }
     let december = server.get(&format!("/members/{member}/usage/2023-12")).await;
     assert_eq!(december["sessions"].as_array().unwrap().len(), 1);
-    assert_eq!(december["sessions"][0]["units"], 30, "29 minutes and a millisecond are 30 begun minutes");
+    assert_eq!(
+        december["sessions"][0]["units"], 30,
+        "29 minutes and a millisecond are 30 begun minutes"
+    );
 }
 
 #[tokio::test]
@@ -50,11 +53,20 @@ async fn a_time_without_zone_takes_the_stations_zone_and_is_quarantined_without_
     ] {
         server.station_as(station, &json!({"time_zone": zone})).await;
         let mut socket = server.socket(station).await;
-        let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-30T23:30:00", 0)).await);
+        let id = transaction(
+            &socket.call("StartTransaction", start("CARD1", "2024-06-30T23:30:00", 0)).await,
+        );
         socket.call("StopTransaction", stop(id, "2024-06-30T23:40:00", 100)).await;
         let session = server.session(id).await;
-        assert_eq!((session["usage_month"].as_str(), session["state"].as_str()), (Some(month), Some(state)), "{station}: {session}");
-        assert_eq!(session["start_reported"], "2024-06-30T23:30:00", "the text is kept as it was sent");
+        assert_eq!(
+            (session["usage_month"].as_str(), session["state"].as_str()),
+            (Some(month), Some(state)),
+            "{station}: {session}"
+        );
+        assert_eq!(
+            session["start_reported"], "2024-06-30T23:30:00",
+            "the text is kept as it was sent"
+        );
     }
 }
 
@@ -65,14 +77,26 @@ async fn a_connected_stations_wrong_clock_gives_way_to_our_receipt() {
     server.member_with_card("simple", "CARD1").await;
     let mut socket = server.socket("CP1").await;
     server.clock("2024-06-10T01:00:00Z").await;
-    let ahead = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-10T01:10:00Z", 0)).await);
+    let ahead = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-10T01:10:00Z", 0)).await,
+    );
     let session = server.session(ahead).await;
-    assert!(session["started_at"].as_str().unwrap().starts_with("2024-06-10T01:00:00"), "{session}");
+    assert!(
+        session["started_at"].as_str().unwrap().starts_with("2024-06-10T01:00:00"),
+        "{session}"
+    );
     assert_eq!(session["flags"], json!(["clock_ahead"]));
     socket.call("StopTransaction", stop(ahead, "2024-06-10T01:20:00Z", 10)).await;
-    let behind = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-10T00:30:00Z", 0)).await);
+    let behind = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-10T00:30:00Z", 0)).await,
+    );
     assert_eq!(server.session(behind).await["flags"], json!(["clock_behind"]));
-    let queued = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    let queued = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
     let session = server.session(queued).await;
-    assert_eq!(session["started_at"], "2024-06-09T23:00:00Z", "what lies before the connection was queued offline");
+    assert_eq!(
+        session["started_at"], "2024-06-09T23:00:00Z",
+        "what lies before the connection was queued offline"
+    );
 }

@@ -49,8 +49,15 @@ async fn another_librarys_price_of_every_record_is_ours_and_credits_take_back_wh
                 credits += 1;
             } else {
                 let without_tax = decimal(&record["total_cost"]["excl_vat"]);
-                assert!((priced(text) - without_tax).abs() <= blur(&record), "{} or {without_tax}: {text}", priced(text));
-                assert!((without_tax * Decimal::new(11, 1) - ours).abs() < Decimal::new(1, 2), "{text}");
+                assert!(
+                    (priced(text) - without_tax).abs() <= blur(&record),
+                    "{} or {without_tax}: {text}",
+                    priced(text)
+                );
+                assert!(
+                    (without_tax * Decimal::new(11, 1) - ours).abs() < Decimal::new(1, 2),
+                    "{text}"
+                );
                 match (record["tariffs"][0]["elements"].as_array().unwrap().len(), ours.is_zero()) {
                     (2, _) => split += 1,
                     (_, true) => free += 1,
@@ -61,5 +68,8 @@ async fn another_librarys_price_of_every_record_is_ours_and_credits_take_back_wh
         }
     }
     println!("{free} free, {charged} charged, {split} split, {credits} credits");
-    assert!(free > 100 && charged > 100 && split > 20 && credits > 0, "the history shows every kind");
+    assert!(
+        free > 100 && charged > 100 && split > 20 && credits > 0,
+        "the history shows every kind"
+    );
 }

@@ -45,8 +45,25 @@ impl Serving {
     fn start(database: &Database) -> Self {
         let http = free_port();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
-            .args(["serve", "--database-url", &database.url(), "--admin-key", ADMIN_KEY, "--ocpp-listen", "none", "--issuer-name", "none"])
-            .args(["--http-listen", &format!("127.0.0.1:{http}"), "--simulated-clock", "2026-11-05T00:00:00Z", "--log-level", "error"])
+            .args([
+                "serve",
+                "--database-url",
+                &database.url(),
+                "--admin-key",
+                ADMIN_KEY,
+                "--ocpp-listen",
+                "none",
+                "--issuer-name",
+                "none",
+            ])
+            .args([
+                "--http-listen",
+                &format!("127.0.0.1:{http}"),
+                "--simulated-clock",
+                "2026-11-05T00:00:00Z",
+                "--log-level",
+                "error",
+            ])
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -56,7 +73,10 @@ impl Serving {
     /// Waits until the month is closed.
     async fn closed(&self) {
         let client = reqwest::Client::new();
-        let path = format!("http://127.0.0.1:{}/api/v1/months/{MONTH}/export?format=collection", self.http);
+        let path = format!(
+            "http://127.0.0.1:{}/api/v1/months/{MONTH}/export?format=collection",
+            self.http
+        );
         let begun = Instant::now();
         loop {
             let answered = client.get(&path).bearer_auth(ADMIN_KEY).send().await;
@@ -93,14 +113,20 @@ fn exported(database: &Database) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let read = |path: &PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap());
+    let entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let read = |path: &PathBuf| {
+        (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())
+    };
     entries.iter().map(read).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_while_it_closes_or_exports_leaves_nothing_missing_double_or_half() {
-    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| rand::rng().random());
+    let seed: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
     println!("seed {seed}: set JUDEN_SEED to repeat it");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let open = filled(1_500, 30_000).await;
@@ -138,11 +164,18 @@ async fn a_process_killed_while_it_closes_or_exports_leaves_nothing_missing_doub
         let _ = child.kill();
         let _ = child.wait();
         for (name, bytes) in files(out.path()) {
-            assert!(name.ends_with(".partial") || reference.get(&name) == Some(&bytes), "{name} is half");
+            assert!(
+                name.ends_with(".partial") || reference.get(&name) == Some(&bytes),
+                "{name} is half"
+            );
         }
         assert!(export(&killed, format, out.path()).status().unwrap().success());
         let names: Vec<String> = files(out.path()).into_keys().collect();
-        assert_eq!(names.len(), 2, "what a killed export left is removed by the next one: {names:?}");
+        assert_eq!(
+            names.len(),
+            2,
+            "what a killed export left is removed by the next one: {names:?}"
+        );
     }
     assert!(whole.iter().all(|(name, bytes)| reference.get(name) == Some(bytes)));
 }
@@ -161,7 +194,12 @@ async fn a_month_closed_by_many_at_once_is_closed_once() {
     }
     assert_eq!(close().await.text, one.text);
     let csv = server.request("GET", "/months/2024-03/export?format=csv", None, &[]).await;
-    assert_eq!(csv.text.lines().count(), 4, "header, contract fee, base fee, metered: {}", csv.text);
+    assert_eq!(
+        csv.text.lines().count(),
+        4,
+        "header, contract fee, base fee, metered: {}",
+        csv.text
+    );
     assert_eq!(story.bill(&member, "2024-03").await.total, "6930");
 }
 
@@ -177,7 +215,10 @@ async fn sessions_that_arrive_while_a_month_is_closed_are_billed_once() {
         let story = story.clone();
         tokio::spawn(async move {
             for n in 0..120 {
-                let (from, to) = (format!("2024-03-{:02} 10:00", n % 28 + 1), format!("2024-03-{:02} 10:10", n % 28 + 1));
+                let (from, to) = (
+                    format!("2024-03-{:02} 10:00", n % 28 + 1),
+                    format!("2024-03-{:02} 10:10", n % 28 + 1),
+                );
                 story.session(Class::Quick, &format!("CARD{}", n % 40), &from, &to).await;
             }
         })
@@ -199,7 +240,11 @@ async fn sessions_that_arrive_while_a_month_is_closed_are_billed_once() {
                 .sum::<i64>();
         }
     }
-    assert_eq!(billed, 120 * 10 * 99, "every session once, in March's invoice or in its adjustment");
+    assert_eq!(
+        billed,
+        120 * 10 * 99,
+        "every session once, in March's invoice or in its adjustment"
+    );
     for month in ["2024-03", "2024-04"] {
         let month = juden_domain::month::BillingMonth::parse(month).unwrap();
         assert_eq!(story.server.server().app.billing.verify_month(month).await.unwrap(), []);

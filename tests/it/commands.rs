@@ -9,7 +9,11 @@ use crate::harness::TestServer;
 const NOW: &str = "2024-06-10T00:00:00Z";
 
 /// Sends a command while a bare station answers it with a frame made from its id.
-async fn commanded(server: &Arc<TestServer>, body: Value, answer: impl Fn(&Value) -> Option<Value>) -> (Value, Value) {
+async fn commanded(
+    server: &Arc<TestServer>,
+    body: Value,
+    answer: impl Fn(&Value) -> Option<Value>,
+) -> (Value, Value) {
     let mut socket = server.socket("CP1").await;
     let asking = tokio::spawn({
         let server = server.clone();
@@ -28,22 +32,55 @@ async fn commanded(server: &Arc<TestServer>, body: Value, answer: impl Fn(&Value
 async fn the_stations_own_word_is_the_outcome() {
     let server = Arc::new(TestServer::at(NOW).await);
     server.station("CP1").await;
-    let accept = |status: &'static str| move |frame: &Value| Some(json!([3, frame[1], {"status": status}]));
-    let (frame, result) = commanded(&server, json!({"command": "reset", "type": "hard"}), accept("Accepted")).await;
+    let accept =
+        |status: &'static str| move |frame: &Value| Some(json!([3, frame[1], {"status": status}]));
+    let (frame, result) =
+        commanded(&server, json!({"command": "reset", "type": "hard"}), accept("Accepted")).await;
     assert_eq!((&frame[2], &frame[3]), (&json!("Reset"), &json!({"type": "Hard"})));
     assert_eq!(result, json!({"outcome": "accepted", "answer": {"status": "Accepted"}}));
-    let (frame, result) = commanded(&server, json!({"command": "unlock_connector", "connector_id": 1}), accept("UnlockFailed")).await;
-    assert_eq!((&frame[3], &result["outcome"]), (&json!({"connectorId": 1}), &json!("unlock_failed")));
-    let (frame, _) = commanded(&server, json!({"command": "remote_start", "id_tag": "CARD1", "connector_id": 2}), accept("Accepted")).await;
-    assert_eq!(frame[3], json!({"idTag": "CARD1", "connectorId": 2}), "absent fields are left out, never null");
-    let (frame, _) = commanded(&server, json!({"command": "remote_stop", "transaction_id": 7}), accept("Rejected")).await;
+    let (frame, result) = commanded(
+        &server,
+        json!({"command": "unlock_connector", "connector_id": 1}),
+        accept("UnlockFailed"),
+    )
+    .await;
+    assert_eq!(
+        (&frame[3], &result["outcome"]),
+        (&json!({"connectorId": 1}), &json!("unlock_failed"))
+    );
+    let (frame, _) = commanded(
+        &server,
+        json!({"command": "remote_start", "id_tag": "CARD1", "connector_id": 2}),
+        accept("Accepted"),
+    )
+    .await;
+    assert_eq!(
+        frame[3],
+        json!({"idTag": "CARD1", "connectorId": 2}),
+        "absent fields are left out, never null"
+    );
+    let (frame, _) = commanded(
+        &server,
+        json!({"command": "remote_stop", "transaction_id": 7}),
+        accept("Rejected"),
+    )
+    .await;
     assert_eq!(frame[3], json!({"transactionId": 7}));
-    let (frame, _) =
-        commanded(&server, json!({"command": "change_availability", "connector_id": 0, "type": "inoperative"}), accept("Scheduled")).await;
+    let (frame, _) = commanded(
+        &server,
+        json!({"command": "change_availability", "connector_id": 0, "type": "inoperative"}),
+        accept("Scheduled"),
+    )
+    .await;
     assert_eq!(frame[3], json!({"connectorId": 0, "type": "Inoperative"}));
-    let (_, result) =
-        commanded(&server, json!({"command": "clear_cache"}), |frame| Some(json!([4, frame[1], "NotSupported", "no cache", {}]))).await;
-    assert_eq!((&result["outcome"], &result["answer"]["error"]), (&json!("error"), &json!("NotSupported")));
+    let (_, result) = commanded(&server, json!({"command": "clear_cache"}), |frame| {
+        Some(json!([4, frame[1], "NotSupported", "no cache", {}]))
+    })
+    .await;
+    assert_eq!(
+        (&result["outcome"], &result["answer"]["error"]),
+        (&json!("error"), &json!("NotSupported"))
+    );
 }
 
 #[tokio::test]
@@ -52,7 +89,8 @@ async fn what_is_not_answered_is_unknown_and_a_dead_station_is_dropped_after_thr
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
     for _ in 0..3 {
-        let answered = server.post("/stations/CP1/commands", &json!({"command": "clear_cache"})).await;
+        let answered =
+            server.post("/stations/CP1/commands", &json!({"command": "clear_cache"})).await;
         assert_eq!(answered.json()["outcome"], "unknown", "{answered:?}");
     }
     for _ in 0..3 {
@@ -68,12 +106,21 @@ async fn calls_cross_freely_and_an_answer_to_nothing_is_passed_over() {
     let mut socket = server.socket("CP1").await;
     let asking = tokio::spawn({
         let server = server.clone();
-        async move { server.post("/stations/CP1/ocpp/GetConfiguration", &json!({"key": ["HeartbeatInterval"]})).await }
+        async move {
+            server
+                .post("/stations/CP1/ocpp/GetConfiguration", &json!({"key": ["HeartbeatInterval"]}))
+                .await
+        }
     });
     let frame = socket.next().await.unwrap();
     socket.lives().await;
     socket.send(r#"[3,"someone else's",{"status":"Accepted"}]"#).await;
-    socket.send(&json!([3, frame[1], {"configurationKey": [], "unknownKey": ["HeartbeatInterval"]}]).to_string()).await;
+    socket
+        .send(
+            &json!([3, frame[1], {"configurationKey": [], "unknownKey": ["HeartbeatInterval"]}])
+                .to_string(),
+        )
+        .await;
     let answered = asking.await.unwrap();
     assert_eq!(answered.json()["answer"]["unknownKey"], json!(["HeartbeatInterval"]));
 }
@@ -83,7 +130,12 @@ async fn commands_that_cannot_be_sent_say_why() {
     let server = TestServer::at(NOW).await;
     server.station("CP1").await;
     for (path, body, status, reason) in [
-        ("/stations/CP1/commands", json!({"command": "reset", "type": "hard"}), 409, "station_offline"),
+        (
+            "/stations/CP1/commands",
+            json!({"command": "reset", "type": "hard"}),
+            409,
+            "station_offline",
+        ),
         ("/stations/NONE/commands", json!({"command": "clear_cache"}), 404, "not_found"),
         ("/stations/CP1/commands", json!({"command": "explode"}), 422, "malformed"),
         ("/stations/CP1/commands", json!({"command": "reset", "type": "warm"}), 422, "malformed"),
@@ -93,7 +145,11 @@ async fn commands_that_cannot_be_sent_say_why() {
         ("/stations/CP1/ocpp/UnlockConnector", json!({"connectorId": 0}), 422, "malformed"),
     ] {
         let answered = server.post(path, &body).await;
-        assert_eq!((answered.status, &answered.json()["reason"]), (status, &json!(reason)), "{path} {body}: {answered:?}");
+        assert_eq!(
+            (answered.status, &answered.json()["reason"]),
+            (status, &json!(reason)),
+            "{path} {body}: {answered:?}"
+        );
     }
 }
 
@@ -111,7 +167,11 @@ async fn a_new_station_is_asked_for_its_settings_once() {
     loop {
         let station = server.get("/stations/CP1").await;
         if station["configuration"].is_object() {
-            assert_eq!(station["configuration"], json!({"TransactionMessageAttempts": "5"}), "a secret is not kept");
+            assert_eq!(
+                station["configuration"],
+                json!({"TransactionMessageAttempts": "5"}),
+                "a secret is not kept"
+            );
             break;
         }
         tokio::task::yield_now().await;
@@ -129,7 +189,18 @@ async fn a_command_that_did_not_leave_is_sent_when_it_is_asked_again_under_its_k
         let key = format!("command-{n}");
         async move {
             let body = json!({"command": "clear_cache"}).to_string();
-            (n, server.request("POST", "/stations/CP1/commands", Some(body), &[("idempotency-key", &key)]).await.status)
+            (
+                n,
+                server
+                    .request(
+                        "POST",
+                        "/stations/CP1/commands",
+                        Some(body),
+                        &[("idempotency-key", &key)],
+                    )
+                    .await
+                    .status,
+            )
         }
     };
     // A station that answers nothing: more wait for it than may.

@@ -36,7 +36,12 @@ async fn more_cards(server: &TestServer, place: &mut Place, count: usize) -> Vec
 /// Serves commands until a try to tell has failed, and that is kept.
 async fn tried(server: &TestServer, place: &mut Place) {
     let deadline = Instant::now() + PATIENCE;
-    while server.database.number("SELECT count(*) FROM card_deliveries WHERE tries > 0 AND state = 'pending'").await == 0 {
+    while server
+        .database
+        .number("SELECT count(*) FROM card_deliveries WHERE tries > 0 AND state = 'pending'")
+        .await
+        == 0
+    {
         assert!(Instant::now() < deadline, "{:?}", place.commands());
         place.station.idle(Duration::from_millis(20)).await.unwrap();
     }
@@ -59,14 +64,22 @@ async fn a_list_that_is_refused_twice_is_sent_whole_with_what_it_held_before() {
         suspend(&server, &more[0]).await;
         place.until(&server, &more[0], "block delivered local_list").await;
         let kinds = ["Differential", "Differential", "Differential", "Full"];
-        assert_eq!(place.lists(), kinds.map(|kind| (kind.to_owned(), if kind == "Full" { 2 } else { 1 })), "{word}");
-        assert!(!place.station.lets_charge_offline(CARD) && !place.station.lets_charge_offline("MORE0"));
+        assert_eq!(
+            place.lists(),
+            kinds.map(|kind| (kind.to_owned(), if kind == "Full" { 2 } else { 1 })),
+            "{word}"
+        );
+        assert!(
+            !place.station.lets_charge_offline(CARD) && !place.station.lets_charge_offline("MORE0")
+        );
     }
 }
 
 #[tokio::test]
 async fn a_station_whose_list_is_not_supported_forgets_its_cache() {
-    for fault in [answer("NotSupported"), Fault::Error("NotImplemented"), Fault::Error("NotSupported")] {
+    for fault in
+        [answer("NotSupported"), Fault::Error("NotImplemented"), Fault::Error("NotSupported")]
+    {
         let (server, card, mut place) = accepted(&[]).await;
         place.memory.fail_next("SendLocalList", fault);
         suspend(&server, &card).await;
@@ -81,7 +94,8 @@ async fn a_station_whose_list_is_not_supported_forgets_its_cache() {
 }
 
 #[tokio::test]
-async fn a_station_that_takes_no_list_at_all_forgets_its_cache_and_the_entry_is_taken_out_all_the_same() {
+async fn a_station_that_takes_no_list_at_all_forgets_its_cache_and_the_entry_is_taken_out_all_the_same()
+ {
     let (server, card, mut place) = accepted(&[]).await;
     for fault in [answer("Failed"), Fault::Error("InternalError"), answer("Failed")] {
         place.memory.fail_next("SendLocalList", fault);
@@ -185,7 +199,11 @@ async fn a_whole_list_that_broke_off_is_sent_whole_again() {
     assert_eq!(place.memory.lock().list_length(), 1, "the first half came");
     server.clock("2024-06-10T00:02:00Z").await;
     place.until(&server, &more[0], "block delivered local_list").await;
-    assert!(!place.station.lets_charge_offline(CARD) && !place.station.lets_charge_offline("MORE0"), "{:?}", place.lists());
+    assert!(
+        !place.station.lets_charge_offline(CARD) && !place.station.lets_charge_offline("MORE0"),
+        "{:?}",
+        place.lists()
+    );
     assert_eq!(place.memory.lock().list_length(), 2);
 }
 
@@ -251,7 +269,11 @@ async fn under_way(server: &TestServer, card: &str, keys: Value, action: &str) -
 async fn shown(server: &TestServer, card: &str, expected: &str) {
     let deadline = Instant::now() + PATIENCE;
     while delivery(server, card, "CP1").await != expected {
-        assert!(Instant::now() < deadline, "{} and not {expected}", delivery(server, card, "CP1").await);
+        assert!(
+            Instant::now() < deadline,
+            "{} and not {expected}",
+            delivery(server, card, "CP1").await
+        );
         tokio::task::yield_now().await;
     }
 }
@@ -265,23 +287,34 @@ async fn a_card_that_comes_back_while_its_block_is_under_way_is_taken_out_of_the
     resume(&server, &card).await;
     reply(&mut socket, &frame, json!({"status": "Accepted"})).await;
     let asked = command(&mut socket, "GetLocalListVersion").await;
-    assert_eq!(delivery(&server, &card, "CP1").await, "allow pending local_list", "what was told is not what is to be told");
+    assert_eq!(
+        delivery(&server, &card, "CP1").await,
+        "allow pending local_list",
+        "what was told is not what is to be told"
+    );
     reply(&mut socket, &asked, json!({"listVersion": 1})).await;
     let taken_out = command(&mut socket, "SendLocalList").await;
-    assert_eq!(taken_out[3], json!({"listVersion": 2, "updateType": "Differential", "localAuthorizationList": [{"idTag": CARD}]}));
+    assert_eq!(
+        taken_out[3],
+        json!({"listVersion": 2, "updateType": "Differential", "localAuthorizationList": [{"idTag": CARD}]})
+    );
     // Once more, and the other way round.
     suspend(&server, &card).await;
     reply(&mut socket, &taken_out, json!({"status": "Accepted"})).await;
     let asked = command(&mut socket, "GetLocalListVersion").await;
     reply(&mut socket, &asked, json!({"listVersion": 2})).await;
     let entered = command(&mut socket, "SendLocalList").await;
-    assert_eq!(entered[3]["localAuthorizationList"], json!([{"idTag": CARD, "idTagInfo": {"status": "Blocked"}}]));
+    assert_eq!(
+        entered[3]["localAuthorizationList"],
+        json!([{"idTag": CARD, "idTagInfo": {"status": "Blocked"}}])
+    );
     reply(&mut socket, &entered, json!({"status": "Accepted"})).await;
     shown(&server, &card, "block delivered local_list").await;
 }
 
 #[tokio::test]
-async fn a_card_that_came_back_and_was_suspended_again_while_the_cache_was_cleared_has_it_cleared_again() {
+async fn a_card_that_came_back_and_was_suspended_again_while_the_cache_was_cleared_has_it_cleared_again()
+ {
     let server = TestServer::at(NOW).await;
     let (_, card) = server.member_with_card("simple", CARD).await;
     let (mut socket, frame) = under_way(&server, &card, json!([]), "ClearCache").await;
@@ -318,7 +351,13 @@ async fn what_was_seen_of_a_card_before_it_changed_recalls_nothing() {
     for reach in [BlockOrAllow::Allow, BlockOrAllow::Block] {
         store.recall(&card, reach, first[0].since, &seen).await.unwrap();
     }
-    let told = DeliveryOutcome { state: DeliveryState::Delivered, means: Some("clear_cache"), at: now, next_try_at: now, whole: false };
+    let told = DeliveryOutcome {
+        state: DeliveryState::Delivered,
+        means: Some("clear_cache"),
+        at: now,
+        next_try_at: now,
+        whole: false,
+    };
     store.save_told(&first, &told).await.unwrap();
     assert!(store.begin_listing(&first).await.unwrap().is_empty());
     assert_eq!(delivery(&server, &number, "CP1").await, "block pending -");
@@ -334,11 +373,14 @@ async fn a_free_opening_is_believed_for_minutes() {
     let (_, card) = server.member_with_card("simple", CARD).await;
     suspend(&server, &card).await;
     server.station("CP1").await;
-    let opened = server.post("/free-openings", &json!({"note": "flood", "to": "2024-06-11T00:00:00Z"})).await;
+    let opened = server
+        .post("/free-openings", &json!({"note": "flood", "to": "2024-06-11T00:00:00Z"}))
+        .await;
     assert_eq!(opened.status, 201, "{opened:?}");
     let answer = server.socket("CP1").await.call("Authorize", json!({"idTag": CARD})).await;
     assert_eq!(status(&answer), "Accepted");
-    let until: chrono::DateTime<chrono::Utc> = answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
+    let until: chrono::DateTime<chrono::Utc> =
+        answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
     let opened: chrono::DateTime<chrono::Utc> = NOW.parse().unwrap();
     assert!(until - opened < chrono::TimeDelta::minutes(6), "{answer}");
 }

@@ -18,7 +18,10 @@ fn read(path: &str) -> String {
 
 /// The words of a text that begin with a prefix.
 fn words(text: &str, prefix: &str) -> BTreeSet<String> {
-    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| word.starts_with(prefix)).map(str::to_owned).collect()
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with(prefix))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The metrics that the source counts, and which of them are histograms.
@@ -28,7 +31,8 @@ fn counted() -> (BTreeSet<String>, BTreeSet<String>) {
         for kind in ["counter", "gauge", "histogram"] {
             for rest in text.split(&format!("metrics::{kind}!(")).skip(1) {
                 // A name may stand on a line of its own.
-                let name = rest.trim_start().trim_start_matches('"').split('"').next().unwrap().to_owned();
+                let name =
+                    rest.trim_start().trim_start_matches('"').split('"').next().unwrap().to_owned();
                 if kind == "histogram" {
                     histograms.insert(name.clone());
                 }
@@ -40,7 +44,10 @@ fn counted() -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 fn exists(named: &str, all: &BTreeSet<String>, histograms: &BTreeSet<String>) -> bool {
-    all.contains(named) || SUFFIXES.iter().any(|suffix| named.strip_suffix(suffix).is_some_and(|name| histograms.contains(name)))
+    all.contains(named)
+        || SUFFIXES
+            .iter()
+            .any(|suffix| named.strip_suffix(suffix).is_some_and(|name| histograms.contains(name)))
 }
 
 #[test]
@@ -49,8 +56,12 @@ fn every_metric_that_alerts_dashboard_and_guide_name_exists() {
     for file in ["deploy/alerts.yml", "deploy/grafana.json", "deploy/README.md"] {
         let named = words(&read(file), "juden_");
         assert!(named.len() > 4, "{file} names {named:?}");
-        let missing: Vec<&String> = named.iter().filter(|name| !exists(name, &all, &histograms)).collect();
-        assert!(missing.is_empty(), "{file} names metrics that the source does not count: {missing:?}");
+        let missing: Vec<&String> =
+            named.iter().filter(|name| !exists(name, &all, &histograms)).collect();
+        assert!(
+            missing.is_empty(),
+            "{file} names metrics that the source does not count: {missing:?}"
+        );
     }
 }
 
@@ -70,7 +81,13 @@ fn the_dashboard_is_json_whose_panels_ask_for_something() {
     let ids: BTreeSet<i64> = panels.iter().map(|panel| panel["id"].as_i64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());
     for panel in panels {
-        assert!(panel["targets"].as_array().unwrap().iter().all(|target| target["expr"].as_str().is_some_and(|expr| !expr.is_empty())));
+        assert!(
+            panel["targets"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|target| target["expr"].as_str().is_some_and(|expr| !expr.is_empty()))
+        );
     }
 }
 
@@ -78,7 +95,8 @@ fn the_dashboard_is_json_whose_panels_ask_for_something() {
 fn the_containers_set_settings_that_there_are() {
     let known: BTreeSet<String> = KEYS.iter().map(|key| variable(key.name)).collect();
     for file in ["Dockerfile", "docker-compose.yml", "deploy/healthy", "deploy/fleet-members"] {
-        let unknown: Vec<String> = words(&read(file), "JUDEN_").difference(&known).cloned().collect();
+        let unknown: Vec<String> =
+            words(&read(file), "JUDEN_").difference(&known).cloned().collect();
         assert!(unknown.is_empty(), "{file} sets {unknown:?}");
     }
 }

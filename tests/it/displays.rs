@@ -32,7 +32,12 @@ async fn told(socket: &mut Socket, step: Value) -> Value {
 }
 
 async fn charging(server: &TestServer, socket: &mut Socket) {
-    let started = step("Started", START, 0, &json!({"idToken": token(), "meterValue": register(START, 1_000)}));
+    let started = step(
+        "Started",
+        START,
+        0,
+        &json!({"idToken": token(), "meterValue": register(START, 1_000)}),
+    );
     server.clock(START).await;
     let started = told(socket, started).await;
     assert_eq!(started["idTokenInfo"]["status"], "Accepted");
@@ -47,25 +52,58 @@ async fn a_driver_is_shown_the_free_minutes_left_and_what_the_session_costs() {
     let mut socket = newer(&server, "CP1").await;
     let authorized = socket.call("Authorize", json!({"idToken": token()})).await;
     let message = authorized[2]["idTokenInfo"]["personalMessage"].clone();
-    assert_eq!((&message["format"], &message["language"]), (&json!("UTF8"), &json!("ja")), "{authorized}");
+    assert_eq!(
+        (&message["format"], &message["language"]),
+        (&json!("UTF8"), &json!("ja")),
+        "{authorized}"
+    );
     let text = "急速充電の今月の無料分は残り100分、その後1分ごとに44円（税込）です。\n\
         Quick charging: 100 free minutes left this month, then 44 yen per 1 min, tax included.";
     assert_eq!(message["content"], text);
     charging(&server, &mut socket).await;
     server.clock("2024-06-10T01:01:00Z").await;
-    let updated = step("Updated", "2024-06-10T01:01:00Z", 1, &json!({"meterValue": register("2024-06-10T01:01:00Z", 20_000)}));
-    assert_eq!(told(&mut socket, updated.clone()).await, json!({"totalCost": 0}), "60 of 100 free minutes");
+    let updated = step(
+        "Updated",
+        "2024-06-10T01:01:00Z",
+        1,
+        &json!({"meterValue": register("2024-06-10T01:01:00Z", 20_000)}),
+    );
+    assert_eq!(
+        told(&mut socket, updated.clone()).await,
+        json!({"totalCost": 0}),
+        "60 of 100 free minutes"
+    );
     server.clock("2024-06-10T02:00:30Z").await;
-    assert_eq!(told(&mut socket, updated).await, json!({"totalCost": 0}), "a repeat has the first answer");
-    let next = step("Updated", "2024-06-10T02:00:30Z", 2, &json!({"meterValue": register("2024-06-10T02:00:30Z", 29_000)}));
+    assert_eq!(
+        told(&mut socket, updated).await,
+        json!({"totalCost": 0}),
+        "a repeat has the first answer"
+    );
+    let next = step(
+        "Updated",
+        "2024-06-10T02:00:30Z",
+        2,
+        &json!({"meterValue": register("2024-06-10T02:00:30Z", 29_000)}),
+    );
     assert_eq!(told(&mut socket, next).await, json!({"totalCost": 20 * 44}));
     let more = json!({"idToken": token(), "triggerReason": "StopAuthorized", "meterValue": register("2024-06-10T02:01:00Z", 30_000)});
     let ended = told(&mut socket, step("Ended", "2024-06-10T02:01:00Z", 3, &more)).await;
     assert_eq!(ended["totalCost"], 20 * 44, "{ended}");
-    assert!(ended["idTokenInfo"]["personalMessage"]["content"].as_str().unwrap().contains("Quick charging: 44 yen per 1 min"), "{ended}");
+    assert!(
+        ended["idTokenInfo"]["personalMessage"]["content"]
+            .as_str()
+            .unwrap()
+            .contains("Quick charging: 44 yen per 1 min"),
+        "{ended}"
+    );
     let member = server.sessions_at("CP1").await[0]["member_id"].as_str().unwrap().to_owned();
     let bill = server.get(&format!("/members/{member}/bills/2024-06")).await;
-    let metered = bill["lines"].as_array().unwrap().iter().find(|line| line["code"] == "metered_quick").unwrap();
+    let metered = bill["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["code"] == "metered_quick")
+        .unwrap();
     assert_eq!(metered["amount_yen"], "880", "the bill says the same");
 }
 
@@ -90,7 +128,8 @@ async fn a_refused_card_an_unknown_charger_and_a_server_set_so_show_nothing() {
 
 #[tokio::test]
 async fn a_charger_that_shows_costs_is_told_them_while_it_charges() {
-    let server = TestServer::with(NOW, &[("cost-update-s", "1"), ("onboarding-delay-s", "0")]).await;
+    let server =
+        TestServer::with(NOW, &[("cost-update-s", "1"), ("onboarding-delay-s", "0")]).await;
     server.member_with_card("simple", CARD).await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
@@ -107,17 +146,23 @@ async fn a_charger_that_shows_costs_is_told_them_while_it_charges() {
     let wanted = asked[3]["getVariableData"].as_array().unwrap();
     let cost = wanted.iter().find(|one| one["component"]["name"] == "TariffCostCtrlr").unwrap();
     assert_eq!(cost["variable"], json!({"name": "Enabled", "instance": "Cost"}));
-    let result =
-        json!({"attributeStatus": "Accepted", "attributeValue": "true", "component": cost["component"], "variable": cost["variable"]});
+    let result = json!({"attributeStatus": "Accepted", "attributeValue": "true", "component": cost["component"], "variable": cost["variable"]});
     socket.send(&json!([3, asked[1], {"getVariableResult": [result]}]).to_string()).await;
-    let started = step("Started", START, 0, &json!({"idToken": token(), "meterValue": register(START, 1_000)}));
+    let started = step(
+        "Started",
+        START,
+        0,
+        &json!({"idToken": token(), "meterValue": register(START, 1_000)}),
+    );
     server.clock(START).await;
     socket.send(&json!([2, "s", "TransactionEvent", started]).to_string()).await;
     let told = loop {
         let frame = socket.next().await.unwrap();
         match (frame[0].as_i64(), frame[2].as_str()) {
             (Some(2), Some("CostUpdated")) => break frame,
-            (Some(2), _) => socket.send(&json!([4, frame[1], "NotSupported", "", {}]).to_string()).await,
+            (Some(2), _) => {
+                socket.send(&json!([4, frame[1], "NotSupported", "", {}]).to_string()).await
+            }
             _ => {}
         }
     };
@@ -144,9 +189,21 @@ async fn a_free_opening_that_is_entered_while_a_session_runs_is_in_what_its_driv
     let mut socket = newer(&server, "CP1").await;
     charging(&server, &mut socket).await;
     server.clock("2024-06-10T00:31:00Z").await;
-    let after = |seq| step("Updated", "2024-06-10T00:31:00Z", seq, &json!({"meterValue": register("2024-06-10T00:31:00Z", 9_000)}));
+    let after = |seq| {
+        step(
+            "Updated",
+            "2024-06-10T00:31:00Z",
+            seq,
+            &json!({"meterValue": register("2024-06-10T00:31:00Z", 9_000)}),
+        )
+    };
     assert_ne!(told(&mut socket, after(1)).await["totalCost"], 0);
-    let opened = server.post("/free-openings", &json!({"note": "flood", "from": NOW, "to": "2024-06-11T00:00:00Z"})).await;
+    let opened = server
+        .post(
+            "/free-openings",
+            &json!({"note": "flood", "from": NOW, "to": "2024-06-11T00:00:00Z"}),
+        )
+        .await;
     assert_eq!(opened.status, 201, "{opened:?}");
     assert_eq!(told(&mut socket, after(2)).await["totalCost"], 0, "as the bill would have it now");
 }

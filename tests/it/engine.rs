@@ -50,21 +50,29 @@ async fn administer(statement: String) {
 async fn template() -> &'static str {
     let make = async || {
         let mut versions = String::new();
-        let mut files: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres")).unwrap().collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/postgres"))
+                .unwrap()
+                .collect();
         files.sort_by_key(|file| file.as_ref().unwrap().file_name());
         for file in files {
             versions += &std::fs::read_to_string(file.unwrap().path()).unwrap();
         }
-        let name = format!("juden_template_{}", &juden_domain::hex::sha256(versions.as_bytes())[..16]);
+        let name =
+            format!("juden_template_{}", &juden_domain::hex::sha256(versions.as_bytes())[..16]);
         let mut connection = PgConnection::connect(&server()).await.unwrap();
-        let is_there = sqlx::query("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)").bind(&name);
+        let is_there =
+            sqlx::query("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)").bind(&name);
         if !is_there.fetch_one(&mut connection).await.unwrap().get::<bool, _>(0) {
             let making = format!("{name}_{}", std::process::id());
             administer(format!("CREATE DATABASE {making}")).await;
             let store = PostgresStore::open(&url_of(&making)).await.unwrap();
             store.migrate(&url_of(&making)).await.unwrap();
             store.close().await;
-            let named = sqlx::raw_sql(AssertSqlSafe(format!("ALTER DATABASE {making} RENAME TO {name}"))).execute(&mut connection).await;
+            let named =
+                sqlx::raw_sql(AssertSqlSafe(format!("ALTER DATABASE {making} RENAME TO {name}")))
+                    .execute(&mut connection)
+                    .await;
             if named.is_err() {
                 administer(format!("DROP DATABASE {making}")).await;
             }
@@ -97,7 +105,8 @@ impl Database {
         if !is_postgres() {
             return Self { folder, name: None };
         }
-        let name = format!("juden_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("juden_test_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         administer(format!("CREATE DATABASE {name} TEMPLATE {}", source().await)).await;
         Self { folder, name: Some(name) }
     }
@@ -126,7 +135,9 @@ impl Database {
     }
 
     pub fn url(&self) -> String {
-        self.name.as_ref().map_or_else(|| format!("sqlite://{}", self.file().display()), |name| url_of(name))
+        self.name
+            .as_ref()
+            .map_or_else(|| format!("sqlite://{}", self.file().display()), |name| url_of(name))
     }
 
     /// Opens it, with its schema up to date.
@@ -143,11 +154,17 @@ impl Database {
     /// Everything that is kept, as bytes: to look for what must not be.
     pub async fn bytes(&self) -> Vec<u8> {
         if self.name.is_none() {
-            let files = ["juden.db", "juden.db-wal"].map(|name| std::fs::read(self.file().with_file_name(name)).unwrap_or_default());
+            let files = ["juden.db", "juden.db-wal"]
+                .map(|name| std::fs::read(self.file().with_file_name(name)).unwrap_or_default());
             return files.concat();
         }
-        let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
-        let tables = sqlx::query("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace");
+        let mut connection =
+            PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), ""))
+                .await
+                .unwrap();
+        let tables = sqlx::query(
+            "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+        );
         let mut bytes = Vec::new();
         for table in tables.fetch_all(&mut connection).await.unwrap() {
             let rows = format!("SELECT t::text FROM {} t", table.get::<String, _>(0));
@@ -165,7 +182,8 @@ impl Database {
         for table in self.tables().await.iter().filter(|table| !passing.contains(&table.as_str())) {
             let mut rows: Vec<String> = self.json_rows(table).await;
             for row in &mut rows {
-                let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).unwrap();
+                let mut fields: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(row).unwrap();
                 for name in drawn {
                     if let Some(value) = fields.get_mut(*name).filter(|value| !value.is_null()) {
                         *value = serde_json::json!("drawn");
@@ -182,9 +200,15 @@ impl Database {
     async fn tables(&self) -> Vec<String> {
         let mut tables: Vec<String> = if self.name.is_none() {
             let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
-            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&pool).await.unwrap()
+            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+                .fetch_all(&pool)
+                .await
+                .unwrap()
         } else {
-            let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+            let mut connection =
+                PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), ""))
+                    .await
+                    .unwrap();
             let tables = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";
             sqlx::query_scalar(tables).fetch_all(&mut connection).await.unwrap()
         };
@@ -195,16 +219,29 @@ impl Database {
     /// A table's rows as JSON objects.
     async fn json_rows(&self, table: &str) -> Vec<String> {
         if self.name.is_some() {
-            let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+            let mut connection =
+                PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), ""))
+                    .await
+                    .unwrap();
             let rows = format!("SELECT to_jsonb(t)::text FROM {table} t");
-            return sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&mut connection).await.unwrap();
+            return sqlx::query_scalar(AssertSqlSafe(rows))
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
         }
         let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
-        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?1)").bind(table).fetch_all(&pool).await.unwrap();
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?1)")
+            .bind(table)
+            .fetch_all(&pool)
+            .await
+            .unwrap();
         // A table of many columns would have too many arguments for one call.
-        let pairs: Vec<String> = columns.iter().map(|name| format!("'{name}', \"{name}\"")).collect();
-        let parts: Vec<String> = pairs.chunks(25).map(|part| format!("json_object({})", part.join(", "))).collect();
-        let whole = parts.into_iter().reduce(|left, right| format!("json_patch({left}, {right})")).unwrap();
+        let pairs: Vec<String> =
+            columns.iter().map(|name| format!("'{name}', \"{name}\"")).collect();
+        let parts: Vec<String> =
+            pairs.chunks(25).map(|part| format!("json_object({})", part.join(", "))).collect();
+        let whole =
+            parts.into_iter().reduce(|left, right| format!("json_patch({left}, {right})")).unwrap();
         let rows = format!("SELECT {whole} FROM {table}");
         sqlx::query_scalar(AssertSqlSafe(rows)).fetch_all(&pool).await.unwrap()
     }
@@ -215,7 +252,10 @@ impl Database {
             let pool = sqlx::SqlitePool::connect(&self.url()).await.unwrap();
             return sqlx::query_scalar(statement).fetch_one(&pool).await.unwrap();
         }
-        let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+        let mut connection =
+            PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), ""))
+                .await
+                .unwrap();
         sqlx::query_scalar(statement).fetch_one(&mut connection).await.unwrap()
     }
 
@@ -233,7 +273,10 @@ impl Database {
             sqlx::raw_sql(statements).execute(&pool).await.unwrap();
             return;
         }
-        let mut connection = PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), "")).await.unwrap();
+        let mut connection =
+            PgConnection::connect(&self.url().replace(&format!("?{CONNECTIONS}"), ""))
+                .await
+                .unwrap();
         sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
     }
 }
@@ -243,7 +286,8 @@ impl Drop for Database {
         let Some(name) = self.name.take() else { return };
         // Its own thread and runtime: the test's may be ending.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(administer(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
         });
         let _ = dropped.join();

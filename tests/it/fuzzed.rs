@@ -15,7 +15,10 @@ use crate::wire;
 const ROUNDS: usize = 3_000;
 
 fn seed() -> u64 {
-    let seed = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let seed = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("JUDEN_SEED={seed}");
     seed
 }
@@ -29,8 +32,10 @@ fn bytes(random: &mut ChaCha8Rng) -> Vec<u8> {
 /// What was found once, by the target that found it.
 fn regressions(target: &str) -> Vec<Vec<u8>> {
     let folder = format!("{}/fuzz/regressions/{target}", env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).unwrap_or_else(|why| panic!("{folder}: {why}")).map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|why| panic!("{folder}: {why}"))
+        .map(|file| file.unwrap().path())
+        .collect();
     files.sort();
     assert!(!files.is_empty(), "{folder} is empty");
     files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
@@ -45,8 +50,12 @@ fn what_a_fuzzer_found_once_is_answered() {
     }
     regressions("messages").iter().for_each(|input| wire::any_payload(input));
     for protocol in Protocol::ALL {
-        regressions("by_the_table").iter().for_each(|input| drop(wire::by_the_table(input, protocol)));
-        regressions("commands").iter().for_each(|input| wire::command_by_the_table(input, protocol));
+        regressions("by_the_table")
+            .iter()
+            .for_each(|input| drop(wire::by_the_table(input, protocol)));
+        regressions("commands")
+            .iter()
+            .for_each(|input| wire::command_by_the_table(input, protocol));
     }
 }
 
@@ -68,10 +77,14 @@ fn whatever_bytes_make_is_answered_in_the_words_of_its_version() {
 async fn thrown(server: &TestServer, socket: &mut Socket, protocol: Protocol, text: &str) {
     let expected = wire::answered(text, protocol);
     let sent = socket.stream.send(Message::text(text)).await;
-    let probe = socket.stream.send(Message::text(json!([2, "probe", "Heartbeat", {}]).to_string())).await;
+    let probe =
+        socket.stream.send(Message::text(json!([2, "probe", "Heartbeat", {}]).to_string())).await;
     let mut answers = 0;
     while sent.is_ok() && probe.is_ok() {
-        match tokio::time::timeout(PATIENCE, socket.stream.next()).await.unwrap_or_else(|_| panic!("{text} hangs the connection")) {
+        match tokio::time::timeout(PATIENCE, socket.stream.next())
+            .await
+            .unwrap_or_else(|_| panic!("{text} hangs the connection"))
+        {
             Some(Ok(Message::Text(answer))) => {
                 let answer: Value = serde_json::from_str(&answer).unwrap();
                 if answer[0] == 2 {
@@ -79,7 +92,10 @@ async fn thrown(server: &TestServer, socket: &mut Socket, protocol: Protocol, te
                 }
                 if answer[1] == "probe" {
                     // 1.6 passes over what is no call; a call has its answer before the next one's.
-                    assert!(answers == 1 || expected.is_none() || protocol == Protocol::V16, "{text} was answered {answers} times");
+                    assert!(
+                        answers == 1 || expected.is_none() || protocol == Protocol::V16,
+                        "{text} was answered {answers} times"
+                    );
                     return;
                 }
                 answers += 1;
@@ -97,7 +113,9 @@ async fn thrown(server: &TestServer, socket: &mut Socket, protocol: Protocol, te
 }
 
 async fn connected(server: &TestServer, protocol: Protocol) -> Socket {
-    Socket::open(&format!("{}/CP1", server.ocpp_url()), Some(protocol.subprotocol()), None).await.unwrap()
+    Socket::open(&format!("{}/CP1", server.ocpp_url()), Some(protocol.subprotocol()), None)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -114,7 +132,13 @@ async fn a_station_that_sends_whatever_it_likes_is_answered_and_the_server_lives
         inputs.extend((0..400).map(|_| bytes(&mut random)));
         for (number, input) in inputs.iter().enumerate() {
             let (action, payload) = wire::by_the_table(input, protocol);
-            thrown(&server, &mut socket, protocol, &json!([2, format!("m{number}"), action, payload]).to_string()).await;
+            thrown(
+                &server,
+                &mut socket,
+                protocol,
+                &json!([2, format!("m{number}"), action, payload]).to_string(),
+            )
+            .await;
             let cut = json!([2, format!("c{number}"), action, payload]).to_string();
             let cut: String = cut.chars().take(cut.chars().count() * 2 / 3).collect();
             thrown(&server, &mut socket, protocol, &cut).await;

@@ -7,11 +7,26 @@ use crate::harness::{Socket, TestServer};
 const NOW: &str = "2024-06-10T00:00:00Z";
 const PASSWORD: &str = "0123456789abcdef";
 
-async fn knock(server: &TestServer, path: &str, protocols: Option<&str>, basic: Option<&[u8]>) -> Result<Socket, u16> {
-    Socket::open(&format!("{}{path}", server.ocpp_url().trim_end_matches("/ocpp")), protocols, basic).await
+async fn knock(
+    server: &TestServer,
+    path: &str,
+    protocols: Option<&str>,
+    basic: Option<&[u8]>,
+) -> Result<Socket, u16> {
+    Socket::open(
+        &format!("{}{path}", server.ocpp_url().trim_end_matches("/ocpp")),
+        protocols,
+        basic,
+    )
+    .await
 }
 
-async fn refused(server: &TestServer, path: &str, protocols: Option<&str>, basic: Option<&[u8]>) -> u16 {
+async fn refused(
+    server: &TestServer,
+    path: &str,
+    protocols: Option<&str>,
+    basic: Option<&[u8]>,
+) -> u16 {
     match knock(server, path, protocols, basic).await {
         Ok(_) => 101,
         Err(status) => status,
@@ -24,9 +39,17 @@ async fn the_path_names_the_station_whatever_stands_around_it() {
     server.station("CP1").await;
     server.station("RDAM%20123").await;
     for path in ["/ocpp/CP1", "/ocpp/CP1/", "///CP1", "/any/prefix/CP1", "/CP1", "/ocpp//CP1//"] {
-        knock(&server, path, Some("ocpp1.6"), None).await.unwrap_or_else(|status| panic!("{path}: {status}")).lives().await;
+        knock(&server, path, Some("ocpp1.6"), None)
+            .await
+            .unwrap_or_else(|status| panic!("{path}: {status}"))
+            .lives()
+            .await;
     }
-    knock(&server, "/ocpp/RDAM%20123", Some("ocpp1.6"), None).await.unwrap_or_else(|status| panic!("{status}")).lives().await;
+    knock(&server, "/ocpp/RDAM%20123", Some("ocpp1.6"), None)
+        .await
+        .unwrap_or_else(|status| panic!("{status}"))
+        .lives()
+        .await;
     for path in ["/ocpp/CP2", "/", "/ocpp/cp1", "/ocpp/CP1/extra", "/ocpp/%FF"] {
         assert_eq!(refused(&server, path, Some("ocpp1.6"), None).await, 404, "{path}");
     }
@@ -43,9 +66,18 @@ async fn the_first_protocol_of_the_station_that_we_speak_is_echoed_and_none_in_c
     for protocols in [None, Some("ocpp1.5"), Some("mqtt, soap")] {
         assert_eq!(refused(&server, "/ocpp/CP1", protocols, None).await, 400, "{protocols:?}");
     }
-    knock(&server, "/ocpp/QUIET", None, None).await.unwrap_or_else(|status| panic!("{status}")).lives().await;
+    knock(&server, "/ocpp/QUIET", None, None)
+        .await
+        .unwrap_or_else(|status| panic!("{status}"))
+        .lives()
+        .await;
     let noted = server.get("/refused-handshakes").await;
-    let reasons: Vec<&str> = noted["items"].as_array().unwrap().iter().map(|one| one["reason"].as_str().unwrap()).collect();
+    let reasons: Vec<&str> = noted["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["reason"].as_str().unwrap())
+        .collect();
     assert_eq!(reasons, ["protocol"; 3]);
 }
 
@@ -74,7 +106,11 @@ async fn a_password_station_enters_with_its_own_password_alone() {
         ("/ocpp/SHORT", Some(basic("SHORT", b"chosen")), 101),
         ("/ocpp/SHORT", Some(basic("SHORT", b"choosen")), 401),
     ] {
-        assert_eq!(refused(&server, path, Some("ocpp1.6"), shown.as_deref()).await, status, "{path} {shown:?}");
+        assert_eq!(
+            refused(&server, path, Some("ocpp1.6"), shown.as_deref()).await,
+            status,
+            "{path} {shown:?}"
+        );
     }
     let database = server.database.bytes().await;
     let holds = |text: &[u8]| database.windows(text.len()).any(|window| window == text);
@@ -87,9 +123,16 @@ async fn wrong_passwords_in_a_loop_lock_nobody_out() {
     server.station_as("CP1", &json!({"password": "chosen"})).await;
     let tries: Vec<_> = (0..20).map(|n| format!("CP1:wrong{n}")).collect();
     for shown in &tries {
-        assert_eq!(refused(&server, "/ocpp/CP1", Some("ocpp1.6"), Some(shown.as_bytes())).await, 401);
+        assert_eq!(
+            refused(&server, "/ocpp/CP1", Some("ocpp1.6"), Some(shown.as_bytes())).await,
+            401
+        );
     }
-    knock(&server, "/ocpp/CP1", Some("ocpp1.6"), Some(b"CP1:chosen")).await.unwrap_or_else(|status| panic!("{status}")).lives().await;
+    knock(&server, "/ocpp/CP1", Some("ocpp1.6"), Some(b"CP1:chosen"))
+        .await
+        .unwrap_or_else(|status| panic!("{status}"))
+        .lives()
+        .await;
     let noted = server.get("/refused-handshakes?limit=500").await;
     assert_eq!(noted["items"].as_array().unwrap().len(), 20);
 }
@@ -121,10 +164,14 @@ async fn a_station_that_is_not_accepted_may_register_and_nothing_else() {
     let mut socket = server.socket("CP1").await;
     let heartbeat = socket.call("Heartbeat", json!({})).await;
     assert_eq!((&heartbeat[0], &heartbeat[2]), (&json!(4), &json!("SecurityError")));
-    let boot = socket.call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
+    let boot = socket
+        .call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"}))
+        .await;
     assert_eq!(boot[2]["status"], "Pending");
     assert!(boot[2]["interval"].as_i64().unwrap() > 0);
-    let remote = server.post("/stations/CP1/commands", &json!({"command": "remote_start", "id_tag": "A"})).await;
+    let remote = server
+        .post("/stations/CP1/commands", &json!({"command": "remote_start", "id_tag": "A"}))
+        .await;
     assert_eq!((remote.status, &remote.json()["reason"]), (409, &json!("station_not_accepted")));
 }
 
@@ -134,5 +181,8 @@ async fn a_known_station_is_served_without_a_boot_message() {
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
     socket.lives().await;
-    assert_eq!(socket.call("Authorize", json!({"idTag": "A"})).await[2]["idTagInfo"]["status"], "Invalid");
+    assert_eq!(
+        socket.call("Authorize", json!({"idTag": "A"})).await[2]["idTagInfo"]["status"],
+        "Invalid"
+    );
 }

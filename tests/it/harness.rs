@@ -70,7 +70,11 @@ impl TestServer {
 
     fn stopped(start: &str, settings: &[(&'static str, &str)], database: Database) -> Self {
         // What the server says of itself stands beside a failed test.
-        let _ = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_test_writer().with_ansi(false).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::WARN)
+            .with_test_writer()
+            .with_ansi(false)
+            .try_init();
         let mut flags: Vec<(&'static str, String)> = [
             ("ocpp-listen", "127.0.0.1:0"),
             ("http-listen", "127.0.0.1:0"),
@@ -92,11 +96,21 @@ impl TestServer {
     }
 
     async fn start(&mut self) {
-        let texts = Texts::gather(|name| self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone()), |_| None, None);
+        let texts = Texts::gather(
+            |name| {
+                self.flags.iter().find(|(flag, _)| *flag == name).map(|(_, value)| value.clone())
+            },
+            |_| None,
+            None,
+        );
         let config = texts.into_config().unwrap();
         let opened = self.database.opened().await;
         let tariffs = juden::server::tariffs(&config).unwrap();
-        self.server = Some(Server::start(&config, opened.store(), opened.nodes(), tariffs, self.clock.clone()).await.unwrap());
+        self.server = Some(
+            Server::start(&config, opened.store(), opened.nodes(), tariffs, self.clock.clone())
+                .await
+                .unwrap(),
+        );
     }
 
     /// The store, opened once more.
@@ -137,7 +151,13 @@ impl TestServer {
         format!("http://{}/api/v1{path}", self.server().http)
     }
 
-    pub async fn request(&self, method: &str, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answered {
+    pub async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Answered {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = self.client.request(method, self.api_url(path)).bearer_auth(ADMIN_KEY);
         for (name, value) in headers {
@@ -147,9 +167,18 @@ impl TestServer {
             request = request.header("content-type", "application/json").body(body);
         }
         let response = request.send().await.unwrap();
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (content_type, retry_after, location) = (header("content-type").unwrap_or_default(), header("retry-after"), header("location"));
-        Answered { status: response.status().as_u16(), content_type, retry_after, location, text: response.text().await.unwrap() }
+        let header = |name: &str| {
+            response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let (content_type, retry_after, location) =
+            (header("content-type").unwrap_or_default(), header("retry-after"), header("location"));
+        Answered {
+            status: response.status().as_u16(),
+            content_type,
+            retry_after,
+            location,
+            text: response.text().await.unwrap(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Value {
@@ -200,7 +229,12 @@ impl TestServer {
         (text("card_number"), text("activation_code"))
     }
 
-    pub async fn activate(&self, member: &str, (number, code): &(String, String), role: &str) -> Answered {
+    pub async fn activate(
+        &self,
+        member: &str,
+        (number, code): &(String, String),
+        role: &str,
+    ) -> Answered {
         let body = json!({"card_number": number, "activation_code": code, "role": role});
         self.post(&format!("/members/{member}/cards/activate"), &body).await
     }
@@ -216,9 +250,11 @@ impl TestServer {
 
     /// A bare connection.
     pub async fn socket(&self, id: &str) -> Socket {
-        let newer = Newer::wanted().then(|| Newer::new(self.client.clone(), self.api_url(""), ADMIN_KEY, id));
+        let newer = Newer::wanted()
+            .then(|| Newer::new(self.client.clone(), self.api_url(""), ADMIN_KEY, id));
         let protocol = if newer.is_some() { "ocpp2.0.1" } else { "ocpp1.6" };
-        let socket = Socket::open(&format!("{}/{id}", self.ocpp_url()), Some(protocol), None).await.unwrap();
+        let socket =
+            Socket::open(&format!("{}/{id}", self.ocpp_url()), Some(protocol), None).await.unwrap();
         Socket { newer, ..socket }
     }
 
@@ -229,7 +265,10 @@ impl TestServer {
 
     /// All sessions at a station.
     pub async fn sessions_at(&self, station: &str) -> Vec<Value> {
-        self.get(&format!("/sessions?station_id={station}")).await["items"].as_array().unwrap().clone()
+        self.get(&format!("/sessions?station_id={station}")).await["items"]
+            .as_array()
+            .unwrap()
+            .clone()
     }
 }
 
@@ -241,19 +280,28 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub async fn open(url: &str, protocols: Option<&str>, basic: Option<&[u8]>) -> Result<Self, u16> {
+    pub async fn open(
+        url: &str,
+        protocols: Option<&str>,
+        basic: Option<&[u8]>,
+    ) -> Result<Self, u16> {
         use base64::Engine;
         let mut request = url.into_client_request().unwrap();
         if let Some(protocols) = protocols {
-            request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_str(protocols).unwrap());
+            request
+                .headers_mut()
+                .insert("Sec-WebSocket-Protocol", HeaderValue::from_str(protocols).unwrap());
         }
         if let Some(basic) = basic {
-            let value = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(basic));
+            let value =
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(basic));
             request.headers_mut().insert("Authorization", HeaderValue::from_str(&value).unwrap());
         }
         match connect_async(request).await {
             Ok((stream, _)) => Ok(Self { stream, newer: None }),
-            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => {
+                Err(response.status().as_u16())
+            }
             Err(other) => panic!("{other}"),
         }
     }
@@ -265,7 +313,9 @@ impl Socket {
     /// The next text frame; `None`: the connection ended, with the close code where there was one.
     pub async fn next(&mut self) -> Result<Value, Option<u16>> {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing came in time");
+            let message = tokio::time::timeout(PATIENCE, self.stream.next())
+                .await
+                .expect("nothing came in time");
             match message {
                 Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
                 Some(Ok(Message::Close(frame))) => return Err(frame.map(|frame| frame.code.into())),
@@ -281,7 +331,9 @@ impl Socket {
     }
 
     pub async fn call_as(&mut self, id: &str, action: &str, payload: Value) -> Value {
-        let Some(mut newer) = self.newer.take() else { return self.call_plainly(id, action, payload).await };
+        let Some(mut newer) = self.newer.take() else {
+            return self.call_plainly(id, action, payload).await;
+        };
         let (newer_action, newer_payload) = newer.call(action, &payload).await;
         let answer = self.call_plainly(id, newer_action, newer_payload.clone()).await;
         let answer = newer.answer(action, &newer_payload, answer).await;

@@ -80,7 +80,12 @@ pub struct History {
 
 fn step_at(step: u32) -> DateTime<Utc> {
     let (month, day) = (step / 3, STEPS[usize::try_from(step % 3).unwrap()]);
-    let date = chrono::NaiveDate::from_ymd_opt(YEAR + i32::try_from(month / 12).unwrap(), month % 12 + 1, day).unwrap();
+    let date = chrono::NaiveDate::from_ymd_opt(
+        YEAR + i32::try_from(month / 12).unwrap(),
+        month % 12 + 1,
+        day,
+    )
+    .unwrap();
     date.and_hms_opt(3, 0, 0).unwrap().and_utc()
 }
 
@@ -104,7 +109,8 @@ impl History {
     /// Makes one up.
     pub fn generate(seed: u64, members: usize, sessions: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut history = Self { members, stations: (members / 10).clamp(4, 100), ..Self::default() };
+        let mut history =
+            Self { members, stations: (members / 10).clamp(4, 100), ..Self::default() };
         for member in 0..members {
             history.life(&mut random, member, sessions / members);
         }
@@ -122,7 +128,14 @@ impl History {
         let payment = ["invoice", "credit_card", "account_debit"][random.random_range(0..3)];
         self.deed(joins, member, Deed::Join { plan, payment });
         self.deed(joins, member, Deed::Activate);
-        let mut wallet = Wallet { primary: 0, additional: None, issued: 1, gone: false, suspended: false, held: false };
+        let mut wallet = Wallet {
+            primary: 0,
+            additional: None,
+            issued: 1,
+            gone: false,
+            suspended: false,
+            held: false,
+        };
         let last = MONTHS * 3 - 1;
         let per_step = sessions.div_ceil(usize::try_from(last + 1 - joins).unwrap());
         for step in joins..=last {
@@ -137,7 +150,13 @@ impl History {
         }
     }
 
-    fn do_something(&mut self, random: &mut ChaCha8Rng, member: usize, step: u32, wallet: &mut Wallet) {
+    fn do_something(
+        &mut self,
+        random: &mut ChaCha8Rng,
+        member: usize,
+        step: u32,
+        wallet: &mut Wallet,
+    ) {
         let deed = match random.random_range(0..100) {
             0..6 => Deed::ChangePlan(PLANS[random.random_range(0..PLANS.len())]),
             6..8 => Deed::CancelPlan,
@@ -197,14 +216,16 @@ impl History {
         }
         let (low, high) = (step_at(step) + TimeDelta::hours(1), step_at(step + 1));
         let from = low + TimeDelta::seconds(random.random_range(0..(high - low).num_seconds()));
-        let card = wallet.additional.filter(|_| random.random_range(0..3) == 0).unwrap_or(wallet.primary);
+        let card =
+            wallet.additional.filter(|_| random.random_range(0..3) == 0).unwrap_or(wallet.primary);
         let (length_s, doubtful) = match random.random_range(0..200) {
             0 => (90_000, true),
             1 => (-120, false),
             2 => (20, false),
             _ => (random.random_range(60..3_000), false),
         };
-        let id_tag = if random.random_range(0..300) == 0 { "NOBODYS".to_owned() } else { tag(member, card) };
+        let id_tag =
+            if random.random_range(0..300) == 0 { "NOBODYS".to_owned() } else { tag(member, card) };
         let one = Use {
             station: random.random_range(0..self.stations),
             id_tag,
@@ -270,7 +291,8 @@ pub struct Played {
 pub async fn play(history: &History, order: u64, times: usize) -> Played {
     let folder = tariff_folder("tt");
     let start = (step_at(0) - TimeDelta::days(1)).to_rfc3339();
-    let server = Arc::new(TestServer::with(&start, &[("tariffs", &folder), ("month-close-day", "5")]).await);
+    let server =
+        Arc::new(TestServer::with(&start, &[("tariffs", &folder), ("month-close-day", "5")]).await);
     for station in 0..history.stations {
         let body = json!({"site": format!("Site {}", station % 7), "connectors": [
             {"connector_id": 1, "charger_class": if station % 4 == 0 { "normal" } else { "quick" }, "session_cap_min": 100_000}]});
@@ -294,8 +316,13 @@ pub async fn play(history: &History, order: u64, times: usize) -> Played {
         decide(&server, &delivered).await;
         for (one, number) in delivered {
             // What is said after the last close would wait for the next.
-            if let Some((after, settling)) = one.settled.filter(|(after, _)| step + after < LAST_STEP - 1) {
-                settlings.entry(step + after).or_default().insert((one.station, one.from), (number, settling));
+            if let Some((after, settling)) =
+                one.settled.filter(|(after, _)| step + after < LAST_STEP - 1)
+            {
+                settlings
+                    .entry(step + after)
+                    .or_default()
+                    .insert((one.station, one.from), (number, settling));
             }
         }
         for (number, settling) in settlings.remove(&step).unwrap_or_default().into_values() {
@@ -327,7 +354,9 @@ async fn act(server: &TestServer, member: usize, deed: &Deed, cards: &mut Cards)
                     let body = json!({"new_card_number": number, "activation_code": code});
                     server.post(&format!("{path}/cards/{}/replace", cards.primary), &body).await
                 }
-                Deed::AddCard => server.activate(&cards.id, &(number.clone(), code), "additional").await,
+                Deed::AddCard => {
+                    server.activate(&cards.id, &(number.clone(), code), "additional").await
+                }
                 _ => server.activate(&cards.id, &(number.clone(), code), "primary").await,
             };
             match deed {
@@ -336,10 +365,17 @@ async fn act(server: &TestServer, member: usize, deed: &Deed, cards: &mut Cards)
             }
             answered
         }
-        Deed::DropCard => server.post(&format!("/cards/{}/deactivate", cards.additional.take().unwrap()), &empty).await,
-        Deed::ChangePlan(plan) => server.put(&format!("{path}/plan-change"), &json!({"plan": plan})).await,
+        Deed::DropCard => {
+            server
+                .post(&format!("/cards/{}/deactivate", cards.additional.take().unwrap()), &empty)
+                .await
+        }
+        Deed::ChangePlan(plan) => {
+            server.put(&format!("{path}/plan-change"), &json!({"plan": plan})).await
+        }
         Deed::CancelPlan => {
-            let answered = server.request("DELETE", &format!("{path}/plan-change"), None, &[]).await;
+            let answered =
+                server.request("DELETE", &format!("{path}/plan-change"), None, &[]).await;
             assert!(matches!(answered.status, 200 | 409), "{answered:?}");
             return;
         }
@@ -363,7 +399,12 @@ async fn act(server: &TestServer, member: usize, deed: &Deed, cards: &mut Cards)
 }
 
 /// Delivers sessions, a queue for each station; each with its transaction's number.
-async fn deliver(server: &Arc<TestServer>, uses: &[&Use], random: &mut impl Rng, times: usize) -> Vec<(Use, i64)> {
+async fn deliver(
+    server: &Arc<TestServer>,
+    uses: &[&Use],
+    random: &mut impl Rng,
+    times: usize,
+) -> Vec<(Use, i64)> {
     let mut queues: BTreeMap<usize, Vec<Use>> = BTreeMap::new();
     for one in uses {
         queues.entry(one.station).or_default().push((*one).clone());
@@ -402,7 +443,8 @@ async fn deliver_one(socket: &mut Socket, one: &Use, times: usize) -> i64 {
     }
     if let Some(to) = to {
         for _ in 0..times {
-            let answer = socket.call("StopTransaction", stop(transaction, &to, one.meter + 4_321)).await;
+            let answer =
+                socket.call("StopTransaction", stop(transaction, &to, one.meter + 4_321)).await;
             assert_eq!(answer[0], 3, "{answer}");
         }
     }
@@ -415,8 +457,14 @@ async fn decide(server: &TestServer, delivered: &[(Use, i64)]) {
         let session = server.session(*transaction).await;
         if session["state"] == "review" {
             let name = session["session_id"].as_str().unwrap();
-            let decision = if name.ends_with(|last: char| last.is_ascii_digit()) { "bill" } else { "waive" };
-            let decided = server.post(&format!("/sessions/{name}/decision"), &json!({"decision": decision, "note": "looked at"})).await;
+            let decision =
+                if name.ends_with(|last: char| last.is_ascii_digit()) { "bill" } else { "waive" };
+            let decided = server
+                .post(
+                    &format!("/sessions/{name}/decision"),
+                    &json!({"decision": decision, "note": "looked at"}),
+                )
+                .await;
             assert_eq!(decided.status, 200, "{decided:?}");
         }
     }
@@ -432,7 +480,9 @@ pub async fn exports(server: &TestServer) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for month in months() {
         for format in ["csv", "jsonl", "ocpi-cdr", "collection", "refunds"] {
-            let answered = server.request("GET", &format!("/months/{month}/export?format={format}"), None, &[]).await;
+            let answered = server
+                .request("GET", &format!("/months/{month}/export?format={format}"), None, &[])
+                .await;
             assert_eq!(answered.status, 200, "{answered:?}");
             found.insert(format!("{month} {format}"), answered.text);
         }

@@ -9,14 +9,18 @@ use rand::RngExt;
 use crate::history::{History, exports, months, play};
 
 /// Time zones of hosts: behind and ahead of Japan, with summer time of an hour and of half an hour.
-const ZONES: [&str; 5] = ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", "Australia/Lord_Howe"];
+const ZONES: [&str; 5] =
+    ["UTC", "Asia/Tokyo", "America/New_York", "Pacific/Kiritimati", "Australia/Lord_Howe"];
 
 /// Generated histories that are played in two orders.
 const HISTORIES: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_order_and_any_repetition_of_arrival_gives_the_same_bytes() {
-    let first: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| rand::rng().random());
+    let first: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
     for seed in (0..HISTORIES as u64).map(|n| first.wrapping_add(n)) {
         println!("seed {seed}: set JUDEN_SEED to begin with it");
         let history = History::generate(seed, 12, 400);
@@ -26,7 +30,14 @@ async fn any_order_and_any_repetition_of_arrival_gives_the_same_bytes() {
             assert_eq!(*text, other[name], "{name} of seed {seed}");
         }
         for month in months() {
-            let differences = thrice.server.server().app.billing.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
+            let differences = thrice
+                .server
+                .server()
+                .app
+                .billing
+                .verify_month(BillingMonth::parse(&month).unwrap())
+                .await
+                .unwrap();
             assert!(differences.is_empty(), "{month} of seed {seed}: {differences:?}");
         }
     }
@@ -52,7 +63,10 @@ fn the_hosts_time_zone_decides_nothing() {
             .unwrap();
         assert!(output.status.success(), "{zone}: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = text.lines().find_map(|line| line.split_once("exports ")).unwrap_or_else(|| panic!("{text}"));
+        let line = text
+            .lines()
+            .find_map(|line| line.split_once("exports "))
+            .unwrap_or_else(|| panic!("{text}"));
         line.1.to_owned()
     };
     let hashes: Vec<String> = ZONES.iter().map(|zone| hash(zone)).collect();

@@ -80,14 +80,32 @@ impl Process {
                 "--party-id",
                 "JDN",
             ])
-            .args(["--ocpp-listen", &format!("127.0.0.1:{}", self.ocpp), "--http-listen", &format!("127.0.0.1:{}", self.http)])
-            .args(["--month-close-day", "manual", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .args([
+                "--ocpp-listen",
+                &format!("127.0.0.1:{}", self.ocpp),
+                "--http-listen",
+                &format!("127.0.0.1:{}", self.http),
+            ])
+            .args([
+                "--month-close-day",
+                "manual",
+                "--onboarding-delay-s",
+                "none",
+                "--log-level",
+                "error",
+            ])
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         self.child = Some(child);
         let began = Instant::now();
-        while self.client.get(format!("http://127.0.0.1:{}/readyz", self.http)).send().await.is_err() {
+        while self
+            .client
+            .get(format!("http://127.0.0.1:{}/readyz", self.http))
+            .send()
+            .await
+            .is_err()
+        {
             assert!(began.elapsed() < Duration::from_secs(30), "the server must start");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -102,7 +120,10 @@ impl Process {
 
     async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("http://127.0.0.1:{}/api/v1{path}", self.http)).bearer_auth(ADMIN_KEY);
+        let mut request = self
+            .client
+            .request(method, format!("http://127.0.0.1:{}/api/v1{path}", self.http))
+            .bearer_auth(ADMIN_KEY);
         if let Some(body) = body {
             request = request.body(body.to_string());
         }
@@ -120,10 +141,19 @@ impl Process {
         for n in 0..MEMBERS {
             let plan = ["simple", "premium_100", "premium_200"][n % 3];
             let body = json!({"name": format!("Member {n}"), "kind": "corporation", "email": "fleet@example.jp", "plan": plan, "payment_method": {"kind": "invoice"}});
-            let member = self.send("POST", "/members", Some(&body)).await["member_id"].as_str().unwrap().to_owned();
+            let member = self.send("POST", "/members", Some(&body)).await["member_id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
             for role in ["primary", "additional"] {
                 let tag = format!("{role}{n}").to_uppercase();
-                let card = self.send("POST", "/cards", Some(&json!({"id_tag": tag, "activation_code": "0123456789abcdef"}))).await;
+                let card = self
+                    .send(
+                        "POST",
+                        "/cards",
+                        Some(&json!({"id_tag": tag, "activation_code": "0123456789abcdef"})),
+                    )
+                    .await;
                 let body = json!({"card_number": card["card_number"], "activation_code": "0123456789abcdef", "role": role});
                 self.send("POST", &format!("/members/{member}/cards/activate"), Some(&body)).await;
                 cards.push(tag);
@@ -133,11 +163,17 @@ impl Process {
         let mut stations = Vec::new();
         for (n, card) in cards.into_iter().enumerate().take(STATIONS) {
             let class = if n % 3 == 2 { "normal" } else { "quick" };
-            let body = json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": class}]});
+            let body =
+                json!({"site": "S", "connectors": [{"connector_id": 1, "charger_class": class}]});
             self.send("PUT", &format!("/stations/CP{n}"), Some(&body)).await;
             // No card is used at two stations: which of two sessions is refused would depend on arrival.
             let version = if n % 2 == 0 { Version::V16 } else { Version::V201 };
-            stations.push(PlannedStation { station_id: format!("CP{n}"), version, quick: class == "quick", id_tags: vec![card] });
+            stations.push(PlannedStation {
+                station_id: format!("CP{n}"),
+                version,
+                quick: class == "quick",
+                id_tags: vec![card],
+            });
         }
         (members, stations)
     }
@@ -146,11 +182,13 @@ impl Process {
     async fn outcome(&self, members: &[String]) -> BTreeMap<String, Value> {
         let mut outcome = BTreeMap::new();
         for member in members {
-            let mut usage = self.send("GET", &format!("/members/{member}/usage/2026-11"), None).await;
+            let mut usage =
+                self.send("GET", &format!("/members/{member}/usage/2026-11"), None).await;
             for session in usage["sessions"].as_array_mut().unwrap() {
                 session.as_object_mut().unwrap().remove("session_id");
             }
-            let mut bill = self.send("GET", &format!("/members/{member}/bills/2026-11"), None).await;
+            let mut bill =
+                self.send("GET", &format!("/members/{member}/bills/2026-11"), None).await;
             for line in bill["lines"].as_array_mut().unwrap() {
                 line["session_ids"] = json!(line["session_ids"].as_array().unwrap().len());
             }
@@ -217,8 +255,12 @@ async fn what_was_confirmed_survives_every_power_cut_and_is_counted_once() {
 }
 
 async fn struck_by(strike: Strike) {
-    let kills: u64 = std::env::var("JUDEN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
-    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let kills: u64 =
+        std::env::var("JUDEN_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
+    let seed: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("seed {seed}, {kills} kills");
     let sessions_per_station = usize::try_from(kills / 2).unwrap().max(4);
     let plan = plan(seed, sessions_per_station);
@@ -229,7 +271,12 @@ async fn struck_by(strike: Strike) {
     let (members, stations) = calm.seed().await;
     calm.kill();
     calm.start("2026-12-02T00:00:00Z").await;
-    let logs = tokio::time::timeout(LIMIT, run(calm.fleet(), plan.clone(), stations.clone(), Arc::default())).await.unwrap();
+    let logs = tokio::time::timeout(
+        LIMIT,
+        run(calm.fleet(), plan.clone(), stations.clone(), Arc::default()),
+    )
+    .await
+    .unwrap();
     check_confirmed(&logs, &calm.sessions().await);
     let undisturbed = calm.outcome(&members).await;
     calm.kill();

@@ -1,6 +1,11 @@
 //! The server driven from outside: over real sockets, with its own API, its own fleet, and kills.
 
-#![allow(clippy::unwrap_used, clippy::float_arithmetic, missing_docs, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    missing_docs,
+    reason = "a test that fails says where"
+)]
 
 mod api;
 mod bad_input;

@@ -37,11 +37,18 @@ async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_lat
     let database = Database::bare().await;
     let first = tempfile::tempdir().unwrap();
     let (name, engine) = ("0001_first.sql", if is_postgres() { "postgres" } else { "sqlite" });
-    std::fs::copy(format!("{}/migrations/{engine}/{name}", env!("CARGO_MANIFEST_DIR")), first.path().join(name)).unwrap();
+    std::fs::copy(
+        format!("{}/migrations/{engine}/{name}", env!("CARGO_MANIFEST_DIR")),
+        first.path().join(name),
+    )
+    .unwrap();
     let migrator = Migrator::new(first.path()).await.unwrap();
     if is_postgres() {
         // No server holds data of the first version: there its schema alone is brought up to date.
-        migrator.run(&sqlx::PgPool::connect(database.url().split('?').next().unwrap()).await.unwrap()).await.unwrap();
+        migrator
+            .run(&sqlx::PgPool::connect(database.url().split('?').next().unwrap()).await.unwrap())
+            .await
+            .unwrap();
         let server = TestServer::on(&utc("2023-12-05 09:00"), database).await;
         assert_eq!(server.get("/members").await["items"], json!([]));
         return;
@@ -70,8 +77,21 @@ async fn a_database_of_the_first_version_keeps_its_bills_and_bills_what_came_lat
         .iter()
         .map(|line| (line["code"].as_str().unwrap(), line["amount_yen"].as_str().unwrap()))
         .collect();
-    assert_eq!(lines, [("base", "4400"), ("adjustment", "880")], "90 and 30 minutes: 20 beyond the 100 free ones");
-    assert_eq!(server.server().app.billing.verify_month(BillingMonth::parse("2023-10").unwrap()).await.unwrap(), []);
+    assert_eq!(
+        lines,
+        [("base", "4400"), ("adjustment", "880")],
+        "90 and 30 minutes: 20 beyond the 100 free ones"
+    );
+    assert_eq!(
+        server
+            .server()
+            .app
+            .billing
+            .verify_month(BillingMonth::parse("2023-10").unwrap())
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 /// What takes the schema of the version before back: what is kept is then as that version kept it.
@@ -105,10 +125,13 @@ async fn sessions_journals_and_closed_months_of_the_version_before_go_on() {
     let mut socket = server.socket("CP1").await;
     let mut numbers = Vec::new();
     // An hour; more than a day, which waits for a decision; one that runs on.
-    for (from, to) in
-        [("2024-03-10 10:00", Some("2024-03-10 11:00")), ("2024-03-11 10:00", Some("2024-03-12 11:00")), ("2024-03-20 08:58", None)]
-    {
-        let number = transaction(&socket.call("StartTransaction", start("CARD1", &utc(from), 0)).await);
+    for (from, to) in [
+        ("2024-03-10 10:00", Some("2024-03-10 11:00")),
+        ("2024-03-11 10:00", Some("2024-03-12 11:00")),
+        ("2024-03-20 08:58", None),
+    ] {
+        let number =
+            transaction(&socket.call("StartTransaction", start("CARD1", &utc(from), 0)).await);
         if let Some(to) = to {
             socket.call("StopTransaction", stop(number, &utc(to), 9_000)).await;
         }
@@ -126,16 +149,35 @@ async fn sessions_journals_and_closed_months_of_the_version_before_go_on() {
     assert_eq!(server.get(&format!("/members/{member}/bills/2024-03")).await, march);
     assert_eq!(server.session(numbers[0]).await["messages"], messages);
     let decided = server.session(numbers[1]).await;
-    assert_eq!((&decided["state"], &decided["corrections"][0]["reason"]), (&json!("ended"), &json!("as the member says")), "{decided}");
+    assert_eq!(
+        (&decided["state"], &decided["corrections"][0]["reason"]),
+        (&json!("ended"), &json!("as the member says")),
+        "{decided}"
+    );
     let file = server.request("GET", "/months/2024-03/export?format=csv", None, &[]).await;
-    assert!(file.text.lines().next().unwrap().ends_with(",previous_invoice_id"), "a month keeps the columns that it was closed with");
+    assert!(
+        file.text.lines().next().unwrap().ends_with(",previous_invoice_id"),
+        "a month keeps the columns that it was closed with"
+    );
     let app = &server.server().app;
-    assert_eq!(app.billing.verify_month(BillingMonth::parse("2024-02").unwrap()).await.unwrap(), []);
+    assert_eq!(
+        app.billing.verify_month(BillingMonth::parse("2024-02").unwrap()).await.unwrap(),
+        []
+    );
     // What was decided is billed with the next close, and what ran on still ends.
     let mut socket = server.socket("CP1").await;
     socket.call("StopTransaction", stop(numbers[2], &utc("2024-03-20 09:28"), 9_000)).await;
     assert_eq!(server.session(numbers[2]).await["units"], 30);
     server.clock(&utc("2024-05-06 09:00")).await;
     assert_eq!(server.post("/months/2024-04/close", &json!({})).await.status, 200);
-    assert_eq!(server.server().app.billing.verify_month(BillingMonth::parse("2024-03").unwrap()).await.unwrap(), []);
+    assert_eq!(
+        server
+            .server()
+            .app
+            .billing
+            .verify_month(BillingMonth::parse("2024-03").unwrap())
+            .await
+            .unwrap(),
+        []
+    );
 }

@@ -11,8 +11,13 @@ use crate::harness::Answered;
 
 fn check_config(folder: &Path) -> (Output, String) {
     let program = Command::new(env!("CARGO_BIN_EXE_juden"));
-    let output = { program }.current_dir(folder).args(["check-config", "--tariffs", "tariffs"]).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let output = { program }
+        .current_dir(folder)
+        .args(["check-config", "--tariffs", "tariffs"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     (output, told)
 }
 
@@ -60,7 +65,11 @@ premium_10 = "gold"
 #[test]
 fn every_fault_of_a_tariff_folder_is_told_at_once_with_file_line_and_key() {
     let broken = good_tariff().replace("[fees]", "[fees");
-    let folder = tariffs(&[("tt/2024-01.toml", FAULTY), ("tt/2024-03.toml", &broken), ("tt/september.toml", &good_tariff())]);
+    let folder = tariffs(&[
+        ("tt/2024-01.toml", FAULTY),
+        ("tt/2024-03.toml", &broken),
+        ("tt/september.toml", &good_tariff()),
+    ]);
     let (output, told) = check_config(folder.path());
     assert_eq!(output.status.code(), Some(1), "{told}");
     for fault in [
@@ -95,7 +104,10 @@ fn tariffs_that_overlap_or_are_not_there_are_told() {
     let twice = tariffs(&[("a/2024-01.toml", &good_tariff()), ("b/2024-01.toml", &good_tariff())]);
     let (output, told) = check_config(twice.path());
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("a/2024-01") && told.contains("b/2024-01"), "both files are named: {told}");
+    assert!(
+        told.contains("a/2024-01") && told.contains("b/2024-01"),
+        "both files are named: {told}"
+    );
     let empty = tariffs(&[("readme.txt", "")]);
     let (output, told) = check_config(empty.path());
     assert_eq!(output.status.code(), Some(1), "{told}");
@@ -105,12 +117,17 @@ fn tariffs_that_overlap_or_are_not_there_are_told() {
     assert!(told.contains("tariffs: cannot be read"), "{told}");
     let (output, told) = check_config(tariffs(&[("tt/2024-01.toml", &good_tariff())]).path());
     assert_eq!(output.status.code(), Some(0), "{told}");
-    assert!(told.contains("tariff tt/2024-01 from 2024-01: premium_100, premium_200, simple"), "{told}");
+    assert!(
+        told.contains("tariff tt/2024-01 from 2024-01: premium_100, premium_200, simple"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_plan_that_ends_without_successor_and_two_files_of_a_month_are_told_with_their_files() {
-    let without = good_tariff().replace("[plans.premium_200]", "[plans.premium_300]").replace(", premium_20 = \"premium_200\"", "");
+    let without = good_tariff()
+        .replace("[plans.premium_200]", "[plans.premium_300]")
+        .replace(", premium_20 = \"premium_200\"", "");
     let folder = tariffs(&[("tt/2024-01.toml", &good_tariff()), ("tt/2024-05.toml", &without)]);
     let (output, told) = check_config(folder.path());
     assert_eq!(output.status.code(), Some(1), "{told}");
@@ -126,7 +143,11 @@ fn a_plan_that_ends_without_successor_and_two_files_of_a_month_are_told_with_the
 fn assert_field(answered: &Answered, field: &str) -> String {
     assert_eq!(answered.status, 422, "{answered:?}");
     let problem = answered.json();
-    assert_eq!((&problem["reason"], &problem["field"]), (&json!("malformed"), &json!(field)), "{problem}");
+    assert_eq!(
+        (&problem["reason"], &problem["field"]),
+        (&json!("malformed"), &json!(field)),
+        "{problem}"
+    );
     problem["detail"].as_str().unwrap().to_owned()
 }
 
@@ -136,7 +157,8 @@ async fn impossible_dates_are_refused_by_their_field() {
     let (member, card) = story.active("simple", "CARD1").await;
     story.clock("2024-05-10 09:00").await;
     let disqualify = format!("/members/{member}/disqualify");
-    let (past, now, later) = (utc("2024-05-01 00:00"), utc("2024-05-10 08:00"), utc("2024-05-10 12:00"));
+    let (past, now, later) =
+        (utc("2024-05-01 00:00"), utc("2024-05-10 08:00"), utc("2024-05-10 12:00"));
     for (path, body, field) in [
         (disqualify.as_str(), json!({"ground": 1, "known_at": "2024-02-30T00:00:00Z"}), "known_at"),
         (&disqualify, json!({"ground": 1, "known_at": "yesterday"}), "known_at"),
@@ -145,33 +167,75 @@ async fn impossible_dates_are_refused_by_their_field() {
         (&disqualify, json!({"ground": 1, "known_at": utc("2024-04-10 08:59:59")}), "known_at"),
         (&disqualify, json!({"ground": 1, "known_at": now, "effective_at": past}), "effective_at"),
         (&disqualify, json!({"ground": 1, "effective_at": "2024-13-01T00:00:00Z"}), "effective_at"),
-        ("/terms", json!({"version": "t", "published_on": "2024-02-30", "effective_on": "2024-06-01", "reason": "law"}), "published_on"),
-        ("/terms", json!({"version": "t", "published_on": "2024-05-11", "effective_on": "2024-07-01", "reason": "law"}), "published_on"),
-        ("/terms", json!({"version": "t", "published_on": "2024-05-01", "effective_on": "2024-06-31", "reason": "law"}), "effective_on"),
+        (
+            "/terms",
+            json!({"version": "t", "published_on": "2024-02-30", "effective_on": "2024-06-01", "reason": "law"}),
+            "published_on",
+        ),
+        (
+            "/terms",
+            json!({"version": "t", "published_on": "2024-05-11", "effective_on": "2024-07-01", "reason": "law"}),
+            "published_on",
+        ),
+        (
+            "/terms",
+            json!({"version": "t", "published_on": "2024-05-01", "effective_on": "2024-06-31", "reason": "law"}),
+            "effective_on",
+        ),
         ("/suspensions", json!({"scope": "site", "reason": 1, "from": now, "to": past}), "to"),
         ("/suspensions", json!({"scope": "site", "reason": 1, "from": now, "to": now}), "to"),
-        ("/suspensions", json!({"scope": "site", "reason": 1, "from": "2024-02-30T00:00:00Z"}), "from"),
+        (
+            "/suspensions",
+            json!({"scope": "site", "reason": 1, "from": "2024-02-30T00:00:00Z"}),
+            "from",
+        ),
         ("/free-openings", json!({"from": later, "to": now}), "to"),
-        (&format!("/cards/{card}/suspend"), json!({"reason": "lost", "received_at": past}), "received_at"),
-        (&format!("/cards/{card}/resume"), json!({"reason": "lost", "received_at": past}), "received_at"),
+        (
+            &format!("/cards/{card}/suspend"),
+            json!({"reason": "lost", "received_at": past}),
+            "received_at",
+        ),
+        (
+            &format!("/cards/{card}/resume"),
+            json!({"reason": "lost", "received_at": past}),
+            "received_at",
+        ),
     ] {
         assert_field(&story.server.post(path, &body).await, field);
     }
     for (path, body, field) in [
-        (format!("/members/{member}/plan-change"), json!({"plan": "premium_100", "received_at": past}), "received_at"),
-        (format!("/members/{member}/plan-change"), json!({"plan": "premium_100", "received_at": "noon"}), "received_at"),
+        (
+            format!("/members/{member}/plan-change"),
+            json!({"plan": "premium_100", "received_at": past}),
+            "received_at",
+        ),
+        (
+            format!("/members/{member}/plan-change"),
+            json!({"plan": "premium_100", "received_at": "noon"}),
+            "received_at",
+        ),
         ("/service-end".to_owned(), json!({"at": past, "notified_on": "2024-04-01"}), "at"),
-        ("/service-end".to_owned(), json!({"at": later, "notified_on": "2024-05-11"}), "notified_on"),
+        (
+            "/service-end".to_owned(),
+            json!({"at": later, "notified_on": "2024-05-11"}),
+            "notified_on",
+        ),
         ("/clock".to_owned(), json!({"now": "2024-02-30T00:00:00Z"}), "now"),
         ("/clock".to_owned(), json!({"now": "2044-01-01T00:00:00Z"}), "now"),
     ] {
         assert_field(&story.server.put(&path, &body).await, field);
     }
-    assert_field(&story.delete(&format!("/members/{member}/plan-change?received_at={past}")).await, "received_at");
+    assert_field(
+        &story.delete(&format!("/members/{member}/plan-change?received_at={past}")).await,
+        "received_at",
+    );
     let back = story.server.put("/clock", &json!({"now": past})).await;
     assert_eq!((back.status, &back.json()["reason"]), (409, &json!("clock_backwards")), "{back:?}");
     let after = story.server.get(&format!("/members/{member}")).await;
-    assert_eq!((&after["state"], &after["end"], &after["pending_plan"]), (&json!("active"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&after["state"], &after["end"], &after["pending_plan"]),
+        (&json!("active"), &Value::Null, &Value::Null)
+    );
     let programme = story.server.get("/programme").await;
     for list in ["terms", "suspensions", "free_openings"] {
         assert_eq!(programme[list], json!([]), "{list}");
@@ -187,8 +251,15 @@ async fn a_reception_counts_only_while_the_site_was_down_and_never_before_the_me
     story.clock("2024-04-10 09:30").await;
     let (member, card) = story.active("simple", "CARD1").await;
     story.clock("2024-04-10 11:00").await;
-    let suspend =
-        async |at: &str| story.server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost", "received_at": utc(at)})).await;
+    let suspend = async |at: &str| {
+        story
+            .server
+            .post(
+                &format!("/cards/{card}/suspend"),
+                &json!({"reason": "lost", "received_at": utc(at)}),
+            )
+            .await
+    };
     assert_field(&suspend("2024-04-10 10:00:00").await, "received_at");
     assert_field(&suspend("2024-04-10 12:00:00").await, "received_at");
     // The site was down, but there was no such member yet.
@@ -198,7 +269,11 @@ async fn a_reception_counts_only_while_the_site_was_down_and_never_before_the_me
     assert_refused(&early, "not_activated", "3.1");
     assert_eq!(story.server.get(&format!("/cards/{card}")).await["state"], "active");
     let suspended = suspend("2024-04-10 09:59:59").await;
-    assert_eq!((suspended.status, &suspended.json()["effective_at"]), (200, &json!(utc("2024-04-10 09:59:59"))), "{suspended:?}");
+    assert_eq!(
+        (suspended.status, &suspended.json()["effective_at"]),
+        (200, &json!(utc("2024-04-10 09:59:59"))),
+        "{suspended:?}"
+    );
 }
 
 #[tokio::test]
@@ -206,10 +281,16 @@ async fn a_session_from_before_the_membership_is_no_ones_bill() {
     let story = Story::at("2024-04-10 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
     story.clock("2024-04-10 12:00").await;
-    for (from, to) in [("2024-04-10 08:30", "2024-04-10 09:30"), ("2024-03-30 08:00", "2024-03-30 09:00")] {
+    for (from, to) in
+        [("2024-04-10 08:30", "2024-04-10 09:30"), ("2024-03-30 08:00", "2024-03-30 09:00")]
+    {
         let early = story.session(Class::Quick, "CARD1", from, to).await;
         let session = story.server.session(early).await;
-        assert_eq!((&session["state"], &session["refusal"]), (&json!("exception"), &json!("not_activated")), "{from}");
+        assert_eq!(
+            (&session["state"], &session["refusal"]),
+            (&json!("exception"), &json!("not_activated")),
+            "{from}"
+        );
     }
     story.clock("2024-05-06 00:00").await;
     let april = story.bill(&member, "2024-04").await;
@@ -226,8 +307,7 @@ async fn unknown_plans_are_refused_and_the_plans_are_named() {
         // Next month's tariff is the revised one.
         let told = assert_field(&story.server.put(&path, &json!({"plan": plan})).await, "plan");
         assert!(told.contains("premium_100, premium_200, simple"), "{told}");
-        let body =
-            json!({"name": "Baba", "kind": "corporation", "email": "baba@example.jp", "plan": plan, "payment_method": {"kind": "invoice"}});
+        let body = json!({"name": "Baba", "kind": "corporation", "email": "baba@example.jp", "plan": plan, "payment_method": {"kind": "invoice"}});
         let told = assert_field(&story.server.post("/members", &body).await, "plan");
         assert!(told.contains("premium_10, premium_20, simple"), "{told}");
     }
@@ -239,7 +319,18 @@ async fn unknown_plans_are_refused_and_the_plans_are_named() {
 async fn what_is_no_month_is_refused() {
     let story = Story::at("2024-04-10 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
-    for month in ["2024-13", "2024-00", "2024-4", "202404", "April", "2024-04-01", "24-04", "2024_04", "-2024-04", "2024-0x"] {
+    for month in [
+        "2024-13",
+        "2024-00",
+        "2024-4",
+        "202404",
+        "April",
+        "2024-04-01",
+        "24-04",
+        "2024_04",
+        "-2024-04",
+        "2024-0x",
+    ] {
         for path in [
             format!("/members/{member}/usage/{month}"),
             format!("/members/{member}/bills/{month}"),
@@ -249,19 +340,37 @@ async fn what_is_no_month_is_refused() {
         ] {
             assert_field(&story.server.request("GET", &path, None, &[]).await, "month");
         }
-        assert_field(&story.server.post(&format!("/months/{month}/close"), &json!({})).await, "month");
+        assert_field(
+            &story.server.post(&format!("/months/{month}/close"), &json!({})).await,
+            "month",
+        );
     }
-    for (path, reason) in
-        [(format!("/members/{member}/usage/2024-05"), "month_not_begun"), (format!("/members/{member}/bills/2024-05"), "month_not_begun")]
-    {
+    for (path, reason) in [
+        (format!("/members/{member}/usage/2024-05"), "month_not_begun"),
+        (format!("/members/{member}/bills/2024-05"), "month_not_begun"),
+    ] {
         let answered = story.server.request("GET", &path, None, &[]).await;
-        assert_eq!((answered.status, &answered.json()["reason"]), (409, &json!(reason)), "{answered:?}");
+        assert_eq!(
+            (answered.status, &answered.json()["reason"]),
+            (409, &json!(reason)),
+            "{answered:?}"
+        );
     }
     let running = story.server.post("/months/2024-04/close", &json!({})).await;
-    assert_eq!((running.status, &running.json()["reason"]), (409, &json!("month_not_over")), "{running:?}");
+    assert_eq!(
+        (running.status, &running.json()["reason"]),
+        (409, &json!("month_not_over")),
+        "{running:?}"
+    );
     for month in ["2024-13", "April", ""] {
-        let output = Command::new(env!("CARGO_BIN_EXE_juden")).args(["verify-month", month]).output().unwrap();
-        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("2026-11"), "{output:?}");
+        let output = Command::new(env!("CARGO_BIN_EXE_juden"))
+            .args(["verify-month", month])
+            .output()
+            .unwrap();
+        assert!(
+            !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("2026-11"),
+            "{output:?}"
+        );
     }
 }
 
@@ -275,8 +384,15 @@ async fn guess(story: &Story, member: &str, card: &str, times: usize) {
 
 #[track_caller]
 fn assert_locked(answered: &Answered) {
-    assert_eq!((answered.status, &answered.json()["reason"]), (429, &json!("too_many_tries")), "{answered:?}");
-    assert!(answered.retry_after.as_ref().unwrap().parse::<u64>().unwrap() <= 24 * 3600, "{answered:?}");
+    assert_eq!(
+        (answered.status, &answered.json()["reason"]),
+        (429, &json!("too_many_tries")),
+        "{answered:?}"
+    );
+    assert!(
+        answered.retry_after.as_ref().unwrap().parse::<u64>().unwrap() <= 24 * 3600,
+        "{answered:?}"
+    );
 }
 
 #[tokio::test]
@@ -292,10 +408,18 @@ async fn five_wrong_codes_lock_a_card_for_everyone_until_a_day_has_passed() {
     story.clock("2024-04-11 08:55").await;
     assert_locked(&story.server.activate(&first, &card, "primary").await);
     assert_eq!(story.server.get(&format!("/cards/{}", card.0)).await["state"], "stock");
-    assert_eq!(story.bill(&first, "2024-04").await.yen("base"), Vec::<&str>::new(), "no fee arises");
+    assert_eq!(
+        story.bill(&first, "2024-04").await.yen("base"),
+        Vec::<&str>::new(),
+        "no fee arises"
+    );
     story.clock("2024-04-11 09:05").await;
     let activated = story.server.activate(&first, &card, "primary").await;
-    assert_eq!((activated.status, &activated.json()["state"]), (200, &json!("active")), "{activated:?}");
+    assert_eq!(
+        (activated.status, &activated.json()["state"]),
+        (200, &json!("active")),
+        "{activated:?}"
+    );
 }
 
 #[tokio::test]
@@ -320,7 +444,9 @@ async fn wrong_codes_of_a_replacement_are_counted_too() {
     let (member, old) = story.active("simple", "CARD1").await;
     let (new, code) = story.server.stock("CARD2").await;
     let path = format!("/members/{member}/cards/{old}/replace");
-    let replace = async |code: &str| story.server.post(&path, &json!({"new_card_number": new, "activation_code": code})).await;
+    let replace = async |code: &str| {
+        story.server.post(&path, &json!({"new_card_number": new, "activation_code": code})).await
+    };
     for _ in 0..5 {
         assert_refused(&replace("WRONG").await, "bad_code", "3.1");
     }
@@ -333,15 +459,21 @@ async fn of_two_additional_cards_activated_at_once_one_wins_and_the_other_is_tol
     let story = Story::at("2024-04-10 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
     let (first, second) = (story.server.stock("CARD2").await, story.server.stock("CARD3").await);
-    let (one, other) =
-        tokio::join!(story.server.activate(&member, &first, "additional"), story.server.activate(&member, &second, "additional"));
+    let (one, other) = tokio::join!(
+        story.server.activate(&member, &first, "additional"),
+        story.server.activate(&member, &second, "additional")
+    );
     let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
     assert_eq!((won.status, &won.json()["state"]), (200, &json!("active")), "{won:?}");
     assert_refused(&lost, "additional_limit", "9.1");
-    let cards = story.server.get(&format!("/members/{member}")).await["cards"].as_array().unwrap().len();
+    let cards =
+        story.server.get(&format!("/members/{member}")).await["cards"].as_array().unwrap().len();
     assert_eq!(cards, 2);
     let april = story.bill(&member, "2024-04").await;
-    assert_eq!((april.yen("additional_issue"), april.yen("additional_monthly")), (vec!["1650"], vec!["2200"]));
+    assert_eq!(
+        (april.yen("additional_issue"), april.yen("additional_monthly")),
+        (vec!["1650"], vec!["2200"])
+    );
 }
 
 #[tokio::test]
@@ -349,8 +481,12 @@ async fn of_two_activations_of_one_card_one_wins() {
     let story = Story::at("2024-04-10 09:00").await;
     let (first, second) = (story.member("simple").await, story.member("simple").await);
     let card = story.server.stock("CARD1").await;
-    let (one, other) = tokio::join!(story.server.activate(&first, &card, "primary"), story.server.activate(&second, &card, "primary"));
-    let (won, lost, winner) = if one.status == 200 { (one, other, &first) } else { (other, one, &second) };
+    let (one, other) = tokio::join!(
+        story.server.activate(&first, &card, "primary"),
+        story.server.activate(&second, &card, "primary")
+    );
+    let (won, lost, winner) =
+        if one.status == 200 { (one, other, &first) } else { (other, one, &second) };
     assert_eq!((won.status, &won.json()["member_id"]), (200, &json!(winner)), "{won:?}");
     assert_refused(&lost, "bad_code", "3.1");
 }
@@ -380,9 +516,16 @@ async fn of_many_plan_changes_at_once_one_stands() {
     assert_eq!(statuses.await, [200; 24]);
     let history = story.server.get(&format!("/members/{member}/history")).await;
     let events = history["items"].as_array().unwrap();
-    let asked: Vec<&Value> = events.iter().filter(|event| event["detail"]["plan"].is_string() && event["event"] != "admitted").collect();
+    let asked: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["detail"]["plan"].is_string() && event["event"] != "admitted")
+        .collect();
     let last = asked.last().unwrap()["detail"]["plan"].clone();
-    assert_eq!(story.server.get(&format!("/members/{member}")).await["pending_plan"], last, "the last one stands: {history}");
+    assert_eq!(
+        story.server.get(&format!("/members/{member}")).await["pending_plan"],
+        last,
+        "the last one stands: {history}"
+    );
     story.clock("2024-05-01 00:00").await;
     let may = story.bill(&member, "2024-05").await;
     let base = if last == "premium_100" { "4400" } else { "6600" };

@@ -11,7 +11,9 @@ async fn november() -> (TestServer, String) {
     let (member, _) = server.member_with_card("premium_100", "CARD1").await;
     server.clock("2024-11-30T16:00:00Z").await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-11-30T14:00:00Z", 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-11-30T14:00:00Z", 0)).await,
+    );
     socket.call("StopTransaction", stop(id, "2024-11-30T15:50:00Z", 30_000)).await;
     (server, member)
 }
@@ -27,15 +29,28 @@ async fn bill_export_and_verification_agree_to_the_yen() {
     let closed = server.post("/months/2024-11/close", &json!({})).await;
     assert_eq!(closed.status, 200, "{closed:?}");
     let closed = closed.json();
-    assert_eq!((&closed["members"], &closed["sessions"], &closed["total_yen"]), (&json!(1), &json!(1), &json!("6490")));
-    assert_eq!(server.post("/months/2024-11/close", &json!({})).await.json(), closed, "closing twice answers as the first time");
+    assert_eq!(
+        (&closed["members"], &closed["sessions"], &closed["total_yen"]),
+        (&json!(1), &json!(1), &json!("6490"))
+    );
+    assert_eq!(
+        server.post("/months/2024-11/close", &json!({})).await.json(),
+        closed,
+        "closing twice answers as the first time"
+    );
     let bill = server.get(&format!("/members/{member}/bills/2024-11")).await;
     assert_eq!((&bill["state"], &bill["lines"]), (&json!("closed"), &provisional["lines"]));
     let lines: Vec<(&str, i64, &str)> = bill["lines"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|line| (line["code"].as_str().unwrap(), line["quantity"].as_i64().unwrap(), line["amount_yen"].as_str().unwrap()))
+        .map(|line| {
+            (
+                line["code"].as_str().unwrap(),
+                line["quantity"].as_i64().unwrap(),
+                line["amount_yen"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(lines, [("contract", 1, "1650"), ("base", 1, "4400"), ("metered_quick", 10, "440")]);
 
@@ -53,22 +68,48 @@ async fn bill_export_and_verification_agree_to_the_yen() {
 
     let manifest = server.get("/months/2024-11/export/manifest?format=csv").await;
     let file = &manifest["files"][0];
-    assert_eq!((&file["sha256"], &file["bytes"]), (&closed["sha256"], &json!(csv.text.len())), "{manifest}");
-    assert_eq!((&manifest["total_yen"], &manifest["rows"], &manifest["invoices"]), (&json!("6490"), &json!(3), &json!(1)));
+    assert_eq!(
+        (&file["sha256"], &file["bytes"]),
+        (&closed["sha256"], &json!(csv.text.len())),
+        "{manifest}"
+    );
+    assert_eq!(
+        (&manifest["total_yen"], &manifest["rows"], &manifest["invoices"]),
+        (&json!("6490"), &json!(3), &json!(1))
+    );
     for format in ["csv", "collection", "refunds"] {
-        let marked = server.request("GET", &format!("/months/2024-11/export?format={format}&excel=1"), None, &[]).await;
+        let marked = server
+            .request("GET", &format!("/months/2024-11/export?format={format}&excel=1"), None, &[])
+            .await;
         assert!(marked.text.starts_with('\u{feff}'), "{format}: {marked:?}");
-        let plain = server.request("GET", &format!("/months/2024-11/export?format={format}&excel=0"), None, &[]).await;
+        let plain = server
+            .request("GET", &format!("/months/2024-11/export?format={format}&excel=0"), None, &[])
+            .await;
         assert_eq!(marked.text.trim_start_matches('\u{feff}'), plain.text);
     }
-    for wrong in ["format=jsonl&excel=1", "format=csv&excel=yes", "format=xls", "format=ocpi-cdr&excel=1"] {
-        assert_eq!(server.request("GET", &format!("/months/2024-11/export?{wrong}"), None, &[]).await.status, 422, "{wrong}");
+    for wrong in
+        ["format=jsonl&excel=1", "format=csv&excel=yes", "format=xls", "format=ocpi-cdr&excel=1"]
+    {
+        assert_eq!(
+            server
+                .request("GET", &format!("/months/2024-11/export?{wrong}"), None, &[])
+                .await
+                .status,
+            422,
+            "{wrong}"
+        );
     }
 
     let jsonl = server.request("GET", "/months/2024-11/export?format=jsonl", None, &[]).await;
     let document: Value = serde_json::from_str(jsonl.text.trim_end()).unwrap();
-    assert_eq!((&document["total_yen"], &document["lines"][2]["session_ids"]), (&json!("6490"), &bill["lines"][2]["session_ids"]));
-    assert_eq!(server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap(), []);
+    assert_eq!(
+        (&document["total_yen"], &document["lines"][2]["session_ids"]),
+        (&json!("6490"), &bill["lines"][2]["session_ids"])
+    );
+    assert_eq!(
+        server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap(),
+        []
+    );
 }
 
 trait ParseMonth {
@@ -86,11 +127,14 @@ async fn verification_names_the_lines_that_a_late_session_would_change() {
     let (server, member) = november().await;
     server.post("/months/2024-11/close", &json!({})).await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-11-20T00:00:00Z", 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-11-20T00:00:00Z", 0)).await,
+    );
     socket.call("StopTransaction", stop(id, "2024-11-20T00:10:00Z", 5000)).await;
     let bill = server.get(&format!("/members/{member}/bills/2024-11")).await;
     assert_eq!(bill["total_yen"], "6490", "a closed bill never changes");
-    let differences = server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap();
+    let differences =
+        server.server().app.billing.verify_month("2024-11".parse_month()).await.unwrap();
     assert_eq!(differences.len(), 2, "{differences:?}");
     assert!(differences[0].billed.as_ref().unwrap().contains("10 x 44 = 440"));
     assert!(differences[1].rated.as_ref().unwrap().contains("20 x 44 = 880"));
@@ -99,23 +143,51 @@ async fn verification_names_the_lines_that_a_late_session_would_change() {
 #[tokio::test]
 async fn a_month_closes_when_it_is_over_in_order_and_by_itself_at_its_time() {
     let (server, _) = november().await;
-    assert_eq!(server.post("/months/2024-12/close", &json!({})).await.json()["reason"], "month_not_over");
+    assert_eq!(
+        server.post("/months/2024-12/close", &json!({})).await.json()["reason"],
+        "month_not_over"
+    );
     server.clock("2025-01-31T00:00:00Z").await;
-    assert_eq!(server.post("/months/2024-12/close", &json!({})).await.json()["reason"], "earlier_month_open");
-    assert_eq!(server.request("GET", "/months/2024-11/export?format=csv", None, &[]).await.json()["reason"], "month_open");
+    assert_eq!(
+        server.post("/months/2024-12/close", &json!({})).await.json()["reason"],
+        "earlier_month_open"
+    );
+    assert_eq!(
+        server.request("GET", "/months/2024-11/export?format=csv", None, &[]).await.json()["reason"],
+        "month_open"
+    );
     assert_eq!(server.get("/members/M-000001").await["state"], "active");
 
-    let by_itself = TestServer::with("2024-11-01T00:00:00Z", &[("month-close-day", "5"), ("month-close-time", "03:00")]).await;
+    let by_itself = TestServer::with(
+        "2024-11-01T00:00:00Z",
+        &[("month-close-day", "5"), ("month-close-time", "03:00")],
+    )
+    .await;
     let (member, _) = by_itself.member_with_card("simple", "CARD1").await;
     by_itself.clock("2024-12-04T17:59:00Z").await;
-    assert_eq!(by_itself.get(&format!("/members/{member}/bills/2024-11")).await["state"], "provisional");
+    assert_eq!(
+        by_itself.get(&format!("/members/{member}/bills/2024-11")).await["state"],
+        "provisional"
+    );
     by_itself.clock("2024-12-04T18:00:00Z").await;
     assert_eq!(by_itself.get(&format!("/members/{member}/bills/2024-11")).await["state"], "closed");
     by_itself.clock("2025-03-04T18:00:00Z").await;
-    for (month, state) in [("2024-12", "closed"), ("2025-01", "closed"), ("2025-02", "closed"), ("2025-03", "provisional")] {
-        assert_eq!(by_itself.get(&format!("/members/{member}/bills/{month}")).await["state"], state, "{month}");
+    for (month, state) in [
+        ("2024-12", "closed"),
+        ("2025-01", "closed"),
+        ("2025-02", "closed"),
+        ("2025-03", "provisional"),
+    ] {
+        assert_eq!(
+            by_itself.get(&format!("/members/{member}/bills/{month}")).await["state"],
+            state,
+            "{month}"
+        );
     }
-    assert_eq!(by_itself.put("/clock", &json!({"now": "2025-01-01T00:00:00Z"})).await.json()["reason"], "clock_backwards");
+    assert_eq!(
+        by_itself.put("/clock", &json!({"now": "2025-01-01T00:00:00Z"})).await.json()["reason"],
+        "clock_backwards"
+    );
 }
 
 #[tokio::test]
@@ -129,7 +201,8 @@ async fn the_clock_moves_ten_years_at_once_and_no_farther() {
 #[tokio::test]
 async fn a_month_to_come_has_no_bill() {
     let (server, member) = november().await;
-    let answered = server.request("GET", &format!("/members/{member}/bills/2025-01"), None, &[]).await;
+    let answered =
+        server.request("GET", &format!("/members/{member}/bills/2025-01"), None, &[]).await;
     assert_eq!(answered.json()["reason"], "month_not_begun");
 }
 
@@ -141,5 +214,8 @@ async fn a_later_members_newer_plan_does_not_stop_an_earlier_months_close() {
     server.member_with_card("premium_100", "CARD2").await;
     assert_eq!(server.post("/months/2023-08/close", &json!({})).await.status, 200);
     assert_eq!(server.get(&format!("/members/{early}/bills/2023-08")).await["total_yen"], "2200");
-    assert_eq!(server.server().app.billing.verify_month("2023-08".parse_month()).await.unwrap(), []);
+    assert_eq!(
+        server.server().app.billing.verify_month("2023-08".parse_month()).await.unwrap(),
+        []
+    );
 }

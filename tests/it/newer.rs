@@ -42,14 +42,28 @@ impl Newer {
     }
 
     async fn get(&self, path: &str) -> Value {
-        let text = self.client.get(format!("{}{path}", self.api)).bearer_auth(&self.key).send().await.unwrap().text().await.unwrap();
+        let text = self
+            .client
+            .get(format!("{}{path}", self.api))
+            .bearer_auth(&self.key)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     /// A start's content makes its name: a repeat is one, over whichever connection.
     fn name(payload: &Value) -> String {
-        let text = format!("{}|{}|{}|{}", payload["connectorId"], payload["idTag"], payload["timestamp"], payload["meterStart"]);
-        let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+        let text = format!(
+            "{}|{}|{}|{}",
+            payload["connectorId"], payload["idTag"], payload["timestamp"], payload["meterStart"]
+        );
+        let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
         format!("T-{sum:016x}")
     }
 
@@ -67,7 +81,10 @@ impl Newer {
             }
             "StopTransaction" => {
                 let session = self.get(&format!("/sessions/{}", payload["transactionId"])).await;
-                let name = session["station_transaction_id"].as_str().unwrap_or_else(|| panic!("{session}")).to_owned();
+                let name = session["station_transaction_id"]
+                    .as_str()
+                    .unwrap_or_else(|| panic!("{session}"))
+                    .to_owned();
                 let ends = self.ends.entry(name.clone()).or_default();
                 let content = payload.to_string();
                 let place = ends.iter().position(|known| *known == content).unwrap_or_else(|| {
@@ -95,9 +112,17 @@ impl Newer {
                 "expiryDate": info["cacheExpiryDateTime"]});
         }
         if action == "StartTransaction" {
-            let sessions = self.get(&format!("/sessions?limit=500&station_id={}", self.station)).await;
-            let is_it = |session: &&Value| session["station_transaction_id"] == sent["transactionInfo"]["transactionId"];
-            let session = sessions["items"].as_array().unwrap().iter().find(is_it).unwrap_or_else(|| panic!("{sent} is in no session"));
+            let sessions =
+                self.get(&format!("/sessions?limit=500&station_id={}", self.station)).await;
+            let is_it = |session: &&Value| {
+                session["station_transaction_id"] == sent["transactionInfo"]["transactionId"]
+            };
+            let session = sessions["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .find(is_it)
+                .unwrap_or_else(|| panic!("{sent} is in no session"));
             answer[2]["transactionId"] = session["transaction_id"].clone();
         }
         answer

@@ -21,8 +21,16 @@ async fn what_is_no_frame_has_the_newer_versions_errors_and_the_connection_lives
         (r#"[2,"x","StatusNotification",{"evseId":"?"}]"#, "x", "TypeConstraintViolation"),
         (r#"[2,"x","Heartbeat",[]]"#, "x", ""),
         (r#"[2,"x","BootNotification",[]]"#, "x", "FormatViolation"),
-        (r#"[2,"x","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#, "x", "NotSupported"),
-        (r#"[2,"x","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M"}}]"#, "x", "OccurrenceConstraintViolation"),
+        (
+            r#"[2,"x","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]"#,
+            "x",
+            "NotSupported",
+        ),
+        (
+            r#"[2,"x","BootNotification",{"reason":"PowerUp","chargingStation":{"model":"M"}}]"#,
+            "x",
+            "OccurrenceConstraintViolation",
+        ),
     ] {
         socket.send(sent).await;
         let answer = socket.next().await.unwrap();
@@ -50,10 +58,15 @@ async fn a_number_typed_at_a_key_pad_is_not_the_card_with_that_number() {
     server.member_with_card("simple", "4711").await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
-    for (kind, status) in
-        [("ISO14443", "Accepted"), ("Local", "Accepted"), ("KeyCode", "Unknown"), ("eMAID", "Unknown"), ("MacAddress", "Unknown")]
-    {
-        let answer = socket.call("Authorize", json!({"idToken": {"idToken": "4711", "type": kind}})).await;
+    for (kind, status) in [
+        ("ISO14443", "Accepted"),
+        ("Local", "Accepted"),
+        ("KeyCode", "Unknown"),
+        ("eMAID", "Unknown"),
+        ("MacAddress", "Unknown"),
+    ] {
+        let answer =
+            socket.call("Authorize", json!({"idToken": {"idToken": "4711", "type": kind}})).await;
         assert_eq!(answer[2]["idTokenInfo"]["status"], status, "{kind}");
     }
 }
@@ -63,7 +76,14 @@ async fn a_report_of_the_device_model_is_kept_and_belongs_to_the_command_that_as
     let server = TestServer::at(NOW).await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
-    let asking = async { server.post("/stations/CP1/ocpp/GetBaseReport", &json!({"requestId": 7, "reportBase": "FullInventory"})).await };
+    let asking = async {
+        server
+            .post(
+                "/stations/CP1/ocpp/GetBaseReport",
+                &json!({"requestId": 7, "reportBase": "FullInventory"}),
+            )
+            .await
+    };
     let answering = async {
         let command = socket.next().await.unwrap();
         assert_eq!(command[2], "GetBaseReport");
@@ -82,13 +102,29 @@ async fn a_report_of_the_device_model_is_kept_and_belongs_to_the_command_that_as
     let commands = server.get("/stations/CP1/commands").await;
     let id = commands["items"][0]["command_id"].as_i64().unwrap();
     let detail = server.get(&format!("/stations/CP1/commands/{id}")).await;
-    let parts: Vec<i64> = detail["reports"].as_array().unwrap().iter().map(|one| one["seq_no"].as_i64().unwrap()).collect();
+    let parts: Vec<i64> = detail["reports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["seq_no"].as_i64().unwrap())
+        .collect();
     assert_eq!((parts, &detail["complete"]), (vec![0, 1], &json!(true)));
     let model = server.get("/stations/CP1/device-model?limit=1").await;
-    assert_eq!((&model["items"][0]["component"], &model["items"][0]["variable"]), (&json!("EVSE@1"), &json!("Available")));
+    assert_eq!(
+        (&model["items"][0]["component"], &model["items"][0]["variable"]),
+        (&json!("EVSE@1"), &json!("Available"))
+    );
     let cursor = model["next_cursor"].as_str().unwrap();
-    let rest = server.get(&format!("/stations/CP1/device-model?cursor={}", cursor.replace('|', "%7C").replace('@', "%40"))).await;
-    assert_eq!((rest["items"].as_array().unwrap().len(), &rest["items"][0]["variable"]), (1, &json!("Power")));
+    let rest = server
+        .get(&format!(
+            "/stations/CP1/device-model?cursor={}",
+            cursor.replace('|', "%7C").replace('@', "%40")
+        ))
+        .await;
+    assert_eq!(
+        (rest["items"].as_array().unwrap().len(), &rest["items"][0]["variable"]),
+        (1, &json!("Power"))
+    );
     assert_eq!(rest["items"][0]["report"]["variableAttribute"][0]["value"], "50000");
 }
 
@@ -110,7 +146,10 @@ async fn a_session_is_stopped_by_the_name_that_its_station_gave_it() {
         let asking = async { server.post("/stations/CP1/commands", &body).await };
         let answering = async {
             let command = socket.next().await.unwrap();
-            assert_eq!((&command[2], &command[3]), (&json!("RequestStopTransaction"), &json!({"transactionId": "T-1"})));
+            assert_eq!(
+                (&command[2], &command[3]),
+                (&json!("RequestStopTransaction"), &json!({"transactionId": "T-1"}))
+            );
             socket.send(&json!([3, command[1], {"status": "Accepted"}]).to_string()).await;
         };
         let (asked, ()) = tokio::join!(asking, answering);

@@ -24,7 +24,8 @@ async fn until_asked(server: &TestServer, id: &str, count: usize) -> Vec<String>
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = asked(server, id).await;
-        let open = server.database.number("SELECT count(*) FROM commands WHERE outcome IS NULL").await;
+        let open =
+            server.database.number("SELECT count(*) FROM commands WHERE outcome IS NULL").await;
         if found.len() >= count && open == 0 {
             return found;
         }
@@ -45,7 +46,12 @@ async fn a_boot_message_begins_the_wait_anew_in_which_a_station_is_asked_nothing
     let server = TestServer::with(NOW, &[("onboarding-delay-s", "2")]).await;
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
-    socket.call("StatusNotification", json!({"connectorId": 1, "errorCode": "NoError", "status": "Available"})).await;
+    socket
+        .call(
+            "StatusNotification",
+            json!({"connectorId": 1, "errorCode": "NoError", "status": "Available"}),
+        )
+        .await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     socket.call("BootNotification", boot("1")).await;
     let booted = Instant::now();
@@ -60,7 +66,10 @@ async fn a_station_that_never_boots_is_asked_to_once_whatever_it_does() {
     let mut socket = server.socket("CP1").await;
     socket.call("Heartbeat", json!({})).await;
     let trigger = socket.next().await.unwrap();
-    assert_eq!((&trigger[2], &trigger[3]["requestedMessage"]), (&json!("TriggerMessage"), &json!("BootNotification")));
+    assert_eq!(
+        (&trigger[2], &trigger[3]["requestedMessage"]),
+        (&json!("TriggerMessage"), &json!("BootNotification"))
+    );
     socket.send(&json!([3, trigger[1], {"status": "Accepted"}]).to_string()).await;
     until_asked(&server, "CP1", 1).await;
     for _ in 0..3 {
@@ -96,12 +105,17 @@ async fn what_a_station_does_not_do_is_not_asked_again_until_its_firmware_change
         socket.send(&json!([3, asked[1], {"configurationKey": []}]).to_string()).await;
         socket
     };
-    let (answered, mut socket) = tokio::join!(server.post("/stations/CP1/commands", &body), answering);
+    let (answered, mut socket) =
+        tokio::join!(server.post("/stations/CP1/commands", &body), answering);
     assert_eq!(answered.json()["outcome"], "accepted");
     assert_eq!(server.get("/stations/CP1").await["not_supported"], json!([]));
     socket.call("BootNotification", boot("1")).await;
     assert_eq!(refuse(&mut socket, "NotImplemented").await, "GetConfiguration");
     until_asked(&server, "CP1", 2).await;
     socket.call("BootNotification", boot("2")).await;
-    assert_eq!(refuse(&mut socket, "NotImplemented").await, "GetConfiguration", "newer firmware may do it");
+    assert_eq!(
+        refuse(&mut socket, "NotImplemented").await,
+        "GetConfiguration",
+        "newer firmware may do it"
+    );
 }

@@ -11,7 +11,8 @@ async fn charging() -> (TestServer, Socket) {
     let connectors = json!([{"connector_id": 1, "charger_class": "quick", "power_kw": 50, "session_cap_min": 30}]);
     server.station_as("CP1", &json!({"connectors": connectors})).await;
     server.member_with_card("simple", "CARD1").await;
-    let mut socket = Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap();
+    let mut socket =
+        Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap();
     step(&mut socket, "Started", 0, NOW).await;
     (server, socket)
 }
@@ -45,23 +46,41 @@ async fn clock_with(server: &TestServer, socket: &mut Socket, to: &str, answer: 
 }
 
 #[tokio::test]
-async fn a_station_that_says_that_a_transaction_goes_on_is_believed_and_one_that_denies_it_ends_it() {
+async fn a_station_that_says_that_a_transaction_goes_on_is_believed_and_one_that_denies_it_ends_it()
+{
     for (answer, state, flag) in [
         (json!({"ongoingIndicator": true, "messagesInQueue": false}), "open", None),
         (json!({"messagesInQueue": true}), "open", None),
-        (json!({"ongoingIndicator": false, "messagesInQueue": false}), "review", Some("not_ongoing")),
+        (
+            json!({"ongoingIndicator": false, "messagesInQueue": false}),
+            "review",
+            Some("not_ongoing"),
+        ),
         (json!({"messagesInQueue": false}), "review", Some("site_cap_passed")),
     ] {
         let (server, mut socket) = charging().await;
-        assert!(clock_with(&server, &mut socket, "2026-11-30T04:00:00Z", &answer).await, "{answer}");
-        assert!(!clock_with(&server, &mut socket, "2026-11-30T04:10:00Z", &answer).await, "{answer}");
+        assert!(
+            clock_with(&server, &mut socket, "2026-11-30T04:00:00Z", &answer).await,
+            "{answer}"
+        );
+        assert!(
+            !clock_with(&server, &mut socket, "2026-11-30T04:10:00Z", &answer).await,
+            "{answer}"
+        );
         let session = &server.sessions_at("CP1").await[0];
         assert_eq!(session["state"], state, "{answer}: {session}");
-        assert!(flag.is_none_or(|flag| has_flag(session, flag) && has_flag(session, "end_estimated")), "{answer}: {session}");
+        assert!(
+            flag.is_none_or(|flag| has_flag(session, flag) && has_flag(session, "end_estimated")),
+            "{answer}: {session}"
+        );
         // Its own end comes all the same, and takes the estimate's place.
         step(&mut socket, "Ended", 1, "2026-11-30T04:10:00Z").await;
         let session = &server.sessions_at("CP1").await[0];
-        assert_eq!((&session["stopped_at"], has_flag(session, "end_estimated")), (&json!("2026-11-30T04:10:00Z"), false), "{session}");
+        assert_eq!(
+            (&session["stopped_at"], has_flag(session, "end_estimated")),
+            (&json!("2026-11-30T04:10:00Z"), false),
+            "{session}"
+        );
     }
 }
 

@@ -58,16 +58,24 @@ async fn a_card_that_was_suspended_or_is_later_does_not_stay_accepted_in_an_oper
         server.station("CP1").await;
         let (_, before) = server.member_with_card("simple", "BEFORE").await;
         let (_, after) = server.member_with_card("simple", "AFTER").await;
-        let mut place = Place::speaking(version, &server, "CP1", &SharedMemory::new(true, true)).await;
+        let mut place =
+            Place::speaking(version, &server, "CP1", &SharedMemory::new(true, true)).await;
         assert_eq!(suspend(&server, &before).await["stations_pending"], 0, "no charger knows it");
-        assert_eq!(send(&server, &mut place, &full(version, 5, &["BEFORE", "AFTER", "GUEST"])).await, "accepted");
+        assert_eq!(
+            send(&server, &mut place, &full(version, 5, &["BEFORE", "AFTER", "GUEST"])).await,
+            "accepted"
+        );
         place.until(&server, &before, "block delivered local_list").await;
         assert_eq!(place.memory.lock().listed("BEFORE"), Some("Blocked"), "{version:?}");
         assert_eq!(place.memory.lock().listed("AFTER"), Some("Accepted"));
         suspend(&server, &after).await;
         place.until(&server, &after, "block delivered local_list").await;
         assert_eq!(place.memory.lock().listed("AFTER"), Some("Blocked"), "{version:?}");
-        assert_eq!(place.memory.lock().listed("GUEST"), Some("Accepted"), "what is nobody's here stays the operator's");
+        assert_eq!(
+            place.memory.lock().listed("GUEST"),
+            Some("Accepted"),
+            "what is nobody's here stays the operator's"
+        );
     }
 }
 
@@ -80,7 +88,10 @@ async fn what_an_operator_sends_to_a_list_stays_and_what_juden_holds_in_it_does_
     suspend(&server, &card).await;
     place.until(&server, &card, "block delivered local_list").await;
     // The operator's own list would let the suspended card charge.
-    assert_eq!(send(&server, &mut place, &full(Version::V16, 50, &[CARD, "GUEST"])).await, "accepted");
+    assert_eq!(
+        send(&server, &mut place, &full(Version::V16, 50, &[CARD, "GUEST"])).await,
+        "accepted"
+    );
     until_blocked(&mut place, CARD).await;
     assert_eq!(place.memory.lock().listed("GUEST"), Some("Accepted"));
 }
@@ -97,7 +108,10 @@ async fn an_operators_list_whose_answer_was_lost_is_replaced_whole() {
     for more in [0, 1] {
         let version = place.memory.lock().list_version() + more;
         place.memory.fail_next("SendLocalList", Fault::Deaf);
-        assert_eq!(send(&server, &mut place, &full(Version::V16, version, &[CARD, "GUEST"])).await, "unknown");
+        assert_eq!(
+            send(&server, &mut place, &full(Version::V16, version, &[CARD, "GUEST"])).await,
+            "unknown"
+        );
         until_blocked(&mut place, CARD).await;
         place.until(&server, &card, "block delivered local_list").await;
         assert_eq!(place.memory.lock().listed("GUEST"), None);

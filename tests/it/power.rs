@@ -27,7 +27,8 @@ fn record(bytes: &mut &[u8]) -> Option<(PathBuf, Option<Before>)> {
     let path = PathBuf::from(String::from_utf8(path.to_vec()).unwrap());
     let (kind, rest) = rest.split_first()?;
     *bytes = rest;
-    let (offset, there, size) = (number(bytes)?, usize::try_from(number(bytes)?).unwrap(), number(bytes)?);
+    let (offset, there, size) =
+        (number(bytes)?, usize::try_from(number(bytes)?).unwrap(), number(bytes)?);
     let (was, rest) = bytes.split_at_checked(there)?;
     *bytes = rest;
     Some((path, (*kind != b's').then(|| Before { offset, size, bytes: was.to_vec() })))
@@ -48,7 +49,8 @@ pub fn lose_power(undo: &Path, random: &mut impl Rng) -> usize {
     }
     let mut lost = 0;
     for (path, writes) in since {
-        let reached = if random.random_bool(0.5) { 0 } else { random.random_range(0..=writes.len()) };
+        let reached =
+            if random.random_bool(0.5) { 0 } else { random.random_range(0..=writes.len()) };
         let Ok(file) = File::options().write(true).open(&path) else { continue };
         for before in writes[reached..].iter().rev() {
             file.write_all_at(&before.bytes, before.offset).unwrap();

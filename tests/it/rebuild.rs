@@ -23,7 +23,12 @@ async fn rebuild(version: Version) {
     server.station("CP1").await;
     server.member_with_card("premium_100", "CARD1").await;
     server.clock("2024-06-30T00:00:00Z").await;
-    let stations = vec![PlannedStation { station_id: "CP1".into(), version, quick: true, id_tags: vec!["CARD1".into(), "STRANGE".into()] }];
+    let stations = vec![PlannedStation {
+        station_id: "CP1".into(),
+        version,
+        quick: true,
+        id_tags: vec!["CARD1".into(), "STRANGE".into()],
+    }];
     let plan = PlanSetup {
         seed: 42,
         sessions_per_station: 12,
@@ -39,8 +44,11 @@ async fn rebuild(version: Version) {
         clock_offset: chrono::TimeDelta::zero(),
     };
     run(setup, plan, stations, Arc::new(Progress::default())).await;
-    let mut socket = Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "1970-01-01T00:00:00Z", 0)).await);
+    let mut socket =
+        Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None).await.unwrap();
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "1970-01-01T00:00:00Z", 0)).await,
+    );
     socket.call("StopTransaction", stop(id, "2024-06-29T00:00:00Z", -1)).await;
     socket.call("StopTransaction", stop(id, "2024-06-29T00:10:00Z", 5)).await;
     socket.call("StartTransaction", json!({})).await;
@@ -51,11 +59,17 @@ async fn rebuild(version: Version) {
     again.station("CP1").await;
     again.member_with_card("premium_100", "CARD1").await;
     let app = &again.server().app;
-    let record = app.stations.find(&juden_domain::ids::StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
+    let record = app
+        .stations
+        .find(&juden_domain::ids::StationId::parse("CP1").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     let journal = original.journal(0, 10_000).await.unwrap();
     assert!(journal.len() > 50);
     for entry in journal {
-        let protocol = if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
+        let protocol =
+            if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
         let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
         let call = juden_core::station_call::StationCall {
             station: record.clone(),
@@ -76,7 +90,10 @@ async fn rebuild(version: Version) {
         assert_eq!(answer, entry.answer, "the answers are the same, word for word");
     }
     let all = |store: Arc<dyn juden_store::Store>| async move {
-        let mut sessions = store.sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 }).await.unwrap();
+        let mut sessions = store
+            .sessions(&SessionFilter::default(), &Page { after: None, limit: 1000 })
+            .await
+            .unwrap();
         // States of connectors show charging too; they are no transaction messages.
         sessions.iter_mut().for_each(|session| session.trail.charging_seen = None);
         sessions

@@ -12,7 +12,8 @@ use crate::newer::Newer;
 /// Columns whose values are drawn by lot, or tell of this run alone.
 const DRAWN: &[&str] = &["code_hash", "password_hash", "id_tag_hash"];
 /// Tables about the running program, not about what it keeps.
-const PASSING: &[&str] = &["_sqlx_migrations", "meta", "nodes", "leases", "station_leases", "sqlite_sequence"];
+const PASSING: &[&str] =
+    &["_sqlx_migrations", "meta", "nodes", "leases", "station_leases", "sqlite_sequence"];
 
 /// The wire of one station, and what was answered.
 struct Wire {
@@ -23,7 +24,10 @@ struct Wire {
 impl Wire {
     async fn open(server: &TestServer, id: &str, protocol: &str) -> Self {
         let url = format!("{}/{id}", server.ocpp_url());
-        Self { socket: Socket::open(&url, Some(protocol), None).await.unwrap(), answers: String::new() }
+        Self {
+            socket: Socket::open(&url, Some(protocol), None).await.unwrap(),
+            answers: String::new(),
+        }
     }
 
     async fn call(&mut self, action: &str, payload: Value) -> Value {
@@ -47,7 +51,11 @@ fn event(kind: &str, number: u32, at: &str, transaction: &str, wh: i64, more: &V
 async fn older_story(server: &TestServer) -> String {
     let mut wire = Wire::open(server, "OLD", "ocpp1.6").await;
     wire.call("BootNotification", json!({"chargePointVendor": "Maker", "chargePointModel": "Quick 50", "firmwareVersion": "1.2"})).await;
-    wire.call("StatusNotification", json!({"connectorId": 1, "errorCode": "NoError", "status": "Available"})).await;
+    wire.call(
+        "StatusNotification",
+        json!({"connectorId": 1, "errorCode": "NoError", "status": "Available"}),
+    )
+    .await;
     for tag in ["CARD1", "card1", "CARD3", "NOBODY"] {
         wire.call("Authorize", json!({"idTag": tag})).await;
     }
@@ -95,7 +103,14 @@ async fn newer_story(server: &TestServer) -> String {
         event("Started", 0, "2024-11-20T01:00:00Z", "T-1", 1_000, &token("04A2B3C4")),
         event("Updated", 1, "2024-11-20T01:15:00Z", "T-1", 8_000, &json!({})),
         event("Updated", 1, "2024-11-20T01:15:00Z", "T-1", 8_000, &json!({})),
-        event("Ended", 2, "2024-11-20T01:40:00Z", "T-1", 19_000, &json!({"triggerReason": "EVDeparted"})),
+        event(
+            "Ended",
+            2,
+            "2024-11-20T01:40:00Z",
+            "T-1",
+            19_000,
+            &json!({"triggerReason": "EVDeparted"}),
+        ),
         event("Ended", 1, "2024-11-21T03:40:00Z", "T-2", 6_000, &json!({})),
         event("Started", 0, "2024-11-21T03:00:00Z", "T-2", 0, &token("04A2B3C4")),
         event("Started", 0, "2024-11-22T01:00:00Z", "T-3", 0, &token("CARD3")),
@@ -139,10 +154,16 @@ async fn a_recorded_run_leaves_the_same_answers_views_and_rows() {
         server.station(station).await;
     }
     let mut members = Vec::new();
-    for (plan, tag) in [("premium_100", "CARD1"), ("simple", "CARD2"), ("simple", "04A2B3C4"), ("premium_100", "CARD3")] {
+    for (plan, tag) in [
+        ("premium_100", "CARD1"),
+        ("simple", "CARD2"),
+        ("simple", "04A2B3C4"),
+        ("premium_100", "CARD3"),
+    ] {
         members.push(server.member_with_card(plan, tag).await);
     }
-    let lost = server.post(&format!("/cards/{}/suspend", members[3].1), &json!({"reason": "lost"})).await;
+    let lost =
+        server.post(&format!("/cards/{}/suspend", members[3].1), &json!({"reason": "lost"})).await;
     assert_eq!(lost.status, 200, "{lost:?}");
     let members: Vec<String> = members.into_iter().map(|(member, _)| member).collect();
     server.clock("2024-11-30T16:00:00Z").await;
@@ -159,7 +180,9 @@ async fn a_recorded_run_leaves_the_same_answers_views_and_rows() {
     told += &views(&server, &members, "after both").await;
     held("recorded/views", &told);
     for format in ["csv", "jsonl", "ocpi-cdr", "collection"] {
-        let export = server.request("GET", &format!("/months/2024-12/export?format={format}"), None, &[]).await;
+        let export = server
+            .request("GET", &format!("/months/2024-12/export?format={format}"), None, &[])
+            .await;
         held(&format!("recorded/2024-12.{format}"), &export.text);
     }
     server.while_stopped(&[]).await;

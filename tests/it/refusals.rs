@@ -43,7 +43,12 @@ fn every_reason_rests_on_its_article() {
 
 /// What a charger is told of a card now, at the tap and at the start; the refusal that the session of
 /// the start is kept with, and its state.
-async fn at_charger(story: &Story, station: &str, id_tag: &str, connector: i64) -> (String, String, Value, Value) {
+async fn at_charger(
+    story: &Story,
+    station: &str,
+    id_tag: &str,
+    connector: i64,
+) -> (String, String, Value, Value) {
     let tapped = story.authorize_at(station, id_tag).await;
     let mut socket = story.server.socket(station).await;
     let now = story.server.get("/clock").await["now"].as_str().unwrap().to_owned();
@@ -72,7 +77,12 @@ async fn resume(story: &Story, card: &str, reason: &str) -> Answered {
     story.server.post(&format!("/cards/{card}/resume"), &json!({"reason": reason})).await
 }
 
-async fn replace(story: &Story, member: &str, old: &str, (number, code): &(String, String)) -> Answered {
+async fn replace(
+    story: &Story,
+    member: &str,
+    old: &str,
+    (number, code): &(String, String),
+) -> Answered {
     let body = json!({"new_card_number": number, "activation_code": code});
     story.server.post(&format!("/members/{member}/cards/{old}/replace"), &body).await
 }
@@ -101,7 +111,12 @@ async fn the_charger_is_told_of_a_card_that_is_not_valid() {
     let (held_member, _) = story.active("simple", "HOLD").await;
     story.post(&format!("/members/{held_member}/hold"), &json!({})).await;
     let (known, _) = story.active("simple", "KNOWN").await;
-    story.post(&format!("/members/{known}/disqualify"), &json!({"ground": 5, "effective_at": utc("2024-04-20 00:00")})).await;
+    story
+        .post(
+            &format!("/members/{known}/disqualify"),
+            &json!({"ground": 5, "effective_at": utc("2024-04-20 00:00")}),
+        )
+        .await;
     story.clock("2024-04-10 10:00").await;
     for (id_tag, status, refusal, state) in [
         ("NOBODY", "Invalid", "unknown_card", "quarantined"),
@@ -132,11 +147,21 @@ async fn the_charger_is_told_of_an_end() {
     story.put("/service-end", &end).await;
     story.clock("2024-05-02 11:00").await;
     for id_tag in ["LEFT", "ENDED"] {
-        assert_told(&at_charger(&story, "Q1", id_tag, 1).await, "Expired", "membership_ended", "exception");
+        assert_told(
+            &at_charger(&story, "Q1", id_tag, 1).await,
+            "Expired",
+            "membership_ended",
+            "exception",
+        );
     }
     assert_eq!(story.authorize("SERVED").await, "Accepted");
     story.clock("2024-06-01 00:00").await;
-    assert_told(&at_charger(&story, "Q1", "SERVED", 1).await, "Expired", "service_ended", "exception");
+    assert_told(
+        &at_charger(&story, "Q1", "SERVED", 1).await,
+        "Expired",
+        "service_ended",
+        "exception",
+    );
     assert_refused(&story.server.put("/service-end", &end).await, "service_ended", "18");
     let applicant = json!({"name": "Baba", "kind": "corporation", "email": "baba@example.jp", "plan": "simple",
         "payment_method": {"kind": "invoice"}});
@@ -150,10 +175,18 @@ async fn the_charger_is_told_of_its_own_place() {
     story.station("K1", "quick", "Kobe").await;
     story.post("/suspensions", &json!({"scope": "both", "sites": ["Kobe"], "reason": 3})).await;
     story.clock("2024-04-10 10:00").await;
-    assert_told(&at_charger(&story, "K1", "CARD1", 1).await, "Blocked", "service_suspended", "exception");
+    assert_told(
+        &at_charger(&story, "K1", "CARD1", 1).await,
+        "Blocked",
+        "service_suspended",
+        "exception",
+    );
     // A connector that the station's record does not list. The tap names no connector.
     let (_, started, refusal, state) = at_charger(&story, "Q1", "CARD1", 7).await;
-    assert_eq!((started.as_str(), refusal, state), ("Invalid", json!("off_network"), json!("quarantined")));
+    assert_eq!(
+        (started.as_str(), refusal, state),
+        ("Invalid", json!("off_network"), json!("quarantined"))
+    );
 }
 
 #[tokio::test]
@@ -163,12 +196,16 @@ async fn the_charger_is_told_that_it_is_closed_or_in_maintenance() {
     for (station, availability) in [("C1", "closed"), ("C2", "maintenance")] {
         let body = json!({"site": "Chiba", "availability": availability, "connectors": [{"connector_id": 1, "charger_class": "quick"}]});
         story.put(&format!("/stations/{station}"), &body).await;
-        story.clock(if availability == "closed" { "2024-04-10 10:00" } else { "2024-04-10 11:00" }).await;
+        story
+            .clock(if availability == "closed" { "2024-04-10 10:00" } else { "2024-04-10 11:00" })
+            .await;
         let (tapped, started, ..) = at_charger(&story, station, "CARD1", 1).await;
         assert_eq!((tapped.as_str(), started.as_str()), ("Invalid", "Invalid"), "{availability}");
         // The charger's own refusal passes: unlike a card's, it may be believed for minutes only.
-        let answer = story.server.socket(station).await.call("Authorize", json!({"idTag": "CARD1"})).await;
-        let believed_until: chrono::DateTime<chrono::Utc> = answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
+        let answer =
+            story.server.socket(station).await.call("Authorize", json!({"idTag": "CARD1"})).await;
+        let believed_until: chrono::DateTime<chrono::Utc> =
+            answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
         assert!(believed_until < instant("2024-04-10 11:30"), "{answer}");
     }
 }
@@ -182,7 +219,8 @@ async fn the_charger_is_told_that_the_card_is_in_use() {
     let (_, _first) = story.begin("Q1", "CARD1").await;
     story.clock("2024-04-10 10:05").await;
     let mut second = story.server.socket("Q2").await;
-    let refused = second.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:05"), 0)).await;
+    let refused =
+        second.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:05"), 0)).await;
     assert_eq!(status(&refused), "ConcurrentTx");
     assert!(has_flag(&story.server.session(transaction(&refused)).await, "concurrent"));
     let (tapped, started, refusal, state) = at_charger(&story, "N1", "CARD2", 1).await;
@@ -203,19 +241,22 @@ async fn a_card_in_use_is_refused_although_the_second_chargers_clock_is_a_little
     let (_, _first) = story.begin("Q1", "CARD1").await;
     story.clock("2024-04-10 10:00:40").await;
     // Twenty seconds slow: within what a clock may differ.
-    let refused = second.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:00:20"), 0)).await;
+    let refused =
+        second.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:00:20"), 0)).await;
     assert_eq!(status(&refused), "ConcurrentTx");
 }
 
 #[tokio::test]
-async fn a_start_that_was_told_no_shows_it_although_the_stations_clock_lies_before_the_suspension() {
+async fn a_start_that_was_told_no_shows_it_although_the_stations_clock_lies_before_the_suspension()
+{
     let story = Story::at("2024-04-10 09:00").await;
     let (_, card) = story.active("simple", "CARD1").await;
     story.clock("2024-04-10 10:00").await;
     let mut socket = story.server.socket("Q1").await;
     story.clock("2024-04-10 10:15").await;
     story.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
-    let answer = socket.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:14:40"), 0)).await;
+    let answer =
+        socket.call("StartTransaction", start("CARD1", &utc("2024-04-10 10:14:40"), 0)).await;
     assert_eq!(status(&answer), "Blocked");
     let session = story.server.session(crate::harness::transaction(&answer)).await;
     assert_eq!((&session["state"], &session["refusal"]), (&json!("open"), &json!(null)));
@@ -228,7 +269,9 @@ async fn activations_are_refused() {
     let (member, primary) = story.active("simple", "CARD1").await;
     let stock = story.server.stock("CARD2").await;
     let wrong = (stock.0.clone(), "WRONG".to_owned());
-    let activate = async |member: &str, card: &(String, String), role: &str| story.server.activate(member, card, role).await;
+    let activate = async |member: &str, card: &(String, String), role: &str| {
+        story.server.activate(member, card, role).await
+    };
     assert_refused(&activate(&member, &stock, "primary").await, "primary_exists", "3.1");
     assert_refused(&activate(&member, &wrong, "additional").await, "bad_code", "3.1");
     let fresh = story.member("simple").await;
@@ -237,15 +280,27 @@ async fn activations_are_refused() {
         "payment_method": {"kind": "invoice"}, "await_decision": true});
     let applied = story.post("/members", &body).await["member_id"].as_str().unwrap().to_owned();
     assert_refused(&activate(&applied, &stock, "primary").await, "not_activated", "3.1");
-    assert_eq!(story.server.get(&format!("/cards/{}", stock.0)).await["state"], "stock", "a refusal changes nothing");
+    assert_eq!(
+        story.server.get(&format!("/cards/{}", stock.0)).await["state"],
+        "stock",
+        "a refusal changes nothing"
+    );
 
     let given_up = story.server.stock("CARD3").await;
     assert_eq!(activate(&member, &given_up, "additional").await.status, 200);
     assert_refused(&activate(&member, &stock, "additional").await, "additional_limit", "9.1");
     assert_eq!(suspend(&story, &given_up.0, "lost").await.status, 200);
     assert_refused(&activate(&member, &stock, "additional").await, "additional_limit", "9.1");
-    assert_refused(&post(&story, &format!("/members/{member}/cards/request")).await, "additional_limit", "9.1");
-    assert_refused(&post(&story, &format!("/cards/{primary}/deactivate")).await, "not_additional", "9.5");
+    assert_refused(
+        &post(&story, &format!("/members/{member}/cards/request")).await,
+        "additional_limit",
+        "9.1",
+    );
+    assert_refused(
+        &post(&story, &format!("/cards/{primary}/deactivate")).await,
+        "not_additional",
+        "9.5",
+    );
     assert_eq!(post(&story, &format!("/cards/{}/deactivate", given_up.0)).await.status, 200);
     assert_refused(&activate(&member, &given_up, "additional").await, "dead_card", "9.5");
     let mine = story.server.stock("CARD4").await;
@@ -253,7 +308,11 @@ async fn activations_are_refused() {
     assert_refused(&activate(&member, &mine, "additional").await, "bad_code", "3.1");
     story.clock("2024-04-10 09:01").await;
     assert_eq!(post(&story, &format!("/members/{member}/cards/request")).await.status, 200);
-    assert_refused(&post(&story, &format!("/members/{member}/cards/request")).await, "additional_limit", "9.1");
+    assert_refused(
+        &post(&story, &format!("/members/{member}/cards/request")).await,
+        "additional_limit",
+        "9.1",
+    );
 }
 
 #[tokio::test]
@@ -263,7 +322,11 @@ async fn changes_of_cards_are_refused() {
     let (stock, new) = (story.server.stock("CARD2").await, story.server.stock("CARD3").await);
     assert_refused(&suspend(&story, &stock.0, "lost").await, "not_activated", "3.1");
     assert_refused(&resume(&story, &stock.0, "lost").await, "not_activated", "3.1");
-    assert_refused(&post(&story, &format!("/cards/{}/reissue-request", stock.0)).await, "not_activated", "3.1");
+    assert_refused(
+        &post(&story, &format!("/cards/{}/reissue-request", stock.0)).await,
+        "not_activated",
+        "3.1",
+    );
     assert_eq!(suspend(&story, &old, "operator").await.status, 200);
     assert_refused(&resume(&story, &old, "lost").await, "suspended_operator", "14.2");
     assert_eq!(resume(&story, &old, "operator").await.json()["state"], "active");
@@ -272,7 +335,11 @@ async fn changes_of_cards_are_refused() {
     story.post(&format!("/members/{member}/release"), &json!({})).await;
     assert_eq!(suspend(&story, &old, "lost").await.status, 200);
     assert_refused(&resume(&story, &old, "operator").await, "suspended_lost", "3.6");
-    assert_refused(&replace(&story, &member, &old, &(new.0.clone(), "WRONG".to_owned())).await, "bad_code", "3.1");
+    assert_refused(
+        &replace(&story, &member, &old, &(new.0.clone(), "WRONG".to_owned())).await,
+        "bad_code",
+        "3.1",
+    );
     assert_eq!(replace(&story, &member, &old, &new).await.status, 200);
     for refused in [
         suspend(&story, &old, "lost").await,
@@ -294,13 +361,21 @@ async fn plan_changes_and_terms_are_refused() {
     let premium = json!({"plan": "premium_100"});
     assert_refused(&change(&story, &fresh, &premium).await, "not_activated", "3.1");
     let (member, _) = story.active("simple", "CARD1").await;
-    assert_refused(&change(&story, &member, &json!({"plan": "premium_100", "term_contract": true})).await, "term_closed", "8.1");
+    assert_refused(
+        &change(&story, &member, &json!({"plan": "premium_100", "term_contract": true})).await,
+        "term_closed",
+        "8.1",
+    );
     let joining = json!({"name": "Baba", "kind": "corporation", "email": "baba@example.jp", "plan": "premium_100", "term_contract": true,
         "payment_method": {"kind": "invoice"}});
     assert_refused(&story.server.post("/members", &joining).await, "term_closed", "8.1");
     assert_eq!(change(&story, &member, &premium).await.status, 200);
     story.clock("2024-05-01 00:00").await;
-    assert_refused(&story.delete(&format!("/members/{member}/plan-change")).await, "already_effective", "7");
+    assert_refused(
+        &story.delete(&format!("/members/{member}/plan-change")).await,
+        "already_effective",
+        "7",
+    );
     let body = json!({"version": "x", "published_on": "2024-05-01", "effective_on": "2024-05-31", "reason": "law"});
     assert_refused(&story.server.post("/terms", &body).await, "notice_too_short", "19.1");
 }
@@ -309,7 +384,11 @@ async fn plan_changes_and_terms_are_refused() {
 async fn an_early_withdrawal_is_refused_with_the_first_date_and_an_ended_membership_is_read_only() {
     let story = Story::at("2024-04-10 09:00").await;
     let fresh = story.member("simple").await;
-    assert_refused(&post(&story, &format!("/members/{fresh}/withdraw")).await, "not_activated", "3.1");
+    assert_refused(
+        &post(&story, &format!("/members/{fresh}/withdraw")).await,
+        "not_activated",
+        "3.1",
+    );
     let (member, card) = story.active("simple", "CARD1").await;
     let early = post(&story, &format!("/members/{member}/withdraw")).await;
     assert_refused(&early, "too_early", "13.5");
@@ -318,9 +397,14 @@ async fn an_early_withdrawal_is_refused_with_the_first_date_and_an_ended_members
     story.clock("2024-05-01 00:00").await;
     story.post(&format!("/members/{member}/withdraw"), &json!({})).await;
     story.clock("2024-05-02 00:00").await;
-    let contact = story.server.put(&format!("/members/{member}/contact"), &json!({"name": "Baba"})).await;
-    let payment = story.server.put(&format!("/members/{member}/payment-method"), &json!({"kind": "credit_card"})).await;
-    let vehicle = story.server.put(&format!("/members/{member}/vehicle"), &json!({"vehicle": null})).await;
+    let contact =
+        story.server.put(&format!("/members/{member}/contact"), &json!({"name": "Baba"})).await;
+    let payment = story
+        .server
+        .put(&format!("/members/{member}/payment-method"), &json!({"kind": "credit_card"}))
+        .await;
+    let vehicle =
+        story.server.put(&format!("/members/{member}/vehicle"), &json!({"vehicle": null})).await;
     for (what, refused) in [
         ("contact", contact),
         ("payment", payment),
@@ -329,7 +413,13 @@ async fn an_early_withdrawal_is_refused_with_the_first_date_and_an_ended_members
         ("cancel", story.delete(&format!("/members/{member}/plan-change")).await),
         ("withdraw", post(&story, &format!("/members/{member}/withdraw")).await),
         ("hold", post(&story, &format!("/members/{member}/hold")).await),
-        ("disqualify", story.server.post(&format!("/members/{member}/disqualify"), &json!({"ground": 1})).await),
+        (
+            "disqualify",
+            story
+                .server
+                .post(&format!("/members/{member}/disqualify"), &json!({"ground": 1}))
+                .await,
+        ),
         ("activate", story.server.activate(&member, &stock, "primary").await),
         ("request", post(&story, &format!("/members/{member}/cards/request")).await),
         ("suspend", suspend(&story, &card, "lost").await),
@@ -344,7 +434,8 @@ async fn an_early_withdrawal_is_refused_with_the_first_date_and_an_ended_members
     }
     assert_eq!(story.bill(&member, "2024-05").await.total, "1100", "it can still be read");
     story.clock("2025-09-01 00:00").await;
-    let unseen = story.server.request("GET", &format!("/members/{member}/bills/2024-05"), None, &[]).await;
+    let unseen =
+        story.server.request("GET", &format!("/members/{member}/bills/2024-05"), None, &[]).await;
     assert_refused(&unseen, "membership_ended", "13.7");
 }
 
@@ -356,21 +447,38 @@ async fn an_ended_membership_gives_no_new_consent() {
     story.post(&format!("/members/{member}/withdraw"), &json!({})).await;
     story.clock("2024-05-02 00:00").await;
     let consent = json!({"recipient": "insurer", "purpose": "offers", "given": true});
-    assert_refused(&story.server.put(&format!("/members/{member}/consents"), &consent).await, "read_only", "13.7");
+    assert_refused(
+        &story.server.put(&format!("/members/{member}/consents"), &consent).await,
+        "read_only",
+        "13.7",
+    );
 }
 
 #[tokio::test]
 async fn data_for_a_purpose_that_is_not_allowed_is_refused_and_logged() {
     let story = Story::at("2024-04-10 09:00").await;
     story.active("simple", "CARD1").await;
-    for (recipient, purpose) in [("insurer", "offers"), ("dealer", "quality"), ("ncs", "marketing"), ("approved_third_party", "service")] {
+    for (recipient, purpose) in [
+        ("insurer", "offers"),
+        ("dealer", "quality"),
+        ("ncs", "marketing"),
+        ("approved_third_party", "service"),
+    ] {
         let path = format!("/data-provision?recipient={recipient}&purpose={purpose}&month=2024-04");
-        assert_refused(&story.server.request("GET", &path, None, &[]).await, "purpose_refused", "17.3");
+        assert_refused(
+            &story.server.request("GET", &path, None, &[]).await,
+            "purpose_refused",
+            "17.3",
+        );
     }
-    let allowed = story.server.request("GET", "/data-provision?recipient=ncs&purpose=quality&month=2024-04", None, &[]).await;
+    let allowed = story
+        .server
+        .request("GET", "/data-provision?recipient=ncs&purpose=quality&month=2024-04", None, &[])
+        .await;
     assert_eq!(allowed.status, 200, "{allowed:?}");
     let audit = story.server.get("/audit?subject=data-provision").await;
-    let outcomes: Vec<&Value> = audit["items"].as_array().unwrap().iter().map(|entry| &entry["outcome"]).collect();
+    let outcomes: Vec<&Value> =
+        audit["items"].as_array().unwrap().iter().map(|entry| &entry["outcome"]).collect();
     let refused = json!("409 purpose_refused");
     assert_eq!(outcomes, [&json!("200"), &refused, &refused, &refused, &refused]);
 }
@@ -397,14 +505,29 @@ async fn what_lacks_its_form_is_refused_by_its_field() {
         (format!("/cards/{card}/suspend").as_str(), json!({"reason": "mood"}), "reason"),
     ] {
         let refused = story.server.post(path, &body).await;
-        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(field)), "{path} {body}: {refused:?}");
+        assert_eq!(
+            (refused.status, &refused.json()["field"]),
+            (422, &json!(field)),
+            "{path} {body}: {refused:?}"
+        );
     }
     let early = json!({"at": utc("2024-04-10 08:59"), "notified_on": "2024-04-01"});
     let refused = story.server.put("/service-end", &early).await;
     assert_eq!((refused.status, &refused.json()["field"]), (422, &json!("at")), "{refused:?}");
-    let applied = story.post("/members", &joining(json!({"await_decision": true}))).await["member_id"].as_str().unwrap().to_owned();
-    assert_eq!(post(&story, &format!("/members/{applied}/reject")).await.json()["state"], "rejected");
+    let applied =
+        story.post("/members", &joining(json!({"await_decision": true}))).await["member_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+    assert_eq!(
+        post(&story, &format!("/members/{applied}/reject")).await.json()["state"],
+        "rejected"
+    );
     let again = post(&story, &format!("/members/{applied}/admit")).await;
     assert_eq!((again.status, &again.json()["reason"]), (409, &json!("not_applied")), "{again:?}");
-    assert_eq!(story.server.get(&format!("/members/{member}")).await["state"], "active", "nothing was changed");
+    assert_eq!(
+        story.server.get(&format!("/members/{member}")).await["state"],
+        "active",
+        "nothing was changed"
+    );
 }

@@ -19,10 +19,13 @@ async fn a_start_repeated_before_and_after_stop_and_restart_and_weeks_later_is_o
     let id = first["transactionId"].as_i64().unwrap();
     socket.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", 50)).await;
     same(socket.call_as("c", "StartTransaction", message.clone()).await);
-    let suspended = server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
+    let suspended =
+        server.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
     assert_eq!(suspended.status, 200);
     // No answer of the past accepts a card that is blocked now.
-    let blocked = |answer: Value| assert_eq!((&answer[2]["transactionId"], status(&answer)), (&json!(id), "Blocked"));
+    let blocked = |answer: Value| {
+        assert_eq!((&answer[2]["transactionId"], status(&answer)), (&json!(id), "Blocked"))
+    };
     blocked(socket.call_as("d", "StartTransaction", message.clone()).await);
     server.restart().await;
     let mut socket = server.socket("CP1").await;
@@ -31,7 +34,12 @@ async fn a_start_repeated_before_and_after_stop_and_restart_and_weeks_later_is_o
     blocked(socket.call_as("e", "StartTransaction", message.clone()).await);
     assert_eq!(server.sessions_at("CP1").await.len(), 1);
     let session = server.session(id).await;
-    let starts = session["messages"].as_array().unwrap().iter().filter(|message| message["action"] == "StartTransaction").count();
+    let starts = session["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|message| message["action"] == "StartTransaction")
+        .count();
     assert_eq!(starts, 7, "every repeat is kept");
 }
 
@@ -64,9 +72,12 @@ async fn another_connector_card_time_or_meter_is_another_session() {
     let mut socket = server.socket("CP1").await;
     let base = start("CARD1", "2024-06-09T23:00:00Z", 5);
     let mut ids = vec![transaction(&socket.call("StartTransaction", base.clone()).await)];
-    for (field, value) in
-        [("connectorId", json!(2)), ("idTag", json!("CARD2")), ("timestamp", json!("2024-06-09T23:00:01Z")), ("meterStart", json!(6))]
-    {
+    for (field, value) in [
+        ("connectorId", json!(2)),
+        ("idTag", json!("CARD2")),
+        ("timestamp", json!("2024-06-09T23:00:01Z")),
+        ("meterStart", json!(6)),
+    ] {
         let mut other = base.clone();
         other[field] = value;
         ids.push(transaction(&socket.call("StartTransaction", other).await));
@@ -106,9 +117,13 @@ async fn a_stop_three_times_is_one_stop_and_the_first_that_differs_is_evidence()
     let (member, _) = server.member_with_card("simple", "CARD1").await;
     server.clock("2024-06-10T00:00:00Z").await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
     for message_id in ["a", "a", "b"] {
-        let answer = socket.call_as(message_id, "StopTransaction", stop(id, "2024-06-09T23:30:00Z", 9000)).await;
+        let answer = socket
+            .call_as(message_id, "StopTransaction", stop(id, "2024-06-09T23:30:00Z", 9000))
+            .await;
         assert_eq!(answer, json!([3, message_id, {}]));
     }
     let before = server.session(id).await;
@@ -116,12 +131,23 @@ async fn a_stop_three_times_is_one_stop_and_the_first_that_differs_is_evidence()
     let other = socket.call("StopTransaction", stop(id, "2024-06-09T23:50:00Z", 20_000)).await;
     assert_eq!(other[0], 3);
     let after = server.session(id).await;
-    assert_eq!((&after["energy_wh"], &after["stopped_at"], &after["state"]), (&json!(9000), &before["stopped_at"], &json!("ended")));
+    assert_eq!(
+        (&after["energy_wh"], &after["stopped_at"], &after["state"]),
+        (&json!(9000), &before["stopped_at"], &json!("ended"))
+    );
     assert!(has_flag(&after, "stop_differs"));
-    let effects: Vec<&str> = after["messages"].as_array().unwrap().iter().map(|message| message["effect"].as_str().unwrap()).collect();
+    let effects: Vec<&str> = after["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["effect"].as_str().unwrap())
+        .collect();
     assert_eq!(effects, ["started", "stopped", "repeated_stop", "repeated_stop", "differing_stop"]);
     let usage = server.get(&format!("/members/{member}/usage/2024-06")).await;
-    assert_eq!((usage["sessions"].as_array().unwrap().len(), &usage["sessions"][0]["units"]), (1, &json!(30)));
+    assert_eq!(
+        (usage["sessions"].as_array().unwrap().len(), &usage["sessions"][0]["units"]),
+        (1, &json!(30))
+    );
 }
 
 #[tokio::test]
@@ -151,7 +177,9 @@ async fn repeats_without_end_are_answered_and_kept_up_to_a_limit() {
     let server = TestServer::at("2024-06-10T00:00:00Z").await;
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
     for _ in 0..120 {
         let answer = socket.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", 9000)).await;
         assert_eq!(answer[0], 3);
@@ -165,23 +193,31 @@ async fn readings_are_kept_once_and_never_reopen_a_session() {
     let server = TestServer::at("2024-06-10T00:00:00Z").await;
     server.station("CP1").await;
     let mut socket = server.socket("CP1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
     let reading = |transaction: Value, at: &str, value: &str| json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": at, "sampledValue": [{"value": value}]}]});
     for _ in 0..3 {
-        let answer = socket.call("MeterValues", reading(json!(id), "2024-06-09T23:10:00Z", "4000")).await;
+        let answer =
+            socket.call("MeterValues", reading(json!(id), "2024-06-09T23:10:00Z", "4000")).await;
         assert_eq!(answer[2], json!({}));
     }
-    let without_id =
-        json!({"connectorId": 1, "meterValue": [{"timestamp": "2024-06-09T23:11:00Z", "sampledValue": [{"value": "4.4", "unit": "kWh"}]}]});
+    let without_id = json!({"connectorId": 1, "meterValue": [{"timestamp": "2024-06-09T23:11:00Z", "sampledValue": [{"value": "4.4", "unit": "kWh"}]}]});
     socket.call("MeterValues", without_id).await;
     for wrong in [json!(-1), json!(0), json!(9_223_372_036_854_775_807_i64), json!("x")] {
-        assert_eq!(socket.call("MeterValues", reading(wrong, "2024-06-09T23:12:00Z", "4500")).await[0], 3);
+        assert_eq!(
+            socket.call("MeterValues", reading(wrong, "2024-06-09T23:12:00Z", "4500")).await[0],
+            3
+        );
     }
     // The meter stop is unknown: the last reading stands in for it.
     socket.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", -1)).await;
     socket.call("MeterValues", reading(json!(id), "2024-06-09T23:40:00Z", "9999")).await;
     let session = server.session(id).await;
-    assert_eq!((&session["energy_wh"], session["stopped_at"].as_str().unwrap()), (&json!(4500), "2024-06-09T23:30:00Z"));
+    assert_eq!(
+        (&session["energy_wh"], session["stopped_at"].as_str().unwrap()),
+        (&json!(4500), "2024-06-09T23:30:00Z")
+    );
     let kept = server.database.number("SELECT count(*) FROM readings WHERE session_id > 0").await;
     assert_eq!(kept, 4, "three instants within the session and one after it");
 }
@@ -194,7 +230,10 @@ async fn w80_a_card_left_open_at_a_charger_long_gone_is_accepted_elsewhere_and_f
     server.member_with_card("simple", "CARD1").await;
     server.clock("2024-06-10T00:00:00Z").await;
     let mut gone = server.socket("CP1").await;
-    assert_eq!(status(&gone.call("StartTransaction", start("CARD1", "2024-06-10T00:00:00Z", 0)).await), "Accepted");
+    assert_eq!(
+        status(&gone.call("StartTransaction", start("CARD1", "2024-06-10T00:00:00Z", 0)).await),
+        "Accepted"
+    );
     drop(gone);
     while server.get("/stations/CP1").await["online"] == true {
         tokio::task::yield_now().await;
@@ -202,9 +241,14 @@ async fn w80_a_card_left_open_at_a_charger_long_gone_is_accepted_elsewhere_and_f
     server.clock("2024-06-10T00:40:00Z").await;
     let mut elsewhere = server.socket("CP2").await;
     let busy = elsewhere.call("StartTransaction", start("CARD1", "2024-06-10T00:40:00Z", 0)).await;
-    assert_eq!(status(&busy), "ConcurrentTx", "within a quarter of an hour past the site's half hour");
+    assert_eq!(
+        status(&busy),
+        "ConcurrentTx",
+        "within a quarter of an hour past the site's half hour"
+    );
     server.clock("2024-06-10T00:46:00Z").await;
-    let accepted = elsewhere.call("StartTransaction", start("CARD1", "2024-06-10T00:45:30Z", 0)).await;
+    let accepted =
+        elsewhere.call("StartTransaction", start("CARD1", "2024-06-10T00:45:30Z", 0)).await;
     assert_eq!(status(&accepted), "Accepted");
     assert!(has_flag(&server.session(transaction(&accepted)).await, "stale_concurrent"));
 }
@@ -218,9 +262,17 @@ async fn a_lost_stop_keeps_its_card_busy_only_until_the_connector_is_used_again(
     server.member_with_card("simple", "CARD2").await;
     server.clock("2024-06-10T00:00:00Z").await;
     let (mut first, mut second) = (server.socket("CP1").await, server.socket("CP2").await);
-    let lost = transaction(&first.call("StartTransaction", start("CARD1", "2024-06-09T23:30:00Z", 0)).await);
-    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:40:00Z", 0)).await), "ConcurrentTx");
+    let lost = transaction(
+        &first.call("StartTransaction", start("CARD1", "2024-06-09T23:30:00Z", 0)).await,
+    );
+    assert_eq!(
+        status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:40:00Z", 0)).await),
+        "ConcurrentTx"
+    );
     first.call("StartTransaction", start("CARD2", "2024-06-09T23:50:00Z", 0)).await;
     assert!(has_flag(&server.session(lost).await, "superseded"));
-    assert_eq!(status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await), "Accepted");
+    assert_eq!(
+        status(&second.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await),
+        "Accepted"
+    );
 }

@@ -24,7 +24,9 @@ pub enum Settling {
 pub fn settling(random: &mut ChaCha8Rng, one: &Use) -> Option<(u32, Settling)> {
     let after = random.random_range(0..6);
     let settling = match random.random_range(0..600) {
-        _ if one.to.is_none() => return (!one.doubtful && one.id_tag != "NOBODYS").then_some((after + 1, Settling::End)),
+        _ if one.to.is_none() => {
+            return (!one.doubtful && one.id_tag != "NOBODYS").then_some((after + 1, Settling::End));
+        }
         0 => Settling::Waive,
         1 => Settling::ToUnits(random.random_range(0..20)),
         2 => Settling::ByYen(random.random_range(1..1_500)),
@@ -40,7 +42,9 @@ pub fn entry(kind: &str, yen: i64) -> Value {
 
 /// Confirms what waits, as somebody else than who asked for it.
 pub async fn confirm(server: &TestServer, path: &str) -> Answered {
-    server.request("POST", path, Some("{}".to_owned()), &[("Juden-Actor", "the second person")]).await
+    server
+        .request("POST", path, Some("{}".to_owned()), &[("Juden-Actor", "the second person")])
+        .await
 }
 
 /// Corrects a session; whether it was.
@@ -51,7 +55,9 @@ pub async fn correct(server: &TestServer, number: i64, settling: &Settling) -> b
         Settling::Waive => vec![json!({"kind": "waive"})],
         Settling::ToUnits(units) => vec![json!({"kind": "reduce", "charged_units": units})],
         Settling::ByYen(yen) => vec![json!({"kind": "reduce", "amount_yen": yen.to_string()})],
-        Settling::ClassAndUndo => vec![json!({"kind": "class", "charger_class": other}), json!({"kind": "undo"})],
+        Settling::ClassAndUndo => {
+            vec![json!({"kind": "class", "charger_class": other}), json!({"kind": "undo"})]
+        }
         // Where nothing shows when it ended, the person says when.
         Settling::End => {
             let began: DateTime<Utc> = session["started_at"].as_str().unwrap().parse().unwrap();
@@ -70,7 +76,10 @@ pub async fn correct(server: &TestServer, number: i64, settling: &Settling) -> b
         assert_eq!(answered.status, 200, "{body} of {session}: {answered:?}");
         if answered.json()["state"] == "waiting" {
             let correction = answered.json()["correction_id"].as_str().unwrap().to_owned();
-            assert_eq!(confirm(server, &format!("/corrections/{correction}/confirm")).await.status, 200);
+            assert_eq!(
+                confirm(server, &format!("/corrections/{correction}/confirm")).await.status,
+                200
+            );
         }
     }
     true

@@ -36,14 +36,23 @@ async fn two_nodes_that_decide_on_one_station_or_one_card_do_so_one_after_the_ot
     let database = Database::new().await;
     let (one, other) = (database.store().await, database.store().await);
     for round in 0..15 {
-        let (tag, first, second) = (format!("TAG{round}"), format!("A{round}"), format!("B{round}"));
+        let (tag, first, second) =
+            (format!("TAG{round}"), format!("A{round}"), format!("B{round}"));
         let (same, elsewhere) = (2 * round + 1, 2 * round + 2);
         let place = if round % 2 == 0 { &first } else { &second };
-        let started =
-            tokio::join!(start_once(one.clone(), "one", same, &first, &tag), start_once(other.clone(), "other", elsewhere, place, &tag));
+        let started = tokio::join!(
+            start_once(one.clone(), "one", same, &first, &tag),
+            start_once(other.clone(), "other", elsewhere, place, &tag)
+        );
         assert!(started.0 ^ started.1, "round {round}: {started:?}");
     }
-    assert_eq!(one.sessions(&SessionFilter::default(), &Page { after: None, limit: 100 }).await.unwrap().len(), 15);
+    assert_eq!(
+        one.sessions(&SessionFilter::default(), &Page { after: None, limit: 100 })
+            .await
+            .unwrap()
+            .len(),
+        15
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,7 +71,14 @@ async fn batches_that_want_the_same_in_any_order_never_wait_for_each_other() {
                 tags: ids.iter().map(|n| format!("T{n}")).collect(),
                 ..Wanted::default()
             };
-            store.open_batch(&name(run, number), &wanted).await.unwrap().1.commit(&Batch::default()).await.unwrap();
+            store
+                .open_batch(&name(run, number), &wanted)
+                .await
+                .unwrap()
+                .1
+                .commit(&Batch::default())
+                .await
+                .unwrap();
         }
     };
     tokio::join!(work(one, "one", false), work(other, "other", true));
@@ -112,9 +128,20 @@ async fn nodes_join_show_that_they_live_and_are_forgotten() {
     assert_eq!(heard.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     tokio::time::sleep(Duration::from_millis(120)).await;
     let alone = other.pulse(&b, 0, 0, now(), 100).await.unwrap();
-    assert_eq!(alone.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b"], "the silent one is forgotten");
-    assert_eq!(one.pulse(&a, 0, 0, clock, 60_000).await.unwrap().nodes.len(), 2, "and is back when it is heard again");
-    assert!(matches!(other.join(&same, -1).await.unwrap(), Joined::At(0)), "a silent node's name is free");
+    assert_eq!(
+        alone.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
+        ["b"],
+        "the silent one is forgotten"
+    );
+    assert_eq!(
+        one.pulse(&a, 0, 0, clock, 60_000).await.unwrap().nodes.len(),
+        2,
+        "and is back when it is heard again"
+    );
+    assert!(
+        matches!(other.join(&same, -1).await.unwrap(), Joined::At(0)),
+        "a silent node's name is free"
+    );
     one.leave(&b.run).await.unwrap();
     assert_eq!(one.nodes().await.unwrap().len(), 1);
 }
@@ -127,7 +154,9 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     let mut writing = tokio::task::JoinSet::new();
     for n in 0..30 {
         let store = if n % 2 == 0 { store.clone() } else { database.store().await };
-        writing.spawn(async move { store.add_card(&new_card(&format!("T{n}")), now()).await.unwrap() });
+        writing.spawn(
+            async move { store.add_card(&new_card(&format!("T{n}")), now()).await.unwrap() },
+        );
     }
     let (me, mut applied, mut heard) = (node("a", true), 0, Vec::new());
     other.join(&me, 5_000).await.unwrap();
@@ -139,8 +168,14 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
         applied = pulse.last;
     }
     writing.join_all().await;
-    let cards: Vec<String> =
-        heard.iter().map(|change| if let Changed::Card(tag) = change { tag.clone() } else { panic!("{change:?}") }).collect();
+    let cards: Vec<String> = heard
+        .iter()
+        .map(
+            |change| {
+                if let Changed::Card(tag) = change { tag.clone() } else { panic!("{change:?}") }
+            },
+        )
+        .collect();
     let mut expected: Vec<String> = (0..30).map(|n| format!("T{n}")).collect();
     let mut sorted = cards.clone();
     expected.sort();
@@ -150,10 +185,17 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     let pulse = one.pulse(&me, applied, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
     assert_eq!(pulse.changes, [Changed::Station(station_id("S1"))]);
     let again = one.pulse(&me, 0, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
-    assert_eq!((again.changes.len(), again.furthest_clock), (31, now()), "who made a change had come so far");
+    assert_eq!(
+        (again.changes.len(), again.furthest_clock),
+        (31, now()),
+        "who made a change had come so far"
+    );
     assert_eq!(one.last_change().await.unwrap(), applied + 1);
     database.run("DELETE FROM changes WHERE seq < (SELECT max(seq) FROM changes)").await;
-    assert!(!one.pulse(&me, applied, applied, now(), 60_000).await.unwrap().missed, "it had heard of all that are gone");
+    assert!(
+        !one.pulse(&me, applied, applied, now(), 60_000).await.unwrap().missed,
+        "it had heard of all that are gone"
+    );
     for behind in [applied - 1, applied + 9] {
         assert!(one.pulse(&me, behind, behind, now(), 60_000).await.unwrap().missed, "{behind}");
     }
@@ -170,8 +212,18 @@ async fn a_members_change_names_all_of_its_cards() {
     for tag in ["T1", "T2"] {
         let card = store.add_card(&new_card(tag), now()).await.unwrap();
         let owner = store.member(&member).await.unwrap().unwrap();
-        let events = [Append::Card(card.clone(), CardEvent::Activated { member: member.clone(), role, replaces: None })];
-        let change = Change { events: &events, at: now(), seen: &Seen::of(&[], Some(&owner)), recheck: None, looks: &[], once: None };
+        let events = [Append::Card(
+            card.clone(),
+            CardEvent::Activated { member: member.clone(), role, replaces: None },
+        )];
+        let change = Change {
+            events: &events,
+            at: now(),
+            seen: &Seen::of(&[], Some(&owner)),
+            recheck: None,
+            looks: &[],
+            once: None,
+        };
         store.append(&change).await.unwrap();
         cards.push(card);
     }
@@ -179,7 +231,14 @@ async fn a_members_change_names_all_of_its_cards() {
     let file = store.card(&cards[0]).await.unwrap().unwrap().file;
     let events = [Append::Card(cards[0].clone(), CardEvent::Deactivated)];
     store
-        .append(&Change { events: &events, at: now(), seen: &Seen::of(&[&file], None), recheck: None, looks: &[], once: None })
+        .append(&Change {
+            events: &events,
+            at: now(),
+            seen: &Seen::of(&[&file], None),
+            recheck: None,
+            looks: &[],
+            once: None,
+        })
         .await
         .unwrap();
     let me = node("a", true);
@@ -199,7 +258,10 @@ async fn a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
     assert!(other.try_turn("closing").await.unwrap().is_none());
     assert!(other.try_turn("another").await.unwrap().is_some());
     drop(held);
-    let turn = tokio::time::timeout(Duration::from_secs(5), other.turns(&["closing"])).await.unwrap().unwrap();
+    let turn = tokio::time::timeout(Duration::from_secs(5), other.turns(&["closing"]))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(one.try_turn("closing").await.unwrap().is_none());
     let killed = database
         .number("SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
@@ -220,10 +282,14 @@ async fn a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again(
     let pool = sqlx::PgPool::connect(database.url().split('?').next().unwrap()).await.unwrap();
     let columns = "station_id, connector_id, session_id, sampled_at, measurand, phase, location, context, unit, value";
     let row = |table: &str, value: &str| {
-        format!("INSERT INTO {table} ({columns}) VALUES ('CP1', 1, 1, '{}', 'x', '', '', '', '', {value})", now().to_rfc3339())
+        format!(
+            "INSERT INTO {table} ({columns}) VALUES ('CP1', 1, 1, '{}', 'x', '', '', '', '', {value})",
+            now().to_rfc3339()
+        )
     };
     let refused = async |statement: String| {
-        let failed = sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap_err();
+        let failed =
+            sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap_err();
         juden_store::StoreError::from(failed)
     };
     let met = refused(row("readings_default", "'1'")).await;

@@ -28,11 +28,18 @@ async fn until_listed(place: &mut Place, expected: &[(&str, Option<&str>)]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let _ = place.station.idle(Duration::from_millis(20)).await;
-        let found: Vec<_> = expected.iter().map(|(tag, _)| (*tag, place.memory.lock().listed(tag).map(str::to_owned))).collect();
+        let found: Vec<_> = expected
+            .iter()
+            .map(|(tag, _)| (*tag, place.memory.lock().listed(tag).map(str::to_owned)))
+            .collect();
         if found.iter().zip(expected).all(|((_, found), (_, wanted))| found.as_deref() == *wanted) {
             return;
         }
-        assert!(Instant::now() < deadline, "{found:?} and not {expected:?}; {:#?}", place.commands());
+        assert!(
+            Instant::now() < deadline,
+            "{found:?} and not {expected:?}; {:#?}",
+            place.commands()
+        );
     }
 }
 
@@ -47,10 +54,15 @@ async fn a_sites_cards_are_held_as_accepted_by_chargers_of_each_version_that_nev
     for version in [Version::V16, Version::V201] {
         let server = server_with_site(&[]).await;
         let (member, card) = server.member_with_card("simple", CARD).await;
-        let mut place = Place::speaking(version, &server, "CP1", &SharedMemory::new(true, true)).await;
+        let mut place =
+            Place::speaking(version, &server, "CP1", &SharedMemory::new(true, true)).await;
         assert!(!place.station.lets_charge_offline(CARD));
         let answered = replace(&server, &[&card]).await;
-        assert_eq!((answered.status, answered.json()), (200, json!({"added": 1, "removed": 0})), "{version:?}");
+        assert_eq!(
+            (answered.status, answered.json()),
+            (200, json!({"added": 1, "removed": 0})),
+            "{version:?}"
+        );
         place.until(&server, &card, "allow delivered local_list").await;
         assert!(place.station.lets_charge_offline(CARD), "{version:?}: the list has it");
         assert_eq!(place.memory.lock().listed(CARD), Some("Accepted"));
@@ -77,7 +89,10 @@ async fn a_card_that_is_read_in_two_ways_stands_in_lists_twice_and_is_blocked_tw
     let mut place = Place::back(&server, "CP1", &SharedMemory::new(true, true)).await;
     replace(&server, &[&card]).await;
     until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", None)]).await;
-    assert_eq!(server.post(&format!("/cards/{card}/readings"), &json!({"id_tag": "BBBB"})).await.status, 201);
+    assert_eq!(
+        server.post(&format!("/cards/{card}/readings"), &json!({"id_tag": "BBBB"})).await.status,
+        201
+    );
     until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted"))]).await;
     suspend(&server, &card).await;
     until_listed(&mut place, &[("AAAA", Some("Blocked")), ("BBBB", Some("Blocked"))]).await;
@@ -97,7 +112,11 @@ async fn what_changes_in_a_list_is_told_as_a_difference_and_what_stays_is_not_to
     let before = place.lists().len();
     let answered = replace(&server, &[&cards[1], &cards[2]]).await;
     assert_eq!(answered.json(), json!({"added": 1, "removed": 1}));
-    until_listed(&mut place, &[("AAAA", None), ("BBBB", Some("Accepted")), ("CCCC", Some("Accepted"))]).await;
+    until_listed(
+        &mut place,
+        &[("AAAA", None), ("BBBB", Some("Accepted")), ("CCCC", Some("Accepted"))],
+    )
+    .await;
     let told: usize = place.lists()[before..]
         .iter()
         .map(|(kind, entries)| (kind == "Differential", entries))
@@ -107,13 +126,29 @@ async fn what_changes_in_a_list_is_told_as_a_difference_and_what_stays_is_not_to
         })
         .sum();
     assert_eq!(told, 2, "only what changed: {:?}", place.lists());
-    assert_eq!(change(&server, "PUT", &cards[2]).await, json!({"added": 0, "removed": 0}), "it is there already");
+    assert_eq!(
+        change(&server, "PUT", &cards[2]).await,
+        json!({"added": 0, "removed": 0}),
+        "it is there already"
+    );
     let shown = server.get(LIST).await;
-    let shown: Vec<&str> = shown["items"].as_array().unwrap().iter().map(|one| one["card_number"].as_str().unwrap()).collect();
+    let shown: Vec<&str> = shown["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["card_number"].as_str().unwrap())
+        .collect();
     assert_eq!(shown, [cards[1].as_str(), cards[2].as_str()]);
     let stations = server.get(&format!("{LIST}/stations")).await["items"].clone();
-    assert_eq!((&stations[0]["station_id"], &stations[0]["held"], &stations[0]["pending"]), (&json!("CP1"), &json!(2), &json!(0)));
-    assert_eq!(stations[0]["list_version"], json!(place.memory.lock().list_version()), "the versions agree");
+    assert_eq!(
+        (&stations[0]["station_id"], &stations[0]["held"], &stations[0]["pending"]),
+        (&json!("CP1"), &json!(2), &json!(0))
+    );
+    assert_eq!(
+        stations[0]["list_version"],
+        json!(place.memory.lock().list_version()),
+        "the versions agree"
+    );
 }
 
 #[tokio::test]
@@ -154,7 +189,8 @@ async fn a_charger_that_tells_of_a_conflict_is_sent_the_whole_list_once() {
     replace(&server, &[&card]).await;
     place.until(&server, &card, "allow delivered local_list").await;
     let before = place.lists().len();
-    let conflict = json!({"connectorId": 0, "errorCode": "LocalListConflict", "status": "Available"});
+    let conflict =
+        json!({"connectorId": 0, "errorCode": "LocalListConflict", "status": "Available"});
     for _ in 0..3 {
         place.station.call("StatusNotification", &conflict).await.unwrap();
     }
@@ -204,7 +240,9 @@ async fn a_charger_without_a_list_or_without_room_says_so_and_its_blocks_go_firs
         let _ = small.station.idle(Duration::from_millis(20)).await;
         let _ = none.station.idle(Duration::from_millis(20)).await;
         let shown = server.get(&format!("{LIST}/stations")).await["items"].clone();
-        let counts = |place: usize| ["held", "pending", "unsupported"].map(|word| shown[place][word].as_i64().unwrap());
+        let counts = |place: usize| {
+            ["held", "pending", "unsupported"].map(|word| shown[place][word].as_i64().unwrap())
+        };
         if (counts(0), counts(1)) == ([1, 0, 2], [0, 0, 3]) {
             break;
         }
@@ -243,7 +281,11 @@ async fn a_card_that_made_room_for_a_block_comes_back_when_there_is_room_again()
     };
     assert_eq!(counts().await, [1, 0, 1]);
     resume(&server, &cards[2]).await;
-    until_listed(&mut place, &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted")), ("CCCC", None)]).await;
+    until_listed(
+        &mut place,
+        &[("AAAA", Some("Accepted")), ("BBBB", Some("Accepted")), ("CCCC", None)],
+    )
+    .await;
     place.until(&server, &cards[2], "allow delivered local_list").await;
     assert_eq!(counts().await, [2, 0, 0]);
 }
@@ -259,7 +301,9 @@ async fn a_list_that_is_too_small_for_the_blocked_holds_none_of_them_as_accepted
     let deadline = Instant::now() + PATIENCE;
     loop {
         let _ = place.station.idle(Duration::from_millis(20)).await;
-        let told = async |card: &String| delivery(&server, card, "CP1").await.starts_with("block delivered");
+        let told = async |card: &String| {
+            delivery(&server, card, "CP1").await.starts_with("block delivered")
+        };
         if told(&cards[0]).await && told(&cards[1]).await && told(&cards[2]).await {
             break;
         }
@@ -385,5 +429,9 @@ async fn a_list_takes_known_cards_of_known_sites_up_to_its_limit() {
     let many: Vec<String> = (0..3_001).map(|n| format!("X{n}")).collect();
     let many = server.put(LIST, &json!({"card_numbers": many})).await;
     assert_eq!((many.status, field(&many)), (422, json!("card_numbers")), "{many:?}");
-    assert_eq!(replace(&server, &[&card, &card]).await.json(), json!({"added": 1, "removed": 0}), "twice is once");
+    assert_eq!(
+        replace(&server, &[&card, &card]).await.json(),
+        json!({"added": 1, "removed": 0}),
+        "twice is once"
+    );
 }

@@ -45,13 +45,34 @@ struct Program {
 
 impl Program {
     async fn start(collector: SocketAddr) -> Self {
-        let (folder, ocpp, http) = (tempfile::tempdir().unwrap(), crate::ports::free_port(), crate::ports::free_port());
+        let (folder, ocpp, http) =
+            (tempfile::tempdir().unwrap(), crate::ports::free_port(), crate::ports::free_port());
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_juden"))
             .current_dir(folder.path())
-            .args(["serve", "--admin-key", ADMIN_KEY, "--node-id", "node-of-the-test", "--onboarding-delay-s", "none"])
-            .args(["--ocpp-listen", &format!("127.0.0.1:{ocpp}"), "--http-listen", &format!("127.0.0.1:{http}")])
-            .args(["--otlp-endpoint", &format!("http://{collector}"), "--log-format", "json", "--log-level", "info,juden=debug"])
+            .args([
+                "serve",
+                "--admin-key",
+                ADMIN_KEY,
+                "--node-id",
+                "node-of-the-test",
+                "--onboarding-delay-s",
+                "none",
+            ])
+            .args([
+                "--ocpp-listen",
+                &format!("127.0.0.1:{ocpp}"),
+                "--http-listen",
+                &format!("127.0.0.1:{http}"),
+            ])
+            .args([
+                "--otlp-endpoint",
+                &format!("http://{collector}"),
+                "--log-format",
+                "json",
+                "--log-level",
+                "info,juden=debug",
+            ])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -71,7 +92,11 @@ impl Program {
 
     async fn send(&self, method: &str, path: &str, body: &Value) -> Value {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let request = self.client.request(method, self.url(&format!("/api/v1{path}"))).bearer_auth(ADMIN_KEY).body(body.to_string());
+        let request = self
+            .client
+            .request(method, self.url(&format!("/api/v1{path}")))
+            .bearer_auth(ADMIN_KEY)
+            .body(body.to_string());
         let response = request.send().await.unwrap();
         assert!(response.status().is_success(), "{path}: {response:?}");
         response.json().await.unwrap()
@@ -84,26 +109,43 @@ impl Program {
     /// A station's session with the card, and a command.
     async fn session(&self) {
         let connectors = json!([{"connector_id": 1, "charger_class": "quick", "power_kw": 50}]);
-        self.send("PUT", "/stations/CP-SPAN", &json!({"site": "Yokohama", "connectors": connectors})).await;
+        self.send(
+            "PUT",
+            "/stations/CP-SPAN",
+            &json!({"site": "Yokohama", "connectors": connectors}),
+        )
+        .await;
         self.send("POST", "/cards", &json!({"id_tag": CARD})).await;
-        let mut socket = Socket::open(&format!("ws://127.0.0.1:{}/ocpp/CP-SPAN", self.ocpp), Some("ocpp1.6"), None).await.unwrap();
+        let mut socket = Socket::open(
+            &format!("ws://127.0.0.1:{}/ocpp/CP-SPAN", self.ocpp),
+            Some("ocpp1.6"),
+            None,
+        )
+        .await
+        .unwrap();
         assert_eq!(status(&socket.call("Authorize", json!({"idTag": CARD})).await), "Invalid");
         let started = socket.call("StartTransaction", start(CARD, "2026-01-01T00:00:00Z", 0)).await;
-        socket.call("StopTransaction", stop(transaction(&started), "2026-01-01T00:10:00Z", 10)).await;
+        socket
+            .call("StopTransaction", stop(transaction(&started), "2026-01-01T00:10:00Z", 10))
+            .await;
         // What a station invents as an action is told to nobody.
         assert_eq!(socket.call(CARD, json!({"idTag": CARD})).await[0], 4);
         let body = json!({"command": "remote_start", "id_tag": CARD, "connector_id": 1});
-        let (_, frame) = tokio::join!(async { self.send("POST", "/stations/CP-SPAN/commands", &body).await }, async {
-            let frame = socket.next().await.unwrap();
-            socket.send(&json!([3, frame[1], {"status": "Accepted"}]).to_string()).await;
-            frame
-        });
+        let (_, frame) = tokio::join!(
+            async { self.send("POST", "/stations/CP-SPAN/commands", &body).await },
+            async {
+                let frame = socket.next().await.unwrap();
+                socket.send(&json!([3, frame[1], {"status": "Accepted"}]).to_string()).await;
+                frame
+            }
+        );
         assert_eq!(frame[2], "RemoteStartTransaction");
     }
 
     /// Ends it as an operator does; its log.
     async fn stop(mut self) -> String {
-        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let told =
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(told.success());
         let began = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
@@ -153,10 +195,18 @@ async fn spans_name_station_and_session_and_never_a_card() {
     let missing: Vec<&str> = told.into_iter().filter(|text| !holds(&taken, text)).collect();
     assert!(missing.is_empty(), "no span tells {missing:?}");
     assert!(!holds(&taken, CARD) && !holds(&taken, ADMIN_KEY), "a span tells a card or a secret");
-    assert!(!holds(log.as_bytes(), ADMIN_KEY) && !holds(log.as_bytes(), CARD), "the log tells a card or a secret: {log}");
-    let refused: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let refused = refused.iter().find(|line| line["fields"]["message"] == "a call was refused").unwrap();
-    assert_eq!((&refused["span"]["name"], &refused["span"]["station_id"]), (&json!("ocpp.call"), &json!("CP-SPAN")));
+    assert!(
+        !holds(log.as_bytes(), ADMIN_KEY) && !holds(log.as_bytes(), CARD),
+        "the log tells a card or a secret: {log}"
+    );
+    let refused: Vec<Value> =
+        log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let refused =
+        refused.iter().find(|line| line["fields"]["message"] == "a call was refused").unwrap();
+    assert_eq!(
+        (&refused["span"]["name"], &refused["span"]["station_id"]),
+        (&json!("ocpp.call"), &json!("CP-SPAN"))
+    );
 }
 
 #[tokio::test]

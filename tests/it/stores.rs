@@ -11,7 +11,9 @@ use juden_domain::payment::{PaymentKind, PaymentMethod};
 use juden_domain::session::{Edge, Session};
 use juden_domain::station::{Availability, Registration};
 use juden_store::billing::ClosedMonth;
-use juden_store::ledger::{Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted};
+use juden_store::ledger::{
+    Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted,
+};
 use juden_store::{Append, Change, NewCard, NodeRun, Page, Seen, StationRecord, Store, StoreError};
 
 use crate::engine::{Database, is_postgres};
@@ -77,7 +79,13 @@ pub fn station(text: &str) -> StationRecord {
 }
 
 pub fn session(id: i64, station: &str, tag: &str, member: Option<MemberId>) -> LedgerRow {
-    let edge = Edge { reported: "t".into(), said: Some(now()), received_at: now(), at: now(), meter: None };
+    let edge = Edge {
+        reported: "t".into(),
+        said: Some(now()),
+        received_at: now(),
+        at: now(),
+        meter: None,
+    };
     LedgerRow {
         session: Session {
             id: SessionId(id),
@@ -117,11 +125,23 @@ pub fn name(run: &str, number: i64) -> BatchName {
 }
 
 pub fn wanted(station: &str, tag: &str) -> Wanted {
-    Wanted { stations: vec![station_id(station)], open_at: vec![(station_id(station), 1)], tags: vec![tag.into()], ..Wanted::default() }
+    Wanted {
+        stations: vec![station_id(station)],
+        open_at: vec![(station_id(station), 1)],
+        tags: vec![tag.into()],
+        ..Wanted::default()
+    }
 }
 
 pub async fn commit(store: &dyn Store, run: &str, number: i64, batch: Batch) {
-    store.open_batch(&name(run, number), &Wanted::default()).await.unwrap().1.commit(&batch).await.unwrap();
+    store
+        .open_batch(&name(run, number), &Wanted::default())
+        .await
+        .unwrap()
+        .1
+        .commit(&batch)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -132,7 +152,8 @@ async fn numbers_have_no_gaps_and_names_are_taken_once() {
     for n in 0..20 {
         let store = store.clone();
         adding.spawn(async move {
-            let member = store.add_member(&admission(&format!("Member {n}")), now(), None).await.unwrap();
+            let member =
+                store.add_member(&admission(&format!("Member {n}")), now(), None).await.unwrap();
             (member, store.add_card(&new_card(&format!("tag{n}")), now()).await.unwrap())
         });
     }
@@ -141,18 +162,36 @@ async fn numbers_have_no_gaps_and_names_are_taken_once() {
     let members: Vec<&str> = added.iter().map(|(member, _)| member.as_str()).collect();
     assert_eq!((members[0], members[19]), ("M-000001", "M-000020"));
     let listed = store.members(&Page { after: Some("M-000005".into()), limit: 3 }).await.unwrap();
-    assert_eq!(listed.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(), ["M-000006", "M-000007", "M-000008"]);
-    let cards: std::collections::BTreeSet<&str> = added.iter().map(|(_, card)| card.as_str()).collect();
+    assert_eq!(
+        listed.iter().map(|member| member.id.as_str()).collect::<Vec<_>>(),
+        ["M-000006", "M-000007", "M-000008"]
+    );
+    let cards: std::collections::BTreeSet<&str> =
+        added.iter().map(|(_, card)| card.as_str()).collect();
     assert_eq!((cards.len(), *cards.last().unwrap()), (20, "C-00000020"));
-    assert!(matches!(store.add_card(&new_card("TAG3"), now()).await, Err(StoreError::Conflict("id_tag"))));
-    let taken = NewCard { number: Some(CardNumber::parse("C-00000001").unwrap()), ..new_card("other") };
-    assert!(matches!(store.add_card(&taken, now()).await, Err(StoreError::Conflict("card_number"))));
+    assert!(matches!(
+        store.add_card(&new_card("TAG3"), now()).await,
+        Err(StoreError::Conflict("id_tag"))
+    ));
+    let taken =
+        NewCard { number: Some(CardNumber::parse("C-00000001").unwrap()), ..new_card("other") };
+    assert!(matches!(
+        store.add_card(&taken, now()).await,
+        Err(StoreError::Conflict("card_number"))
+    ));
     for ahead in ["C-00000022", "C-00000023"] {
         let named = NewCard { number: Some(CardNumber::parse(ahead).unwrap()), ..new_card(ahead) };
         store.add_card(&named, now()).await.unwrap();
     }
-    let next = [store.add_card(&new_card("a"), now()).await.unwrap(), store.add_card(&new_card("b"), now()).await.unwrap()];
-    assert_eq!(next.map(|card| card.as_str().to_owned()), ["C-00000024", "C-00000025"], "numbers named by hand are passed over");
+    let next = [
+        store.add_card(&new_card("a"), now()).await.unwrap(),
+        store.add_card(&new_card("b"), now()).await.unwrap(),
+    ];
+    assert_eq!(
+        next.map(|card| card.as_str().to_owned()),
+        ["C-00000024", "C-00000025"],
+        "numbers named by hand are passed over"
+    );
 }
 
 #[tokio::test]
@@ -165,13 +204,27 @@ async fn of_changes_that_rest_on_the_same_state_one_is_made() {
     let owner = one.member(&member).await.unwrap().unwrap();
     let seen = Seen::of(&[&file], Some(&owner));
     let role = juden_domain::card::Role::Primary;
-    let events = [Append::Card(card.clone(), CardEvent::Activated { member: member.clone(), role, replaces: None })];
-    let change = Change { events: &events, at: now(), seen: &seen, recheck: None, looks: &[(card.clone(), now())], once: None };
+    let events = [Append::Card(
+        card.clone(),
+        CardEvent::Activated { member: member.clone(), role, replaces: None },
+    )];
+    let change = Change {
+        events: &events,
+        at: now(),
+        seen: &seen,
+        recheck: None,
+        looks: &[(card.clone(), now())],
+        once: None,
+    };
     let (first, second) = tokio::join!(one.append(&change), other.append(&change));
     let (done, refused) = if first.is_ok() { (first, second) } else { (second, first) };
     assert!(done.is_ok());
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
-    let [none, Some(file)] = &other.cards_by_tags(&[&IdTag::new("none"), &IdTag::new("TAG")]).await.unwrap()[..] else { panic!() };
+    let [none, Some(file)] =
+        &other.cards_by_tags(&[&IdTag::new("none"), &IdTag::new("TAG")]).await.unwrap()[..]
+    else {
+        panic!()
+    };
     assert!(none.is_none());
     assert_eq!((file.card.events.len(), file.member.as_ref().unwrap().cards.len()), (1, 1));
     assert_eq!(one.history(&member).await.unwrap().len(), 2);
@@ -183,7 +236,12 @@ async fn facts_find_sessions_by_every_key() {
     let database = Database::new().await;
     let store = database.store().await;
     store.put_station(&station("S1"), now()).await.unwrap();
-    let rows = vec![session(1, "S1", "T1", None), session(2, "S2", "T2", None), session(3, "S3", "T3", None), session(4, "S4", "T4", None)];
+    let rows = vec![
+        session(1, "S1", "T1", None),
+        session(2, "S2", "T2", None),
+        session(3, "S3", "T3", None),
+        session(4, "S4", "T4", None),
+    ];
     commit(store.as_ref(), "run", 1, Batch { sessions: rows.clone(), ..Batch::default() }).await;
     let wanted = Wanted {
         start_keys: vec![(station_id("S1"), "key1".into())],
@@ -196,7 +254,10 @@ async fn facts_find_sessions_by_every_key() {
     };
     let (facts, _) = store.open_batch(&name("run", 2), &wanted).await.unwrap();
     assert_eq!(facts.rows, rows);
-    assert_eq!(facts.holds.iter().map(|hold| (hold.station_id.as_str(), hold.fence)).collect::<Vec<_>>(), [("S1", 0)]);
+    assert_eq!(
+        facts.holds.iter().map(|hold| (hold.station_id.as_str(), hold.fence)).collect::<Vec<_>>(),
+        [("S1", 0)]
+    );
 }
 
 #[tokio::test]
@@ -204,19 +265,50 @@ async fn notes_of_one_batch_leave_the_last_word() {
     let database = Database::new().await;
     let store = database.store().await;
     store.put_station(&station("S1"), now()).await.unwrap();
-    let open =
-        |fence, node: &str| OpenRow { station_id: station_id("S1"), node: NodeRun(node.into()), protocol: "ocpp1.6", since: now(), fence };
-    let note = |seconds, note| NoteRow { station_id: station_id("S1"), at: now() + TimeDelta::seconds(seconds), note };
-    let notes =
-        vec![note(1, StationNote::FirmwareStatus("Downloading".into())), note(2, StationNote::Closed(1)), note(3, StationNote::Seen)];
-    commit(store.as_ref(), "run", 1, Batch { opened: vec![open(1, "a"), open(2, "b")], notes, ..Batch::default() }).await;
+    let open = |fence, node: &str| OpenRow {
+        station_id: station_id("S1"),
+        node: NodeRun(node.into()),
+        protocol: "ocpp1.6",
+        since: now(),
+        fence,
+    };
+    let note = |seconds, note| NoteRow {
+        station_id: station_id("S1"),
+        at: now() + TimeDelta::seconds(seconds),
+        note,
+    };
+    let notes = vec![
+        note(1, StationNote::FirmwareStatus("Downloading".into())),
+        note(2, StationNote::Closed(1)),
+        note(3, StationNote::Seen),
+    ];
+    commit(
+        store.as_ref(),
+        "run",
+        1,
+        Batch { opened: vec![open(1, "a"), open(2, "b")], notes, ..Batch::default() },
+    )
+    .await;
     let kept = store.station(&station_id("S1")).await.unwrap().unwrap();
-    assert_eq!(kept.connected.unwrap().node, NodeRun("b".into()), "the older connection's end says nothing of the newer one");
+    assert_eq!(
+        kept.connected.unwrap().node,
+        NodeRun("b".into()),
+        "the older connection's end says nothing of the newer one"
+    );
     assert_eq!(kept.last_seen_at, Some(now() + TimeDelta::seconds(3)));
     let late = Batch { opened: vec![open(2, "c"), open(1, "d")], ..Batch::default() };
     commit(store.as_ref(), "run", 2, late).await;
-    assert_eq!(store.station(&station_id("S1")).await.unwrap().unwrap().connected.unwrap().node, NodeRun("b".into()));
-    commit(store.as_ref(), "run", 3, Batch { notes: vec![note(9, StationNote::Closed(2))], ..Batch::default() }).await;
+    assert_eq!(
+        store.station(&station_id("S1")).await.unwrap().unwrap().connected.unwrap().node,
+        NodeRun("b".into())
+    );
+    commit(
+        store.as_ref(),
+        "run",
+        3,
+        Batch { notes: vec![note(9, StationNote::Closed(2))], ..Batch::default() },
+    )
+    .await;
     let kept = store.station(&station_id("S1")).await.unwrap().unwrap();
     assert_eq!((kept.connected, kept.last_seen_at), (None, Some(now() + TimeDelta::seconds(9))));
 }
@@ -246,7 +338,10 @@ async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
     assert_eq!(other.rechecks(run.recheck_until).await.unwrap(), []);
     let newer = one.begin_run(month, now()).await.unwrap();
     if is_postgres() {
-        assert!(matches!(other.save_parts(&run, month, &[]).await, Err(StoreError::Conflict(_))), "another run has begun");
+        assert!(
+            matches!(other.save_parts(&run, month, &[]).await, Err(StoreError::Conflict(_))),
+            "another run has begun"
+        );
     }
     let closed = ClosedMonth {
         month,
@@ -292,7 +387,11 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
         unit: "\0".into(),
         value: "1\0".into(),
     };
-    let note = NoteRow { station_id: station_id("S1"), at: now(), note: StationNote::FirmwareStatus("\0".into()) };
+    let note = NoteRow {
+        station_id: station_id("S1"),
+        at: now(),
+        note: StationNote::FirmwareStatus("\0".into()),
+    };
     let batch = Batch {
         sessions: vec![row],
         journal: vec![journal],
@@ -301,7 +400,11 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
         ..Batch::default()
     };
     commit(store.as_ref(), "run", 1, batch).await;
-    let found = store.open_batch(&name("run", 2), &wanted("S9", IdTag::new("a\0b").matched())).await.unwrap().0;
+    let found = store
+        .open_batch(&name("run", 2), &wanted("S9", IdTag::new("a\0b").matched()))
+        .await
+        .unwrap()
+        .0;
     assert_eq!(found.rows.len(), 1);
     let kept = store.messages(SessionId(1), 10).await.unwrap();
     let nul = if is_postgres() { "{\u{FFFD}}" } else { "{\0}" };
@@ -317,7 +420,10 @@ async fn what_is_old_is_forgotten_and_what_is_not_stays() {
     let database = Database::new().await;
     let (store, other) = (database.store().await, database.store().await);
     store.make_room(at("2026-08-10T00:00:00Z")).await.unwrap();
-    let (made, same) = tokio::join!(store.make_room(at("2026-09-15T00:00:00Z")), other.make_room(at("2026-09-15T00:00:00Z")));
+    let (made, same) = tokio::join!(
+        store.make_room(at("2026-09-15T00:00:00Z")),
+        other.make_room(at("2026-09-15T00:00:00Z"))
+    );
     made.and(same).unwrap();
     let row = |received_at| JournalRow {
         station_id: station_id("S1"),
@@ -331,16 +437,31 @@ async fn what_is_old_is_forgotten_and_what_is_not_stays() {
         connected_since: received_at,
         clock: None,
     };
-    let instants =
-        ["2020-01-01T00:00:00Z", "2026-08-31T14:59:59Z", "2026-09-30T14:59:59.999Z", "2026-09-30T15:00:00Z", "2026-10-01T00:00:00Z"];
+    let instants = [
+        "2020-01-01T00:00:00Z",
+        "2026-08-31T14:59:59Z",
+        "2026-09-30T14:59:59.999Z",
+        "2026-09-30T15:00:00Z",
+        "2026-10-01T00:00:00Z",
+    ];
     let journal: Vec<JournalRow> = instants.into_iter().map(|instant| row(at(instant))).collect();
     commit(store.as_ref(), "run", 1, Batch { journal, ..Batch::default() }).await;
     // The default part holds rows of this month: there is nothing to be made, and no error.
-    commit(store.as_ref(), "run", 2, Batch { journal: vec![row(at("2027-03-10T00:00:00Z"))], ..Batch::default() }).await;
+    commit(
+        store.as_ref(),
+        "run",
+        2,
+        Batch { journal: vec![row(at("2027-03-10T00:00:00Z"))], ..Batch::default() },
+    )
+    .await;
     store.make_room(at("2027-01-10T00:00:00Z")).await.unwrap();
     assert_eq!(store.forget_before(BillingMonth::parse("2026-10").unwrap()).await.unwrap(), 3);
-    let left: Vec<DateTime<Utc>> = store.journal(0, 10).await.unwrap().iter().map(|entry| entry.received_at).collect();
-    assert_eq!(left, [at("2026-09-30T15:00:00Z"), at("2026-10-01T00:00:00Z"), at("2027-03-10T00:00:00Z")]);
+    let left: Vec<DateTime<Utc>> =
+        store.journal(0, 10).await.unwrap().iter().map(|entry| entry.received_at).collect();
+    assert_eq!(
+        left,
+        [at("2026-09-30T15:00:00Z"), at("2026-10-01T00:00:00Z"), at("2027-03-10T00:00:00Z")]
+    );
     assert_eq!(store.forget_before(BillingMonth::parse("2026-10").unwrap()).await.unwrap(), 0);
 }
 
@@ -357,9 +478,16 @@ async fn a_newer_schema_is_worked_with_where_it_says_so() {
     database.opened().await.check_schema(&database.url()).await.unwrap();
     database.run("UPDATE schema_readable SET readable_from = 89 WHERE version = 90").await;
     let opened = juden_store::open::open(&database.url()).await.unwrap();
-    for refused in [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await] {
+    for refused in
+        [opened.migrate(&database.url()).await, opened.check_schema(&database.url()).await]
+    {
         let told = refused.unwrap_err().to_string();
-        assert!(told.contains("is at 90 and needs a juden that knows schema 89 or later; this one knows 8"), "{told}");
+        assert!(
+            told.contains(
+                "is at 90 and needs a juden that knows schema 89 or later; this one knows 8"
+            ),
+            "{told}"
+        );
     }
 }
 
@@ -389,11 +517,17 @@ async fn what_stands_in_the_way_of_a_server_is_told_in_a_line_without_the_passwo
         return;
     }
     for (url, why) in [
-        ("postgres://juden:secret@127.0.0.1:1/juden", "cannot reach the database server of postgres://juden@127.0.0.1:1/juden"),
+        (
+            "postgres://juden:secret@127.0.0.1:1/juden",
+            "cannot reach the database server of postgres://juden@127.0.0.1:1/juden",
+        ),
         ("postgres://juden:secret@no-such-host.invalid/juden", "cannot reach the database server"),
     ] {
         let told = juden_store::open::open(url).await.unwrap_err().to_string();
-        assert!(told.contains(why) && !told.contains("secret") && told.lines().count() == 1, "{told}");
+        assert!(
+            told.contains(why) && !told.contains("secret") && told.lines().count() == 1,
+            "{told}"
+        );
     }
     let database = Database::new().await;
     let missing = database.url().replace("juden_test_", "juden_none_");

@@ -57,7 +57,8 @@ impl<R: Rng> Charger<'_, R> {
     /// A stop of nobody's session.
     async fn stray(&mut self, socket: &mut Socket, tag: Option<&str>) {
         let number = [-1, 0, 170_917_607, 2_147_483_000][self.rng.random_range(0..4)];
-        let register = if self.rng.random_bool(0.5) { self.register } else { self.register + 87_000 };
+        let register =
+            if self.rng.random_bool(0.5) { self.register } else { self.register + 87_000 };
         let mut message = stop(number, &self.said(), register);
         if let Some(tag) = tag {
             message["idTag"] = json!(tag);
@@ -110,7 +111,12 @@ impl<R: Rng> Charger<'_, R> {
             self.state(socket, connector, "Available").await;
         }
         if self.rng.random_bool(0.2) {
-            socket.call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
+            socket
+                .call(
+                    "BootNotification",
+                    json!({"chargePointVendor": "V", "chargePointModel": "M"}),
+                )
+                .await;
         }
         self.pass(3).await;
         let tag = self.rng.random_bool(0.3).then_some(other);
@@ -120,17 +126,29 @@ impl<R: Rng> Charger<'_, R> {
     }
 }
 
-async fn play(server: &TestServer, seed: u64, at: DateTime<Utc>, cards: [&str; 2]) -> (DateTime<Utc>, Vec<True>) {
+async fn play(
+    server: &TestServer,
+    seed: u64,
+    at: DateTime<Utc>,
+    cards: [&str; 2],
+) -> (DateTime<Utc>, Vec<True>) {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let id = format!("STRAY-{seed}");
     server.station(&id).await;
-    let offsets =
-        [TimeDelta::zero(), TimeDelta::zero(), TimeDelta::hours(-2), "2023-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() - at];
+    let offsets = [
+        TimeDelta::zero(),
+        TimeDelta::zero(),
+        TimeDelta::hours(-2),
+        "2023-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() - at,
+    ];
     let offset = offsets[rng.random_range(0..offsets.len())];
-    let mut charger = Charger { server, id, rng, now: at, offset, register: 1_000, truth: Vec::new() };
+    let mut charger =
+        Charger { server, id, rng, now: at, offset, register: 1_000, truth: Vec::new() };
     charger.pass(1).await;
     let mut socket = server.socket(&charger.id).await;
-    socket.call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
+    socket
+        .call("BootNotification", json!({"chargePointVendor": "V", "chargePointModel": "M"}))
+        .await;
     for turn in 0..SESSIONS {
         charger.session(&mut socket, cards[turn % 2], cards[(turn + 1) % 2]).await;
     }
@@ -140,7 +158,10 @@ async fn play(server: &TestServer, seed: u64, at: DateTime<Utc>, cards: [&str; 2
 
 /// Every session at a charger.
 async fn sessions(server: &TestServer, seed: u64) -> Vec<Value> {
-    server.get(&format!("/sessions?station_id=STRAY-{seed}&limit=500")).await["items"].as_array().unwrap().clone()
+    server.get(&format!("/sessions?station_id=STRAY-{seed}&limit=500")).await["items"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 fn instant(value: &Value) -> Option<DateTime<Utc>> {
@@ -149,19 +170,32 @@ fn instant(value: &Value) -> Option<DateTime<Utc>> {
 
 /// That a billed session lies in its own driver's time alone.
 fn check_driver(session: &Value, truth: &[True], tags: &[(String, String)], seed: u64) {
-    let (from, to) = (instant(&session["started_at"]).unwrap(), instant(&session["stopped_at"]).unwrap());
+    let (from, to) =
+        (instant(&session["started_at"]).unwrap(), instant(&session["stopped_at"]).unwrap());
     let blur = TimeDelta::minutes(BLUR_MIN);
-    let card = tags.iter().find(|(_, number)| session["card_number"] == json!(number)).map(|(tag, _)| tag.as_str());
-    for other in truth.iter().filter(|other| Some(other.card.as_str()) != card && json!(other.connector) == session["connector_id"]) {
+    let card = tags
+        .iter()
+        .find(|(_, number)| session["card_number"] == json!(number))
+        .map(|(tag, _)| tag.as_str());
+    for other in truth.iter().filter(|other| {
+        Some(other.card.as_str()) != card && json!(other.connector) == session["connector_id"]
+    }) {
         let shared = to.min(other.to) - from.max(other.from);
-        assert!(shared <= blur, "seed {seed}: {} minutes of {}'s on the bill of {card:?}: {session}", shared.num_minutes(), other.card);
+        assert!(
+            shared <= blur,
+            "seed {seed}: {} minutes of {}'s on the bill of {card:?}: {session}",
+            shared.num_minutes(),
+            other.card
+        );
     }
 }
 
 #[tokio::test]
 async fn whatever_goes_wrong_each_drivers_minutes_are_his_own_and_can_be_settled() {
-    let first: u64 =
-        std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
+    let first: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| rand::rng().random_range(0..1_000_000));
     println!("seed {first}: set JUDEN_SEED to begin with it");
     let server = TestServer::at("2026-10-25T00:00:00Z").await;
     let mut tags = Vec::new();
@@ -197,7 +231,12 @@ async fn whatever_goes_wrong_each_drivers_minutes_are_his_own_and_can_be_settled
 }
 
 /// Brings every session to billed or waived, and back.
-async fn settle_all(server: &TestServer, truths: &[(u64, Vec<True>)], tags: &[(String, String)], members: &[String]) {
+async fn settle_all(
+    server: &TestServer,
+    truths: &[(u64, Vec<True>)],
+    tags: &[(String, String)],
+    members: &[String],
+) {
     let bills = async || {
         let mut bills = Vec::new();
         for member in members {
@@ -209,7 +248,9 @@ async fn settle_all(server: &TestServer, truths: &[(u64, Vec<True>)], tags: &[(S
     let before = bills().await;
     let mut corrected = Vec::new();
     for (seed, _) in truths {
-        for session in sessions(server, *seed).await.into_iter().filter(|session| session["state"] != "ended") {
+        for session in
+            sessions(server, *seed).await.into_iter().filter(|session| session["state"] != "ended")
+        {
             let name = session["session_id"].as_str().unwrap().to_owned();
             let path = format!("/sessions/{name}/corrections");
             let mut tries = vec![json!({"kind": "bill", "reason": "x"})];
@@ -225,7 +266,10 @@ async fn settle_all(server: &TestServer, truths: &[(u64, Vec<True>)], tags: &[(S
                 assert_eq!(waived.status, 200, "{waived:?} {session}");
                 made += 1;
             }
-            let state = server.get(&format!("/sessions/{name}")).await["state"].as_str().unwrap().to_owned();
+            let state = server.get(&format!("/sessions/{name}")).await["state"]
+                .as_str()
+                .unwrap()
+                .to_owned();
             assert!(matches!(state.as_str(), "ended" | "waived"), "{state}: {session}");
             corrected.push((path, made));
         }
@@ -240,7 +284,13 @@ async fn settle_all(server: &TestServer, truths: &[(u64, Vec<True>)], tags: &[(S
     server.clock("2026-12-06T00:00:00Z").await;
     for month in ["2026-10", "2026-11"] {
         assert_eq!(server.post(&format!("/months/{month}/close"), &json!({})).await.status, 200);
-        let differences = server.server().app.billing.verify_month(juden_domain::month::BillingMonth::parse(month).unwrap()).await.unwrap();
+        let differences = server
+            .server()
+            .app
+            .billing
+            .verify_month(juden_domain::month::BillingMonth::parse(month).unwrap())
+            .await
+            .unwrap();
         assert!(differences.is_empty(), "{differences:?}");
     }
 }

@@ -56,12 +56,19 @@ async fn where_a_station_that_takes_unknown_cards_has_no_list_a_block_stays_pend
     let server = TestServer::with(NOW, &[("onboarding-delay-s", "0")]).await;
     let (_, card) = server.member_with_card("simple", CARD).await;
     let mut place = taker(&server, Version::V16, false).await;
-    assert_eq!(suspend(&server, &card).await["stations_pending"], 1, "what is not sure is not called done");
+    assert_eq!(
+        suspend(&server, &card).await["stations_pending"],
+        1,
+        "what is not sure is not called done"
+    );
     for _ in 0..20 {
         let _ = place.station.idle(Duration::from_millis(20)).await;
     }
     let shown = server.get(&format!("/cards/{card}")).await;
-    assert_eq!(shown["block_delivery"][0]["state"], "pending", "an emptied cache blocks nothing there: {shown}");
+    assert_eq!(
+        shown["block_delivery"][0]["state"], "pending",
+        "an emptied cache blocks nothing there: {shown}"
+    );
     assert!(place.station.lets_charge_offline(CARD));
 }
 
@@ -93,7 +100,11 @@ async fn a_card_that_comes_back_during_a_hold_is_dead_until_the_hold_ends() {
     suspend(&server, &card).await;
     assert_eq!(server.post(&format!("/members/{member}/hold"), &empty).await.status, 200);
     resume(&server, &card).await;
-    assert_eq!(status(&socket.call("Authorize", json!({"idTag": CARD})).await), "Blocked", "the hold goes on");
+    assert_eq!(
+        status(&socket.call("Authorize", json!({"idTag": CARD})).await),
+        "Blocked",
+        "the hold goes on"
+    );
     assert_eq!(server.post(&format!("/members/{member}/release"), &empty).await.status, 200);
     assert_eq!(status(&socket.call("Authorize", json!({"idTag": CARD})).await), "Accepted");
 }

@@ -17,7 +17,8 @@ fn check_sums(exports: &BTreeMap<String, String>) -> BTreeMap<String, i64> {
             let lines = invoice["lines"].as_array().unwrap();
             let mut by_rate: BTreeMap<&str, i64> = BTreeMap::new();
             for line in lines {
-                *by_rate.entry(line["tax_rate"].as_str().unwrap()).or_default() += yen(&line["amount_yen"]);
+                *by_rate.entry(line["tax_rate"].as_str().unwrap()).or_default() +=
+                    yen(&line["amount_yen"]);
             }
             let sum: i64 = by_rate.values().sum();
             assert_eq!(sum, yen(&invoice["total_yen"]), "{invoice}");
@@ -28,7 +29,8 @@ fn check_sums(exports: &BTreeMap<String, String>) -> BTreeMap<String, i64> {
             for line in lines {
                 *codes.entry(line["code"].as_str().unwrap().to_owned()).or_default() += 1;
             }
-            *codes.entry(format!("invoice {}", invoice["kind"].as_str().unwrap())).or_default() += 1;
+            *codes.entry(format!("invoice {}", invoice["kind"].as_str().unwrap())).or_default() +=
+                1;
         }
     }
     codes
@@ -42,7 +44,12 @@ fn members() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_year_of_many_members_comes_out_the_same_in_any_order_of_arrival() {
     let history = History::generate(SEED, members(), members() * 130);
-    println!("seed {SEED}: {} sessions of {} members at {} stations", history.uses.len(), history.members, history.stations);
+    println!(
+        "seed {SEED}: {} sessions of {} members at {} stations",
+        history.uses.len(),
+        history.members,
+        history.stations
+    );
     let (first, second) = tokio::join!(play(&history, 1, 1), play(&history, 2, 1));
     let (one, other) = tokio::join!(exports(&first.server), exports(&second.server));
     for (name, text) in &one {
@@ -68,14 +75,30 @@ async fn a_year_of_many_members_comes_out_the_same_in_any_order_of_arrival() {
         "invoice supplementary",
         "invoice final",
     ] {
-        assert!(codes.get(code).is_some_and(|count| *count > 0), "the year has no {code}: {codes:?}");
+        assert!(
+            codes.get(code).is_some_and(|count| *count > 0),
+            "the year has no {code}: {codes:?}"
+        );
     }
     println!("{codes:?}");
-    assert!(first.corrected * 1_000 > history.uses.len(), "persons correct some: {} of {}", first.corrected, history.uses.len());
-    let refunds: usize = months().iter().map(|month| one[&format!("{month} refunds")].lines().count() - 1).sum();
+    assert!(
+        first.corrected * 1_000 > history.uses.len(),
+        "persons correct some: {} of {}",
+        first.corrected,
+        history.uses.len()
+    );
+    let refunds: usize =
+        months().iter().map(|month| one[&format!("{month} refunds")].lines().count() - 1).sum();
     assert!(refunds > 0, "who left with a credit is paid out");
     for month in months() {
-        let differences = first.server.server().app.billing.verify_month(BillingMonth::parse(&month).unwrap()).await.unwrap();
+        let differences = first
+            .server
+            .server()
+            .app
+            .billing
+            .verify_month(BillingMonth::parse(&month).unwrap())
+            .await
+            .unwrap();
         assert!(differences.is_empty(), "{month}: {differences:?}");
     }
     check_bills(&first.server, &first.ids).await;
@@ -87,7 +110,12 @@ async fn check_bills(server: &crate::harness::TestServer, ids: &[String]) {
         for month in months() {
             let bill = server.get(&format!("/members/{id}/bills/{month}?archive=true")).await;
             assert_eq!(bill["state"], "closed");
-            let sum: i64 = bill["lines"].as_array().unwrap().iter().map(|line: &Value| yen(&line["amount_yen"])).sum();
+            let sum: i64 = bill["lines"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line: &Value| yen(&line["amount_yen"]))
+                .sum();
             assert_eq!(sum, yen(&bill["total_yen"]), "{bill}");
         }
     }

@@ -30,8 +30,10 @@ fn listed(head: &str, piece: &str, tail: &str) -> String {
 }
 
 fn frames() -> Vec<(String, String)> {
-    let pieces =
-        ["\\\":,", "\":,", "[", "{\"a\":", "\"", "\\", "\\u0000", ",", ":", "{", "]", "0", "1e", "\u{7f}", "\u{a0}", "{}", "\n", "é", "'"];
+    let pieces = [
+        "\\\":,", "\":,", "[", "{\"a\":", "\"", "\\", "\\u0000", ",", ":", "{", "]", "0", "1e",
+        "\u{7f}", "\u{a0}", "{}", "\n", "é", "'",
+    ];
     let mut texts = Vec::new();
     for piece in pieces {
         for head in [
@@ -44,7 +46,10 @@ fn frames() -> Vec<(String, String)> {
         ] {
             texts.push((format!("frame {head}{piece}…"), filled(head, piece, "")));
         }
-        texts.push((format!("frame [2,…\"{piece}…\"]"), filled("[2,\"a\",\"BootNotification\",{\"chargePointVendor\":\"", piece, "\"}]")));
+        texts.push((
+            format!("frame [2,…\"{piece}…\"]"),
+            filled("[2,\"a\",\"BootNotification\",{\"chargePointVendor\":\"", piece, "\"}]"),
+        ));
     }
     texts
 }
@@ -58,42 +63,87 @@ fn fields() -> Vec<(String, String)> {
     let mut texts = vec![
         ("readings".into(), listed(of_one, reading, "]}]")),
         ("readings of nothing".into(), listed(of_one, "{},", "]}]")),
-        ("samples of L1".into(), listed(&format!("{of_one}{{\"timestamp\":\"2026-06-10T01:00:00Z\",\"sampledValue\":["), sample, "]}]}]")),
+        (
+            "samples of L1".into(),
+            listed(
+                &format!("{of_one}{{\"timestamp\":\"2026-06-10T01:00:00Z\",\"sampledValue\":["),
+                sample,
+                "]}]}]",
+            ),
+        ),
         ("steps' readings".into(), listed(newer, reading, "]}]")),
         (
             "a long number".into(),
-            filled("[2,\"a\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"timestamp\":\"x\",\"meterStart\":", "9", "}]"),
+            filled(
+                "[2,\"a\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"timestamp\":\"x\",\"meterStart\":",
+                "9",
+                "}]",
+            ),
         ),
         (
             "a long fraction".into(),
-            filled("[2,\"a\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"timestamp\":\"x\",\"meterStart\":0.", "1", "}]"),
+            filled(
+                "[2,\"a\",\"StartTransaction\",{\"connectorId\":1,\"idTag\":\"A\",\"timestamp\":\"x\",\"meterStart\":0.",
+                "1",
+                "}]",
+            ),
         ),
         ("many fields".into(), listed("[2,\"a\",\"Heartbeat\",{", "\"abcdefgh\":1,", "}]")),
     ];
     let texts_of = [
-        ("StartTransaction", "{\"connectorId\":1,\"timestamp\":\"2026-06-10T01:00:00Z\",\"meterStart\":1,\"idTag\":\""),
-        ("StartTransaction", "{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":1,\"timestamp\":\""),
+        (
+            "StartTransaction",
+            "{\"connectorId\":1,\"timestamp\":\"2026-06-10T01:00:00Z\",\"meterStart\":1,\"idTag\":\"",
+        ),
+        (
+            "StartTransaction",
+            "{\"connectorId\":1,\"idTag\":\"A\",\"meterStart\":1,\"timestamp\":\"",
+        ),
         ("Authorize", "{\"idTag\":\""),
-        ("StatusNotification", "{\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Available\",\"info\":\""),
+        (
+            "StatusNotification",
+            "{\"connectorId\":1,\"errorCode\":\"NoError\",\"status\":\"Available\",\"info\":\"",
+        ),
         ("SignCertificate", "{\"csr\":\""),
-        ("SecurityEventNotification", "{\"type\":\"x\",\"timestamp\":\"2026-06-10T01:00:00Z\",\"techInfo\":\""),
+        (
+            "SecurityEventNotification",
+            "{\"type\":\"x\",\"timestamp\":\"2026-06-10T01:00:00Z\",\"techInfo\":\"",
+        ),
         ("LogStatusNotification", "{\"status\":\""),
     ];
     for (action, head) in texts_of {
-        for piece in ["A", "-", "\\u0041", "あ", "-----BEGIN CERTIFICATE REQUEST-----\\n", "MIIB\\n", "00-", ":", "\\\""] {
-            texts.push((format!("{action} {head}{piece}…"), filled(&format!("[2,\"a\",\"{action}\",{head}"), piece, "\"}]")));
+        for piece in [
+            "A",
+            "-",
+            "\\u0041",
+            "あ",
+            "-----BEGIN CERTIFICATE REQUEST-----\\n",
+            "MIIB\\n",
+            "00-",
+            ":",
+            "\\\"",
+        ] {
+            texts.push((
+                format!("{action} {head}{piece}…"),
+                filled(&format!("[2,\"a\",\"{action}\",{head}"), piece, "\"}]"),
+            ));
         }
     }
-    for head in
-        ["{\"idToken\":{\"type\":\"eMAID\",\"idToken\":\"", "{\"idToken\":{\"type\":\"eMAID\",\"idToken\":\"A\"},\"certificate\":\""]
-    {
-        texts.push((format!("Authorize {head}"), filled(&format!("[2,\"a\",\"Authorize\",{head}"), "A", "\"}]")));
+    for head in [
+        "{\"idToken\":{\"type\":\"eMAID\",\"idToken\":\"",
+        "{\"idToken\":{\"type\":\"eMAID\",\"idToken\":\"A\"},\"certificate\":\"",
+    ] {
+        texts.push((
+            format!("Authorize {head}"),
+            filled(&format!("[2,\"a\",\"Authorize\",{head}"), "A", "\"}]"),
+        ));
     }
     texts
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_awkward_message_is_answered_or_ends_its_connection_within_a_second_and_nobody_else_waits() {
+async fn every_awkward_message_is_answered_or_ends_its_connection_within_a_second_and_nobody_else_waits()
+ {
     let node = Node::started(&[]).await;
     node.station("AWKWARD").await;
     node.station("BESIDE").await;
@@ -111,7 +161,11 @@ async fn every_awkward_message_is_answered_or_ends_its_connection_within_a_secon
     });
     let mut slow = Vec::new();
     for (name, text) in frames().into_iter().chain(fields()) {
-        assert!(text.len() <= LARGEST && text.len() > LARGEST - 1_000, "{name}: {} bytes", text.len());
+        assert!(
+            text.len() <= LARGEST && text.len() > LARGEST - 1_000,
+            "{name}: {} bytes",
+            text.len()
+        );
         for protocol in ["ocpp1.6", "ocpp2.0.1"] {
             let mut line = node.line_as("AWKWARD", protocol).await;
             let began = Instant::now();
@@ -144,7 +198,12 @@ async fn samples_of_one_phase_without_end_hold_nobodys_ledger() {
     node.member("CARD").await;
     let mut line = node.line("SAMPLES").await;
     let now = crate::node::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    let started = line.call("StartTransaction", &json!({"connectorId": 1, "idTag": "CARD", "timestamp": now, "meterStart": 0})).await;
+    let started = line
+        .call(
+            "StartTransaction",
+            &json!({"connectorId": 1, "idTag": "CARD", "timestamp": now, "meterStart": 0}),
+        )
+        .await;
     let sample = json!({"value": "1", "phase": "L1"});
     let mut samples = vec![sample; 38_000];
     let transaction = &started["transactionId"];
@@ -158,8 +217,17 @@ async fn samples_of_one_phase_without_end_hold_nobodys_ledger() {
     let took = began.elapsed();
     let mut beside = node.line("BESIDE").await;
     let beside_began = Instant::now();
-    beside.call("StartTransaction", &json!({"connectorId": 1, "idTag": "OTHER", "timestamp": now, "meterStart": 0})).await;
-    println!("{} samples took {took:?}, a start beside {:?}", samples.len(), beside_began.elapsed());
+    beside
+        .call(
+            "StartTransaction",
+            &json!({"connectorId": 1, "idTag": "OTHER", "timestamp": now, "meterStart": 0}),
+        )
+        .await;
+    println!(
+        "{} samples took {took:?}, a start beside {:?}",
+        samples.len(),
+        beside_began.elapsed()
+    );
     assert!(took < Duration::from_secs(1), "{took:?}");
     let stop = json!({"transactionId": transaction, "timestamp": now, "meterStop": 10, "transactionData": body["meterValue"]});
     let began = Instant::now();
@@ -195,27 +263,50 @@ async fn every_awkward_body_of_the_api_is_answered_within_a_second() {
             ("{\"reason\":\"", "\\\"", "\"}"),
             ("{\"entries\":[", "{\"id_tag\":\"A\"},", "{}]}"),
             ("{\"connectors\":[", "{\"connector_id\":1,\"charger_class\":\"quick\"},", "{}]}"),
-            ("{\"profile\":{\"chargingSchedulePeriod\":[", "{\"startPeriod\":0,\"limit\":1},", "{}]}}"),
+            (
+                "{\"profile\":{\"chargingSchedulePeriod\":[",
+                "{\"startPeriod\":0,\"limit\":1},",
+                "{}]}}",
+            ),
             ("{\"power_kw\":", "9", "}"),
             (
                 "{\"command\":\"install_certificate\",\"type\":\"ManufacturerRootCertificate\",\"certificate\":\"",
                 "-----BEGIN CERTIFICATE-----\\nMIIB",
                 "\"}",
             ),
-            ("{\"command\":\"set_charging_profile\",\"periods\":[", "{\"start_s\":0,\"limit\":1},", "{}]}"),
+            (
+                "{\"command\":\"set_charging_profile\",\"periods\":[",
+                "{\"start_s\":0,\"limit\":1},",
+                "{}]}",
+            ),
             ("{\"command\":\"data_transfer\",\"vendor_id\":\"x\",\"data\":\"", "\\\"", "\"}"),
         ] {
             for largest in [LARGEST_BODY, LARGEST] {
                 let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-                let request = node.client.request(method, format!("http://127.0.0.1:{}/api/v1{path}", node.http));
-                let request = request.bearer_auth(crate::node::KEY).header("content-type", "application/json");
+                let request = node
+                    .client
+                    .request(method, format!("http://127.0.0.1:{}/api/v1{path}", node.http));
+                let request = request
+                    .bearer_auth(crate::node::KEY)
+                    .header("content-type", "application/json");
                 let began = Instant::now();
                 // One that is refused before it is read may be cut off while it is sent.
                 match request.body(filled_to(largest, head, piece, tail)).send().await {
-                    Ok(answer) => assert!((400..500).contains(&answer.status().as_u16()), "{path} {head}{piece}…: {answer:?}"),
-                    Err(_) => assert_eq!(node.status("/healthz").await, Some(200), "{path} {head}{piece}…"),
+                    Ok(answer) => assert!(
+                        (400..500).contains(&answer.status().as_u16()),
+                        "{path} {head}{piece}…: {answer:?}"
+                    ),
+                    Err(_) => assert_eq!(
+                        node.status("/healthz").await,
+                        Some(200),
+                        "{path} {head}{piece}…"
+                    ),
                 }
-                assert!(began.elapsed() < Duration::from_secs(1), "{path} {head}{piece}…: {:?}", began.elapsed());
+                assert!(
+                    began.elapsed() < Duration::from_secs(1),
+                    "{path} {head}{piece}…: {:?}",
+                    began.elapsed()
+                );
             }
         }
     }
@@ -226,22 +317,34 @@ async fn every_awkward_identity_and_header_of_a_handshake_is_answered_within_a_s
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let node = Node::started(&[]).await;
     node.station("CP1").await;
-    for piece in ["%41", "%", "/", "a", "../", "?id=", "&id=a", "%2F", "%FF", "+", "=", "A:", ",", "ocpp1.6,", " ", ";"] {
+    for piece in [
+        "%41", "%", "/", "a", "../", "?id=", "&id=a", "%2F", "%FF", "+", "=", "A:", ",",
+        "ocpp1.6,", " ", ";",
+    ] {
         let text = piece.repeat((15 << 10) / piece.len());
-        for (path, protocols, basic) in
-            [(text.as_str(), "ocpp1.6", "QQ=="), ("CP1", text.as_str(), "QQ=="), ("CP1", "ocpp1.6", text.as_str())]
-        {
+        for (path, protocols, basic) in [
+            (text.as_str(), "ocpp1.6", "QQ=="),
+            ("CP1", text.as_str(), "QQ=="),
+            ("CP1", "ocpp1.6", text.as_str()),
+        ] {
             let head = format!(
                 "GET /ocpp/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: {protocols}\r\nAuthorization: Basic {basic}\r\n\r\n"
             );
             let began = Instant::now();
-            let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", node.ocpp)).await.unwrap();
+            let mut stream =
+                tokio::net::TcpStream::connect(("127.0.0.1", node.ocpp)).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut answer = [0; 12];
-            let read = tokio::time::timeout(crate::node::PATIENCE, stream.read(&mut answer)).await.expect("it is answered");
+            let read = tokio::time::timeout(crate::node::PATIENCE, stream.read(&mut answer))
+                .await
+                .expect("it is answered");
             let status = String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned();
-            assert!(began.elapsed() < Duration::from_secs(1), "{piece}…: {:?} {status}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(1),
+                "{piece}…: {:?} {status}",
+                began.elapsed()
+            );
             assert!(status.is_empty() || status.starts_with("HTTP/1.1 "), "{piece}…: {status}");
         }
     }

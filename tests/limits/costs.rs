@@ -13,7 +13,11 @@ use crate::node::{Line, Node};
 const LIMIT: f64 = 1.5;
 
 /// The quicker half's mean time of calls, which what else the machine does hardly touches.
-async fn cost(line: &mut Line, calls: usize, mut payload: impl FnMut(usize) -> (&'static str, Value)) -> Duration {
+async fn cost(
+    line: &mut Line,
+    calls: usize,
+    mut payload: impl FnMut(usize) -> (&'static str, Value),
+) -> Duration {
     let mut took = Vec::with_capacity(calls);
     for n in 0..calls {
         let (action, payload) = payload(n);
@@ -46,13 +50,17 @@ async fn a_message_of_a_station_with_a_thousand_open_sessions_costs_what_it_cost
         many.call("StartTransaction", &session(n)).await;
     }
     let open = node.done("GET", "/sessions?station_id=MANY&limit=1", None).await;
-    assert_eq!(open["items"][0]["state"], "review", "each was over when the next began, and waits for its stop: {open}");
+    assert_eq!(
+        open["items"][0]["state"], "review",
+        "each was over when the next began, and waits for its stop: {open}"
+    );
     let at_none = none.call("StartTransaction", &session(5_000)).await["transactionId"].clone();
     let at_many = many.call("StartTransaction", &session(5_001)).await["transactionId"].clone();
     // Taken in turns, so that what changes on the machine changes both.
     let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
     for round in 0..4 {
-        without += cost(&mut none, 50, |n| ("MeterValues", readings(&at_none, 50 * round + n))).await;
+        without +=
+            cost(&mut none, 50, |n| ("MeterValues", readings(&at_none, 50 * round + n))).await;
         with += cost(&mut many, 50, |n| ("MeterValues", readings(&at_many, 50 * round + n))).await;
     }
     let ratio = with.as_secs_f64() / without.as_secs_f64();
@@ -60,8 +68,10 @@ async fn a_message_of_a_station_with_a_thousand_open_sessions_costs_what_it_cost
     assert!(ratio < LIMIT, "meter values are {ratio:.2} times dearer");
     let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
     for round in 0..4 {
-        without += cost(&mut none, 25, |n| ("StartTransaction", session(6_000 + 25 * round + n))).await;
-        with += cost(&mut many, 25, |n| ("StartTransaction", session(7_000 + 25 * round + n))).await;
+        without +=
+            cost(&mut none, 25, |n| ("StartTransaction", session(6_000 + 25 * round + n))).await;
+        with +=
+            cost(&mut many, 25, |n| ("StartTransaction", session(7_000 + 25 * round + n))).await;
     }
     let ratio = with.as_secs_f64() / without.as_secs_f64();
     println!("starts: {without:?} without, {with:?} with 1,000 open sessions: {ratio:.2}");
@@ -100,7 +110,8 @@ async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_wha
     node.start().await;
     node.station("NONE").await;
     node.station("MANY").await;
-    let (mut none, mut many) = (node.line_as("NONE", "ocpp2.0.1").await, node.line_as("MANY", "ocpp2.0.1").await);
+    let (mut none, mut many) =
+        (node.line_as("NONE", "ocpp2.0.1").await, node.line_as("MANY", "ocpp2.0.1").await);
     many.call("TransactionEvent", &step("T-MANY", "TAG00000001", 0)).await;
     none.call("TransactionEvent", &step("T-NONE", "TAG00000002", 0)).await;
     // The month is read once; until it is, a step is answered without a cost. Steps that are kept meanwhile do not undo it.
@@ -110,7 +121,11 @@ async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_wha
         if shown["totalCost"].is_number() {
             break;
         }
-        assert!(first < 100, "a driver is shown the cost: {shown}, {}", node.done("GET", "/sessions?station_id=MANY", None).await);
+        assert!(
+            first < 100,
+            "a driver is shown the cost: {shown}, {}",
+            node.done("GET", "/sessions?station_id=MANY", None).await
+        );
         first += 1;
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -120,8 +135,14 @@ async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_wha
     }
     let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
     for round in 0..6 {
-        without += cost(&mut none, 50, |n| ("TransactionEvent", step("T-NONE", "", first + 1 + 50 * round + n))).await;
-        with += cost(&mut many, 50, |n| ("TransactionEvent", step("T-MANY", "", first + 1 + 50 * round + n))).await;
+        without += cost(&mut none, 50, |n| {
+            ("TransactionEvent", step("T-NONE", "", first + 1 + 50 * round + n))
+        })
+        .await;
+        with += cost(&mut many, 50, |n| {
+            ("TransactionEvent", step("T-MANY", "", first + 1 + 50 * round + n))
+        })
+        .await;
     }
     let ratio = with.as_secs_f64() / without.as_secs_f64();
     println!("steps: {without:?} without, {with:?} with 20,000 sessions in the month: {ratio:.2}");

@@ -20,14 +20,17 @@ impl Disk {
         let own = tempfile::tempdir().unwrap();
         let folder = own.path().join("disk");
         std::fs::create_dir(&folder).unwrap();
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&folder).status().is_ok_and(|s| s.success());
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"])
+            .arg(&folder)
+            .status()
+            .is_ok_and(|s| s.success());
         if mounted {
             return Self { folder, mounted, _own: own };
         }
         // Where nothing may be mounted, the memory's disk is small in a container.
-        let shared =
-            tempfile::tempdir_in("/dev/shm").expect("a small disk is needed: run as root where mount is allowed, or with /dev/shm");
+        let shared = tempfile::tempdir_in("/dev/shm")
+            .expect("a small disk is needed: run as root where mount is allowed, or with /dev/shm");
         Self { folder: shared.path().to_owned(), mounted, _own: shared }
     }
 
@@ -35,7 +38,10 @@ impl Disk {
     fn fill(&self) -> PathBuf {
         let filler = self.folder.join("filler");
         let mut write = Command::new("dd");
-        write.args(["if=/dev/zero", "bs=64k"]).arg(format!("of={}", filler.display())).stderr(std::process::Stdio::null());
+        write
+            .args(["if=/dev/zero", "bs=64k"])
+            .arg(format!("of={}", filler.display()))
+            .stderr(std::process::Stdio::null());
         write.status().expect("dd is there");
         filler
     }
@@ -51,7 +57,8 @@ impl Drop for Disk {
 
 /// A start that is tried until it is confirmed or a time is over: what a station does.
 async fn try_start(line: &mut Line, n: usize) -> Option<i64> {
-    let at = (crate::node::now() - chrono::TimeDelta::minutes(5)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let at = (crate::node::now() - chrono::TimeDelta::minutes(5))
+        .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let start = json!({"connectorId": 1, "idTag": "CARD", "timestamp": at, "meterStart": n});
     let id = format!("s{n}");
     line.send(json!([2, id, "StartTransaction", start]).to_string()).await;
@@ -72,7 +79,10 @@ async fn a_full_disk_is_told_loses_nothing_lets_suspensions_through_and_heals_by
     let mut line = node.line("CP1").await;
     let mut confirmed = Vec::new();
     for n in 0..20 {
-        confirmed.push((n, try_start(&mut line, n).await.expect("a start is confirmed while there is room")));
+        confirmed.push((
+            n,
+            try_start(&mut line, n).await.expect("a start is confirmed while there is room"),
+        ));
     }
 
     let filler = disk.fill();
@@ -118,20 +128,33 @@ async fn a_full_disk_is_told_loses_nothing_lets_suspensions_through_and_heals_by
 
 fn told(node: &Node, command: &mut Command) -> (bool, String) {
     let ended = command.current_dir(Path::new(node.database().parent().unwrap())).output().unwrap();
-    (ended.status.success(), String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned())
+    (
+        ended.status.success(),
+        String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_server_on_one_file_is_refused_and_readers_are_not() {
     let mut node = Node::started(&[]).await;
     let (ocpp, http) = (crate::ports::free_port(), crate::ports::free_port());
-    let (began, second) = (Instant::now(), told(&node, node.command(ocpp, http).stdout(std::process::Stdio::piped())));
+    let (began, second) = (
+        Instant::now(),
+        told(&node, node.command(ocpp, http).stdout(std::process::Stdio::piped())),
+    );
     assert!(!second.0, "{}", second.1);
-    assert!(second.1.contains("juden.db") && began.elapsed() < PATIENCE, "it names the file: {}", second.1);
+    assert!(
+        second.1.contains("juden.db") && began.elapsed() < PATIENCE,
+        "it names the file: {}",
+        second.1
+    );
     assert_eq!(node.status("/readyz").await, Some(200));
     let url = format!("sqlite://{}", node.database().display());
     let binary = env!("CARGO_BIN_EXE_juden");
-    let read = told(&node, Command::new(binary).args(["verify-month", "--database-url", &url, "--month", "2026-10"]));
+    let read = told(
+        &node,
+        Command::new(binary).args(["verify-month", "--database-url", &url, "--month", "2026-10"]),
+    );
     assert!(!read.1.contains("another process"), "{}", read.1);
     node.kill();
     node.start().await;

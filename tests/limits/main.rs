@@ -1,7 +1,12 @@
 //! What a peer, a disk, a clock or a second process may do to a server: the real binary, measured from outside in
 //! seconds and in bytes of memory. One test at a time, so that a figure is the server's own.
 
-#![allow(clippy::unwrap_used, clippy::float_arithmetic, missing_docs, reason = "a test that fails says where")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_arithmetic,
+    missing_docs,
+    reason = "a test that fails says where"
+)]
 
 mod awkward;
 mod clock;

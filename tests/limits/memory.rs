@@ -11,7 +11,8 @@ use crate::node::Node;
 
 /// The head of a handshake that shows a wrong password.
 fn handshake(station: &str, more: &str) -> String {
-    let shown = base64::engine::general_purpose::STANDARD.encode(format!("{station}:wrong-password-of-16"));
+    let shown =
+        base64::engine::general_purpose::STANDARD.encode(format!("{station}:wrong-password-of-16"));
     format!(
         "GET /ocpp/{station} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ocpp1.6\r\nAuthorization: Basic {shown}\r\n{more}\r\n"
@@ -50,7 +51,10 @@ async fn handshakes_that_hang_up_or_wait_cost_little_memory_and_keep_nobody_out(
     node.done("GET", "/members", None).await;
     let answered = began.elapsed();
     most = most.max(node.memory_kib());
-    println!("{} KiB more; a station was in after {entered:?}, the API answered after {answered:?}", most - before);
+    println!(
+        "{} KiB more; a station was in after {entered:?}, the API answered after {answered:?}",
+        most - before
+    );
     assert!(most - before < 200 * 1024, "memory grew by {} KiB", most - before);
     assert!(entered < Duration::from_secs(2), "{entered:?}");
     assert!(answered < Duration::from_secs(2), "{answered:?}");
@@ -88,7 +92,11 @@ async fn pings_without_end_over_deflate_leave_memory_as_it_is() {
     node.line("BESIDE").await.call("Heartbeat", &json!({})).await;
     let mut stream = TcpStream::connect(("127.0.0.1", node.ocpp)).await.unwrap();
     let head = handshake("PINGS", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-    let plain: String = head.lines().filter(|line| !line.starts_with("Authorization")).map(|line| format!("{line}\r\n")).collect();
+    let plain: String = head
+        .lines()
+        .filter(|line| !line.starts_with("Authorization"))
+        .map(|line| format!("{line}\r\n"))
+        .collect();
     stream.write_all(plain.as_bytes()).await.unwrap();
     // Masked with zeros, 125 bytes each; what is answered is never read.
     let ping = [&[0x89, 0x80 | 125, 0, 0, 0, 0][..], &[b'x'; 125]].concat();
@@ -126,7 +134,9 @@ async fn calls_without_a_scrape_leave_memory_as_it_is() {
         for _ in 0..calls / 8 / 100 {
             for line in &mut lines {
                 for n in 0..100 {
-                    assert!(line.send(json!([2, format!("{n}"), "Heartbeat", {}]).to_string()).await);
+                    assert!(
+                        line.send(json!([2, format!("{n}"), "Heartbeat", {}]).to_string()).await
+                    );
                     if n % 20 == 19 {
                         for _ in 0..20 {
                             line.answer().await.unwrap();

@@ -65,7 +65,8 @@ impl Node {
 
     /// Lets the next start see variables of the environment.
     pub fn sees(&mut self, variables: &[(&str, &str)]) {
-        self.variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.variables =
+            variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
     }
 
     pub fn database(&self) -> PathBuf {
@@ -76,9 +77,29 @@ impl Node {
         let mut command = Command::new(env!("CARGO_BIN_EXE_juden"));
         command
             .current_dir(&self.folder)
-            .args(["serve", "--database-url", &format!("sqlite://{}", self.database().display()), "--admin-key", KEY])
-            .args(["--ocpp-listen", &format!("127.0.0.1:{ocpp}"), "--http-listen", &format!("127.0.0.1:{http}")])
-            .args(["--month-close-day", "manual", "--issuer-name", "none", "--onboarding-delay-s", "none", "--log-level", "error"])
+            .args([
+                "serve",
+                "--database-url",
+                &format!("sqlite://{}", self.database().display()),
+                "--admin-key",
+                KEY,
+            ])
+            .args([
+                "--ocpp-listen",
+                &format!("127.0.0.1:{ocpp}"),
+                "--http-listen",
+                &format!("127.0.0.1:{http}"),
+            ])
+            .args([
+                "--month-close-day",
+                "manual",
+                "--issuer-name",
+                "none",
+                "--onboarding-delay-s",
+                "none",
+                "--log-level",
+                "error",
+            ])
             .args(&self.flags)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null());
@@ -121,9 +142,18 @@ impl Node {
     }
 
     /// One call of the API: its status and what it answers.
-    pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>, key: Option<&str>) -> Result<(u16, Value), reqwest::Error> {
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        key: Option<&str>,
+    ) -> Result<(u16, Value), reqwest::Error> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("http://127.0.0.1:{}/api/v1{path}", self.http)).bearer_auth(KEY);
+        let mut request = self
+            .client
+            .request(method, format!("http://127.0.0.1:{}/api/v1{path}", self.http))
+            .bearer_auth(KEY);
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
@@ -157,7 +187,10 @@ impl Node {
     /// A member with an active card: both their numbers.
     pub async fn member(&self, tag: &str) -> (String, String) {
         let body = json!({"name": "Aoki", "kind": "corporation", "email": "fleet@example.jp", "plan": "premium_100", "payment_method": {"kind": "invoice"}});
-        let member = self.done("POST", "/members", Some(&body)).await["member_id"].as_str().unwrap().to_owned();
+        let member = self.done("POST", "/members", Some(&body)).await["member_id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let card = self.done("POST", "/cards", Some(&json!({"id_tag": tag}))).await;
         let body = json!({"card_number": card["card_number"], "activation_code": card["activation_code"], "role": "primary"});
         self.done("POST", &format!("/members/{member}/cards/activate"), Some(&body)).await;
@@ -169,9 +202,12 @@ impl Node {
     }
 
     pub async fn line_as(&self, station: &str, protocol: &str) -> Line {
-        let mut request = format!("ws://127.0.0.1:{}/ocpp/{station}", self.ocpp).into_client_request().unwrap();
+        let mut request =
+            format!("ws://127.0.0.1:{}/ocpp/{station}", self.ocpp).into_client_request().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
-        let connected = tokio::time::timeout(PATIENCE, connect_async(request)).await.expect("a handshake is answered in time");
+        let connected = tokio::time::timeout(PATIENCE, connect_async(request))
+            .await
+            .expect("a handshake is answered in time");
         Line { stream: connected.unwrap_or_else(|why| panic!("{station}: {why}")).0, number: 0 }
     }
 
@@ -190,7 +226,10 @@ impl Drop for Node {
 }
 
 /// What the real clock shows, which the server goes by here.
-#[expect(clippy::disallowed_methods, reason = "the server is a process of its own and has no simulated clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server is a process of its own and has no simulated clock"
+)]
 pub fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
 }
@@ -209,7 +248,10 @@ impl Line {
     /// The next answer; `None`: the connection is closed. What the server asks is refused.
     pub async fn answer(&mut self) -> Option<Value> {
         loop {
-            match tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("an answer comes in time") {
+            match tokio::time::timeout(PATIENCE, self.stream.next())
+                .await
+                .expect("an answer comes in time")
+            {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
                     if frame[0] != 2 {
@@ -236,7 +278,8 @@ impl Line {
         let id = format!("n{}", self.number);
         assert!(self.send(json!([2, id, action, payload]).to_string()).await, "{action} is sent");
         loop {
-            let answer = self.answer().await.unwrap_or_else(|| panic!("{action}: the connection is closed"));
+            let answer =
+                self.answer().await.unwrap_or_else(|| panic!("{action}: the connection is closed"));
             if answer[1] == json!(id) {
                 return answer;
             }

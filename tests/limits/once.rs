@@ -9,8 +9,12 @@ use crate::node::{Node, PATIENCE};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_with_a_key_is_done_once_whenever_the_process_is_killed() {
-    let kills: usize = std::env::var("JUDEN_POST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
-    let seed: u64 = std::env::var("JUDEN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let kills: usize =
+        std::env::var("JUDEN_POST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
+    let seed: u64 = std::env::var("JUDEN_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(rand::random);
     println!("seed {seed}, {kills} kills");
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut node = Node::started(&[]).await;
@@ -24,10 +28,16 @@ async fn what_is_asked_with_a_key_is_done_once_whenever_the_process_is_killed() 
         };
         let key = format!("key-{n}");
         // The process dies; the request may be anywhere.
-        let (wait, id) = (Duration::from_micros(random.random_range(0..6_000)), i32::try_from(node.id()).unwrap());
+        let (wait, id) = (
+            Duration::from_micros(random.random_range(0..6_000)),
+            i32::try_from(node.id()).unwrap(),
+        );
         let kill = tokio::task::spawn_blocking(move || {
             std::thread::sleep(wait);
-            let _ = rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process(
+                rustix::process::Pid::from_raw(id).unwrap(),
+                rustix::process::Signal::KILL,
+            );
         });
         let (first, _) = tokio::join!(node.ask("POST", path, Some(&body), Some(&key)), kill);
         cut += usize::from(first.is_err());
@@ -43,8 +53,10 @@ async fn what_is_asked_with_a_key_is_done_once_whenever_the_process_is_killed() 
     }
     println!("{cut} of {kills} were cut off");
     // A card is there once by its tag: its repeats must be answered, with the code that was told first.
-    let members = node.done("GET", "/members?limit=500", None).await["items"].as_array().unwrap().clone();
-    let mut names: Vec<&str> = members.iter().map(|member| member["name"].as_str().unwrap()).collect();
+    let members =
+        node.done("GET", "/members?limit=500", None).await["items"].as_array().unwrap().clone();
+    let mut names: Vec<&str> =
+        members.iter().map(|member| member["name"].as_str().unwrap()).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!((names.len(), members.len()), (kills / 2, kills / 2), "seed {seed}");
@@ -56,7 +68,8 @@ async fn a_command_to_a_station_that_is_asked_again_after_a_kill_is_not_sent_aga
     node.station("CP1").await;
     node.member("CARD").await;
     let mut line = node.line("CP1").await;
-    line.call("BootNotification", &json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
+    line.call("BootNotification", &json!({"chargePointVendor": "V", "chargePointModel": "M"}))
+        .await;
     let body = json!({"command": "remote_start", "id_tag": "CARD", "connector_id": 1});
     let path = "/stations/CP1/commands";
     let starts = async |line: &mut crate::node::Line, for_s: u64| {
@@ -78,15 +91,20 @@ async fn a_command_to_a_station_that_is_asked_again_after_a_kill_is_not_sent_aga
         seen
     };
     let (_, seen) = tokio::join!(
-        tokio::time::timeout(Duration::from_secs(2), node.ask("POST", path, Some(&body), Some("k"))),
+        tokio::time::timeout(
+            Duration::from_secs(2),
+            node.ask("POST", path, Some(&body), Some("k"))
+        ),
         starts(&mut line, PATIENCE.as_secs()),
     );
     assert_eq!(seen, 1, "the station is asked");
     node.kill();
     node.start().await;
     let mut line = node.line("CP1").await;
-    line.call("BootNotification", &json!({"chargePointVendor": "V", "chargePointModel": "M"})).await;
-    let (again, seen) = tokio::join!(node.ask("POST", path, Some(&body), Some("k")), starts(&mut line, 3));
+    line.call("BootNotification", &json!({"chargePointVendor": "V", "chargePointModel": "M"}))
+        .await;
+    let (again, seen) =
+        tokio::join!(node.ask("POST", path, Some(&body), Some("k")), starts(&mut line, 3));
     assert_eq!(seen, 0, "the station is not asked twice: {again:?}");
     let (status, told) = again.unwrap();
     assert!(status < 500 && told.is_object(), "{status} {told}");

@@ -15,7 +15,8 @@ use juden_store::ledger::TagHasher;
 use crate::billing::{Billing, BillingRules, Closing};
 use crate::calls::certificates::{StationAuthority, VehicleAuthority};
 use crate::calls::{
-    Authorities, Authorizations, Calls, Certificates, DisplayRules, Displays, EvCharging, Observed, Quotas, Reports, Transactions, displays,
+    Authorities, Authorizations, Calls, Certificates, DisplayRules, Displays, EvCharging, Observed,
+    Quotas, Reports, Transactions, displays,
 };
 use crate::cards::Cards;
 use crate::changes::Changes;
@@ -143,10 +144,23 @@ pub struct App {
 impl App {
     /// Puts the services together.
     pub fn new(parts: Parts, settings: AppSettings) -> Self {
-        let Parts { store, clock, cluster, cards, stations, programme, ledger, exposures, uses, secret } = parts;
+        let Parts {
+            store,
+            clock,
+            cluster,
+            cards,
+            stations,
+            programme,
+            ledger,
+            exposures,
+            uses,
+            secret,
+        } = parts;
         let passwords = Passwords::new(&secret);
-        let access =
-            AccessRules { min_security_profile: settings.min_security_profile, client_organization: settings.client_organization.clone() };
+        let access = AccessRules {
+            min_security_profile: settings.min_security_profile,
+            client_organization: settings.client_organization.clone(),
+        };
         let health = Arc::new(Health::new(store.clone(), clock.clone()));
         let stations = Arc::new(Stations::new(
             store.clone(),
@@ -158,7 +172,8 @@ impl App {
             Default::default(),
             access,
         ));
-        let commands = Arc::new(Commands::new(stations.clone(), cards.clone(), ledger.clone(), exposures));
+        let commands =
+            Arc::new(Commands::new(stations.clone(), cards.clone(), ledger.clone(), exposures));
         let deliveries = Arc::new(Deliveries::new(commands.clone(), programme.clone()));
         let changes = Arc::new(Changes::new(deliveries.clone()));
         let billing_rules = BillingRules {
@@ -167,14 +182,27 @@ impl App {
             party: settings.party,
             month_close: settings.month_close,
         };
-        let billing = Arc::new(Billing::new(store.clone(), clock.clone(), programme.clone(), billing_rules));
+        let billing =
+            Arc::new(Billing::new(store.clone(), clock.clone(), programme.clone(), billing_rules));
         let overdue = Arc::new(Overdue::new(commands.clone()));
-        let closing = Arc::new(Closing::new(billing.clone(), overdue.clone(), deliveries.clone(), health.clone()));
-        let member_rules = MemberRules { email_rule: settings.email_rule, confirm_over: settings.confirm_over };
-        let display_rules = DisplayRules { languages: settings.display_languages, cost_update: settings.cost_update };
+        let closing = Arc::new(Closing::new(
+            billing.clone(),
+            overdue.clone(),
+            deliveries.clone(),
+            health.clone(),
+        ));
+        let member_rules =
+            MemberRules { email_rule: settings.email_rule, confirm_over: settings.confirm_over };
+        let display_rules = DisplayRules {
+            languages: settings.display_languages,
+            cost_update: settings.cost_update,
+        };
         let displays = Arc::new(Displays::new(commands.clone(), uses.clone(), display_rules));
-        let authorities =
-            Authorities { stations: settings.authority, vehicles: settings.vehicle_pki, organization: settings.client_organization };
+        let authorities = Authorities {
+            stations: settings.authority,
+            vehicles: settings.vehicle_pki,
+            organization: settings.client_organization,
+        };
         let (observed, quotas) = (Arc::new(Observed::default()), Arc::new(Quotas::default()));
         let authorizations = Arc::new(Authorizations::new(
             clock.clone(),
@@ -196,20 +224,45 @@ impl App {
             overdue.clone(),
             displays::remembered(),
         );
-        let reports =
-            Arc::new(Reports::new(clock.clone(), ledger.clone(), commands.clone(), observed, quotas, settings.heartbeat_interval_s));
+        let reports = Arc::new(Reports::new(
+            clock.clone(),
+            ledger.clone(),
+            commands.clone(),
+            observed,
+            quotas,
+            settings.heartbeat_interval_s,
+        ));
         let certificates = Arc::new(Certificates::new(commands.clone(), authorities));
         let ev_charging = Arc::new(EvCharging::new(store.clone(), clock.clone(), commands.clone()));
-        let calls =
-            Calls::new(health.clone(), clock.clone(), deliveries.clone(), authorizations, transactions, reports, certificates, ev_charging);
+        let calls = Calls::new(
+            health.clone(),
+            clock.clone(),
+            deliveries.clone(),
+            authorizations,
+            transactions,
+            reports,
+            certificates,
+            ev_charging,
+        );
         Self {
             requests: Requests::new(store.clone(), clock.clone()),
             refusals: RefusalLog::default(),
             calls: Arc::new(calls),
             cards: Arc::new(Cards::new(changes.clone(), passwords, settings.remote_stop_on_lost)),
             members: Members::new(changes, closing.clone(), member_rules),
-            programme_changes: ProgrammeChanges::new(store, clock.clone(), cluster.clone(), programme.clone()),
-            sessions: Sessions::new(billing.clone(), stations.clone(), ledger, uses, settings.confirm_over),
+            programme_changes: ProgrammeChanges::new(
+                store,
+                clock.clone(),
+                cluster.clone(),
+                programme.clone(),
+            ),
+            sessions: Sessions::new(
+                billing.clone(),
+                stations.clone(),
+                ledger,
+                uses,
+                settings.confirm_over,
+            ),
             host_names: settings.host_names,
             clock,
             cluster,

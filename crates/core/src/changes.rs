@@ -37,7 +37,10 @@ const PLACES: usize = 64;
 
 impl Default for Turns {
     fn default() -> Self {
-        Self { places: (0..PLACES).map(|_| tokio::sync::Mutex::new(())).collect(), hashes: RandomState::new() }
+        Self {
+            places: (0..PLACES).map(|_| tokio::sync::Mutex::new(())).collect(),
+            hashes: RandomState::new(),
+        }
     }
 }
 
@@ -73,7 +76,8 @@ pub struct Changes {
 impl Changes {
     /// Puts it together.
     pub fn new(deliveries: Arc<Deliveries>) -> Self {
-        let (store, clock, programme) = (deliveries.store.clone(), deliveries.clock.clone(), deliveries.programme.clone());
+        let (store, clock, programme) =
+            (deliveries.store.clone(), deliveries.clock.clone(), deliveries.programme.clone());
         Self { store, clock, programme, deliveries, changing: Turns::default() }
     }
 }
@@ -147,22 +151,41 @@ impl Changes {
                 None => files.first().and_then(|file| file.member.clone()),
             };
             if was_done {
-                let touched: Vec<CardNumber> = numbers.iter().map(|number| (*number).clone()).collect();
-                return Ok((self.clock.now(), self.deliveries.spread(&files, member.as_ref(), &touched).await));
+                let touched: Vec<CardNumber> =
+                    numbers.iter().map(|number| (*number).clone()).collect();
+                return Ok((
+                    self.clock.now(),
+                    self.deliveries.spread(&files, member.as_ref(), &touched).await,
+                ));
             }
             let programme = self.programme.current();
-            let newest = files.iter().filter_map(CardFile::newest_event_at).chain(member.as_ref().and_then(Member::newest_event_at)).max();
+            let newest = files
+                .iter()
+                .filter_map(CardFile::newest_event_at)
+                .chain(member.as_ref().and_then(Member::newest_event_at))
+                .max();
             let at = self.reception(received_at, newest, &programme)?;
-            let events = decide(&files, member.as_ref(), &ChangeContext { at, programme: &programme })?;
+            let events =
+                decide(&files, member.as_ref(), &ChangeContext { at, programme: &programme })?;
             let seen = Seen::of(&files.iter().collect::<Vec<_>>(), member.as_ref());
             let recheck = member.as_ref().map(|member| (&member.id, BillingMonth::of(at)));
             let touched: Vec<CardNumber> = events.iter().filter_map(card_touched).collect();
             // Where nothing is to change, an earlier try may have been kept although its answer was lost.
             if !events.is_empty() {
                 // A card that is activated may stand in a site's list.
-                let looked_at: Vec<CardNumber> = events.iter().filter_map(card_activated).chain(touched.iter().cloned()).collect();
-                let change =
-                    Change { events: &events, at, seen: &seen, recheck, looks: &self.deliveries.looks(&looked_at), once: once.as_ref() };
+                let looked_at: Vec<CardNumber> = events
+                    .iter()
+                    .filter_map(card_activated)
+                    .chain(touched.iter().cloned())
+                    .collect();
+                let change = Change {
+                    events: &events,
+                    at,
+                    seen: &seen,
+                    recheck,
+                    looks: &self.deliveries.looks(&looked_at),
+                    once: once.as_ref(),
+                };
                 match self.store.append(&change).await {
                     Err(StoreError::Conflict(_)) => continue,
                     Err(cause) => {
@@ -180,14 +203,20 @@ impl Changes {
     /// The instant from which a change holds: now, or, while the members' site was suspended, the instant
     /// at which it was received by other means (article 7, rule R16.3). What happens now happens after everything that it rests
     /// on, also where a clock was ahead when that was kept.
-    fn reception(&self, received_at: Option<DateTime<Utc>>, newest: Option<DateTime<Utc>>, programme: &Programme) -> Done<DateTime<Utc>> {
+    fn reception(
+        &self,
+        received_at: Option<DateTime<Utc>>,
+        newest: Option<DateTime<Utc>>,
+        programme: &Programme,
+    ) -> Done<DateTime<Utc>> {
         let now = self.clock.now();
         match received_at {
             None => Ok(newest.map_or(now, |newest| newest.max(now))),
             Some(at) if at <= now && programme.is_site_down(at) => Ok(at),
-            Some(_) => {
-                Err(AppError::invalid("received_at", "an instant in the past at which the members' site was suspended, or left out"))
-            }
+            Some(_) => Err(AppError::invalid(
+                "received_at",
+                "an instant in the past at which the members' site was suspended, or left out",
+            )),
         }
     }
 }

@@ -44,7 +44,10 @@ pub struct SimulatedTime {
 
 impl SimulatedTime {
     fn now(&self) -> DateTime<Utc> {
-        let ticked = self.set_when.and_then(|when| TimeDelta::from_std(when.elapsed()).ok()).unwrap_or_default();
+        let ticked = self
+            .set_when
+            .and_then(|when| TimeDelta::from_std(when.elapsed()).ok())
+            .unwrap_or_default();
         (self.set_to + ticked).trunc_subsecs(3)
     }
 }
@@ -53,7 +56,9 @@ impl SimulatedTime {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
     /// The server runs on real time.
-    #[error("the server runs on the system's clock; only one started with --simulated-clock can be moved")]
+    #[error(
+        "the server runs on the system's clock; only one started with --simulated-clock can be moved"
+    )]
     NotSimulated,
     /// Time does not run backwards.
     #[error("the clock stands at {now} and moves forward only")]
@@ -65,7 +70,10 @@ pub enum ClockFault {
 
 /// The system's time in seconds since 1970, for what others date: certificates and their lists.
 pub fn wall_clock_s() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the system's time"
+    )]
     Utc::now().timestamp()
 }
 
@@ -90,12 +98,15 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         match self {
             Self::System(adjustment) => {
-                let (ms, floor_ms) = (adjustment.unfloored_ms(), adjustment.floor_ms.load(Ordering::SeqCst));
+                let (ms, floor_ms) =
+                    (adjustment.unfloored_ms(), adjustment.floor_ms.load(Ordering::SeqCst));
                 // A floor that lies farther ahead was set before this machine's clock was put back: it holds nobody up.
                 let ms = if floor_ms - ms <= AHEAD_MAX_MS { ms.max(floor_ms) } else { ms };
                 DateTime::from_timestamp_millis(ms).unwrap_or_default()
             }
-            Self::Simulated(time) => time.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now(),
+            Self::Simulated(time) => {
+                time.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now()
+            }
         }
     }
 
@@ -106,9 +117,13 @@ impl Clock {
         let took_ms = i64::try_from(asked_at.elapsed().as_millis()).unwrap_or(i64::MAX);
         let differs_ms = told.timestamp_millis() - (adjustment.unfloored_ms() - took_ms / 2);
         if differs_ms.abs() > OFFSET_IGNORED_MS + took_ms {
-            let offset_ms = adjustment.offset_ms.fetch_add(differs_ms, Ordering::SeqCst) + differs_ms;
+            let offset_ms =
+                adjustment.offset_ms.fetch_add(differs_ms, Ordering::SeqCst) + differs_ms;
             metrics::gauge!("juden_clock_offset_seconds").set(seconds(offset_ms));
-            warn!(offset_ms, "this machine's clock differs from the store's: the node goes by the store's");
+            warn!(
+                offset_ms,
+                "this machine's clock differs from the store's: the node goes by the store's"
+            );
         }
     }
 
@@ -139,7 +154,10 @@ impl Clock {
             if jumped_ms.abs() > JUMP_MS {
                 metrics::counter!("juden_clock_jumps_total").increment(1);
                 metrics::gauge!("juden_clock_jump_seconds").set(seconds(jumped_ms));
-                warn!(jumped_ms, "THIS MACHINE'S CLOCK JUMPED: what is kept from now on has other times; look at its time service");
+                warn!(
+                    jumped_ms,
+                    "THIS MACHINE'S CLOCK JUMPED: what is kept from now on has other times; look at its time service"
+                );
             }
             before = now;
         }
@@ -167,7 +185,10 @@ impl Clock {
 
 impl Adjustment {
     fn unfloored_ms(&self) -> i64 {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that reads the system's time"
+        )]
         let now = Utc::now().timestamp_millis();
         now + self.offset_ms.load(Ordering::SeqCst)
     }

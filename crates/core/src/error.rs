@@ -93,9 +93,12 @@ impl AppError {
 impl From<StoreError> for AppError {
     fn from(cause: StoreError) -> Self {
         match cause {
-            StoreError::Conflict(what) => {
-                Self::conflict("conflict", format!("{what} is taken or was changed by another request: read it again and repeat"))
-            }
+            StoreError::Conflict(what) => Self::conflict(
+                "conflict",
+                format!(
+                    "{what} is taken or was changed by another request: read it again and repeat"
+                ),
+            ),
             unreadable @ StoreError::Unreadable(_) => Self::Unreadable(unreadable),
             no_room @ StoreError::NoRoom => Self::NoRoom(no_room),
             other => Self::Store(other),

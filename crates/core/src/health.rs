@@ -38,7 +38,13 @@ fn locked<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Health {
     /// Nothing is known yet.
     pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>) -> Self {
-        Self { store, clock, stands: Mutex::default(), months: Mutex::default(), ahead: Mutex::default() }
+        Self {
+            store,
+            clock,
+            stands: Mutex::default(),
+            months: Mutex::default(),
+            ahead: Mutex::default(),
+        }
     }
 
     /// Why the last automatic close of a month failed, where it did.
@@ -78,8 +84,11 @@ impl Health {
         }
         let now = self.clock.now();
         let Some(newest) = self.store.newest_instant().await? else { return Ok(()) };
-        let trusted = self.store.meta(TRUSTED).await?.and_then(|text| text.parse::<DateTime<Utc>>().ok());
-        if newest <= now + TimeDelta::seconds(AHEAD_MAX_S) || trusted.is_some_and(|trusted| newest <= trusted) {
+        let trusted =
+            self.store.meta(TRUSTED).await?.and_then(|text| text.parse::<DateTime<Utc>>().ok());
+        if newest <= now + TimeDelta::seconds(AHEAD_MAX_S)
+            || trusted.is_some_and(|trusted| newest <= trusted)
+        {
             return Ok(());
         }
         warn!(%now, %newest, "THE STORE LIES AHEAD OF THIS MACHINE'S CLOCK: stations are not served until the clock is put right, or POST /api/v1/clock/trust says that it is");
@@ -112,7 +121,9 @@ impl Health {
         let before = locked(&self.stands).replace((Instant::now(), stands.clone()));
         let stood = before.is_none_or(|(_, stood)| stood.is_ok());
         match &stands {
-            Err(cause) if stood => warn!(%cause, "the store does not take writes: stations' messages wait"),
+            Err(cause) if stood => {
+                warn!(%cause, "the store does not take writes: stations' messages wait")
+            }
             Ok(()) if !stood => info!("the store takes writes again"),
             _ => {}
         }

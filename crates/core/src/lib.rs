@@ -43,7 +43,9 @@ pub mod records {
     pub use juden_store::exchanges::{KeptReport, KeptVariable, ReportFilter, SentCommand};
     pub use juden_store::records::AuditEntry;
     pub use juden_store::sites::{ListChange, ListChanged, ListedStation};
-    pub use juden_store::{JournalEntry, JournalFilter, KeptAnswer, KeptEvent, Once, Page, SessionFilter};
+    pub use juden_store::{
+        JournalEntry, JournalFilter, KeptAnswer, KeptEvent, Once, Page, SessionFilter,
+    };
 }
 
 #[cfg(test)]

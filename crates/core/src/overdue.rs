@@ -60,9 +60,19 @@ pub struct Overdue {
 impl Overdue {
     /// Puts it together.
     pub fn new(commands: Arc<Commands>) -> Self {
-        let (store, clock, cluster) = (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
-        let (asked_whether_ongoing, steps_awaited) = (Cache::new(SESSIONS_ASKED), Cache::new(SESSIONS_ASKED));
-        Self { store, clock, cluster, ledger: commands.ledger.clone(), commands, asked_whether_ongoing, steps_awaited }
+        let (store, clock, cluster) =
+            (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
+        let (asked_whether_ongoing, steps_awaited) =
+            (Cache::new(SESSIONS_ASKED), Cache::new(SESSIONS_ASKED));
+        Self {
+            store,
+            clock,
+            cluster,
+            ledger: commands.ledger.clone(),
+            commands,
+            asked_whether_ongoing,
+            steps_awaited,
+        }
     }
 }
 
@@ -90,20 +100,24 @@ impl Overdue {
                 let Some(over) = session.over_by_now(now, offline_since) else { continue };
                 due.push((session, over, offline_since.is_none()));
             }
-            let settled = stream::iter(due).map(Ok).try_for_each_concurrent(STATIONS_ASKED_AT_ONCE, async |(session, over, is_online)| {
-                // What the station itself says goes before what the clock shows.
-                if !(is_online && self.goes_on(session).await) {
-                    self.ledger.settle(session, Settlement::Over(over), None).await?;
-                }
-                Done::Ok(())
-            });
+            let settled = stream::iter(due).map(Ok).try_for_each_concurrent(
+                STATIONS_ASKED_AT_ONCE,
+                async |(session, over, is_online)| {
+                    // What the station itself says goes before what the clock shows.
+                    if !(is_online && self.goes_on(session).await) {
+                        self.ledger.settle(session, Settlement::Over(over), None).await?;
+                    }
+                    Done::Ok(())
+                },
+            );
             settled.await?;
         }
     }
 
     /// Remembers that steps of a transaction are missing, until they came or its station was asked.
     pub(crate) fn await_steps(&self, session: &Session) {
-        let is_missing = session.flags.contains(&Flag::StepsMissing) || session.flags.contains(&Flag::StartMissing);
+        let is_missing = session.flags.contains(&Flag::StepsMissing)
+            || session.flags.contains(&Flag::StartMissing);
         if is_missing && session.transaction.is_some() {
             self.steps_awaited.insert(session.id, Arc::new(session.clone()));
         } else {
@@ -113,11 +127,13 @@ impl Overdue {
 
     /// Asks the stations of transactions whose steps are still missing, once each, whether they go on and whether messages wait.
     pub async fn ask_for_missing_steps(&self) {
-        let awaited: Vec<Arc<Session>> = self.steps_awaited.iter().map(|(_, session)| session).collect();
-        let asked = stream::iter(awaited).for_each_concurrent(STATIONS_ASKED_AT_ONCE, async |session| {
-            self.steps_awaited.invalidate(&session.id);
-            self.goes_on(&session).await;
-        });
+        let awaited: Vec<Arc<Session>> =
+            self.steps_awaited.iter().map(|(_, session)| session).collect();
+        let asked =
+            stream::iter(awaited).for_each_concurrent(STATIONS_ASKED_AT_ONCE, async |session| {
+                self.steps_awaited.invalidate(&session.id);
+                self.goes_on(&session).await;
+            });
         // Those that there is no time for are asked the next time.
         let _ = timeout(ASKED_WITHIN, asked).await;
     }
@@ -127,10 +143,13 @@ impl Overdue {
         if self.cluster.connection(station).is_some() {
             return Ok(None);
         }
-        let Some(record) = self.store.station(station).await? else { return Ok(Some(DateTime::<Utc>::MIN_UTC)) };
-        let is_elsewhere = record
-            .connected
-            .is_some_and(|connected| connected.node != *self.cluster.run() && self.cluster.live_node(&connected.node).is_some());
+        let Some(record) = self.store.station(station).await? else {
+            return Ok(Some(DateTime::<Utc>::MIN_UTC));
+        };
+        let is_elsewhere = record.connected.is_some_and(|connected| {
+            connected.node != *self.cluster.run()
+                && self.cluster.live_node(&connected.node).is_some()
+        });
         Ok((!is_elsewhere).then(|| record.last_seen_at.unwrap_or(DateTime::<Utc>::MIN_UTC)))
     }
 
@@ -141,13 +160,25 @@ impl Overdue {
         if let Some(known) = self.asked_whether_ongoing.get(&session.id) {
             return known;
         }
-        let speaks = self.cluster.connection(&session.station_id).map(|connection| connection.protocol);
-        if !speaks.as_deref().and_then(Protocol::from_subprotocol).is_some_and(Protocol::tells_transaction_status) {
+        let speaks =
+            self.cluster.connection(&session.station_id).map(|connection| connection.protocol);
+        if !speaks
+            .as_deref()
+            .and_then(Protocol::from_subprotocol)
+            .is_some_and(Protocol::tells_transaction_status)
+        {
             return false;
         }
         self.asked_whether_ongoing.insert(session.id, false);
-        let command = StationCommand::Further(Further::TransactionStatus { transaction: Some(transaction.clone()) });
-        let Ok(Ok(result)) = timeout(ASKED_WITHIN, self.commands.send_command(&session.station_id, &command, SENT_BY)).await else {
+        let command = StationCommand::Further(Further::TransactionStatus {
+            transaction: Some(transaction.clone()),
+        });
+        let Ok(Ok(result)) = timeout(
+            ASKED_WITHIN,
+            self.commands.send_command(&session.station_id, &command, SENT_BY),
+        )
+        .await
+        else {
             return false;
         };
         let goes_on = command_intent::goes_on(&result.answer);

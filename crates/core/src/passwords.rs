@@ -91,7 +91,12 @@ impl Passwords {
     /// Hashing under a secret of this installation. Its threads end with it.
     pub fn new(secret: &str) -> Self {
         let known = Cache::new(KNOWN_MAX);
-        Self { secret: secret.as_bytes().into(), stations: slow_thread("stations"), operators: slow_thread("operators"), known }
+        Self {
+            secret: secret.as_bytes().into(),
+            stations: slow_thread("stations"),
+            operators: slow_thread("operators"),
+            known,
+        }
     }
 
     /// The installation's secret.
@@ -122,7 +127,8 @@ impl Passwords {
         if let Some(known) = self.known.get(kept) {
             return Ok(known.as_bytes().ct_eq(shown.as_bytes()).into());
         }
-        let matches = self.slowly(queue, Work::Match(kept.to_owned(), password.to_vec())).await?.is_some();
+        let matches =
+            self.slowly(queue, Work::Match(kept.to_owned(), password.to_vec())).await?.is_some();
         if matches {
             self.known.insert(kept.to_owned(), shown);
         }
@@ -155,7 +161,9 @@ fn slow_thread(of: &str) -> mpsc::Sender<Job> {
             }
             let done = match work {
                 Work::Hash(password) => hashed(&password, &mut memory),
-                Work::Match(kept, password) => matched(&kept, &password, &mut memory).then_some(kept),
+                Work::Match(kept, password) => {
+                    matched(&kept, &password, &mut memory).then_some(kept)
+                }
             };
             let _ = reply.send(done);
         }
@@ -171,8 +179,13 @@ fn hashed(password: &[u8], memory: &mut Vec<Block>) -> Option<String> {
     let salt: [u8; SALT_BYTES] = rand::random();
     let params = Params::default();
     let output = argon2id(password, &salt, &params, OUTPUT_BYTES, memory)?;
-    let (m, t, p, version) = (params.m_cost(), params.t_cost(), params.p_cost(), Version::default() as u32);
-    Some(format!("$argon2id$v={version}$m={m},t={t},p={p}${}${}", STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output)))
+    let (m, t, p, version) =
+        (params.m_cost(), params.t_cost(), params.p_cost(), Version::default() as u32);
+    Some(format!(
+        "$argon2id$v={version}$m={m},t={t},p={p}${}${}",
+        STANDARD_NO_PAD.encode(salt),
+        STANDARD_NO_PAD.encode(output)
+    ))
 }
 
 fn matched(kept: &str, password: &[u8], memory: &mut Vec<Block>) -> bool {
@@ -186,13 +199,21 @@ fn matched(kept: &str, password: &[u8], memory: &mut Vec<Block>) -> bool {
     again().unwrap_or(false)
 }
 
-fn argon2id(password: &[u8], salt: &[u8], params: &Params, length: usize, memory: &mut Vec<Block>) -> Option<Vec<u8>> {
+fn argon2id(
+    password: &[u8],
+    salt: &[u8],
+    params: &Params,
+    length: usize,
+    memory: &mut Vec<Block>,
+) -> Option<Vec<u8>> {
     if memory.len() < params.block_count() {
         memory.resize(params.block_count(), Block::default());
     }
     let mut output = vec![0; length];
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::default(), params.clone());
-    argon2.hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice()).ok()?;
+    argon2
+        .hash_password_into_with_memory(password, salt, &mut output, memory.as_mut_slice())
+        .ok()?;
     Some(output)
 }
 
@@ -233,8 +254,16 @@ mod tests {
         assert!(matches(&passwords, kept, b"chosen").await);
         assert!(!matches(&passwords, kept, b"choosen").await);
         assert!(!matches(&passwords, "no hash at all", b"chosen").await);
-        assert!(!matches(&passwords, "$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAA", b"x").await);
-        let keyed = "hmac-sha256$00ff$91a70fe9cc72bd9262bdfc13649827f9e59ea8ddae5a6fddb947b10deb9e0282";
+        assert!(
+            !matches(
+                &passwords,
+                "$argon2id$v=19$m=4294967295,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAA",
+                b"x"
+            )
+            .await
+        );
+        let keyed =
+            "hmac-sha256$00ff$91a70fe9cc72bd9262bdfc13649827f9e59ea8ddae5a6fddb947b10deb9e0282";
         assert_eq!(matches_keyed(b"s", keyed, b"0123456789abcdef"), Some(true));
     }
 
@@ -242,8 +271,13 @@ mod tests {
     async fn who_hangs_up_waits_no_longer_and_of_too_many_some_are_told_to_come_again() {
         let passwords = Passwords::new("s");
         let kept = passwords.hash(b"chosen").await.unwrap();
-        let tries: Vec<_> = (0..3 * WAITING_MAX).map(|_| passwords.matches(SlowQueue::Stations, &kept, b"wrong")).collect();
-        let mut tries: Vec<_> = tries.into_iter().map(|one| Box::pin(tokio::time::timeout(std::time::Duration::ZERO, one))).collect();
+        let tries: Vec<_> = (0..3 * WAITING_MAX)
+            .map(|_| passwords.matches(SlowQueue::Stations, &kept, b"wrong"))
+            .collect();
+        let mut tries: Vec<_> = tries
+            .into_iter()
+            .map(|one| Box::pin(tokio::time::timeout(std::time::Duration::ZERO, one)))
+            .collect();
         let mut refused = 0;
         for one in &mut tries {
             refused += usize::from(matches!(one.await, Ok(Err(AppError::Busy(_)))));
@@ -252,6 +286,9 @@ mod tests {
         // All of them have hung up: the next is answered after the one that was being computed.
         drop(tries);
         let other = passwords.clone();
-        assert!(!other.matches(SlowQueue::Operators, &kept, b"wrong").await.unwrap(), "operators wait for no station");
+        assert!(
+            !other.matches(SlowQueue::Operators, &kept, b"wrong").await.unwrap(),
+            "operators wait for no station"
+        );
     }
 }

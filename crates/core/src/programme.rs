@@ -39,7 +39,12 @@ pub struct ProgrammeChanges {
 
 impl ProgrammeChanges {
     /// Puts it together.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>, cluster: Arc<dyn Cluster>, programme: Arc<ProgrammeDirectory>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        cluster: Arc<dyn Cluster>,
+        programme: Arc<ProgrammeDirectory>,
+    ) -> Self {
         Self { store, clock, cluster, programme }
     }
 }
@@ -59,15 +64,28 @@ impl ProgrammeChanges {
         terms.check_notice()?;
         let today = in_japan(self.clock.now()).date_naive();
         if terms.published_on > today {
-            return Err(AppError::invalid("published_on", "today or a day before: the day on which the terms were posted"));
+            return Err(AppError::invalid(
+                "published_on",
+                "today or a day before: the day on which the terms were posted",
+            ));
         }
         let last_closed = self.store.last_closed_month().await?;
         if let Some(closed) = last_closed.filter(|closed| terms.effective_at() < closed.end()) {
-            return Err(AppError::invalid("effective_on", format!("a day after {closed}, the last closed month")));
+            return Err(AppError::invalid(
+                "effective_on",
+                format!("a day after {closed}, the last closed month"),
+            ));
         }
         let programme = self.programme.current();
-        if programme.terms.iter().any(|known| known.version == terms.version || known.effective_on == terms.effective_on) {
-            return Err(AppError::conflict("terms_exist", "there are terms of this version or this effective day already"));
+        if programme
+            .terms
+            .iter()
+            .any(|known| known.version == terms.version || known.effective_on == terms.effective_on)
+        {
+            return Err(AppError::conflict(
+                "terms_exist",
+                "there are terms of this version or this effective day already",
+            ));
         }
         // The last month of a window depends on whether the terms of the next day renew.
         let from = BillingMonth::of(terms.effective_at()).previous();
@@ -82,7 +100,11 @@ impl ProgrammeChanges {
         let (now, programme) = (self.clock.now(), self.programme.current());
         let Some(joined) = member.admitted_at else { return Ok(Vec::new()) };
         let at_joining = programme.terms_at(joined).cloned();
-        let later = programme.terms.iter().filter(|terms| terms.effective_at() > joined && terms.effective_at() <= now).cloned();
+        let later = programme
+            .terms
+            .iter()
+            .filter(|terms| terms.effective_at() > joined && terms.effective_at() <= now)
+            .cloned();
         let mut found = Vec::new();
         for terms in at_joining.into_iter().chain(later) {
             let used = self.store.first_session_since(id, terms.effective_at().max(joined)).await?;
@@ -99,7 +121,11 @@ impl ProgrammeChanges {
         if !REASONS.contains(&suspension.reason) {
             return Err(AppError::invalid(
                 "reason",
-                format!("the number of a reason of article 16, {} to {}", REASONS.start(), REASONS.end()),
+                format!(
+                    "the number of a reason of article 16, {} to {}",
+                    REASONS.start(),
+                    REASONS.end()
+                ),
             ));
         }
         check_span(&suspension.span)?;
@@ -116,9 +142,12 @@ impl ProgrammeChanges {
         }
         let programme = self.programme.current();
         let known = programme.suspensions.iter().find(|one| one.number == number);
-        let span = known.map(|one| one.record.span).ok_or_else(|| AppError::not_found("suspension", number))?;
+        let span = known
+            .map(|one| one.record.span)
+            .ok_or_else(|| AppError::not_found("suspension", number))?;
         let to = self.check_end(&span, to)?;
-        self.append(ProgrammeEvent::SuspensionClosed { number, to }, BillingMonth::of(span.from)).await?;
+        self.append(ProgrammeEvent::SuspensionClosed { number, to }, BillingMonth::of(span.from))
+            .await?;
         Ok(())
     }
 
@@ -141,9 +170,12 @@ impl ProgrammeChanges {
         }
         let programme = self.programme.current();
         let known = programme.openings.iter().find(|one| one.number == number);
-        let span = known.map(|one| one.record.span).ok_or_else(|| AppError::not_found("free opening", number))?;
+        let span = known
+            .map(|one| one.record.span)
+            .ok_or_else(|| AppError::not_found("free opening", number))?;
         let to = self.check_end(&span, to)?;
-        self.append(ProgrammeEvent::FreeOpeningClosed { number, to }, BillingMonth::of(span.from)).await?;
+        self.append(ProgrammeEvent::FreeOpeningClosed { number, to }, BillingMonth::of(span.from))
+            .await?;
         Ok(())
     }
 
@@ -154,18 +186,28 @@ impl ProgrammeChanges {
             return Err(juden_domain::refusal::Reason::ServiceEnded.into());
         }
         if at <= now {
-            return Err(AppError::invalid("at", "an instant to come: the end of the service is announced before"));
+            return Err(AppError::invalid(
+                "at",
+                "an instant to come: the end of the service is announced before",
+            ));
         }
         if notified_on > in_japan(now).date_naive() {
-            return Err(AppError::invalid("notified_on", "today or a day before: the day on which the members were told"));
+            return Err(AppError::invalid(
+                "notified_on",
+                "today or a day before: the day on which the members were told",
+            ));
         }
         let notified_at = juden_domain::month::japan_midnight(notified_on);
-        self.append(ProgrammeEvent::ServiceEndSet { at, notified_at }, BillingMonth::of(at)).await?;
+        self.append(ProgrammeEvent::ServiceEndSet { at, notified_at }, BillingMonth::of(at))
+            .await?;
         Ok(())
     }
 
     async fn append(&self, event: ProgrammeEvent, from: BillingMonth) -> Done<i64> {
-        let number = self.store.append_programme_event(&event, self.clock.now(), Some(from), once::to_keep().as_ref()).await?;
+        let number = self
+            .store
+            .append_programme_event(&event, self.clock.now(), Some(from), once::to_keep().as_ref())
+            .await?;
         self.programme_changed().await?;
         Ok(number)
     }
@@ -194,7 +236,10 @@ impl ProgrammeChanges {
 
 fn check_span(span: &Span) -> Done<()> {
     if span.to.is_some_and(|to| to <= span.from) {
-        return Err(AppError::invalid("to", "later than from, or left out where the end is not known"));
+        return Err(AppError::invalid(
+            "to",
+            "later than from, or left out where the end is not known",
+        ));
     }
     Ok(())
 }
@@ -211,7 +256,13 @@ fn check_sites(sites: &Sites) -> Done<()> {
 fn check_text(field: &str, text: &str) -> Done<()> {
     let is_name = field == "version";
     if text.chars().count() > TEXT_MAX || (is_name && text.trim().is_empty()) {
-        return Err(AppError::invalid(field, format!("at most {TEXT_MAX} characters{}", if is_name { ", and not empty" } else { "" })));
+        return Err(AppError::invalid(
+            field,
+            format!(
+                "at most {TEXT_MAX} characters{}",
+                if is_name { ", and not empty" } else { "" }
+            ),
+        ));
     }
     Ok(())
 }

@@ -22,6 +22,10 @@ impl Ground {
         let url = format!("sqlite://{}", folder.path().join("juden.db").display());
         let store = SqliteStore::open(&url).await.unwrap();
         store.migrate(&url).await.unwrap();
-        Self { store: Arc::new(store), clock: Arc::new(Clock::standing(now.parse().unwrap())), _folder: folder }
+        Self {
+            store: Arc::new(store),
+            clock: Arc::new(Clock::standing(now.parse().unwrap())),
+            _folder: folder,
+        }
     }
 }

@@ -51,7 +51,12 @@ struct Beginning {
 
 impl Beginning {
     fn at(step: &Step) -> Self {
-        Self { reported: step.reported.clone(), heard: step.heard, malformed: step.malformed, doubts: Vec::new() }
+        Self {
+            reported: step.reported.clone(),
+            heard: step.heard,
+            malformed: step.malformed,
+            doubts: Vec::new(),
+        }
     }
 
     fn doubted(mut self, flag: Flag) -> Self {
@@ -94,7 +99,13 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
     Some(session)
 }
 
-fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &Registers, zone: Option<Zone>) {
+fn close(
+    session: &mut Session,
+    evidence: &Evidence,
+    ended: &Step,
+    registers: &Registers,
+    zone: Option<Zone>,
+) {
     // A register that came with the end is the end's, also where it is not called so.
     let end = ended.registers.end.or(ended.registers.last).or(registers.end);
     recording::close(
@@ -105,7 +116,11 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
             heard: ended.heard,
             meter: end.map(|register| register.value),
             reason: ended.reason.as_deref().unwrap_or(DEFAULT_REASON),
-            id_tag: ended.id_tag.as_deref().filter(|text| !text.is_empty()).map(super::ids::IdTag::new),
+            id_tag: ended
+                .id_tag
+                .as_deref()
+                .filter(|text| !text.is_empty())
+                .map(super::ids::IdTag::new),
             malformed: ended.malformed,
             basis: StopBasis::Told,
         },
@@ -121,7 +136,11 @@ fn close(session: &mut Session, evidence: &Evidence, ended: &Step, registers: &R
     }
 }
 
-fn beginning(evidence: &Evidence, registers: &Registers, seen: Option<WattHours>) -> Option<Beginning> {
+fn beginning(
+    evidence: &Evidence,
+    registers: &Registers,
+    seen: Option<WattHours>,
+) -> Option<Beginning> {
     let first = evidence.first()?;
     let Some(started) = evidence.started() else {
         return Some(without_start(evidence, first, registers).doubted(Flag::StartMissing));
@@ -132,7 +151,11 @@ fn beginning(evidence: &Evidence, registers: &Registers, seen: Option<WattHours>
         // Energy may have flowed before: a step that is missing may have told it. One alone cannot have told it where
         // this one tells a change.
         let doubtful = evidence.missing(started, charging) > i64::from(charging.changed);
-        return Some(if doubtful { beginning.doubted(Flag::ChargingStartDoubtful) } else { beginning });
+        return Some(if doubtful {
+            beginning.doubted(Flag::ChargingStartDoubtful)
+        } else {
+            beginning
+        });
     }
     let (true, Some(ended)) = (evidence.tells_charging, evidence.ended()) else {
         return Some(Beginning::at(started));
@@ -140,7 +163,8 @@ fn beginning(evidence: &Evidence, registers: &Registers, seen: Option<WattHours>
     // A register that moved, in whichever direction, says that something flowed.
     let begin = registers.begin.or(registers.first).map(|register| register.value);
     let end = registers.end.or(registers.last).map(|register| register.value);
-    let moved = begin.is_some_and(|begin| [end, seen].into_iter().flatten().any(|register| register != begin));
+    let moved = begin
+        .is_some_and(|begin| [end, seen].into_iter().flatten().any(|register| register != begin));
     let told = moved || evidence.tells_charged || evidence.charging().is_some();
     // The station tells whether energy flows, every step is there, and none tells that it did.
     if !told && evidence.is_whole(started, ended) {
@@ -153,7 +177,9 @@ fn beginning(evidence: &Evidence, registers: &Registers, seen: Option<WattHours>
 /// as it began, or else at the earliest step.
 fn without_start(evidence: &Evidence, first: &Step, registers: &Registers) -> Beginning {
     let earliest = evidence.charging().unwrap_or(first);
-    let begin = registers.begin.filter(|begin| earliest.reported.instant(None).is_none_or(|at| begin.at < at));
+    let begin = registers
+        .begin
+        .filter(|begin| earliest.reported.instant(None).is_none_or(|at| begin.at < at));
     match begin {
         None => Beginning::at(earliest),
         Some(begin) => Beginning {

@@ -99,13 +99,25 @@ pub struct Verdict {
 }
 
 /// Judges a card now, as far as is known ([`CardFile::judged_at`]).
-pub fn judge_now(file: Option<&CardFile>, now: DateTime<Utc>, place: Place, busy: bool, programme: &Programme) -> Verdict {
+pub fn judge_now(
+    file: Option<&CardFile>,
+    now: DateTime<Utc>,
+    place: Place,
+    busy: bool,
+    programme: &Programme,
+) -> Verdict {
     judge(file, file.map_or(now, |file| file.judged_at(now)), place, busy, programme)
 }
 
 /// Judges a card at an instant. `busy` says whether another session of the card, open and not
 /// stale, stands against it; it is known only where a transaction starts.
-pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: bool, programme: &Programme) -> Verdict {
+pub fn judge(
+    file: Option<&CardFile>,
+    at: DateTime<Utc>,
+    place: Place,
+    busy: bool,
+    programme: &Programme,
+) -> Verdict {
     let group = file.and_then(|file| file.member.as_ref()).map(|member| member.id.clone());
     let card = || match file {
         None => Some(Reason::UnknownCard),
@@ -122,15 +134,23 @@ pub fn judge(file: Option<&CardFile>, at: DateTime<Utc>, place: Place, busy: boo
 }
 
 /// Rows 2 to 5 of the ladder: what the card itself decides.
-pub fn card_refusal(card: &Card, member: Option<&Member>, at: DateTime<Utc>, programme: &Programme) -> Option<Reason> {
-    let state = member.map_or_else(|| card.state_at(at), |member| member.card_state_at(card, at, programme));
+pub fn card_refusal(
+    card: &Card,
+    member: Option<&Member>,
+    at: DateTime<Utc>,
+    programme: &Programme,
+) -> Option<Reason> {
+    let state = member
+        .map_or_else(|| card.state_at(at), |member| member.card_state_at(card, at, programme));
     match state {
         CardState::Stock | CardState::Mailed => Some(Reason::NotActivated),
         CardState::Dead(DeadCause::Replaced) => Some(Reason::Replaced),
         CardState::Dead(DeadCause::Deactivated) => Some(Reason::Deactivated),
         CardState::Dead(DeadCause::MembershipEnded) => Some(Reason::MembershipEnded),
         CardState::Dead(DeadCause::ServiceEnded) => Some(Reason::ServiceEnded),
-        CardState::Suspended(reasons) if reasons.contains(&Suspension::Operator) => Some(Reason::SuspendedOperator),
+        CardState::Suspended(reasons) if reasons.contains(&Suspension::Operator) => {
+            Some(Reason::SuspendedOperator)
+        }
         CardState::Suspended(_) => Some(Reason::SuspendedLost),
         CardState::Active => match member.map(|member| member.state_at(at, programme)) {
             Some(MemberState::Active) => None,
@@ -148,11 +168,17 @@ mod tests {
 
     fn file(events: &[(&str, CardEvent)]) -> CardFile {
         let card = card("C1", events);
-        let member = card.holder().map(|_| member("2024-04-03T03:00:00Z", "simple", vec![card.clone()]));
+        let member =
+            card.holder().map(|_| member("2024-04-03T03:00:00Z", "simple", vec![card.clone()]));
         CardFile { card, member }
     }
 
-    fn refusal(file: Option<&CardFile>, when: &str, place: Place, busy: bool) -> Option<&'static str> {
+    fn refusal(
+        file: Option<&CardFile>,
+        when: &str,
+        place: Place,
+        busy: bool,
+    ) -> Option<&'static str> {
         judge(file, at(when), place, busy, &Programme::default()).refusal.map(Reason::code)
     }
 
@@ -178,7 +204,10 @@ mod tests {
         }
         let good = file(&[start]);
         assert_eq!(refusal(Some(&good), now, Place::Suspended, true), Some("service_suspended"));
-        assert_eq!(refusal(Some(&good), now, Place::Unavailable, true), Some("charger_unavailable"));
+        assert_eq!(
+            refusal(Some(&good), now, Place::Unavailable, true),
+            Some("charger_unavailable")
+        );
         assert_eq!(refusal(Some(&good), now, Place::OffNetwork, true), Some("off_network"));
         assert_eq!(refusal(None, now, Place::Free, true), None, "a free opening needs no card");
         assert_eq!(refusal(Some(&good), now, Place::Open, true), Some("concurrent"));
@@ -188,7 +217,10 @@ mod tests {
     #[test]
     fn w1_a_card_is_valid_from_the_instant_of_its_activation() {
         let card = file(&[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
-        assert_eq!(refusal(Some(&card), "2024-04-09T23:59:59Z", Place::Open, false), Some("not_activated"));
+        assert_eq!(
+            refusal(Some(&card), "2024-04-09T23:59:59Z", Place::Open, false),
+            Some("not_activated")
+        );
         assert_eq!(refusal(Some(&card), "2024-04-10T00:00:00Z", Place::Open, false), None);
     }
 
@@ -197,8 +229,14 @@ mod tests {
         let lost = ("2024-05-07T03:15:00Z", CardEvent::Suspended(Suspension::Lost));
         let card = file(&[("2024-04-10T00:00:00Z", activated(Role::Primary)), lost]);
         let now = at("2024-05-07T01:15:00Z");
-        assert_eq!(judge(Some(&card), now, Place::Open, false, &Programme::default()).refusal, None);
-        assert_eq!(judge_now(Some(&card), now, Place::Open, false, &Programme::default()).refusal, Some(Reason::SuspendedLost));
+        assert_eq!(
+            judge(Some(&card), now, Place::Open, false, &Programme::default()).refusal,
+            None
+        );
+        assert_eq!(
+            judge_now(Some(&card), now, Place::Open, false, &Programme::default()).refusal,
+            Some(Reason::SuspendedLost)
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Ground {
             Self::Eligible | Self::CardInvalid => "5.2",
             Self::CardSuspended => "3.6",
             Self::NotMember => "13.7",
-            Self::BizCard | Self::PaymentMethod | Self::TooEarly | Self::VehicleMismatch => "5.1(2)",
+            Self::BizCard | Self::PaymentMethod | Self::TooEarly | Self::VehicleMismatch => {
+                "5.1(2)"
+            }
         }
     }
 }
@@ -138,17 +140,23 @@ pub fn eligible_from(set_at: DateTime<Utc>) -> DateTime<Utc> {
 }
 
 /// Looks a benefit up by a card that was shown. `None`: the number is no card's.
-pub fn by_card(card: Option<(&Card, Option<&Member>)>, query: &Query<'_>, programme: &Programme) -> BenefitAnswer {
+pub fn by_card(
+    card: Option<(&Card, Option<&Member>)>,
+    query: &Query<'_>,
+    programme: &Programme,
+) -> BenefitAnswer {
     let Some((card, Some(member))) = card else {
         return refused(Ground::CardInvalid, query.service);
     };
     match member.card_state_at(card, query.at, programme) {
         CardState::Suspended(_) => refused(Ground::CardSuspended, query.service),
         CardState::Active => by_member(member, query, programme),
-        CardState::Dead(super::card::DeadCause::MembershipEnded | super::card::DeadCause::ServiceEnded) => {
-            refused(Ground::NotMember, query.service)
+        CardState::Dead(
+            super::card::DeadCause::MembershipEnded | super::card::DeadCause::ServiceEnded,
+        ) => refused(Ground::NotMember, query.service),
+        CardState::Stock | CardState::Mailed | CardState::Dead(_) => {
+            refused(Ground::CardInvalid, query.service)
         }
-        CardState::Stock | CardState::Mailed | CardState::Dead(_) => refused(Ground::CardInvalid, query.service),
     }
 }
 
@@ -188,7 +196,9 @@ fn towing(member: &Member, query: &Query<'_>) -> BenefitAnswer {
     let (ground, eligible_from) = match brand {
         Some(CardBrand::BizNissanCard) => (Ground::BizCard, None),
         Some(CardBrand::NissanCard) if query.at < from => (Ground::TooEarly, Some(from)),
-        Some(CardBrand::NissanCard) if vehicle_match == Some(false) => (Ground::VehicleMismatch, Some(from)),
+        Some(CardBrand::NissanCard) if vehicle_match == Some(false) => {
+            (Ground::VehicleMismatch, Some(from))
+        }
         Some(CardBrand::NissanCard) => (Ground::Eligible, Some(from)),
         Some(CardBrand::Other) | None => (Ground::PaymentMethod, None),
     };
@@ -213,7 +223,11 @@ mod tests {
         ] {
             let midnight = |day: &str| japan_midnight(day.parse().unwrap());
             assert_eq!(eligible_from(midnight(set)), midnight(from), "{set}");
-            assert_eq!(eligible_from(midnight(set) + chrono::TimeDelta::hours(23)), midnight(from), "{set} 23:00");
+            assert_eq!(
+                eligible_from(midnight(set) + chrono::TimeDelta::hours(23)),
+                midnight(from),
+                "{set} 23:00"
+            );
         }
         assert_eq!(eligible_from(at("2024-01-14T15:00:00Z")), at("2024-04-15T15:00:00Z"));
     }

@@ -101,14 +101,24 @@ impl LineCode {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Contract => "contract fee, once, on admission",
-            Self::Base => "base fee of the plan, for every month from the service's start to the last one, never by the day",
+            Self::Base => {
+                "base fee of the plan, for every month from the service's start to the last one, never by the day"
+            }
             Self::TermDiscount => "discount of the term contract on the base fee",
-            Self::MeteredQuick => "use of quick chargers beyond the month's free units, in the month in which each session started",
-            Self::MeteredNormal => "use of normal chargers beyond the month's free units, in the month in which each session started",
+            Self::MeteredQuick => {
+                "use of quick chargers beyond the month's free units, in the month in which each session started"
+            }
+            Self::MeteredNormal => {
+                "use of normal chargers beyond the month's free units, in the month in which each session started"
+            }
             Self::AdditionalIssue => "issue of an additional card, for each activation",
-            Self::AdditionalMonthly => "additional card, once for each month that a live one touches",
+            Self::AdditionalMonthly => {
+                "additional card, once for each month that a live one touches"
+            }
             Self::Reissue => "replacement card, in the month of its registration",
-            Self::EarlyTermination => "term contract left by a procedure outside its renewal window",
+            Self::EarlyTermination => {
+                "term contract left by a procedure outside its renewal window"
+            }
             Self::Adjustment => "what the month comes to by now more than was invoiced for it",
             Self::Credit => "what the month comes to by now less than was invoiced for it",
             Self::Goodwill => "sum given as goodwill, or taken off the price of a session",
@@ -123,7 +133,15 @@ impl LineCode {
 
     /// Whether it is a fee for use (利用料, article 6.2), or corrects one: those limit the operator's liability (article 23.2).
     pub const fn is_usage_fee(self) -> bool {
-        matches!(self, Self::Base | Self::TermDiscount | Self::MeteredQuick | Self::MeteredNormal | Self::Adjustment | Self::Credit)
+        matches!(
+            self,
+            Self::Base
+                | Self::TermDiscount
+                | Self::MeteredQuick
+                | Self::MeteredNormal
+                | Self::Adjustment
+                | Self::Credit
+        )
     }
 
     /// What the line is called on a Japanese invoice.
@@ -162,7 +180,11 @@ impl LineCode {
             Self::Adjustment | Self::Credit => "6.2",
             Self::Goodwill => "16",
             Self::Damages => "13.3",
-            Self::Other | Self::SmallDebit | Self::CarriedCredit | Self::CarriedForward | Self::Refund => "11",
+            Self::Other
+            | Self::SmallDebit
+            | Self::CarriedCredit
+            | Self::CarriedForward
+            | Self::Refund => "11",
         }
     }
 }
@@ -216,7 +238,8 @@ pub fn tax_totals(lines: &[Line]) -> Vec<TaxTotal> {
     rates.sort_unstable();
     rates.dedup();
     let of_rate = |rate: TaxRate| {
-        let taxable: Yen = lines.iter().filter(|line| line.tax_rate == rate).map(|line| line.amount).sum();
+        let taxable: Yen =
+            lines.iter().filter(|line| line.tax_rate == rate).map(|line| line.amount).sum();
         TaxTotal { rate, taxable, tax: rate.tax_within(taxable) }
     };
     rates.into_iter().map(of_rate).collect()

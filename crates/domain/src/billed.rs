@@ -130,7 +130,9 @@ pub fn new_records(records: &[BilledGroup], rated: &RatedMonth) -> Vec<BilledGro
     let (mut credits, mut groups) = (Vec::new(), Vec::new());
     for pool in &rated.pools {
         let Some(mut group) = group_of(rated, pool) else { continue };
-        for session in rated.sessions.iter().filter(|session| is_billed_at(session, pool.charger_class)) {
+        for session in
+            rated.sessions.iter().filter(|session| is_billed_at(session, pool.charger_class))
+        {
             let (version, record) = known.remove(&session.reference).unwrap_or((0, None));
             match record {
                 Some((old, one)) if same_split(one, session) && old.is_priced_like(&group) => {}
@@ -168,10 +170,11 @@ fn is_billed_at(session: &RatedSession, class: ChargerClass) -> bool {
 }
 
 fn same_split(record: &BilledSession, rated: &RatedSession) -> bool {
-    let same_told = record
-        .told
-        .as_ref()
-        .is_none_or(|told| Some(told.ended_at) == rated.ended_at && told.energy == rated.energy && told.card == rated.card);
+    let same_told = record.told.as_ref().is_none_or(|told| {
+        Some(told.ended_at) == rated.ended_at
+            && told.energy == rated.energy
+            && told.card == rated.card
+    });
     same_told && record.free == rated.split.free && record.charged == rated.split.charged
 }
 
@@ -183,13 +186,19 @@ fn billed(session: &RatedSession, version: i64) -> BilledSession {
         charged: session.split.charged,
         version,
         is_credit: false,
-        told: session.ended_at.map(|ended_at| ChargeDetails { ended_at, energy: session.energy, card: session.card.clone(), place: None }),
+        told: session.ended_at.map(|ended_at| ChargeDetails {
+            ended_at,
+            energy: session.energy,
+            card: session.card.clone(),
+            place: None,
+        }),
     }
 }
 
 /// The sessions that records name, each once, in order of their names.
 pub fn references(records: &[BilledGroup]) -> Vec<SessionRef> {
-    let mut names: Vec<SessionRef> = records.iter().flat_map(|group| &group.sessions).map(|one| one.session.clone()).collect();
+    let mut names: Vec<SessionRef> =
+        records.iter().flat_map(|group| &group.sessions).map(|one| one.session.clone()).collect();
     names.sort();
     names.dedup();
     names

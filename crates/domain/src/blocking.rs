@@ -10,7 +10,8 @@ pub struct StationSettings(BTreeMap<String, String>);
 /// The settings that rule a station's memory of cards, as OCPP 1.6 and 2.0.1 name them.
 const LIST_ENABLED: &[&str] = &["LocalAuthListEnabled", "LocalAuthListCtrlr.Enabled"];
 const LIST_MESSAGE: &[&str] = &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"];
-const UNKNOWN_OFFLINE: &[&str] = &["AllowOfflineTxForUnknownId", "AuthCtrlr.OfflineTxForUnknownIdEnabled"];
+const UNKNOWN_OFFLINE: &[&str] =
+    &["AllowOfflineTxForUnknownId", "AuthCtrlr.OfflineTxForUnknownIdEnabled"];
 const CACHE_ENABLED: &[&str] = &["AuthorizationCacheEnabled", "AuthCacheCtrlr.Enabled"];
 
 /// The shortest list message that every station takes, where it names no limit.
@@ -53,7 +54,8 @@ impl StationSettings {
 
     /// Seconds that a driver has to plug in after a start was asked for, where the station says so; an hour at most.
     pub fn plug_in_s(&self) -> Option<i64> {
-        let most = self.number(&["ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"])?.min(PLUG_IN_MAX_S);
+        let most =
+            self.number(&["ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"])?.min(PLUG_IN_MAX_S);
         i64::try_from(most).ok()
     }
 
@@ -70,7 +72,9 @@ impl StationSettings {
 
     fn has_list(&self) -> bool {
         let profiles = self.text(&["SupportedFeatureProfiles"]);
-        let named = profiles.is_some_and(|names| names.split(',').any(|name| name.trim().eq_ignore_ascii_case("LocalAuthListManagement")));
+        let named = profiles.is_some_and(|names| {
+            names.split(',').any(|name| name.trim().eq_ignore_ascii_case("LocalAuthListManagement"))
+        });
         named || self.flag(LIST_ENABLED).is_some()
     }
 
@@ -115,7 +119,9 @@ mod tests {
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> StationSettings {
-        StationSettings::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        StationSettings::of(
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )
     }
 
     #[test]
@@ -127,24 +133,39 @@ mod tests {
             (&[("LocalAuthListCtrlr.Enabled", "false")], true, Means::SwitchOnList),
             (&[("LocalAuthListEnabled", "false")], false, Means::ClearCache),
             (&[("LocalAuthListEnabled", "false")], true, Means::SwitchOnList),
-            (&[("SupportedFeatureProfiles", "Core, LocalAuthListManagement")], true, Means::SwitchOnList),
+            (
+                &[("SupportedFeatureProfiles", "Core, LocalAuthListManagement")],
+                true,
+                Means::SwitchOnList,
+            ),
             (&[("SupportedFeatureProfiles", "Core,FirmwareManagement")], true, Means::ClearCache),
             (&[], true, Means::ClearCache),
         ] {
-            assert_eq!(means(&settings(pairs), may_configure), expected, "{pairs:?} {may_configure}");
+            assert_eq!(
+                means(&settings(pairs), may_configure),
+                expected,
+                "{pairs:?} {may_configure}"
+            );
         }
     }
 
     #[test]
     fn a_station_takes_unknown_cards_only_where_it_says_so() {
         assert!(settings(&[("AllowOfflineTxForUnknownId", "True")]).takes_unknown_cards());
-        assert!(settings(&[("AuthCtrlr.OfflineTxForUnknownIdEnabled", "true")]).takes_unknown_cards());
-        assert!(!settings(&[("AllowOfflineTxForUnknownId", "false")]).takes_unknown_cards() && !settings(&[]).takes_unknown_cards());
+        assert!(
+            settings(&[("AuthCtrlr.OfflineTxForUnknownIdEnabled", "true")]).takes_unknown_cards()
+        );
+        assert!(
+            !settings(&[("AllowOfflineTxForUnknownId", "false")]).takes_unknown_cards()
+                && !settings(&[]).takes_unknown_cards()
+        );
     }
 
     #[test]
     fn a_list_message_is_as_long_as_the_station_says_within_limits() {
-        for (told, expected) in [("50", 50), ("0", 1), ("100000", LIST_MESSAGE_MAX), ("many", LIST_MESSAGE_DEFAULT)] {
+        for (told, expected) in
+            [("50", 50), ("0", 1), ("100000", LIST_MESSAGE_MAX), ("many", LIST_MESSAGE_DEFAULT)]
+        {
             assert_eq!(settings(&[("SendLocalListMaxLength", told)]).entries_at_once(), expected);
         }
         assert_eq!(settings(&[]).entries_at_once(), LIST_MESSAGE_DEFAULT);

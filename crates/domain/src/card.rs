@@ -108,8 +108,13 @@ impl CardEvent {
     /// Whether a card that was valid may no longer be, or the other way.
     pub const fn may_change_validity(&self) -> bool {
         match self {
-            Self::Replaced { .. } | Self::Suspended(_) | Self::Resumed(_) | Self::Deactivated => true,
-            Self::Mailed { .. } | Self::Activated { .. } | Self::ReissueRequested | Self::Surrendered { .. } => false,
+            Self::Replaced { .. } | Self::Suspended(_) | Self::Resumed(_) | Self::Deactivated => {
+                true
+            }
+            Self::Mailed { .. }
+            | Self::Activated { .. }
+            | Self::ReissueRequested
+            | Self::Surrendered { .. } => false,
         }
     }
 }
@@ -127,7 +132,13 @@ pub enum DeadCause {
     ServiceEnded,
 }
 
-named!(DeadCause, Replaced = "replaced", Deactivated = "deactivated", MembershipEnded = "membership_ended", ServiceEnded = "service_ended",);
+named!(
+    DeadCause,
+    Replaced = "replaced",
+    Deactivated = "deactivated",
+    MembershipEnded = "membership_ended",
+    ServiceEnded = "service_ended",
+);
 
 impl DeadCause {
     /// Why nothing of such a card can be changed any more (rules R3.8b, R13.7).
@@ -213,15 +224,24 @@ impl Card {
     pub fn state_at(&self, at: DateTime<Utc>) -> CardState {
         self.events_until(at).fold(CardState::Stock, |state, dated| match (state, &dated.event) {
             (dead @ CardState::Dead(_), _) => dead,
-            (CardState::Stock | CardState::Mailed, CardEvent::Activated { .. }) => CardState::Active,
+            (CardState::Stock | CardState::Mailed, CardEvent::Activated { .. }) => {
+                CardState::Active
+            }
             (CardState::Stock, CardEvent::Mailed { .. }) => CardState::Mailed,
             (unbound @ (CardState::Stock | CardState::Mailed), _) => unbound,
             (
                 same,
-                CardEvent::Activated { .. } | CardEvent::Mailed { .. } | CardEvent::ReissueRequested | CardEvent::Surrendered { .. },
+                CardEvent::Activated { .. }
+                | CardEvent::Mailed { .. }
+                | CardEvent::ReissueRequested
+                | CardEvent::Surrendered { .. },
             ) => same,
-            (CardState::Active | CardState::Suspended(_), CardEvent::Replaced { .. }) => CardState::Dead(DeadCause::Replaced),
-            (CardState::Active, CardEvent::Suspended(reason)) => CardState::Suspended([*reason].into()),
+            (CardState::Active | CardState::Suspended(_), CardEvent::Replaced { .. }) => {
+                CardState::Dead(DeadCause::Replaced)
+            }
+            (CardState::Active, CardEvent::Suspended(reason)) => {
+                CardState::Suspended([*reason].into())
+            }
             (CardState::Active, CardEvent::Resumed(_)) => CardState::Active,
             (CardState::Suspended(mut reasons), CardEvent::Suspended(reason)) => {
                 reasons.insert(*reason);
@@ -231,16 +251,21 @@ impl Card {
                 reasons.remove(reason);
                 if reasons.is_empty() { CardState::Active } else { CardState::Suspended(reasons) }
             }
-            (CardState::Active | CardState::Suspended(_), CardEvent::Deactivated) => CardState::Dead(DeadCause::Deactivated),
+            (CardState::Active | CardState::Suspended(_), CardEvent::Deactivated) => {
+                CardState::Dead(DeadCause::Deactivated)
+            }
         })
     }
 
     /// Whose card it is, once it was activated. A card never changes hands.
     pub fn holder(&self) -> Option<Holder> {
         self.events.iter().find_map(|dated| match &dated.event {
-            CardEvent::Activated { member, role, replaces } => {
-                Some(Holder { member: member.clone(), role: *role, activated_at: dated.at, replaces: replaces.clone() })
-            }
+            CardEvent::Activated { member, role, replaces } => Some(Holder {
+                member: member.clone(),
+                role: *role,
+                activated_at: dated.at,
+                replaces: replaces.clone(),
+            }),
             _ => None,
         })
     }
@@ -255,7 +280,9 @@ impl Card {
 
     /// The instant from which it is dead by its own events, if it is.
     pub fn died_at(&self) -> Option<DateTime<Utc>> {
-        let deadly = |event: &CardEvent| matches!(event, CardEvent::Deactivated | CardEvent::Replaced { .. });
+        let deadly = |event: &CardEvent| {
+            matches!(event, CardEvent::Deactivated | CardEvent::Replaced { .. })
+        };
         self.events.iter().find(|dated| deadly(&dated.event)).map(|dated| dated.at)
     }
 }
@@ -263,11 +290,19 @@ impl Card {
 /// Suspends a card. `own` is the card's own state, `state` that under its membership. `None`: it was already suspended for
 /// this reason itself, nothing changes (rule R3.6a). What the membership's hold imposes is no reason of the card's: it ends
 /// with the hold, and what was asked of the card during it does not.
-pub fn suspend(own: &CardState, state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+pub fn suspend(
+    own: &CardState,
+    state: &CardState,
+    reason: Suspension,
+) -> Result<Option<CardEvent>, Reason> {
     match (state, own) {
         (CardState::Stock | CardState::Mailed, _) => Err(Reason::NotActivated),
         (CardState::Dead(cause), _) => Err(cause.refusal()),
-        (CardState::Active | CardState::Suspended(_), CardState::Suspended(reasons)) if reasons.contains(&reason) => Ok(None),
+        (CardState::Active | CardState::Suspended(_), CardState::Suspended(reasons))
+            if reasons.contains(&reason) =>
+        {
+            Ok(None)
+        }
         (CardState::Active | CardState::Suspended(_), _) => Ok(Some(CardEvent::Suspended(reason))),
     }
 }
@@ -284,20 +319,28 @@ pub fn mail(state: &CardState, member: &MemberId) -> Result<CardEvent, Reason> {
 pub fn surrender(state: &CardState, destroyed: bool) -> Result<CardEvent, Reason> {
     match state {
         CardState::Dead(_) => Ok(CardEvent::Surrendered { destroyed }),
-        CardState::Stock | CardState::Mailed | CardState::Active | CardState::Suspended(_) => Err(Reason::CardNotDead),
+        CardState::Stock | CardState::Mailed | CardState::Active | CardState::Suspended(_) => {
+            Err(Reason::CardNotDead)
+        }
     }
 }
 
 /// Lifts one reason of a suspension. `own` is the card's own state, `state` that under its membership. `None`:
 /// nothing was to lift. Lifting `Lost` where only the operator's hold stands is refused, and what the
 /// membership's hold imposes is lifted with that alone (rule R3.6b).
-pub fn resume(own: &CardState, state: &CardState, reason: Suspension) -> Result<Option<CardEvent>, Reason> {
+pub fn resume(
+    own: &CardState,
+    state: &CardState,
+    reason: Suspension,
+) -> Result<Option<CardEvent>, Reason> {
     match state {
         CardState::Stock | CardState::Mailed => Err(Reason::NotActivated),
         CardState::Dead(cause) => Err(cause.refusal()),
         CardState::Active => Ok(None),
         CardState::Suspended(reasons) if reasons.contains(&reason) => match own {
-            CardState::Suspended(own) if own.contains(&reason) => Ok(Some(CardEvent::Resumed(reason))),
+            CardState::Suspended(own) if own.contains(&reason) => {
+                Ok(Some(CardEvent::Resumed(reason)))
+            }
             _ => Err(Reason::SuspendedOperator),
         },
         CardState::Suspended(_) => match reason {
@@ -312,8 +355,12 @@ pub fn deactivate(state: &CardState, role: Option<Role>) -> Result<CardEvent, Re
     match (state, role) {
         (CardState::Stock | CardState::Mailed, _) => Err(Reason::NotActivated),
         (CardState::Dead(cause), _) => Err(cause.refusal()),
-        (CardState::Active | CardState::Suspended(_), Some(Role::Additional)) => Ok(CardEvent::Deactivated),
-        (CardState::Active | CardState::Suspended(_), Some(Role::Primary) | None) => Err(Reason::NotAdditional),
+        (CardState::Active | CardState::Suspended(_), Some(Role::Additional)) => {
+            Ok(CardEvent::Deactivated)
+        }
+        (CardState::Active | CardState::Suspended(_), Some(Role::Primary) | None) => {
+            Err(Reason::NotAdditional)
+        }
     }
 }
 
@@ -327,7 +374,11 @@ pub(crate) mod tests {
 
     /// A card with these events, numbered as they stand.
     pub(crate) fn card(number: &str, events: &[(&str, CardEvent)]) -> Card {
-        let events = events.iter().zip(1..).map(|((when, event), seq)| Dated { seq, at: at(when), event: event.clone() });
+        let events = events.iter().zip(1..).map(|((when, event), seq)| Dated {
+            seq,
+            at: at(when),
+            event: event.clone(),
+        });
         Card {
             number: CardNumber::parse(number).unwrap(),
             id_tag: IdTag::new(&format!("TAG{number}")),
@@ -371,8 +422,14 @@ pub(crate) mod tests {
     #[test]
     fn only_an_empty_set_of_reasons_makes_a_card_work_again() {
         let card = lost_and_held();
-        assert_eq!(card.state_at(at("2024-05-08T12:00:00Z")), CardState::Suspended([Suspension::Lost, Suspension::Operator].into()));
-        assert_eq!(card.state_at(at("2024-05-09T12:00:00Z")), CardState::Suspended([Suspension::Operator].into()));
+        assert_eq!(
+            card.state_at(at("2024-05-08T12:00:00Z")),
+            CardState::Suspended([Suspension::Lost, Suspension::Operator].into())
+        );
+        assert_eq!(
+            card.state_at(at("2024-05-09T12:00:00Z")),
+            CardState::Suspended([Suspension::Operator].into())
+        );
     }
 
     #[test]
@@ -381,8 +438,15 @@ pub(crate) mod tests {
         let held = at("2024-05-09T12:00:00Z");
         let own = card.state_at(held);
         assert_eq!(resume(&own, &own, Suspension::Lost), Err(Reason::SuspendedOperator));
-        assert_eq!(resume(&own, &own, Suspension::Operator), Ok(Some(CardEvent::Resumed(Suspension::Operator))));
-        assert_eq!(resume(&CardState::Active, &own, Suspension::Operator), Err(Reason::SuspendedOperator), "the membership's hold");
+        assert_eq!(
+            resume(&own, &own, Suspension::Operator),
+            Ok(Some(CardEvent::Resumed(Suspension::Operator)))
+        );
+        assert_eq!(
+            resume(&CardState::Active, &own, Suspension::Operator),
+            Err(Reason::SuspendedOperator),
+            "the membership's hold"
+        );
     }
 
     #[test]
@@ -398,9 +462,20 @@ pub(crate) mod tests {
     fn w112_a_card_suspended_during_its_memberships_hold_is_suspended_itself() {
         let held = CardState::Suspended([Suspension::Operator].into());
         let suspended = Ok(Some(CardEvent::Suspended(Suspension::Operator)));
-        assert_eq!(suspend(&CardState::Active, &held, Suspension::Operator), suspended, "the hold alone is lifted with the hold");
+        assert_eq!(
+            suspend(&CardState::Active, &held, Suspension::Operator),
+            suspended,
+            "the hold alone is lifted with the hold"
+        );
         assert_eq!(suspend(&held, &held, Suspension::Operator), Ok(None));
-        assert_eq!(suspend(&CardState::Active, &CardState::Dead(DeadCause::MembershipEnded), Suspension::Lost), Err(Reason::ReadOnly));
+        assert_eq!(
+            suspend(
+                &CardState::Active,
+                &CardState::Dead(DeadCause::MembershipEnded),
+                Suspension::Lost
+            ),
+            Err(Reason::ReadOnly)
+        );
     }
 
     #[test]
@@ -418,7 +493,10 @@ pub(crate) mod tests {
         assert_eq!(card.state_at(now), CardState::Dead(DeadCause::Deactivated));
         let state = card.state_at(now);
         assert_eq!(suspend(&state, &state, Suspension::Lost), Err(Reason::DeadCard));
-        assert_eq!(resume(&card.state_at(now), &card.state_at(now), Suspension::Lost), Err(Reason::DeadCard));
+        assert_eq!(
+            resume(&card.state_at(now), &card.state_at(now), Suspension::Lost),
+            Err(Reason::DeadCard)
+        );
         assert_eq!(deactivate(&card.state_at(now), Some(Role::Additional)), Err(Reason::DeadCard));
     }
 
@@ -429,7 +507,13 @@ pub(crate) mod tests {
         let additional = card("C5", &[("2024-05-01T00:00:00Z", activated(Role::Additional))]);
         let now = at("2024-06-01T00:00:00Z");
         assert_eq!(deactivate(&stock.state_at(now), None), Err(Reason::NotActivated));
-        assert_eq!(deactivate(&primary.state_at(now), Some(Role::Primary)), Err(Reason::NotAdditional));
-        assert_eq!(deactivate(&additional.state_at(now), Some(Role::Additional)), Ok(CardEvent::Deactivated));
+        assert_eq!(
+            deactivate(&primary.state_at(now), Some(Role::Primary)),
+            Err(Reason::NotAdditional)
+        );
+        assert_eq!(
+            deactivate(&additional.state_at(now), Some(Role::Additional)),
+            Ok(CardEvent::Deactivated)
+        );
     }
 }

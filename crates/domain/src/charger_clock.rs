@@ -66,7 +66,8 @@ impl ClockEvidence {
         let before = self.last_reading.replace((said, received_at));
         let keeps_pace = before.is_some_and(|(said_before, received_before)| {
             let passed = received_at - received_before;
-            passed >= TimeDelta::seconds(PACE_FROM_S) && (said - said_before - passed).abs() <= TimeDelta::seconds(PACE_TOLERANCE_S)
+            passed >= TimeDelta::seconds(PACE_FROM_S)
+                && (said - said_before - passed).abs() <= TimeDelta::seconds(PACE_TOLERANCE_S)
         });
         if keeps_pace {
             self.told(said, received_at);
@@ -76,12 +77,17 @@ impl ClockEvidence {
     /// What is known at an instant: the median of the newest differences, where the newest agrees with it.
     pub fn measured(&self, now: DateTime<Utc>) -> Option<Measured> {
         let from = now - TimeDelta::hours(HOLDS_FOR_H);
-        let mut offsets: Vec<TimeDelta> = self.newest.iter().filter(|(at, _)| *at >= from).map(|(_, offset)| *offset).collect();
+        let mut offsets: Vec<TimeDelta> =
+            self.newest.iter().filter(|(at, _)| *at >= from).map(|(_, offset)| *offset).collect();
         let newest = offsets.last().copied()?;
         offsets.sort_unstable();
         // Of an even number the one nearer to the newest: it may have been set meanwhile.
         let middle = offsets.len() / 2;
-        let candidates = if offsets.len() % 2 == 1 { &offsets[middle..=middle] } else { &offsets[middle - 1..=middle] };
+        let candidates = if offsets.len() % 2 == 1 {
+            &offsets[middle..=middle]
+        } else {
+            &offsets[middle - 1..=middle]
+        };
         let offset = candidates.iter().copied().min_by_key(|offset| (*offset - newest).abs())?;
         let is_steady = (offset - newest).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
         is_steady.then_some(Measured { offset: without_way(offset), since: self.since? })
@@ -129,7 +135,11 @@ mod tests {
         ] {
             let mut evidence = ClockEvidence::default();
             evidence.told(at(said), at(received));
-            assert_eq!(evidence.measured(at(received)).unwrap().offset, TimeDelta::seconds(expected), "{said} at {received}");
+            assert_eq!(
+                evidence.measured(at(received)).unwrap().offset,
+                TimeDelta::seconds(expected),
+                "{said} at {received}"
+            );
         }
     }
 
@@ -151,7 +161,10 @@ mod tests {
         let mut evidence = ClockEvidence::default();
         let received = at("2026-11-30T12:00:00Z");
         for quarter in 0..8 {
-            evidence.told_by_reading(at("2026-11-30T10:00:00Z") + TimeDelta::seconds(15 * quarter), received);
+            evidence.told_by_reading(
+                at("2026-11-30T10:00:00Z") + TimeDelta::seconds(15 * quarter),
+                received,
+            );
         }
         assert_eq!(evidence.measured(received), None, "a queue that is emptied");
         evidence.told_by_reading(at("2026-11-30T12:01:00Z"), at("2026-11-30T12:01:00Z"));

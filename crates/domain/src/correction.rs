@@ -121,14 +121,19 @@ impl Correction {
 
 /// When something new comes to count: now, but after all that counts already, however coarse the clock is.
 pub fn next_to_count(corrections: &[Correction], now: DateTime<Utc>) -> DateTime<Utc> {
-    let newest = corrections.iter().filter(|one| one.approval == Approval::Done).map(Correction::counts_from).max();
+    let newest = corrections
+        .iter()
+        .filter(|one| one.approval == Approval::Done)
+        .map(Correction::counts_from)
+        .max();
     newest.map_or(now, |newest| now.max(newest + TimeDelta::milliseconds(1)))
 }
 
 /// The corrections that stand, in the order in which they came to count: confirmed where that was needed, and not undone.
 pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
     let mut standing = Vec::new();
-    let mut done: Vec<&Correction> = corrections.iter().filter(|correction| correction.approval == Approval::Done).collect();
+    let mut done: Vec<&Correction> =
+        corrections.iter().filter(|correction| correction.approval == Approval::Done).collect();
     done.sort_by_key(|correction| (correction.counts_from(), correction.number));
     for correction in done {
         if correction.kind == CorrectionKind::Undo {
@@ -142,13 +147,16 @@ pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
 
 /// Whether a session stands as it was measured, but for decisions whether it is billed.
 pub fn is_as_measured(corrections: &[Correction]) -> bool {
-    standing(corrections).iter().all(|one| matches!(one.kind, CorrectionKind::Bill | CorrectionKind::Waive))
+    standing(corrections)
+        .iter()
+        .all(|one| matches!(one.kind, CorrectionKind::Bill | CorrectionKind::Waive))
 }
 
 /// Whether a session has room for one more correction. The last of the room is left for what settles it: nobody is to be unable
 /// to take a wrong one back.
 pub fn check_room(session: &Session, kind: &CorrectionKind) -> Result<(), NoCorrection> {
-    let settles = matches!(kind, CorrectionKind::Undo | CorrectionKind::Waive | CorrectionKind::Bill);
+    let settles =
+        matches!(kind, CorrectionKind::Undo | CorrectionKind::Waive | CorrectionKind::Bill);
     let most = if settles { 2 * CORRECTIONS_MAX } else { CORRECTIONS_MAX };
     if session.corrections.len() >= most { Err(NoCorrection::TooMany) } else { Ok(()) }
 }
@@ -170,15 +178,28 @@ impl Session {
 
     /// The correction that a person's end rests on, where one stands.
     pub fn is_ended_by_person(&self) -> bool {
-        standing(&self.corrections).iter().any(|one| matches!(one.kind, CorrectionKind::End { .. } | CorrectionKind::JoinStop { .. }))
+        standing(&self.corrections).iter().any(|one| {
+            matches!(one.kind, CorrectionKind::End { .. } | CorrectionKind::JoinStop { .. })
+        })
     }
 
     fn apply(&mut self, kind: &CorrectionKind, entered_at: DateTime<Utc>) {
         match kind {
             CorrectionKind::End { at, energy } => {
-                let meter = self.start.meter.zip(*energy).and_then(|(start, energy)| start.0.checked_add(energy.0)).map(WattHours);
+                let meter = self
+                    .start
+                    .meter
+                    .zip(*energy)
+                    .and_then(|(start, energy)| start.0.checked_add(energy.0))
+                    .map(WattHours);
                 self.end_by_person(Stop {
-                    edge: Edge { reported: String::new(), said: None, received_at: entered_at, at: *at, meter },
+                    edge: Edge {
+                        reported: String::new(),
+                        said: None,
+                        received_at: entered_at,
+                        at: *at,
+                        meter,
+                    },
                     reason: "correction".to_owned(),
                     id_tag: None,
                     energy: *energy,
@@ -192,12 +213,18 @@ impl Session {
             CorrectionKind::ReduceYen(yen) => self.reduction = Some(Reduction::Yen(*yen)),
             CorrectionKind::Assign { card, member } => {
                 (self.card, self.member) = (Some(card.clone()), Some(member.clone()));
-                self.flags.retain(|flag| !matches!(flag, Flag::UnknownCard | Flag::NoCard | Flag::NotAuthorized));
+                self.flags.retain(|flag| {
+                    !matches!(flag, Flag::UnknownCard | Flag::NoCard | Flag::NotAuthorized)
+                });
                 self.refusal = None;
                 self.is_assigned = true;
             }
             CorrectionKind::Class(charger_class) => {
-                let known = self.site.unwrap_or(ConnectorSite { charger_class: *charger_class, power_w: None, session_cap_min: None });
+                let known = self.site.unwrap_or(ConnectorSite {
+                    charger_class: *charger_class,
+                    power_w: None,
+                    session_cap_min: None,
+                });
                 self.site = Some(ConnectorSite { charger_class: *charger_class, ..known });
                 self.flags.remove(&Flag::UnknownConnector);
                 // It was refused because its charger was not known.
@@ -264,7 +291,9 @@ impl NoCorrection {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoMember => "the session is nobody's: give it to a member's card first (assign)",
-            Self::NoClass => "the class of the session's charger is not known: say it first (class)",
+            Self::NoClass => {
+                "the class of the session's charger is not known: say it first (class)"
+            }
             Self::Open => "the session has no end: end it first (end)",
             Self::BeforeServiceStart => {
                 "the session started before the month in which the member's service began: it cannot be billed, only waived or given to another card"
@@ -302,14 +331,25 @@ pub fn check(
             refuse(session.site.is_none(), NoCorrection::NoClass)?;
             refuse(session.stop.is_none(), NoCorrection::Open)?;
             refuse(before_service(), NoCorrection::BeforeServiceStart)?;
-            refuse(state == BillingState::Ended && session.decision.is_none(), NoCorrection::NotHeld)
+            refuse(
+                state == BillingState::Ended && session.decision.is_none(),
+                NoCorrection::NotHeld,
+            )
         }
         CorrectionKind::Waive => refuse(state == BillingState::Waived, NoCorrection::Waived),
-        CorrectionKind::ReduceUnits(_) | CorrectionKind::ReduceYen(_) => refuse(state != BillingState::Ended, NoCorrection::NotBilled),
+        CorrectionKind::ReduceUnits(_) | CorrectionKind::ReduceYen(_) => {
+            refuse(state != BillingState::Ended, NoCorrection::NotBilled)
+        }
         CorrectionKind::Assign { .. } => refuse(before_service(), NoCorrection::BeforeServiceStart),
-        CorrectionKind::End { at, .. } => refuse(*at < session.start.at || *at > now, NoCorrection::EndOutside),
-        CorrectionKind::JoinStop { stop, .. } => refuse(stop.edge.at < session.start.at, NoCorrection::EndOutside),
-        CorrectionKind::Undo => refuse(standing(&session.corrections).is_empty(), NoCorrection::NothingToUndo),
+        CorrectionKind::End { at, .. } => {
+            refuse(*at < session.start.at || *at > now, NoCorrection::EndOutside)
+        }
+        CorrectionKind::JoinStop { stop, .. } => {
+            refuse(stop.edge.at < session.start.at, NoCorrection::EndOutside)
+        }
+        CorrectionKind::Undo => {
+            refuse(standing(&session.corrections).is_empty(), NoCorrection::NothingToUndo)
+        }
         CorrectionKind::Class(_) => Ok(()),
     }
 }

@@ -4,7 +4,11 @@ use super::super::session::tests::{closed, file, opened};
 use super::*;
 
 fn ended() -> Session {
-    closed(opened(Some(&file()), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-01T00:30:00Z", 5_000)
+    closed(
+        opened(Some(&file()), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"),
+        "2024-05-01T00:30:00Z",
+        5_000,
+    )
 }
 
 fn with(mut session: Session, kinds: &[CorrectionKind]) -> Session {
@@ -44,7 +48,8 @@ fn what_is_confirmed_counts_after_what_was_undone_before_it_also_at_one_instant(
     let mut corrections = undo.corrections;
     let now = at("2024-05-02T00:00:00Z");
     let counts_from = next_to_count(&corrections, now);
-    (corrections[1].approval, corrections[1].settled) = (Approval::Done, Some(("bob".into(), counts_from)));
+    (corrections[1].approval, corrections[1].settled) =
+        (Approval::Done, Some(("bob".into(), counts_from)));
     assert_eq!(standing(&corrections).iter().map(|one| one.number).collect::<Vec<_>>(), [2]);
     assert_eq!(next_to_count(&[], now), now);
 }
@@ -77,7 +82,8 @@ fn an_estimated_end_can_be_billed_changed_and_waived() {
     session.estimate_end(Over { at: at("2024-05-01T00:40:00Z"), by: OverBy::Booted });
     let by_evidence = last_evidence(&session).unwrap();
     assert_eq!(by_evidence, CorrectionKind::End { at: at("2024-05-01T00:30:00Z"), energy: None });
-    let other = CorrectionKind::End { at: at("2024-05-01T00:20:00Z"), energy: Some(WattHours(900)) };
+    let other =
+        CorrectionKind::End { at: at("2024-05-01T00:20:00Z"), energy: Some(WattHours(900)) };
     for (kind, expected, units) in [
         (CorrectionKind::Bill, BillingState::Ended, 30),
         (CorrectionKind::Waive, BillingState::Waived, 30),
@@ -95,9 +101,21 @@ fn w111_a_class_can_be_said_and_a_card_given() {
     session.site = None;
     session.flags.insert(Flag::UnknownConnector);
     session.refusal = Some(Reason::OffNetwork);
-    assert_eq!(check(&session, &CorrectionKind::Bill, Standing::default(), None, at("2024-05-02T00:00:00Z")), Err(NoCorrection::NoClass));
+    assert_eq!(
+        check(
+            &session,
+            &CorrectionKind::Bill,
+            Standing::default(),
+            None,
+            at("2024-05-02T00:00:00Z")
+        ),
+        Err(NoCorrection::NoClass)
+    );
     let settled = with(session, &[CorrectionKind::Class(ChargerClass::Normal)]).corrected();
-    assert_eq!((settled.site.unwrap().charger_class, settled.refusal), (ChargerClass::Normal, None));
+    assert_eq!(
+        (settled.site.unwrap().charger_class, settled.refusal),
+        (ChargerClass::Normal, None)
+    );
     assert_eq!(settled.billing_state(Standing::default()), BillingState::Ended);
     let mut nobodys = ended();
     (nobodys.card, nobodys.member) = (None, None);
@@ -113,7 +131,9 @@ fn w122_nothing_is_billed_to_a_month_before_the_service_began() {
     let mut session = ended();
     session.flags.insert(Flag::LateArrival);
     session.start.at = at("2023-01-01T00:00:00Z");
-    let check = |kind| check(&session, &kind, Standing::default(), Some(&member), at("2024-05-02T00:00:00Z"));
+    let check = |kind| {
+        check(&session, &kind, Standing::default(), Some(&member), at("2024-05-02T00:00:00Z"))
+    };
     assert_eq!(check(CorrectionKind::Bill), Err(NoCorrection::BeforeServiceStart));
     assert_eq!(check(CorrectionKind::Waive), Ok(()));
     let outside = CorrectionKind::End { at: at("2022-12-31T23:59:59Z"), energy: None };

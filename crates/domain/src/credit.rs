@@ -44,16 +44,26 @@ impl Balance {
     }
 
     /// Takes all of it: the lines by which that is shown, each with a sum of this sign.
-    fn take(&mut self, code: LineCode, is_negative: bool, line: &impl Fn(LineCode, TaxRate, Yen) -> Line) -> Vec<Line> {
+    fn take(
+        &mut self,
+        code: LineCode,
+        is_negative: bool,
+        line: &impl Fn(LineCode, TaxRate, Yen) -> Line,
+    ) -> Vec<Line> {
         let left = std::mem::take(&mut self.0).into_iter().filter(|(_, yen)| *yen > Yen::ZERO);
         left.map(|(rate, yen)| line(code, rate, if is_negative { -yen } else { yen })).collect()
     }
 
     /// Has an invoice's lines begin with what is left over, and end with what they leave over themselves.
-    pub fn settle(&mut self, lines: &mut Vec<Line>, line: &impl Fn(LineCode, TaxRate, Yen) -> Line) {
+    pub fn settle(
+        &mut self,
+        lines: &mut Vec<Line>,
+        line: &impl Fn(LineCode, TaxRate, Yen) -> Line,
+    ) {
         lines.splice(0..0, self.take(LineCode::CarriedCredit, true, line));
         let mut over = -bill::total(lines);
-        let by_rate: Vec<(TaxRate, Yen)> = bill::tax_totals(lines).into_iter().map(|total| (total.rate, total.taxable)).collect();
+        let by_rate: Vec<(TaxRate, Yen)> =
+            bill::tax_totals(lines).into_iter().map(|total| (total.rate, total.taxable)).collect();
         for (rate, sum) in by_rate.into_iter().filter(|(_, sum)| *sum < Yen::ZERO) {
             let forward = over.min(-sum);
             if forward > Yen::ZERO {
@@ -85,7 +95,11 @@ mod tests {
     use super::*;
 
     fn line(code: LineCode, rate: &str, yen: i64) -> Line {
-        of(code, TaxRate::parse(rate).unwrap(), if yen < 0 { -Yen::whole(-yen) } else { Yen::whole(yen) })
+        of(
+            code,
+            TaxRate::parse(rate).unwrap(),
+            if yen < 0 { -Yen::whole(-yen) } else { Yen::whole(yen) },
+        )
     }
 
     fn of(code: LineCode, tax_rate: TaxRate, amount: Yen) -> Line {
@@ -111,7 +125,8 @@ mod tests {
     #[test]
     fn w115_what_a_credit_leaves_over_is_carried_until_it_is_used_up() {
         let mut balance = Balance::default();
-        let mut first = vec![line(LineCode::Base, "0.10", 1_100), line(LineCode::Credit, "0.10", -5_940)];
+        let mut first =
+            vec![line(LineCode::Base, "0.10", 1_100), line(LineCode::Credit, "0.10", -5_940)];
         balance.settle(&mut first, &of);
         assert_eq!((bill::total(&first), balance.total()), (Yen::ZERO, Yen::whole(4_840)));
         let mut second = vec![line(LineCode::Base, "0.10", 1_100)];
@@ -126,7 +141,8 @@ mod tests {
     #[test]
     fn credit_stays_with_the_rate_that_it_came_from() {
         let mut balance = Balance::default();
-        let mut lines = vec![line(LineCode::Base, "0.10", 1_000), line(LineCode::Credit, "0.08", -1_500)];
+        let mut lines =
+            vec![line(LineCode::Base, "0.10", 1_000), line(LineCode::Credit, "0.08", -1_500)];
         balance.settle(&mut lines, &of);
         assert_eq!(codes(&lines)[2], ("carried_forward", "500".to_owned()));
         assert_eq!(lines[2].tax_rate.to_string(), "0.08");

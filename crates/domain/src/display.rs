@@ -64,17 +64,23 @@ pub fn display(
     let as_of_now: Vec<Session> = sessions.iter().map(|session| as_of(session, now)).collect();
     let rated = rate(member, &as_of_now, month, programme)?;
     let pool = |class: ChargerClass| rated.pools.iter().find(|pool| pool.charger_class == class);
-    let cost = rated.sessions.iter().find(|session| Some(session.id) == of && session.state == BillingState::Ended).and_then(|session| {
-        let price = &pool(session.charger_class?)?.price;
-        Some(price.per_unit.times(session.split.charged).floor_to_whole())
-    });
+    let cost = rated
+        .sessions
+        .iter()
+        .find(|session| Some(session.id) == of && session.state == BillingState::Ended)
+        .and_then(|session| {
+            let price = &pool(session.charger_class?)?.price;
+            Some(price.per_unit.times(session.split.charged).floor_to_whole())
+        });
     let pools: Vec<PoolUse> = classes.iter().filter_map(|class| pool(*class).cloned()).collect();
     Ok(Display { cost, left: worded(&pools) })
 }
 
 /// What is left of pools, in words of every language.
 pub fn worded(pools: &[PoolUse]) -> Vec<(Language, String)> {
-    let of = |language: Language| pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>().join(gap(language));
+    let of = |language: Language| {
+        pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>().join(gap(language))
+    };
     Language::ALL.into_iter().map(|language| (language, of(language))).collect()
 }
 
@@ -87,14 +93,28 @@ const fn gap(language: Language) -> &'static str {
 
 /// A running session as if it ended now.
 pub(super) fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
-    let runs = session.stop.is_none() && session.start.at <= now && now - session.start.at <= TimeDelta::hours(LONG_SESSION_HOURS);
+    let runs = session.stop.is_none()
+        && session.start.at <= now
+        && now - session.start.at <= TimeDelta::hours(LONG_SESSION_HOURS);
     if !runs {
         return session.clone();
     }
     let (energy, _) = metering::energy(session.start.meter, None, session.last_reading);
-    let edge = Edge { reported: String::new(), said: None, received_at: now, at: now, meter: session.last_reading };
+    let edge = Edge {
+        reported: String::new(),
+        said: None,
+        received_at: now,
+        at: now,
+        meter: session.last_reading,
+    };
     Session {
-        stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy, basis: super::session::StopBasis::Told }),
+        stop: Some(Stop {
+            edge,
+            reason: String::new(),
+            id_tag: None,
+            energy,
+            basis: super::session::StopBasis::Told,
+        }),
         ..session.clone()
     }
 }
@@ -107,13 +127,23 @@ fn words(pool: &PoolUse, language: Language) -> String {
     match (language, pool.charger_class, left) {
         (Language::Japanese, class, None) => format!("今月の{}は無料です。", japanese(class)),
         (Language::English, class, None) => format!("{} is free this month.", english(class)),
-        (Language::Japanese, class, Some(0)) => format!("{}は{unit_min}分ごとに{price}円（税込）です。", japanese(class)),
-        (Language::English, class, Some(0)) => format!("{}: {price} yen per {unit_min} min, tax included.", english(class)),
+        (Language::Japanese, class, Some(0)) => {
+            format!("{}は{unit_min}分ごとに{price}円（税込）です。", japanese(class))
+        }
+        (Language::English, class, Some(0)) => {
+            format!("{}: {price} yen per {unit_min} min, tax included.", english(class))
+        }
         (Language::Japanese, class, Some(left)) => {
-            format!("{}の今月の無料分は残り{left}分、その後{unit_min}分ごとに{price}円（税込）です。", japanese(class))
+            format!(
+                "{}の今月の無料分は残り{left}分、その後{unit_min}分ごとに{price}円（税込）です。",
+                japanese(class)
+            )
         }
         (Language::English, class, Some(left)) => {
-            format!("{}: {left} free minutes left this month, then {price} yen per {unit_min} min, tax included.", english(class))
+            format!(
+                "{}: {left} free minutes left this month, then {price} yen per {unit_min} min, tax included.",
+                english(class)
+            )
         }
     }
 }
@@ -143,16 +173,32 @@ mod tests {
     const JUNE: &str = "2024-06";
 
     fn premium() -> Member {
-        member("2023-01-10T00:00:00Z", "premium_100", vec![activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None)])
+        member(
+            "2023-01-10T00:00:00Z",
+            "premium_100",
+            vec![activated_card("P", Role::Primary, "2023-01-11T00:00:00Z", None)],
+        )
     }
 
     fn shown(sessions: &[Session], of: i64, now: &str) -> Display {
         let month = BillingMonth::parse(JUNE).unwrap();
-        display(&premium(), sessions, (month, Some(SessionId(of))), &[ChargerClass::Quick], &book(0), at(now)).unwrap()
+        display(
+            &premium(),
+            sessions,
+            (month, Some(SessionId(of))),
+            &[ChargerClass::Quick],
+            &book(0),
+            at(now),
+        )
+        .unwrap()
     }
 
     fn running(id: i64, start: &str) -> Session {
-        Session { stop: None, last_reading: Some(super::super::units::WattHours(500)), ..quick(id, start, 60) }
+        Session {
+            stop: None,
+            last_reading: Some(super::super::units::WattHours(500)),
+            ..quick(id, start, 60)
+        }
     }
 
     fn quick(id: i64, start: &str, length_s: i64) -> Session {
@@ -166,14 +212,21 @@ mod tests {
         assert_eq!(shown(&sessions, 2, "2024-06-02T00:10:00Z").cost, Some(Yen::ZERO));
         assert_eq!(shown(&sessions, 2, "2024-06-02T00:10:01Z").cost, Some(Yen::whole(44)));
         let ended = [before, quick(2, "2024-06-02T00:00:00Z", 12 * 60)];
-        assert_eq!(shown(&ended, 2, "2024-06-20T00:00:00Z").cost, Some(Yen::whole(88)), "an end stays what it was");
+        assert_eq!(
+            shown(&ended, 2, "2024-06-20T00:00:00Z").cost,
+            Some(Yen::whole(88)),
+            "an end stays what it was"
+        );
     }
 
     #[test]
     fn what_other_sessions_take_while_they_run_is_taken() {
         let others = [running(1, "2024-06-02T00:00:00Z")];
         let english = shown(&others, 9, "2024-06-02T00:30:00Z").left[1].1.clone();
-        assert_eq!(english, "Quick charging: 70 free minutes left this month, then 44 yen per 1 min, tax included.");
+        assert_eq!(
+            english,
+            "Quick charging: 70 free minutes left this month, then 44 yen per 1 min, tax included."
+        );
     }
 
     #[test]
@@ -181,9 +234,17 @@ mod tests {
         let old = [running(1, "2024-06-02T00:00:00Z")];
         let display = shown(&old, 1, "2024-06-03T00:00:01Z");
         assert_eq!(display.cost, None);
-        assert_eq!(display.left[0].1, "急速充電の今月の無料分は残り100分、その後1分ごとに44円（税込）です。");
-        let overlapping = [quick(1, "2024-06-02T00:00:00Z", 600), quick(2, "2024-06-02T00:05:00Z", 600)];
-        assert_eq!(shown(&overlapping, 2, "2024-06-03T00:00:00Z").cost, None, "it is held for review");
+        assert_eq!(
+            display.left[0].1,
+            "急速充電の今月の無料分は残り100分、その後1分ごとに44円（税込）です。"
+        );
+        let overlapping =
+            [quick(1, "2024-06-02T00:00:00Z", 600), quick(2, "2024-06-02T00:05:00Z", 600)];
+        assert_eq!(
+            shown(&overlapping, 2, "2024-06-03T00:00:00Z").cost,
+            None,
+            "it is held for review"
+        );
     }
 
     #[test]
@@ -193,12 +254,16 @@ mod tests {
         let simple = member("2019-12-20T00:00:00Z", "premium_10", vec![card]);
         let told = |month: &str, class: ChargerClass| {
             let month = BillingMonth::parse(month).unwrap();
-            let display = display(&simple, &[], (month, None), &[class], &book(0), month.start()).unwrap();
+            let display =
+                display(&simple, &[], (month, None), &[class], &book(0), month.start()).unwrap();
             display.left.into_iter().map(|(_, text)| text).collect::<Vec<_>>()
         };
         let normal = told("2020-02", ChargerClass::Normal);
         assert_eq!(normal, ["今月の普通充電は無料です。", "Normal charging is free this month."]);
         let quick = told("2020-02", ChargerClass::Quick);
-        assert_eq!(quick[1], "Quick charging: 100 free minutes left this month, then 385 yen per 10 min, tax included.");
+        assert_eq!(
+            quick[1],
+            "Quick charging: 100 free minutes left this month, then 385 yen per 10 min, tax included."
+        );
     }
 }

@@ -11,8 +11,14 @@ pub fn is_strict(address: &str) -> bool {
         return false;
     };
     let symbol = |c: char| matches!(c, '.' | '-' | '_');
-    let pair = |text: &str| text.chars().zip(text.chars().skip(1)).any(|(a, b)| matches!(a, '.' | '-') && matches!(b, '.' | '-'));
-    let bounded = |text: &str| !text.is_empty() && !text.starts_with(symbol) && !text.ends_with(symbol) && !pair(text);
+    let pair = |text: &str| {
+        text.chars()
+            .zip(text.chars().skip(1))
+            .any(|(a, b)| matches!(a, '.' | '-') && matches!(b, '.' | '-'))
+    };
+    let bounded = |text: &str| {
+        !text.is_empty() && !text.starts_with(symbol) && !text.ends_with(symbol) && !pair(text)
+    };
     address.len() <= EMAIL_MAX
         && bounded(local)
         && bounded(domain)
@@ -44,20 +50,34 @@ impl EmailRule {
     /// What it takes, for people.
     pub const fn allowed(self) -> &'static str {
         match self {
-            Self::Strict => "an address of letters, digits, '.', '-', '_' and one '@', no symbol first, beside the '@' or doubled",
-            Self::Rfc => "an address such as name@example.jp: at most 64 characters before the '@', a host name after it",
+            Self::Strict => {
+                "an address of letters, digits, '.', '-', '_' and one '@', no symbol first, beside the '@' or doubled"
+            }
+            Self::Rfc => {
+                "an address such as name@example.jp: at most 64 characters before the '@', a host name after it"
+            }
         }
     }
 }
 
 fn is_rfc(address: &str) -> bool {
     let Some((local, domain)) = address.rsplit_once('@') else { return false };
-    let is_atom = |atom: &str| !atom.is_empty() && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c));
+    let is_atom = |atom: &str| {
+        !atom.is_empty()
+            && atom.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c))
+    };
     let is_label = |label: &str| {
         let inner = label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        !label.is_empty() && label.len() <= 63 && inner && !label.starts_with('-') && !label.ends_with('-')
+        !label.is_empty()
+            && label.len() <= 63
+            && inner
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    local.len() <= 64 && address.len() <= 254 && local.split('.').all(is_atom) && domain.split('.').all(is_label)
+    local.len() <= 64
+        && address.len() <= 254
+        && local.split('.').all(is_atom)
+        && domain.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -86,7 +106,12 @@ mod tests {
 
     #[test]
     fn usual_addresses_are_taken() {
-        for good in ["fleet@example.jp", "test.123@example.jp", "a_b-c.d@mail.example.co.jp", "A1@example.jp"] {
+        for good in [
+            "fleet@example.jp",
+            "test.123@example.jp",
+            "a_b-c.d@mail.example.co.jp",
+            "A1@example.jp",
+        ] {
             assert!(is_strict(good), "{good}");
         }
     }
@@ -101,10 +126,21 @@ mod tests {
 
     #[test]
     fn the_wider_rule_takes_what_mail_systems_take() {
-        for good in ["a+b@example.jp", "x__y@example.jp", "first.last@mail.example.co.jp", "a@localhost"] {
+        for good in
+            ["a+b@example.jp", "x__y@example.jp", "first.last@mail.example.co.jp", "a@localhost"]
+        {
             assert!(EmailRule::Rfc.takes(good), "{good}");
         }
-        for bad in ["", "a", "@example.jp", ".a@example.jp", "a..b@example.jp", "a@-x.jp", "a b@example.jp", "a@b@example.jp"] {
+        for bad in [
+            "",
+            "a",
+            "@example.jp",
+            ".a@example.jp",
+            "a..b@example.jp",
+            "a@-x.jp",
+            "a b@example.jp",
+            "a@b@example.jp",
+        ] {
             assert!(!EmailRule::Rfc.takes(bad), "{bad}");
         }
         assert!(!EmailRule::Strict.takes("a+b@example.jp"));

@@ -49,7 +49,12 @@ impl EndCause {
     }
 }
 
-named!(EndCause, Withdrawn = "withdrawn", Disqualified = "disqualified", ServiceEnded = "service_ended");
+named!(
+    EndCause,
+    Withdrawn = "withdrawn",
+    Disqualified = "disqualified",
+    ServiceEnded = "service_ended"
+);
 
 /// The end of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +71,11 @@ impl Member {
     /// Its end, past or to come: the first of those that it has.
     pub fn end(&self, programme: &Programme) -> Option<End> {
         let own = self.events.iter().filter_map(|dated| match &dated.event {
-            MemberEvent::Withdrawn => Some(End { cause: EndCause::Withdrawn, at: dated.at, last_fee_month: BillingMonth::of(dated.at) }),
+            MemberEvent::Withdrawn => Some(End {
+                cause: EndCause::Withdrawn,
+                at: dated.at,
+                last_fee_month: BillingMonth::of(dated.at),
+            }),
             // What the operator enters holds from its entry at the earliest (convention C3).
             MemberEvent::Disqualified(it) => Some(End {
                 cause: EndCause::Disqualified,
@@ -110,7 +119,12 @@ pub fn check_no_ground(member: &Member) -> Result<(), Reason> {
 }
 
 /// Holds all of a member's cards, or lifts that (article 14.2). `None`: nothing changes.
-pub fn hold(member: &Member, held: bool, now: DateTime<Utc>, programme: &Programme) -> Result<Option<MemberEvent>, Reason> {
+pub fn hold(
+    member: &Member,
+    held: bool,
+    now: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<Option<MemberEvent>, Reason> {
     member.check_changeable(now, programme)?;
     if !held {
         check_no_ground(member)?;
@@ -120,7 +134,11 @@ pub fn hold(member: &Member, held: bool, now: DateTime<Utc>, programme: &Program
 }
 
 /// Withdraws (article 13.5; rules R13.5a and b): complete at once, never before or after.
-pub fn withdraw(member: &Member, now: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
+pub fn withdraw(
+    member: &Member,
+    now: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<MemberEvent, Reason> {
     member.check_changeable(now, programme)?;
     check_no_ground(member)?;
     match member.may_withdraw_from() {
@@ -147,8 +165,16 @@ pub enum NoEnd {
 }
 
 /// Sets the end of a membership for a ground (rule R13.1).
-pub fn disqualify(member: &Member, it: Disqualification, now: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, NoEnd> {
-    member.check_changeable(now, programme).and_then(|()| check_no_ground(member)).map_err(NoEnd::Refused)?;
+pub fn disqualify(
+    member: &Member,
+    it: Disqualification,
+    now: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<MemberEvent, NoEnd> {
+    member
+        .check_changeable(now, programme)
+        .and_then(|()| check_no_ground(member))
+        .map_err(NoEnd::Refused)?;
     if it.known_at > now || member.admitted_at.is_none_or(|admitted| it.known_at < admitted) {
         return Err(NoEnd::KnownAt);
     }
@@ -181,37 +207,63 @@ mod tests {
     fn w68_withdrawal_begins_with_the_month_after_the_services_start() {
         let member = member(&[]);
         let programme = Programme::default();
-        assert_eq!(withdraw(&member, at("2024-04-30T14:59:59Z"), &programme), Err(Reason::TooEarly));
-        assert_eq!(withdraw(&member, at("2024-04-30T15:00:00Z"), &programme), Ok(MemberEvent::Withdrawn));
-        assert_eq!(withdraw(&member, at("2024-04-09T00:00:00Z"), &programme), Err(Reason::NotActivated));
+        assert_eq!(
+            withdraw(&member, at("2024-04-30T14:59:59Z"), &programme),
+            Err(Reason::TooEarly)
+        );
+        assert_eq!(
+            withdraw(&member, at("2024-04-30T15:00:00Z"), &programme),
+            Ok(MemberEvent::Withdrawn)
+        );
+        assert_eq!(
+            withdraw(&member, at("2024-04-09T00:00:00Z"), &programme),
+            Err(Reason::NotActivated)
+        );
     }
 
     #[test]
     fn a_membership_ends_once() {
         let member = member(&[("2024-06-10T00:00:00Z", MemberEvent::Withdrawn)]);
         let programme = Programme::default();
-        assert_eq!(withdraw(&member, at("2024-06-11T00:00:00Z"), &programme), Err(Reason::ReadOnly));
+        assert_eq!(
+            withdraw(&member, at("2024-06-11T00:00:00Z"), &programme),
+            Err(Reason::ReadOnly)
+        );
         let end = member.end(&programme).unwrap();
-        assert_eq!((end.cause, end.last_fee_month.to_string().as_str()), (EndCause::Withdrawn, "2024-06"));
+        assert_eq!(
+            (end.cause, end.last_fee_month.to_string().as_str()),
+            (EndCause::Withdrawn, "2024-06")
+        );
         assert_eq!(member.state_at(at("2024-06-09T23:59:59Z"), &programme), MemberState::Active);
         assert_eq!(member.state_at(at("2024-06-10T00:00:00Z"), &programme), MemberState::Withdrawn);
     }
 
     #[test]
     fn w71_fees_run_to_the_end_of_the_month_in_which_the_ground_was_known() {
-        let it = Disqualification { ground: 1, known_at: at("2024-07-31T14:30:00Z"), effective_at: at("2024-08-01T15:00:00Z") };
+        let it = Disqualification {
+            ground: 1,
+            known_at: at("2024-07-31T14:30:00Z"),
+            effective_at: at("2024-08-01T15:00:00Z"),
+        };
         let member = member(&[("2024-07-31T14:30:00Z", MemberEvent::Disqualified(it))]);
         let programme = Programme::default();
         assert_eq!(member.end(&programme).unwrap().last_fee_month.to_string(), "2024-07");
         assert!(!member.is_held_at(at("2024-07-31T14:29:59Z")));
         assert!(member.is_held_at(at("2024-07-31T14:30:00Z")));
         assert_eq!(member.state_at(at("2024-08-01T14:59:59Z"), &programme), MemberState::Active);
-        assert_eq!(member.state_at(at("2024-08-01T15:00:00Z"), &programme), MemberState::Disqualified);
+        assert_eq!(
+            member.state_at(at("2024-08-01T15:00:00Z"), &programme),
+            MemberState::Disqualified
+        );
     }
 
     #[test]
     fn an_end_entered_late_kills_no_card_in_the_past() {
-        let it = Disqualification { ground: 6, known_at: at("2024-07-01T00:00:00Z"), effective_at: at("2024-07-02T00:00:00Z") };
+        let it = Disqualification {
+            ground: 6,
+            known_at: at("2024-07-01T00:00:00Z"),
+            effective_at: at("2024-07-02T00:00:00Z"),
+        };
         let member = member(&[("2024-07-10T00:00:00Z", MemberEvent::Disqualified(it))]);
         assert_eq!(member.end(&Programme::default()).unwrap().at, at("2024-07-10T00:00:00Z"));
         assert!(!member.is_held_at(at("2024-07-09T23:59:59Z")));
@@ -221,8 +273,14 @@ mod tests {
     fn impossible_instants_of_a_disqualification_are_told_apart() {
         let member = member(&[]);
         let now = at("2024-08-01T00:00:00Z");
-        let it = |known: &str, effective: &str| Disqualification { ground: 1, known_at: at(known), effective_at: at(effective) };
-        let check = |known, effective| disqualify(&member, it(known, effective), now, &Programme::default()).map(|_| ());
+        let it = |known: &str, effective: &str| Disqualification {
+            ground: 1,
+            known_at: at(known),
+            effective_at: at(effective),
+        };
+        let check = |known, effective| {
+            disqualify(&member, it(known, effective), now, &Programme::default()).map(|_| ())
+        };
         assert_eq!(check("2024-08-01T00:00:01Z", "2024-08-02T00:00:00Z"), Err(NoEnd::KnownAt));
         assert_eq!(check("2024-04-01T00:00:00Z", "2024-08-02T00:00:00Z"), Err(NoEnd::KnownAt));
         assert_eq!(check("2024-07-31T00:00:00Z", "2024-07-30T00:00:00Z"), Err(NoEnd::EffectiveAt));
@@ -231,12 +289,19 @@ mod tests {
 
     #[test]
     fn an_end_that_the_operator_set_stands() {
-        let it = Disqualification { ground: 1, known_at: at("2024-07-31T14:30:00Z"), effective_at: at("2024-08-01T15:00:00Z") };
+        let it = Disqualification {
+            ground: 1,
+            known_at: at("2024-07-31T14:30:00Z"),
+            effective_at: at("2024-08-01T15:00:00Z"),
+        };
         let member = member(&[("2024-07-31T14:30:00Z", MemberEvent::Disqualified(it))]);
         let (now, programme) = (at("2024-08-01T00:00:00Z"), Programme::default());
         assert_eq!(withdraw(&member, now, &programme), Err(Reason::GroundKnown));
         assert_eq!(hold(&member, false, now, &programme), Err(Reason::GroundKnown));
-        assert_eq!(disqualify(&member, it, now, &programme), Err(NoEnd::Refused(Reason::GroundKnown)));
+        assert_eq!(
+            disqualify(&member, it, now, &programme),
+            Err(NoEnd::Refused(Reason::GroundKnown))
+        );
     }
 
     #[test]

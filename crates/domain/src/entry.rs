@@ -81,7 +81,13 @@ impl Member {
                 MemberEvent::Entered(entered) => {
                     let number = i64::try_from(entries.len()).unwrap_or(i64::MAX).saturating_add(1);
                     let approval = entered.approval;
-                    entries.push(Entry { number, at: dated.at, entered: entered.clone(), approval, settled: None });
+                    entries.push(Entry {
+                        number,
+                        at: dated.at,
+                        entered: entered.clone(),
+                        approval,
+                        settled: None,
+                    });
                 }
                 MemberEvent::EntrySettled { number, approval, by, .. } => {
                     if let Some(entry) = entries.iter_mut().find(|entry| entry.number == *number) {
@@ -96,7 +102,9 @@ impl Member {
 
     /// The entries that stand on a month's bill.
     pub fn entries_in(&self, month: BillingMonth) -> impl Iterator<Item = Entry> {
-        self.entries().into_iter().filter(move |entry| entry.approval == Approval::Done && month.contains(entry.counts_from()))
+        self.entries().into_iter().filter(move |entry| {
+            entry.approval == Approval::Done && month.contains(entry.counts_from())
+        })
     }
 }
 
@@ -119,17 +127,34 @@ mod tests {
                 approval,
             })
         };
-        let settled = |approval| MemberEvent::EntrySettled { number: 2, approval, by: "b".into(), entered_at: at("2024-05-02T00:00:00Z") };
+        let settled = |approval| MemberEvent::EntrySettled {
+            number: 2,
+            approval,
+            by: "b".into(),
+            entered_at: at("2024-05-02T00:00:00Z"),
+        };
         let month = BillingMonth::parse("2024-05").unwrap();
         let counts = |later: &[(&str, MemberEvent)]| {
-            let mut events = vec![("2024-05-01T00:00:00Z", entered(Approval::Done)), ("2024-05-02T00:00:00Z", entered(Approval::Waiting))];
+            let mut events = vec![
+                ("2024-05-01T00:00:00Z", entered(Approval::Done)),
+                ("2024-05-02T00:00:00Z", entered(Approval::Waiting)),
+            ];
             events.extend_from_slice(later);
             member_with("2024-04-03T03:00:00Z", "simple", &events, vec![]).entries_in(month).count()
         };
         assert_eq!(counts(&[]), 1);
         assert_eq!(counts(&[("2024-05-03T00:00:00Z", settled(Approval::Done))]), 2);
         assert_eq!(counts(&[("2024-05-03T00:00:00Z", settled(Approval::Refused))]), 1);
-        let other = member_with("2024-04-03T03:00:00Z", "simple", &[("2024-05-31T15:00:00Z", entered(Approval::Done))], vec![]);
-        assert_eq!((other.entries_in(month).count(), at("2024-05-31T15:00:00Z")), (0, other.entries()[0].at), "it is June in Japan");
+        let other = member_with(
+            "2024-04-03T03:00:00Z",
+            "simple",
+            &[("2024-05-31T15:00:00Z", entered(Approval::Done))],
+            vec![],
+        );
+        assert_eq!(
+            (other.entries_in(month).count(), at("2024-05-31T15:00:00Z")),
+            (0, other.entries()[0].at),
+            "it is June in Japan"
+        );
     }
 }

@@ -13,7 +13,10 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    (0..text.len()).step_by(2).map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|place| u8::from_str_radix(text.get(place..place + 2)?, 16).ok())
+        .collect()
 }
 
 /// The SHA-256 of bytes, as hex digits.

@@ -92,10 +92,16 @@ impl SessionId {
     pub fn parse(text: &str) -> Result<Self, BadId> {
         let number = text.strip_prefix("S-").unwrap_or(text);
         match number.parse::<i64>() {
-            Ok(id) if (1..=Self::MAX).contains(&id) && number.bytes().all(|b| b.is_ascii_digit()) => Ok(Self(id)),
-            _ => {
-                Err(BadId { what: "session_id", allowed: "'S-' and a number from 1 to 2147483647", given: text.chars().take(60).collect() })
+            Ok(id)
+                if (1..=Self::MAX).contains(&id) && number.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                Ok(Self(id))
             }
+            _ => Err(BadId {
+                what: "session_id",
+                allowed: "'S-' and a number from 1 to 2147483647",
+                given: text.chars().take(60).collect(),
+            }),
         }
     }
 }
@@ -122,7 +128,11 @@ impl IdTag {
     /// characters is cut.
     pub fn new(text: &str) -> Self {
         let as_sent: String = text.chars().take(ID_TAG_MAX).collect();
-        let matched = as_sent.chars().filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-')).flat_map(char::to_uppercase).collect();
+        let matched = as_sent
+            .chars()
+            .filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-'))
+            .flat_map(char::to_uppercase)
+            .collect();
         Self { as_sent, matched }
     }
 
@@ -172,7 +182,12 @@ mod tests {
     #[test]
     fn one_card_in_many_spellings_is_one_id_tag() {
         let registered = IdTag::new("04A2B3C4D5E680");
-        for spelling in ["04a2b3c4d5e680", "04:A2:B3:C4:D5:E6:80", " 04 A2 B3 C4 D5 E6 80", "04-a2-b3-c4-d5-e6-80"] {
+        for spelling in [
+            "04a2b3c4d5e680",
+            "04:A2:B3:C4:D5:E6:80",
+            " 04 A2 B3 C4 D5 E6 80",
+            "04-a2-b3-c4-d5-e6-80",
+        ] {
             assert_eq!(IdTag::new(spelling), registered, "{spelling}");
         }
         assert_ne!(IdTag::new("04A2B3C4D5E681"), registered);

@@ -81,7 +81,9 @@ impl Zone {
     /// show it twice; none where they skip it.
     fn instant(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         match self {
-            Self::Fixed(offset) => offset.from_local_datetime(&local).earliest().map(|at| at.to_utc()),
+            Self::Fixed(offset) => {
+                offset.from_local_datetime(&local).earliest().map(|at| at.to_utc())
+            }
             Self::Named(zone) => zone.from_local_datetime(&local).earliest().map(|at| at.to_utc()),
         }
     }
@@ -126,7 +128,11 @@ pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attri
     if ahead.abs() <= tolerance && is_possible(said) {
         return Attributed { at: said, doubt: None };
     }
-    if let Some(by_clock) = heard.clock.and_then(|clock| by_clock(said, clock, heard)).filter(|found| is_possible(found.at)) {
+    if let Some(by_clock) = heard
+        .clock
+        .and_then(|clock| by_clock(said, clock, heard))
+        .filter(|found| is_possible(found.at))
+    {
         return by_clock;
     }
     if said.timestamp() < PROGRAMME_BEGAN_S || ahead > TimeDelta::seconds(CLOCK_AHEAD_MAX_S) {
@@ -147,7 +153,8 @@ fn by_clock(said: DateTime<Utc>, clock: Measured, heard: Heard) -> Option<Attrib
     let late = heard.received_at - said;
     if clock.is_right() {
         let doubt = (said >= heard.connected_since).then_some(Flag::DeliveredLate);
-        return (late > TimeDelta::zero() && late <= TimeDelta::seconds(LATE_MAX_S)).then_some(Attributed { at: said, doubt });
+        return (late > TimeDelta::zero() && late <= TimeDelta::seconds(LATE_MAX_S))
+            .then_some(Attributed { at: said, doubt });
     }
     // What lies before the boot may have been told by another clock.
     let at = said - clock.offset;
@@ -159,16 +166,29 @@ fn by_clock(said: DateTime<Utc>, clock: Measured, heard: Heard) -> Option<Attrib
 mod tests {
     use super::*;
 
-    fn attributed(text: &str, moment: Moment, zone: Option<&str>) -> (String, Option<&'static str>) {
+    fn attributed(
+        text: &str,
+        moment: Moment,
+        zone: Option<&str>,
+    ) -> (String, Option<&'static str>) {
         attributed_with(text, moment, zone, None)
     }
 
-    fn attributed_with(text: &str, moment: Moment, zone: Option<&str>, clock: Option<Measured>) -> (String, Option<&'static str>) {
+    fn attributed_with(
+        text: &str,
+        moment: Moment,
+        zone: Option<&str>,
+        clock: Option<Measured>,
+    ) -> (String, Option<&'static str>) {
         let connected_since = "2024-07-10T10:00:00Z".parse().unwrap();
-        let heard = Heard { received_at: "2024-07-10T12:00:00Z".parse().unwrap(), connected_since, clock };
+        let heard =
+            Heard { received_at: "2024-07-10T12:00:00Z".parse().unwrap(), connected_since, clock };
         let reported = Reported { text: text.into(), moment };
         let result = attribute(&reported, zone.map(|zone| Zone::parse(zone).unwrap()), heard);
-        (result.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true), result.doubt.map(Flag::code))
+        (
+            result.at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+            result.doubt.map(Flag::code),
+        )
     }
 
     fn instant(text: &str) -> (String, Option<&'static str>) {
@@ -201,8 +221,13 @@ mod tests {
     #[test]
     fn a_clock_that_is_no_clock_is_quarantined() {
         assert_eq!(instant("2019-12-15T15:00:00Z"), kept("2019-12-15T15:00:00Z"));
-        for text in ["2019-12-15T14:59:59Z", "1970-01-01T00:00:05Z", "0001-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "2024-07-11T12:00:01Z"]
-        {
+        for text in [
+            "2019-12-15T14:59:59Z",
+            "1970-01-01T00:00:05Z",
+            "0001-01-01T00:00:00Z",
+            "2099-01-01T00:00:00Z",
+            "2024-07-11T12:00:01Z",
+        ] {
             assert_eq!(instant(text), received("clock_implausible"), "{text}");
         }
         assert_eq!(instant("2024-07-11T12:00:00Z"), received("clock_ahead"));
@@ -210,7 +235,10 @@ mod tests {
 
     /// The same where the station's clock was measured since its boot at 09:00.
     fn by_clock(text: &str, offset_s: i64) -> (String, Option<&'static str>) {
-        let clock = Measured { offset: TimeDelta::seconds(offset_s), since: "2024-07-10T09:00:00Z".parse().unwrap() };
+        let clock = Measured {
+            offset: TimeDelta::seconds(offset_s),
+            since: "2024-07-10T09:00:00Z".parse().unwrap(),
+        };
         attributed_with(text, Moment::At(text.parse().unwrap()), None, Some(clock))
     }
 
@@ -221,22 +249,41 @@ mod tests {
         assert_eq!(by_clock("2024-07-10T11:55:00Z", 2), late("2024-07-10T11:55:00Z"));
         assert_eq!(by_clock("2024-07-10T11:55:00Z", -120), late("2024-07-10T11:55:00Z"));
         let corrected = ("2024-07-10T11:57:01Z".to_owned(), Some("clock_corrected"));
-        assert_eq!(by_clock("2024-07-10T11:55:00Z", -121), corrected, "a clock that is wrong by a steady difference");
-        assert_eq!(by_clock("2024-07-10T11:55:00Z", -600), received("clock_behind"), "it would lie ahead: that is no evidence");
-        assert_eq!(by_clock("2024-07-09T12:00:00Z", 2), kept("2024-07-09T12:00:00Z"), "before the connection: queued");
+        assert_eq!(
+            by_clock("2024-07-10T11:55:00Z", -121),
+            corrected,
+            "a clock that is wrong by a steady difference"
+        );
+        assert_eq!(
+            by_clock("2024-07-10T11:55:00Z", -600),
+            received("clock_behind"),
+            "it would lie ahead: that is no evidence"
+        );
+        assert_eq!(
+            by_clock("2024-07-09T12:00:00Z", 2),
+            kept("2024-07-09T12:00:00Z"),
+            "before the connection: queued"
+        );
         assert_eq!(by_clock("2024-07-10T12:05:00Z", 2), received("clock_ahead"));
     }
 
     #[test]
     fn w99_a_steady_offset_is_taken_off_whatever_year_the_clock_stands_at() {
         let corrected = |text: &str| (text.to_owned(), Some("clock_corrected"));
-        let behind =
-            |text: &str| ("2024-07-10T12:00:00Z".parse::<DateTime<Utc>>().unwrap() - text.parse::<DateTime<Utc>>().unwrap()).num_seconds();
+        let behind = |text: &str| {
+            ("2024-07-10T12:00:00Z".parse::<DateTime<Utc>>().unwrap()
+                - text.parse::<DateTime<Utc>>().unwrap())
+            .num_seconds()
+        };
         for stands_at in ["1970-01-01T00:00:40Z", "2000-01-01T00:00:40Z", "2023-01-01T00:00:40Z"] {
             assert_eq!(by_clock(stands_at, -behind(stands_at)), corrected("2024-07-10T12:00:00Z"));
         }
         assert_eq!(by_clock("2024-07-11T11:30:00Z", 86_400), corrected("2024-07-10T11:30:00Z"));
-        assert_eq!(by_clock("2023-01-01T00:00:00Z", -behind("2023-01-01T04:00:00Z")), kept("2023-01-01T00:00:00Z"), "of another boot");
+        assert_eq!(
+            by_clock("2023-01-01T00:00:00Z", -behind("2023-01-01T04:00:00Z")),
+            kept("2023-01-01T00:00:00Z"),
+            "of another boot"
+        );
     }
 
     #[test]

@@ -10,7 +10,9 @@ use super::activation::{activate, replace};
 use super::bill::LineCode;
 use super::billed::BilledGroup;
 use super::card::tests::{at, card};
-use super::card::{Card, CardEvent, CardState, Dated, Role, Suspension, deactivate, resume, suspend};
+use super::card::{
+    Card, CardEvent, CardState, Dated, Role, Suspension, deactivate, resume, suspend,
+};
 use super::ending::{Disqualification, disqualify, withdraw};
 use super::ids::{CardNumber, SessionId};
 use super::invoice::{Drawn, Facts, Invoice, belongs_to, draw_up, draw_up_final};
@@ -48,7 +50,12 @@ impl Life {
             vehicle_vin: None,
             art80_permit: false,
         };
-        let mut life = Self { member: member_of(admission, ADMITTED, &[], vec![]), stock: 0, seq: 100, programme: book(carry_over_months) };
+        let mut life = Self {
+            member: member_of(admission, ADMITTED, &[], vec![]),
+            stock: 0,
+            seq: 100,
+            programme: book(carry_over_months),
+        };
         life.bind(Role::Primary, at("2021-01-20T00:00:00Z"));
         life
     }
@@ -96,9 +103,12 @@ impl Life {
         let role = if deed.is_multiple_of(2) { Role::Primary } else { Role::Additional };
         match deed % 16 {
             0..4 => {
-                let plan = ["simple", "premium_100", "premium_200", "premium_10", "premium_20"][usize::from(deed / 16) % 5];
+                let plan = ["simple", "premium_100", "premium_200", "premium_10", "premium_20"]
+                    [usize::from(deed / 16) % 5];
                 let term = [None, Some(true), Some(false)][usize::from(deed / 16) % 3];
-                if let Ok(Some(event)) = request_change(&self.member, plan, term, when, &self.programme) {
+                if let Ok(Some(event)) =
+                    request_change(&self.member, plan, term, when, &self.programme)
+                {
                     self.tell(when, event);
                 }
             }
@@ -108,12 +118,21 @@ impl Life {
                 }
             }
             5..7 => self.bind(Role::Additional, when),
-            7 => self.change(Role::Additional, when, |state, role| deactivate(state, Some(role)).ok()),
-            8 | 9 => self.change(role, when, |state, _| suspend(state, state, Suspension::Lost).ok().flatten()),
-            10 | 11 => self.change(role, when, |state, _| resume(state, state, Suspension::Lost).ok().flatten()),
+            7 => self
+                .change(Role::Additional, when, |state, role| deactivate(state, Some(role)).ok()),
+            8 | 9 => self.change(role, when, |state, _| {
+                suspend(state, state, Suspension::Lost).ok().flatten()
+            }),
+            10 | 11 => self.change(role, when, |state, _| {
+                resume(state, state, Suspension::Lost).ok().flatten()
+            }),
             12 | 13 => self.replace(role, when),
             14 => {
-                let event = if self.member.is_held_at(when) { MemberEvent::HoldLifted } else { MemberEvent::HoldSet };
+                let event = if self.member.is_held_at(when) {
+                    MemberEvent::HoldLifted
+                } else {
+                    MemberEvent::HoldSet
+                };
                 if self.member.check_changeable(when, &self.programme).is_ok() {
                     self.tell(when, event);
                 }
@@ -122,7 +141,12 @@ impl Life {
         }
     }
 
-    fn change(&mut self, role: Role, when: DateTime<Utc>, decide: impl Fn(&CardState, Role) -> Option<CardEvent>) {
+    fn change(
+        &mut self,
+        role: Role,
+        when: DateTime<Utc>,
+        decide: impl Fn(&CardState, Role) -> Option<CardEvent>,
+    ) {
         let Some(number) = self.live(role, when) else { return };
         if let Some(event) = decide(&self.state(&number, when), role) {
             self.add(&number, when, event);
@@ -144,7 +168,8 @@ impl Life {
     }
 
     fn end(&mut self, deed: u8, when: DateTime<Utc>) {
-        let it = Disqualification { ground: 6, known_at: when, effective_at: when + TimeDelta::days(3) };
+        let it =
+            Disqualification { ground: 6, known_at: when, effective_at: when + TimeDelta::days(3) };
         if deed < 64 {
             if let Ok(event) = withdraw(&self.member, when, &self.programme) {
                 self.tell(when, event);
@@ -158,7 +183,12 @@ impl Life {
 }
 
 /// A life of some years, deed after deed, and sessions of its cards with when each arrives.
-fn lived(term: bool, carry: u8, deeds: &[(u16, u8)], uses: &[(u16, u16, u8)]) -> (Life, Vec<(Session, DateTime<Utc>)>) {
+fn lived(
+    term: bool,
+    carry: u8,
+    deeds: &[(u16, u8)],
+    uses: &[(u16, u16, u8)],
+) -> (Life, Vec<(Session, DateTime<Utc>)>) {
     let mut life = Life::begin(term, carry);
     let mut now = at("2021-01-20T00:00:00Z");
     for (hours, deed) in deeds {
@@ -169,8 +199,16 @@ fn lived(term: bool, carry: u8, deeds: &[(u16, u8)], uses: &[(u16, u16, u8)]) ->
     for ((hours, length_s, choice), id) in uses.iter().zip(1i64..) {
         let start = at("2021-01-21T00:00:00Z") + TimeDelta::hours(i64::from(*hours));
         let card = &life.member.cards[usize::from(*choice) % life.member.cards.len()];
-        let class = if choice.is_multiple_of(3) { ChargerClass::Normal } else { ChargerClass::Quick };
-        let session = session(&life.member, id, card.number.as_str(), class, &start.to_rfc3339(), i64::from(*length_s));
+        let class =
+            if choice.is_multiple_of(3) { ChargerClass::Normal } else { ChargerClass::Quick };
+        let session = session(
+            &life.member,
+            id,
+            card.number.as_str(),
+            class,
+            &start.to_rfc3339(),
+            i64::from(*length_s),
+        );
         let late = TimeDelta::days(if choice.is_multiple_of(5) { 50 } else { 1 });
         arrivals.push((session, start + late));
     }
@@ -192,7 +230,11 @@ fn count(rated: &RatedMonth, code: LineCode) -> i64 {
 }
 
 /// Closes month after month with what has arrived by then; a final invoice where one falls due.
-fn invoiced(life: &Life, arrivals: &[(Session, DateTime<Utc>)], months: &[BillingMonth]) -> Vec<Invoice> {
+fn invoiced(
+    life: &Life,
+    arrivals: &[(Session, DateTime<Utc>)],
+    months: &[BillingMonth],
+) -> Vec<Invoice> {
     let (mut invoices, mut billed): (Vec<Invoice>, Vec<BilledGroup>) = (Vec::new(), Vec::new());
     let mut final_is_due = life.member.disqualification().map(|it| it.effective_at);
     for month in months {
@@ -203,7 +245,11 @@ fn invoiced(life: &Life, arrivals: &[(Session, DateTime<Utc>)], months: &[Billin
             final_is_due = None;
         }
         for (now, is_final) in steps {
-            let known: Vec<Session> = arrivals.iter().filter(|(_, arrived)| *arrived <= now).map(|(session, _)| session.clone()).collect();
+            let known: Vec<Session> = arrivals
+                .iter()
+                .filter(|(_, arrived)| *arrived <= now)
+                .map(|(session, _)| session.clone())
+                .collect();
             let facts = Facts {
                 member: &life.member,
                 sessions: &known,
@@ -214,7 +260,8 @@ fn invoiced(life: &Life, arrivals: &[(Session, DateTime<Utc>)], months: &[Billin
                 billed: &billed,
                 at: now,
             };
-            let drawn: Drawn = if is_final { draw_up_final(&facts).unwrap() } else { draw_up(&facts).unwrap() };
+            let drawn: Drawn =
+                if is_final { draw_up_final(&facts).unwrap() } else { draw_up(&facts).unwrap() };
             billed.extend(drawn.billed);
             invoices.extend(drawn.drafts.into_iter().map(|draft| Invoice {
                 id: draft.id,
@@ -242,11 +289,17 @@ fn check_month(life: &Life, rated: &RatedMonth, month: BillingMonth) -> Result<(
         }
     }
     for pool in &rated.pools {
-        let free: i64 = rated.sessions.iter().filter(|s| s.charger_class == Some(pool.charger_class)).map(|s| s.split.free).sum();
+        let free: i64 = rated
+            .sessions
+            .iter()
+            .filter(|s| s.charger_class == Some(pool.charger_class))
+            .map(|s| s.split.free)
+            .sum();
         prop_assert!(pool.free_units.is_none_or(|given| free <= given));
     }
     prop_assert!(count(rated, LineCode::AdditionalMonthly) <= 1);
-    let lived = month >= BillingMonth::of(life.member.service_start().unwrap()) && end.is_none_or(|end| month <= end.last_fee_month);
+    let lived = month >= BillingMonth::of(life.member.service_start().unwrap())
+        && end.is_none_or(|end| month <= end.last_fee_month);
     prop_assert_eq!(count(rated, LineCode::Base), i64::from(lived));
     Ok(())
 }
@@ -311,17 +364,21 @@ proptest! {
 fn check_card(life: &Life, card: &Card) -> Result<(), TestCaseError> {
     let instants = life.member.cards.iter().flat_map(|card| &card.events).map(|dated| dated.at);
     let mut dead = false;
-    let mut instants: Vec<DateTime<Utc>> = instants.chain(life.member.events.iter().map(|dated| dated.at)).collect();
+    let mut instants: Vec<DateTime<Utc>> =
+        instants.chain(life.member.events.iter().map(|dated| dated.at)).collect();
     instants.sort_unstable();
     for instant in instants {
         for role in [Role::Primary, Role::Additional] {
             let is_live = |card: &&Card| {
-                let of_role = card.holder().is_some_and(|holder| holder.role == role && holder.activated_at <= instant);
+                let of_role = card
+                    .holder()
+                    .is_some_and(|holder| holder.role == role && holder.activated_at <= instant);
                 of_role && life.member.card_state_at(card, instant, &life.programme).is_live()
             };
             prop_assert!(life.member.cards.iter().filter(is_live).map(|_| 1).sum::<i32>() <= 1);
         }
-        let is_dead = matches!(life.member.card_state_at(card, instant, &life.programme), CardState::Dead(_));
+        let is_dead =
+            matches!(life.member.card_state_at(card, instant, &life.programme), CardState::Dead(_));
         prop_assert!(is_dead || !dead, "a dead card came back");
         dead = is_dead;
     }

@@ -38,7 +38,14 @@ pub enum InvoiceKind {
     Refund,
 }
 
-named!(InvoiceKind, Regular = "regular", Supplementary = "supplementary", Return = "return", Final = "final", Refund = "refund");
+named!(
+    InvoiceKind,
+    Regular = "regular",
+    Supplementary = "supplementary",
+    Return = "return",
+    Final = "final",
+    Refund = "refund"
+);
 
 impl InvoiceKind {
     /// Whether the member is asked for something by it.
@@ -80,12 +87,23 @@ impl Issuer {
 /// Whether a text is a qualified invoice issuer's number: T and 13 digits, the first of which is the check digit of the others
 /// (ordinance on corporate numbers, article 2).
 pub fn is_registration_number(text: &str) -> bool {
-    let Some(digits) = text.strip_prefix('T').filter(|digits| digits.len() == 13) else { return false };
-    let Some(digits) = digits.bytes().map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0'))).collect::<Option<Vec<_>>>() else {
+    let Some(digits) = text.strip_prefix('T').filter(|digits| digits.len() == 13) else {
+        return false;
+    };
+    let Some(digits) = digits
+        .bytes()
+        .map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0')))
+        .collect::<Option<Vec<_>>>()
+    else {
         return false;
     };
     let (check, others) = (digits[0], &digits[1..]);
-    let sum: i64 = others.iter().rev().zip([1, 2].into_iter().cycle()).map(|(digit, weight)| digit * weight).sum();
+    let sum: i64 = others
+        .iter()
+        .rev()
+        .zip([1, 2].into_iter().cycle())
+        .map(|(digit, weight)| digit * weight)
+        .sum();
     check == 9 - sum % 9
 }
 
@@ -138,7 +156,9 @@ impl Invoice {
 
     /// What it comes to by rate of tax. A return invoice tells what is returned, not what becomes of it.
     pub fn tax_totals(&self) -> Vec<TaxTotal> {
-        let is_told = |line: &&Line| self.kind != InvoiceKind::Return || line.code != LineCode::CarriedForward;
+        let is_told = |line: &&Line| {
+            self.kind != InvoiceKind::Return || line.code != LineCode::CarriedForward
+        };
         bill::tax_totals(&self.lines.iter().filter(is_told).cloned().collect::<Vec<_>>())
     }
 
@@ -151,7 +171,9 @@ impl Invoice {
     pub fn previous(&self) -> Option<&str> {
         match self.kind {
             InvoiceKind::Regular | InvoiceKind::Final | InvoiceKind::Refund => None,
-            InvoiceKind::Supplementary | InvoiceKind::Return => self.lines.iter().find_map(|line| line.previous_invoice.as_deref()),
+            InvoiceKind::Supplementary | InvoiceKind::Return => {
+                self.lines.iter().find_map(|line| line.previous_invoice.as_deref())
+            }
         }
     }
 }
@@ -189,7 +211,12 @@ pub struct Drawn {
 }
 
 /// The earliest month whose sessions are needed for [`draw_up`] or [`draw_up_final`].
-pub fn first_month_needed(member: &Member, month: BillingMonth, recheck_from: Option<BillingMonth>, programme: &Programme) -> BillingMonth {
+pub fn first_month_needed(
+    member: &Member,
+    month: BillingMonth,
+    recheck_from: Option<BillingMonth>,
+    programme: &Programme,
+) -> BillingMonth {
     super::rating::first_month_needed(member, recheck_from.unwrap_or(month).min(month), programme)
 }
 
@@ -197,7 +224,12 @@ pub fn first_month_needed(member: &Member, month: BillingMonth, recheck_from: Op
 /// that comes to something else by now.
 pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
     let rated = rate(facts.member, facts.sessions, facts.month, facts.programme)?;
-    let sessions = rated.sessions.iter().filter(|session| session.state == BillingState::Ended).map(|_| 1).sum();
+    let sessions = rated
+        .sessions
+        .iter()
+        .filter(|session| session.state == BillingState::Ended)
+        .map(|_| 1)
+        .sum();
     let (mut lines, mut billed) = facts.earlier_months()?;
     let was_invoiced = facts.is_invoiced(facts.month);
     let own = facts.month_lines(rated)?;
@@ -205,7 +237,8 @@ pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
     let is_own = !was_invoiced && !own.lines.is_empty();
     lines.splice(0..0, own.lines);
     let after_end = facts.end().is_some_and(|end| !is_own || end.cause == EndCause::Disqualified);
-    let (kind, mark) = if after_end { (InvoiceKind::Supplementary, "-S") } else { (InvoiceKind::Regular, "") };
+    let (kind, mark) =
+        if after_end { (InvoiceKind::Supplementary, "-S") } else { (InvoiceKind::Regular, "") };
     let drafts = facts.drafts(lines, kind, mark)?;
     Ok(Drawn { drafts, billed, sessions })
 }
@@ -220,7 +253,8 @@ pub fn draw_up_final(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
     let mut lines = Vec::new();
     let mut month = facts.month;
     while month <= BillingMonth::of(end.at) {
-        let of_month = facts.month_lines(rate(facts.member, facts.sessions, month, facts.programme)?)?;
+        let of_month =
+            facts.month_lines(rate(facts.member, facts.sessions, month, facts.programme)?)?;
         lines.extend(of_month.lines);
         billed.extend(of_month.billed);
         month = month.next();
@@ -231,7 +265,9 @@ pub fn draw_up_final(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
 }
 
 fn needs_return_invoice(line: &Line) -> bool {
-    line.code == LineCode::Credit && -line.amount >= RETURN_INVOICE_FROM && line.previous_invoice.is_some()
+    line.code == LineCode::Credit
+        && -line.amount >= RETURN_INVOICE_FROM
+        && line.previous_invoice.is_some()
 }
 
 /// What a month adds.
@@ -246,7 +282,10 @@ impl Facts<'_> {
     }
 
     fn lines_of(&self, month: BillingMonth) -> impl Iterator<Item = (&Invoice, &Line)> {
-        let lines = self.invoices.iter().flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)));
+        let lines = self
+            .invoices
+            .iter()
+            .flat_map(|invoice| invoice.lines.iter().map(move |line| (invoice, line)));
         lines.filter(move |(_, line)| belongs_to(line, month))
     }
 
@@ -302,7 +341,12 @@ impl Facts<'_> {
     }
 
     /// The invoices of lines: large credits each a return invoice, the rest one invoice, and what is to be paid out.
-    fn drafts(&self, lines: Vec<Line>, kind: InvoiceKind, mark: &str) -> Result<Vec<Draft>, NoPrice> {
+    fn drafts(
+        &self,
+        lines: Vec<Line>,
+        kind: InvoiceKind,
+        mark: &str,
+    ) -> Result<Vec<Draft>, NoPrice> {
         let tariff = self.programme.tariffs.in_force(self.month)?;
         let line = |code: LineCode, tax_rate: TaxRate, amount: Yen| Line {
             code,
@@ -317,7 +361,8 @@ impl Facts<'_> {
             previous_invoice: None,
             reason: None,
         };
-        let (returned, mut lines): (Vec<Line>, Vec<Line>) = lines.into_iter().partition(needs_return_invoice);
+        let (returned, mut lines): (Vec<Line>, Vec<Line>) =
+            lines.into_iter().partition(needs_return_invoice);
         let mut balance = Balance::of(self.invoices);
         let mut drafts = Vec::new();
         for credit in returned {
@@ -331,9 +376,14 @@ impl Facts<'_> {
         if !lines.is_empty() {
             balance.settle(&mut lines, &line);
             lines.extend(self.small_debit(&lines)?);
-            drafts.insert(0, Draft { id: format!("{}-{}{mark}", self.month, self.member.id), kind, lines });
+            drafts.insert(
+                0,
+                Draft { id: format!("{}-{}{mark}", self.month, self.member.id), kind, lines },
+            );
         }
-        if balance.is_left() && (self.is_refund_asked() || (drafts.is_empty() && self.is_over_for_good())) {
+        if balance.is_left()
+            && (self.is_refund_asked() || (drafts.is_empty() && self.is_over_for_good()))
+        {
             let id = format!("{}-{}-RF", self.month, self.member.id);
             drafts.push(Draft { id, kind: InvoiceKind::Refund, lines: balance.pay_out(&line) });
         }
@@ -342,15 +392,26 @@ impl Facts<'_> {
 
     /// Whether the operator said, since the last refund, that carried credit is to be paid out.
     fn is_refund_asked(&self) -> bool {
-        let refunded = self.invoices.iter().filter(|invoice| invoice.kind == InvoiceKind::Refund).map(|invoice| invoice.issued_at).max();
-        let asked = self.member.events_until(self.at).filter(|dated| dated.event == MemberEvent::RefundAsked).map(|dated| dated.at).max();
+        let refunded = self
+            .invoices
+            .iter()
+            .filter(|invoice| invoice.kind == InvoiceKind::Refund)
+            .map(|invoice| invoice.issued_at)
+            .max();
+        let asked = self
+            .member
+            .events_until(self.at)
+            .filter(|dated| dated.event == MemberEvent::RefundAsked)
+            .map(|dated| dated.at)
+            .max();
         asked.is_some_and(|asked| refunded.is_none_or(|refunded| asked > refunded))
     }
 
     /// Whether no invoice will follow: the membership is over, and this is the second close without one.
     fn is_over_for_good(&self) -> bool {
         let last = self.invoices.iter().map(|invoice| invoice.month).max();
-        self.end().is_some() && last.is_some_and(|last| last.plus(CLOSES_WITHOUT_INVOICE) <= self.month)
+        self.end().is_some()
+            && last.is_some_and(|last| last.plus(CLOSES_WITHOUT_INVOICE) <= self.month)
     }
 
     /// The fee for collecting a small sum by account debit (rule M2).
@@ -358,7 +419,9 @@ impl Facts<'_> {
         let tariff = self.programme.tariffs.in_force(self.month)?;
         let total = bill::total(lines);
         let by_debit = self.member.payment_at(self.at).method.kind == PaymentKind::AccountDebit;
-        let Some(fee) = tariff.small_debit.filter(|fee| by_debit && total > Yen::ZERO && total < fee.threshold) else {
+        let Some(fee) =
+            tariff.small_debit.filter(|fee| by_debit && total > Yen::ZERO && total < fee.threshold)
+        else {
             return Ok(None);
         };
         Ok(Some(Line {
@@ -380,7 +443,13 @@ impl Facts<'_> {
 /// Whether a line counts to what a month's rating comes to. The fee for small sums, and what becomes of credit, belong to an
 /// invoice, not to a month.
 pub fn belongs_to(line: &Line, month: BillingMonth) -> bool {
-    let is_of_invoice = matches!(line.code, LineCode::SmallDebit | LineCode::CarriedCredit | LineCode::CarriedForward | LineCode::Refund);
+    let is_of_invoice = matches!(
+        line.code,
+        LineCode::SmallDebit
+            | LineCode::CarriedCredit
+            | LineCode::CarriedForward
+            | LineCode::Refund
+    );
     line.usage_month == month && !is_of_invoice
 }
 

@@ -13,7 +13,11 @@ fn month(text: &str) -> BillingMonth {
 }
 
 fn p100() -> Member {
-    member("2023-10-10T00:00:00Z", "premium_100", vec![activated_card("P", Role::Primary, "2023-10-11T00:00:00Z", None)])
+    member(
+        "2023-10-10T00:00:00Z",
+        "premium_100",
+        vec![activated_card("P", Role::Primary, "2023-10-11T00:00:00Z", None)],
+    )
 }
 
 fn quick(member: &Member, id: i64, start: &str, minutes: i64) -> Session {
@@ -30,10 +34,21 @@ struct Closes<'a> {
 
 impl<'a> Closes<'a> {
     fn of(member: &'a Member, carry_over_months: u8) -> Self {
-        Self { member, programme: book(carry_over_months), invoices: Vec::new(), billed: Vec::new() }
+        Self {
+            member,
+            programme: book(carry_over_months),
+            invoices: Vec::new(),
+            billed: Vec::new(),
+        }
     }
 
-    fn facts<'b>(&'b self, sessions: &'b [Session], of: &str, recheck: Option<&str>, at: &str) -> Facts<'b> {
+    fn facts<'b>(
+        &'b self,
+        sessions: &'b [Session],
+        of: &str,
+        recheck: Option<&str>,
+        at: &str,
+    ) -> Facts<'b> {
         Facts {
             member: self.member,
             sessions,
@@ -49,8 +64,11 @@ impl<'a> Closes<'a> {
     fn issue(&mut self, drawn: Drawn, of: &str, at: &str) -> Vec<String> {
         let mut printed = Vec::new();
         for draft in drawn.drafts {
-            let lines: Vec<String> =
-                draft.lines.iter().map(|line| format!("{} {} {}", line.usage_month, line.code.name(), line.amount)).collect();
+            let lines: Vec<String> = draft
+                .lines
+                .iter()
+                .map(|line| format!("{} {} {}", line.usage_month, line.code.name(), line.amount))
+                .collect();
             printed.push(format!("{} {}: {}", draft.kind.name(), draft.id, lines.join(", ")));
             self.invoices.push(Invoice {
                 id: draft.id,
@@ -81,15 +99,25 @@ fn w76_w78_a_late_session_is_adjusted_on_the_next_invoice_with_its_own_months_po
     for late_start in ["2024-03-30T01:00:00Z", "2024-03-02T01:00:00Z"] {
         let member = p100();
         let mut closes = Closes::of(&member, 0);
-        let mut sessions = vec![quick(&member, 1, "2024-03-10T00:00:00Z", 60), quick(&member, 2, "2024-03-11T00:00:00Z", 40)];
-        assert_eq!(closes.close(&sessions, "2024-03", None), ["regular 2024-03-M-1: 2024-03 base 4400"]);
+        let mut sessions = vec![
+            quick(&member, 1, "2024-03-10T00:00:00Z", 60),
+            quick(&member, 2, "2024-03-11T00:00:00Z", 40),
+        ];
+        assert_eq!(
+            closes.close(&sessions, "2024-03", None),
+            ["regular 2024-03-M-1: 2024-03 base 4400"]
+        );
         sessions.push(quick(&member, 3, late_start, 30));
         let april = closes.close(&sessions, "2024-04", Some("2024-03"));
         assert_eq!(april, ["regular 2024-04-M-1: 2024-04 base 4400, 2024-03 adjustment 1320"]);
         let line = &closes.invoices[1].lines[1];
         assert_eq!(line.previous_invoice.as_deref(), Some("2024-03-M-1"));
         assert!(line.sessions.contains(&SessionRef::parse("S-000000003").unwrap()));
-        assert_eq!(closes.close(&sessions, "2024-05", Some("2024-03")), ["regular 2024-05-M-1: 2024-05 base 4400"], "once");
+        assert_eq!(
+            closes.close(&sessions, "2024-05", Some("2024-03")),
+            ["regular 2024-05-M-1: 2024-05 base 4400"],
+            "once"
+        );
     }
 }
 
@@ -98,12 +126,22 @@ fn w77_a_late_session_within_the_allowance_costs_nothing_and_moves_what_was_carr
     let cards = vec![activated_card("P", Role::Primary, "2024-03-01T00:00:00Z", None)];
     let member = member("2024-02-10T00:00:00Z", "premium_100", cards);
     let mut closes = Closes::of(&member, 1);
-    let mut sessions = vec![quick(&member, 1, "2024-03-10T00:00:00Z", 60), quick(&member, 2, "2024-04-10T00:00:00Z", 135)];
+    let mut sessions = vec![
+        quick(&member, 1, "2024-03-10T00:00:00Z", 60),
+        quick(&member, 2, "2024-04-10T00:00:00Z", 135),
+    ];
     closes.close(&sessions, "2024-03", None);
-    assert_eq!(closes.close(&sessions, "2024-04", None), ["regular 2024-04-M-1: 2024-04 base 4400"]);
+    assert_eq!(
+        closes.close(&sessions, "2024-04", None),
+        ["regular 2024-04-M-1: 2024-04 base 4400"]
+    );
     sessions.push(quick(&member, 3, "2024-03-30T00:00:00Z", 30));
     let may = closes.close(&sessions, "2024-05", Some("2024-03"));
-    assert_eq!(may, ["regular 2024-05-M-1: 2024-05 base 4400, 2024-04 adjustment 1100"], "April had 10 carried, not 40");
+    assert_eq!(
+        may,
+        ["regular 2024-05-M-1: 2024-05 base 4400, 2024-04 adjustment 1100"],
+        "April had 10 carried, not 40"
+    );
 }
 
 #[test]
@@ -114,7 +152,10 @@ fn w84_what_comes_after_the_last_invoice_makes_a_supplementary_one() {
     let mut closes = Closes::of(&member, 0);
     assert_eq!(closes.close(&[], "2024-06", None), ["regular 2024-06-M-1: 2024-06 base 1100"]);
     let late = [quick(&member, 1, "2024-06-14T00:00:00Z", 10)];
-    assert_eq!(closes.close(&late, "2024-07", Some("2024-06")), ["supplementary 2024-07-M-1-S: 2024-06 adjustment 990"]);
+    assert_eq!(
+        closes.close(&late, "2024-07", Some("2024-06")),
+        ["supplementary 2024-07-M-1-S: 2024-06 adjustment 990"]
+    );
     assert_eq!(closes.invoices[1].previous(), Some("2024-06-M-1"));
 }
 
@@ -122,7 +163,12 @@ fn w84_what_comes_after_the_last_invoice_makes_a_supplementary_one() {
 fn a_large_credit_is_an_invoice_of_its_own_and_a_small_one_a_line() {
     let member = p100();
     for (minutes, expected) in [
-        (327, vec!["regular 2024-04-M-1: 2024-04 base 4400, 2024-03 credit -9988, 2024-04 carried_forward 5588"]),
+        (
+            327,
+            vec![
+                "regular 2024-04-M-1: 2024-04 base 4400, 2024-03 credit -9988, 2024-04 carried_forward 5588",
+            ],
+        ),
         (
             328,
             vec![
@@ -136,27 +182,39 @@ fn a_large_credit_is_an_invoice_of_its_own_and_a_small_one_a_line() {
         closes.close(&sessions, "2024-03", None);
         sessions[0].decision = Some(super::super::session::Decision::Waive);
         assert_eq!(closes.close(&sessions, "2024-04", Some("2024-03")), expected);
-        let records: Vec<(bool, i64)> =
-            closes.billed.iter().flat_map(|group| &group.sessions).map(|one| (one.is_credit, one.version)).collect();
+        let records: Vec<(bool, i64)> = closes
+            .billed
+            .iter()
+            .flat_map(|group| &group.sessions)
+            .map(|one| (one.is_credit, one.version))
+            .collect();
         assert_eq!(records, [(false, 1), (true, 1)]);
     }
 }
 
 #[test]
 fn w71_w73_a_final_invoice_holds_all_open_months_and_the_close_adds_nothing() {
-    let it = Disqualification { ground: 1, known_at: at("2024-07-31T14:30:00Z"), effective_at: at("2024-08-01T15:00:00Z") };
+    let it = Disqualification {
+        ground: 1,
+        known_at: at("2024-07-31T14:30:00Z"),
+        effective_at: at("2024-08-01T15:00:00Z"),
+    };
     let cards = vec![activated_card("P", Role::Primary, "2023-10-11T00:00:00Z", None)];
     let events = [("2024-07-31T14:30:00Z", MemberEvent::Disqualified(it))];
     let member = member_with("2023-10-10T00:00:00Z", "premium_100", &events, cards);
     let mut closes = Closes::of(&member, 0);
     let mut sessions = vec![quick(&member, 1, "2024-07-10T00:00:00Z", 120)];
     closes.close(&sessions, "2024-06", None);
-    let drawn = draw_up_final(&closes.facts(&sessions, "2024-07", None, "2024-08-01T15:00:00Z")).unwrap();
+    let drawn =
+        draw_up_final(&closes.facts(&sessions, "2024-07", None, "2024-08-01T15:00:00Z")).unwrap();
     let issued = closes.issue(drawn, "2024-07", "2024-08-01T15:00:00Z");
     assert_eq!(issued, ["final 2024-07-M-1-F: 2024-07 base 4400, 2024-07 metered_quick 880"]);
     assert_eq!(closes.close(&sessions, "2024-07", None), Vec::<String>::new());
     sessions.push(quick(&member, 2, "2024-07-11T00:00:00Z", 10));
-    assert_eq!(closes.close(&sessions, "2024-08", Some("2024-07")), ["supplementary 2024-08-M-1-S: 2024-07 adjustment 440"]);
+    assert_eq!(
+        closes.close(&sessions, "2024-08", Some("2024-07")),
+        ["supplementary 2024-08-M-1-S: 2024-07 adjustment 440"]
+    );
 }
 
 #[test]
@@ -166,18 +224,21 @@ fn m2_a_small_sum_by_debit_has_its_fee_below_the_threshold_only() {
     member.events.clear();
     member.admission.payment.kind = PaymentKind::AccountDebit;
     let mut programme = book(0);
-    let fee = super::super::tariff::SmallDebitFee { threshold: Yen::whole(2000), fee: Yen::whole(110) };
+    let fee =
+        super::super::tariff::SmallDebitFee { threshold: Yen::whole(2000), fee: Yen::whole(110) };
     let with_fee = |tariff: &std::sync::Arc<super::super::tariff::Tariff>| {
         let mut tariff = (**tariff).clone();
         tariff.small_debit = Some(fee);
         std::sync::Arc::new(tariff)
     };
     let versions = programme.tariffs.versions().iter().map(with_fee).collect();
-    programme.tariffs = std::sync::Arc::new(super::super::tariff::TariffBook::new(versions).unwrap());
+    programme.tariffs =
+        std::sync::Arc::new(super::super::tariff::TariffBook::new(versions).unwrap());
     for (minutes, total) in [(9, 1991 + 110), (10, 2090)] {
         let sessions = [quick(&member, 1, "2024-03-10T00:00:00Z", minutes)];
         let closes = Closes { programme: programme.clone(), ..Closes::of(&member, 0) };
-        let drawn = draw_up(&closes.facts(&sessions, "2024-03", None, "2024-04-04T18:00:00Z")).unwrap();
+        let drawn =
+            draw_up(&closes.facts(&sessions, "2024-03", None, "2024-04-04T18:00:00Z")).unwrap();
         assert_eq!(bill::total(&drawn.drafts[0].lines), Yen::whole(total));
     }
 }

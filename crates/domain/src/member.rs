@@ -195,7 +195,11 @@ pub struct Member {
 
 impl Member {
     /// Builds a membership from its events, in any order; `None` when it was never applied for.
-    pub fn from_events(id: MemberId, mut events: Vec<Dated<MemberEvent>>, cards: Vec<Card>) -> Option<Self> {
+    pub fn from_events(
+        id: MemberId,
+        mut events: Vec<Dated<MemberEvent>>,
+        cards: Vec<Card>,
+    ) -> Option<Self> {
         events.sort_by_key(|dated| (dated.at, dated.seq));
         let applied_at = events.first()?.at;
         let admitted = events.iter().find_map(|dated| match &dated.event {
@@ -223,13 +227,20 @@ impl Member {
 
     /// The service's start: the first activation of a primary card (rule R3.1e).
     pub fn service_start(&self) -> Option<DateTime<Utc>> {
-        self.cards.iter().filter_map(Card::holder).filter(|holder| holder.role == Role::Primary).map(|holder| holder.activated_at).min()
+        self.cards
+            .iter()
+            .filter_map(Card::holder)
+            .filter(|holder| holder.role == Role::Primary)
+            .map(|holder| holder.activated_at)
+            .min()
     }
 
     /// The instant at which an account that was never activated lapses: the end of the month of
     /// the sixtieth day (rule R3.1f).
     pub fn lapses_at(&self) -> DateTime<Utc> {
-        let sixtieth_day = month::in_japan(self.admitted_at.unwrap_or(self.applied_at)).date_naive() + Days::new(ACTIVATION_DAYS);
+        let sixtieth_day = month::in_japan(self.admitted_at.unwrap_or(self.applied_at))
+            .date_naive()
+            + Days::new(ACTIVATION_DAYS);
         BillingMonth::of(month::japan_midnight(sixtieth_day)).end()
     }
 
@@ -257,15 +268,23 @@ impl Member {
 
     /// Whether its application waits for a decision at an instant (article 2.1).
     pub fn check_applied(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
-        if self.state_at(at, programme) == MemberState::Applied { Ok(()) } else { Err(Reason::NotApplied) }
+        if self.state_at(at, programme) == MemberState::Applied {
+            Ok(())
+        } else {
+            Err(Reason::NotApplied)
+        }
     }
 
     /// Whether anything of it may be changed at an instant (rules R13.1, R13.7).
     pub fn check_changeable(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
         match self.state_at(at, programme) {
             MemberState::Admitted | MemberState::Active => Ok(()),
-            MemberState::Applied | MemberState::Rejected | MemberState::Lapsed => Err(Reason::NotActivated),
-            MemberState::Withdrawn | MemberState::Disqualified | MemberState::ServiceEnded => Err(Reason::ReadOnly),
+            MemberState::Applied | MemberState::Rejected | MemberState::Lapsed => {
+                Err(Reason::NotActivated)
+            }
+            MemberState::Withdrawn | MemberState::Disqualified | MemberState::ServiceEnded => {
+                Err(Reason::ReadOnly)
+            }
         }
     }
 
@@ -274,13 +293,20 @@ impl Member {
     pub fn is_held_at(&self, at: DateTime<Utc>) -> bool {
         self.events_until(at).fold(false, |held, dated| match dated.event {
             MemberEvent::HoldSet | MemberEvent::Disqualified(_) => true,
-            MemberEvent::HoldLifted => self.events_until(at).any(|other| matches!(other.event, MemberEvent::Disqualified(_))),
+            MemberEvent::HoldLifted => self
+                .events_until(at)
+                .any(|other| matches!(other.event, MemberEvent::Disqualified(_))),
             _ => held,
         })
     }
 
     /// The state of one of its cards at an instant: its own, under the membership's hold and end.
-    pub fn card_state_at(&self, card: &Card, at: DateTime<Utc>, programme: &Programme) -> CardState {
+    pub fn card_state_at(
+        &self,
+        card: &Card,
+        at: DateTime<Utc>,
+        programme: &Programme,
+    ) -> CardState {
         let own = card.state_at(at);
         if !own.is_live() {
             return own;
@@ -301,7 +327,10 @@ impl Member {
     /// The live card with this role at an instant.
     pub fn live_card(&self, role: Role, at: DateTime<Utc>, programme: &Programme) -> Option<&Card> {
         let is_role = |card: &&Card| card.holder().is_some_and(|holder| holder.role == role);
-        self.cards.iter().filter(is_role).find(|card| self.card_state_at(card, at, programme).is_live())
+        self.cards
+            .iter()
+            .filter(is_role)
+            .find(|card| self.card_state_at(card, at, programme).is_live())
     }
 
     /// The card with this number, if it was ever this member's.
@@ -311,7 +340,8 @@ impl Member {
 
     /// Name and address at an instant.
     pub fn contact_at(&self, at: DateTime<Utc>) -> Contact {
-        let first = Contact { name: self.admission.name.clone(), email: self.admission.email.clone() };
+        let first =
+            Contact { name: self.admission.name.clone(), email: self.admission.email.clone() };
         self.events_until(at).fold(first, |current, dated| match &dated.event {
             MemberEvent::ContactChanged(contact) => contact.clone(),
             _ => current,
@@ -320,17 +350,27 @@ impl Member {
 
     /// The registered car at an instant.
     pub fn vehicle_at(&self, at: DateTime<Utc>) -> Option<&str> {
-        self.events_until(at).fold(self.admission.vehicle_vin.as_deref(), |current, dated| match &dated.event {
-            MemberEvent::VehicleChanged(vin) => vin.as_deref(),
-            _ => current,
+        self.events_until(at).fold(self.admission.vehicle_vin.as_deref(), |current, dated| {
+            match &dated.event {
+                MemberEvent::VehicleChanged(vin) => vin.as_deref(),
+                _ => current,
+            }
         })
     }
 
     /// Whether an additional card that was asked for by post has not come to use yet (rule R9.1).
     pub fn awaits_additional_at(&self, at: DateTime<Utc>) -> bool {
-        let asked = self.events_until(at).filter(|dated| dated.event == MemberEvent::AdditionalCardRequested).map(|dated| dated.at).max();
+        let asked = self
+            .events_until(at)
+            .filter(|dated| dated.event == MemberEvent::AdditionalCardRequested)
+            .map(|dated| dated.at)
+            .max();
         asked.is_some_and(|asked| {
-            let came = |card: &Card| card.holder().is_some_and(|holder| holder.role == Role::Additional && holder.activated_at >= asked);
+            let came = |card: &Card| {
+                card.holder().is_some_and(|holder| {
+                    holder.role == Role::Additional && holder.activated_at >= asked
+                })
+            };
             !self.cards.iter().any(came)
         })
     }
@@ -343,7 +383,12 @@ pub(crate) mod tests {
     use super::*;
 
     /// A member admitted at an instant, with these later events.
-    pub(crate) fn member_with(admitted_at: &str, plan: &str, later: &[(&str, MemberEvent)], cards: Vec<Card>) -> Member {
+    pub(crate) fn member_with(
+        admitted_at: &str,
+        plan: &str,
+        later: &[(&str, MemberEvent)],
+        cards: Vec<Card>,
+    ) -> Member {
         let admission = Admission {
             name: "Aoki Transport".into(),
             kind: MemberKind::Corporation,
@@ -357,9 +402,19 @@ pub(crate) mod tests {
         member_of(admission, admitted_at, later, cards)
     }
 
-    pub(crate) fn member_of(admission: Admission, admitted_at: &str, later: &[(&str, MemberEvent)], cards: Vec<Card>) -> Member {
-        let mut events = vec![Dated { seq: 1, at: at(admitted_at), event: MemberEvent::Admitted(admission) }];
-        events.extend(later.iter().zip(2..).map(|((when, event), seq)| Dated { seq, at: at(when), event: event.clone() }));
+    pub(crate) fn member_of(
+        admission: Admission,
+        admitted_at: &str,
+        later: &[(&str, MemberEvent)],
+        cards: Vec<Card>,
+    ) -> Member {
+        let mut events =
+            vec![Dated { seq: 1, at: at(admitted_at), event: MemberEvent::Admitted(admission) }];
+        events.extend(later.iter().zip(2..).map(|((when, event), seq)| Dated {
+            seq,
+            at: at(when),
+            event: event.clone(),
+        }));
         Member::from_events(MemberId::parse("M-1").unwrap(), events, cards).unwrap()
     }
 
@@ -374,35 +429,70 @@ pub(crate) mod tests {
     #[test]
     fn w4_an_account_never_activated_lapses_at_the_end_of_the_sixtieth_days_month() {
         let member = member("2024-04-03T03:00:00Z", "simple", vec![]);
-        assert_eq!(member.state_at(at("2024-06-30T14:59:59Z"), &Programme::default()), MemberState::Admitted);
-        assert_eq!(member.state_at(at("2024-06-30T15:00:00Z"), &Programme::default()), MemberState::Lapsed);
+        assert_eq!(
+            member.state_at(at("2024-06-30T14:59:59Z"), &Programme::default()),
+            MemberState::Admitted
+        );
+        assert_eq!(
+            member.state_at(at("2024-06-30T15:00:00Z"), &Programme::default()),
+            MemberState::Lapsed
+        );
     }
 
     #[test]
     fn the_first_primary_activation_starts_the_service() {
-        let member = member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
-        assert_eq!(member.state_at(at("2024-04-09T23:59:59Z"), &Programme::default()), MemberState::Admitted);
-        assert_eq!(member.state_at(at("2024-04-10T00:00:00Z"), &Programme::default()), MemberState::Active);
+        let member =
+            member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
+        assert_eq!(
+            member.state_at(at("2024-04-09T23:59:59Z"), &Programme::default()),
+            MemberState::Admitted
+        );
+        assert_eq!(
+            member.state_at(at("2024-04-10T00:00:00Z"), &Programme::default()),
+            MemberState::Active
+        );
     }
 
     #[test]
     fn w10_a_hold_suspends_every_card_until_it_is_lifted() {
-        let events = [("2024-05-31T15:00:00Z", MemberEvent::HoldSet), ("2024-06-20T00:00:00Z", MemberEvent::HoldLifted)];
-        let member = member_with("2024-04-03T03:00:00Z", "simple", &events, vec![primary("2024-04-10T00:00:00Z")]);
+        let events = [
+            ("2024-05-31T15:00:00Z", MemberEvent::HoldSet),
+            ("2024-06-20T00:00:00Z", MemberEvent::HoldLifted),
+        ];
+        let member = member_with(
+            "2024-04-03T03:00:00Z",
+            "simple",
+            &events,
+            vec![primary("2024-04-10T00:00:00Z")],
+        );
         let state = |when| member.card_state_at(&member.cards[0], at(when), &Programme::default());
         assert_eq!(state("2024-05-31T14:59:59Z"), CardState::Active);
-        assert_eq!(state("2024-05-31T15:00:00Z"), CardState::Suspended([Suspension::Operator].into()));
+        assert_eq!(
+            state("2024-05-31T15:00:00Z"),
+            CardState::Suspended([Suspension::Operator].into())
+        );
         assert_eq!(state("2024-06-20T00:00:00Z"), CardState::Active);
     }
 
     #[test]
     fn the_end_of_the_service_kills_every_card() {
-        let member = member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
-        let programme = Programme { service_ends_at: Some(at("2025-03-31T15:00:00Z")), ..Programme::default() };
+        let member =
+            member("2024-04-03T03:00:00Z", "simple", vec![primary("2024-04-10T00:00:00Z")]);
+        let programme =
+            Programme { service_ends_at: Some(at("2025-03-31T15:00:00Z")), ..Programme::default() };
         let card = &member.cards[0];
         assert!(member.card_state_at(card, at("2025-03-31T14:59:59Z"), &programme).is_live());
-        assert_eq!(member.card_state_at(card, at("2025-03-31T15:00:00Z"), &programme).name(), "dead");
-        assert_eq!(member.state_at(at("2025-03-31T15:00:00Z"), &programme), MemberState::ServiceEnded);
-        assert_eq!(member.check_changeable(at("2025-04-01T00:00:00Z"), &programme), Err(Reason::ReadOnly));
+        assert_eq!(
+            member.card_state_at(card, at("2025-03-31T15:00:00Z"), &programme).name(),
+            "dead"
+        );
+        assert_eq!(
+            member.state_at(at("2025-03-31T15:00:00Z"), &programme),
+            MemberState::ServiceEnded
+        );
+        assert_eq!(
+            member.check_changeable(at("2025-04-01T00:00:00Z"), &programme),
+            Err(Reason::ReadOnly)
+        );
     }
 }

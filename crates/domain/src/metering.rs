@@ -11,8 +11,13 @@ const ENERGY_SLACK_WH: i64 = 1_000;
 
 /// The energy between two registers, and the doubt about it. Where the final register is missing,
 /// the last reading stands in for it.
-pub fn energy(start: Option<WattHours>, stop: Option<WattHours>, last_reading: Option<WattHours>) -> (Option<WattHours>, Option<Flag>) {
-    let known = |register: Option<WattHours>| register.filter(|register| *register != WattHours::UNKNOWN);
+pub fn energy(
+    start: Option<WattHours>,
+    stop: Option<WattHours>,
+    last_reading: Option<WattHours>,
+) -> (Option<WattHours>, Option<Flag>) {
+    let known =
+        |register: Option<WattHours>| register.filter(|register| *register != WattHours::UNKNOWN);
     let known_stop = known(stop);
     let (Some(start), Some(end)) = (known(start), known_stop.or(last_reading)) else {
         return (None, Some(Flag::MeterUnknown));
@@ -69,7 +74,11 @@ mod tests {
             (None, wh(100), None, None, Some(Flag::MeterUnknown)),
             (wh(-1), wh(100), None, None, Some(Flag::MeterUnknown)),
         ] {
-            assert_eq!(energy(start, stop, last), (energy_wh, doubt), "{start:?} {stop:?} {last:?}");
+            assert_eq!(
+                energy(start, stop, last),
+                (energy_wh, doubt),
+                "{start:?} {stop:?} {last:?}"
+            );
         }
     }
 

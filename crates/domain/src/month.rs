@@ -38,13 +38,16 @@ impl BillingMonth {
     /// The month that an instant lies in.
     pub fn of(instant: DateTime<Utc>) -> Self {
         let local = in_japan(instant);
-        Self { months_since_year_zero: local.year() * 12 + i32::try_from(local.month0()).unwrap_or(0) }
+        Self {
+            months_since_year_zero: local.year() * 12 + i32::try_from(local.month0()).unwrap_or(0),
+        }
     }
 
     /// Reads `YYYY-MM`.
     pub fn parse(text: &str) -> Option<Self> {
         let (year, month) = text.split_once('-')?;
-        let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+        let digits =
+            |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
         if !digits(year, 4) || !digits(month, 2) {
             return None;
         }
@@ -83,14 +86,21 @@ impl BillingMonth {
 
     /// The first day of the month.
     pub fn first_day(self) -> NaiveDate {
-        let (year, month0) = (self.months_since_year_zero.div_euclid(12), self.months_since_year_zero.rem_euclid(12));
-        NaiveDate::from_ymd_opt(year, u32::try_from(month0).unwrap_or(0) + 1, 1).unwrap_or(NaiveDate::MAX)
+        let (year, month0) = (
+            self.months_since_year_zero.div_euclid(12),
+            self.months_since_year_zero.rem_euclid(12),
+        );
+        NaiveDate::from_ymd_opt(year, u32::try_from(month0).unwrap_or(0) + 1, 1)
+            .unwrap_or(NaiveDate::MAX)
     }
 }
 
 impl fmt::Display for BillingMonth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month0) = (self.months_since_year_zero.div_euclid(12), self.months_since_year_zero.rem_euclid(12));
+        let (year, month0) = (
+            self.months_since_year_zero.div_euclid(12),
+            self.months_since_year_zero.rem_euclid(12),
+        );
         write!(f, "{year:04}-{:02}", month0 + 1)
     }
 }
@@ -142,7 +152,17 @@ mod tests {
     #[test]
     fn only_four_digits_a_dash_and_two_digits_name_a_month() {
         assert_eq!(BillingMonth::parse("2026-11").unwrap().to_string(), "2026-11");
-        for bad in ["2026-13", "2026-00", "2026-1", "26-11", "2026-11-01", "", "2026", "0000-01", "+026-11"] {
+        for bad in [
+            "2026-13",
+            "2026-00",
+            "2026-1",
+            "26-11",
+            "2026-11-01",
+            "",
+            "2026",
+            "0000-01",
+            "+026-11",
+        ] {
             assert_eq!(BillingMonth::parse(bad), None, "{bad}");
         }
     }

@@ -97,7 +97,12 @@ pub fn member_seen(member: &Member) -> i64 {
 
 impl MonthUse {
     /// The use of a month out of all of its sessions: those that [`super::rating::rate`] is given.
-    pub fn of(member: &Member, sessions: &[Session], month: BillingMonth, programme: &Programme) -> Result<Self, NoPrice> {
+    pub fn of(
+        member: &Member,
+        sessions: &[Session],
+        month: BillingMonth,
+        programme: &Programme,
+    ) -> Result<Self, NoPrice> {
         let mut classes = BTreeMap::new();
         if let Some((plan, carried)) = month_plan(member, sessions, month, programme)? {
             for class in ChargerClass::ALL {
@@ -107,7 +112,10 @@ impl MonthUse {
                     FreeUnits::Limited(own) => Some(own + carried),
                     FreeUnits::Unlimited => None,
                 };
-                classes.insert(class, ClassUse { price, free_units, drawn: BTreeMap::new(), total: 0 });
+                classes.insert(
+                    class,
+                    ClassUse { price, free_units, drawn: BTreeMap::new(), total: 0 },
+                );
             }
         }
         let mut of_month = Self {
@@ -143,7 +151,8 @@ impl MonthUse {
         if self.carries && session.month() < self.month {
             return false;
         }
-        let standing = |overlaps| Standing { overlaps, ..session.standing(Some(member), false, programme) };
+        let standing =
+            |overlaps| Standing { overlaps, ..session.standing(Some(member), false, programme) };
         let of_month = session.month() == self.month;
         let class = session.site.map(|site| site.charger_class).filter(|_| of_month);
         let order = || (session.start.at, session.reference.clone());
@@ -167,7 +176,8 @@ impl MonthUse {
             self.running.insert(session.id, running);
             return !known_before;
         }
-        let unit_s = class.and_then(|class| self.classes.get(&class)).map(|of_class| of_class.price.unit_s);
+        let unit_s =
+            class.and_then(|class| self.classes.get(&class)).map(|of_class| of_class.price.unit_s);
         let units = unit_s.map_or(0, |unit_s| if free { 0 } else { session.units(unit_s) });
         let ended = Ended {
             card: session.card.clone(),
@@ -208,10 +218,18 @@ impl MonthUse {
     }
 
     /// The ended sessions of a card that overlap a span.
-    fn overlapping(&self, card: &CardNumber, start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<SessionId> {
+    fn overlapping(
+        &self,
+        card: &CardNumber,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+    ) -> Vec<SessionId> {
         let Some(spans) = self.spans.get(card) else { return Vec::new() };
         let from = start.checked_sub_signed(self.longest).unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let near = spans.range((Bound::Included((from, SessionId(i64::MIN))), Bound::Excluded((end, SessionId(i64::MIN)))));
+        let near = spans.range((
+            Bound::Included((from, SessionId(i64::MIN))),
+            Bound::Excluded((end, SessionId(i64::MIN))),
+        ));
         near.filter(|(_, ends)| **ends > start).map(|((_, id), _)| *id).collect()
     }
 
@@ -222,12 +240,21 @@ impl MonthUse {
         let is_overlapped = self.overlaps.contains_key(&id);
         let counts = if is_overlapped { ended.overlapped } else { ended.alone };
         let Some(of_class) = self.classes.get_mut(class) else { return };
-        let before = if counts { of_class.drawn.insert(order.clone(), *units) } else { of_class.drawn.remove(order) };
+        let before = if counts {
+            of_class.drawn.insert(order.clone(), *units)
+        } else {
+            of_class.drawn.remove(order)
+        };
         of_class.total += if counts { *units } else { 0 } - before.unwrap_or(0);
     }
 
     /// What is shown now of a session, where one is named, and of the pools of these classes.
-    pub fn now(&self, of: Option<SessionId>, classes: &[ChargerClass], now: DateTime<Utc>) -> UseNow {
+    pub fn now(
+        &self,
+        of: Option<SessionId>,
+        classes: &[ChargerClass],
+        now: DateTime<Utc>,
+    ) -> UseNow {
         let live = self.live(now);
         let pool = |class: ChargerClass| self.pool(class, &live);
         let cost = of.and_then(|id| self.cost(id, &live));
@@ -236,14 +263,19 @@ impl MonthUse {
 
     /// What the running sessions change as of now.
     fn live(&self, now: DateTime<Utc>) -> Live {
-        let runs = |running: &Running| running.start <= now && now - running.start <= TimeDelta::hours(LONG_SESSION_HOURS);
+        let runs = |running: &Running| {
+            running.start <= now && now - running.start <= TimeDelta::hours(LONG_SESSION_HOURS)
+        };
         let running: Vec<(SessionId, &Running, Option<WattHours>)> = self
             .running
             .iter()
             .filter(|(_, running)| runs(running))
-            .map(|(id, running)| (*id, running, metering::energy(running.start_meter, None, running.last_reading).0))
+            .map(|(id, running)| {
+                (*id, running, metering::energy(running.start_meter, None, running.last_reading).0)
+            })
             .collect();
-        let has_span = |running: &Running, energy| metering::units(now - running.start, energy, 60) > 0;
+        let has_span =
+            |running: &Running, energy| metering::units(now - running.start, energy, 60) > 0;
         let mut of_card: HashMap<&CardNumber, usize> = HashMap::new();
         for (_, running, energy) in &running {
             if let Some(card) = running.card.as_ref().filter(|_| has_span(running, *energy)) {
@@ -253,14 +285,20 @@ impl MonthUse {
         let mut live = Live::default();
         for (id, running, energy) in running {
             let spans = running.card.as_ref().filter(|_| has_span(running, energy));
-            let over = spans.map(|card| self.overlapping(card, running.start, now)).unwrap_or_default();
-            let is_overlapped = !over.is_empty() || spans.is_some_and(|card| of_card.get(card).is_some_and(|count| *count > 1));
+            let over =
+                spans.map(|card| self.overlapping(card, running.start, now)).unwrap_or_default();
+            let is_overlapped = !over.is_empty()
+                || spans.is_some_and(|card| of_card.get(card).is_some_and(|count| *count > 1));
             live.overlapped.extend(over);
             let counts = if is_overlapped { running.overlapped } else { running.alone };
             if let Some((class, order)) = running.drawn.as_ref().filter(|_| counts)
                 && let Some(of_class) = self.classes.get(class)
             {
-                let units = if running.free { 0 } else { metering::units(now - running.start, energy, of_class.price.unit_s) };
+                let units = if running.free {
+                    0
+                } else {
+                    metering::units(now - running.start, energy, of_class.price.unit_s)
+                };
                 live.drawn.push((id, *class, order.clone(), units));
             }
         }
@@ -270,11 +308,17 @@ impl MonthUse {
     }
 
     /// Units that ended sessions draw beside what is kept, because a running session overlaps them now: mostly less.
-    fn corrections<'a>(&'a self, class: ChargerClass, live: &'a Live) -> impl Iterator<Item = (&'a Order, i64)> {
+    fn corrections<'a>(
+        &'a self,
+        class: ChargerClass,
+        live: &'a Live,
+    ) -> impl Iterator<Item = (&'a Order, i64)> {
         live.overlapped.iter().filter_map(move |id| {
             let ended = self.ended.get(id)?;
-            let (_, order, units) = ended.drawn.as_ref().filter(|(of_class, _, _)| *of_class == class)?;
-            let is_kept = if self.overlaps.contains_key(id) { ended.overlapped } else { ended.alone };
+            let (_, order, units) =
+                ended.drawn.as_ref().filter(|(of_class, _, _)| *of_class == class)?;
+            let is_kept =
+                if self.overlaps.contains_key(id) { ended.overlapped } else { ended.alone };
             let change = i64::from(ended.overlapped) - i64::from(is_kept);
             Some((order, change * units))
         })
@@ -283,7 +327,12 @@ impl MonthUse {
     fn pool(&self, class: ChargerClass, live: &Live) -> Option<PoolUse> {
         let of_class = self.classes.get(&class)?;
         let corrected: i64 = self.corrections(class, live).map(|(_, units)| units).sum();
-        let running: i64 = live.drawn.iter().filter(|(_, of, _, _)| *of == class).map(|(_, _, _, units)| units).sum();
+        let running: i64 = live
+            .drawn
+            .iter()
+            .filter(|(_, of, _, _)| *of == class)
+            .map(|(_, _, _, units)| units)
+            .sum();
         let used_units = of_class.total + corrected + running;
         Some(PoolUse {
             charger_class: class,
@@ -299,7 +348,8 @@ impl MonthUse {
         let (class, order, units) = match (running, self.ended.get(&id)) {
             (Some((_, class, order, units)), _) => (*class, order, *units),
             (None, Some(ended)) => {
-                let is_overlapped = self.overlaps.contains_key(&id) || live.overlapped.binary_search(&id).is_ok();
+                let is_overlapped =
+                    self.overlaps.contains_key(&id) || live.overlapped.binary_search(&id).is_ok();
                 let counts = if is_overlapped { ended.overlapped } else { ended.alone };
                 let (class, order, units) = ended.drawn.as_ref().filter(|_| counts)?;
                 (*class, order, *units)
@@ -307,10 +357,19 @@ impl MonthUse {
             (None, None) => return None,
         };
         let of_class = self.classes.get(&class)?;
-        let later: i64 = of_class.drawn.range((Bound::Excluded(order), Bound::Unbounded)).map(|(_, units)| units).sum();
+        let later: i64 = of_class
+            .drawn
+            .range((Bound::Excluded(order), Bound::Unbounded))
+            .map(|(_, units)| units)
+            .sum();
         let own = of_class.drawn.get(order).copied().unwrap_or(0);
-        let corrected: i64 = self.corrections(class, live).filter(|(other, _)| *other < order).map(|(_, units)| units).sum();
-        let of_running = live.drawn.iter().filter(|(_, of, other, _)| *of == class && other < order);
+        let corrected: i64 = self
+            .corrections(class, live)
+            .filter(|(other, _)| *other < order)
+            .map(|(_, units)| units)
+            .sum();
+        let of_running =
+            live.drawn.iter().filter(|(_, of, other, _)| *of == class && other < order);
         let running: i64 = of_running.map(|(_, _, _, units)| units).sum();
         let before = of_class.total - later - own + corrected + running;
         let split = match of_class.free_units {
@@ -338,8 +397,16 @@ fn ends_billed(session: &Session, standing: Standing) -> bool {
     use super::session::{Edge, Stop, StopBasis};
     let at = session.start.at;
     let edge = Edge { reported: String::new(), said: None, received_at: at, at, meter: None };
-    let ended =
-        Session { stop: Some(Stop { edge, reason: String::new(), id_tag: None, energy: None, basis: StopBasis::Told }), ..session.clone() };
+    let ended = Session {
+        stop: Some(Stop {
+            edge,
+            reason: String::new(),
+            id_tag: None,
+            energy: None,
+            basis: StopBasis::Told,
+        }),
+        ..session.clone()
+    };
     ended.billing_state(standing) == BillingState::Ended
 }
 

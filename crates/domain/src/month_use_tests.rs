@@ -15,8 +15,14 @@ use super::*;
 type Drawn = (i64, i64, u8, bool, u8, u8);
 
 fn premium() -> Member {
-    let cards = ["P", "A"]
-        .map(|number| activated_card(number, if number == "P" { Role::Primary } else { Role::Additional }, "2023-01-11T00:00:00Z", None));
+    let cards = ["P", "A"].map(|number| {
+        activated_card(
+            number,
+            if number == "P" { Role::Primary } else { Role::Additional },
+            "2023-01-11T00:00:00Z",
+            None,
+        )
+    });
     member("2023-01-10T00:00:00Z", "premium_100", cards.into())
 }
 

@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::flag::Flag;
 use super::metering;
-use super::session::{Edge, LONG_SESSION_HOURS, STALE_AFTER_CAP_MIN, STALE_OFFLINE_HOURS, Session, Stop, StopBasis};
+use super::session::{
+    Edge, LONG_SESSION_HOURS, STALE_AFTER_CAP_MIN, STALE_OFFLINE_HOURS, Session, Stop, StopBasis,
+};
 use super::station::ConnectorSite;
 
 /// The state of a connector at which nothing charges any more.
@@ -120,8 +122,11 @@ impl Session {
     /// Its connector was told to charge at an instant. That may be the next driver's, once something else than the clock showed
     /// that this session is over.
     pub fn is_told_to_charge(&mut self, at: DateTime<Utc>) {
-        let over = self.trail.over.filter(|over| self.is_estimated() && !matches!(over.by, OverBy::CapPassed | OverBy::Offline));
-        let did_not_go_on = self.trail.booted_at.map(|booted| booted + TimeDelta::minutes(GOES_ON_WITHIN_MIN));
+        let over = self.trail.over.filter(|over| {
+            self.is_estimated() && !matches!(over.by, OverBy::CapPassed | OverBy::Offline)
+        });
+        let did_not_go_on =
+            self.trail.booted_at.map(|booted| booted + TimeDelta::minutes(GOES_ON_WITHIN_MIN));
         if over.map(|over| over.at).or(did_not_go_on).is_none_or(|until| at <= until) {
             self.is_seen_charging(at);
         }
@@ -168,9 +173,18 @@ impl Session {
         }
         // Beyond its site's limit it lasted only as far as charging was seen: whichever evidence comes first.
         let cap = self.site.as_ref().and_then(ConnectorSite::cap_min);
-        let limit = cap.map(|cap_min| self.start.at + TimeDelta::minutes(cap_min + STALE_AFTER_CAP_MIN)).max(self.trail.charging_seen);
-        let over_at = limit.filter(|_| cap.is_some()).map_or(over.at, |limit| over.at.min(limit)).max(self.start.at);
-        let at = self.trail.charging_seen.filter(|seen| *seen >= self.start.at).map_or(over_at, |seen| seen.min(over_at));
+        let limit = cap
+            .map(|cap_min| self.start.at + TimeDelta::minutes(cap_min + STALE_AFTER_CAP_MIN))
+            .max(self.trail.charging_seen);
+        let over_at = limit
+            .filter(|_| cap.is_some())
+            .map_or(over.at, |limit| over.at.min(limit))
+            .max(self.start.at);
+        let at = self
+            .trail
+            .charging_seen
+            .filter(|seen| *seen >= self.start.at)
+            .map_or(over_at, |seen| seen.min(over_at));
         let (energy, doubt) = metering::energy(self.start.meter, None, self.last_reading);
         let long = at - self.start.at > TimeDelta::hours(LONG_SESSION_HOURS);
         self.flags.extend([Flag::EndEstimated, over.by.flag()]);
@@ -178,7 +192,13 @@ impl Session {
         self.flags.extend(long.then_some(Flag::OverADay));
         self.trail.over = Some(over);
         self.stop = Some(Stop {
-            edge: Edge { reported: String::new(), said: None, received_at: over.at, at, meter: self.last_reading },
+            edge: Edge {
+                reported: String::new(),
+                said: None,
+                received_at: over.at,
+                at,
+                meter: self.last_reading,
+            },
             reason: over.by.name().to_owned(),
             id_tag: None,
             energy,
@@ -187,7 +207,12 @@ impl Session {
     }
 
     /// What the state of its connector, free since an instant, or a boot shows of a session that nothing ended (rule B6).
-    pub fn over_by_state(&self, free_since: Option<DateTime<Utc>>, booted_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Over> {
+    pub fn over_by_state(
+        &self,
+        free_since: Option<DateTime<Utc>>,
+        booted_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Option<Over> {
         let free = free_since.map(|at| Over { at, by: OverBy::Available });
         let gone = now - TimeDelta::minutes(GOES_ON_WITHIN_MIN);
         let booted = booted_at.filter(|at| *at < gone).map(|at| Over { at, by: OverBy::Booted });
@@ -197,16 +222,25 @@ impl Session {
 
     /// What shows by the clock alone that a session is over that nothing ended (rule B6). `offline_since` is when its charger
     /// was last heard, where it is offline now.
-    pub fn over_by_now(&self, now: DateTime<Utc>, offline_since: Option<DateTime<Utc>>) -> Option<Over> {
+    pub fn over_by_now(
+        &self,
+        now: DateTime<Utc>,
+        offline_since: Option<DateTime<Utc>>,
+    ) -> Option<Over> {
         if self.stop.is_some() {
             return None;
         }
-        let booted = self.trail.booted_at.filter(|at| *at + TimeDelta::minutes(GOES_ON_WITHIN_MIN) < now);
+        let booted =
+            self.trail.booted_at.filter(|at| *at + TimeDelta::minutes(GOES_ON_WITHIN_MIN) < now);
         if let Some(at) = booted {
             return Some(Over { at, by: OverBy::Booted });
         }
         let past_cap = TimeDelta::minutes(STALE_AFTER_CAP_MIN);
-        let cap = self.site.as_ref().and_then(ConnectorSite::cap_min).map(|cap_min| self.start.at + TimeDelta::minutes(cap_min));
+        let cap = self
+            .site
+            .as_ref()
+            .and_then(ConnectorSite::cap_min)
+            .map(|cap_min| self.start.at + TimeDelta::minutes(cap_min));
         if let Some(offline_since) = offline_since {
             let gone_at = match cap {
                 Some(cap) => cap.max(offline_since) + past_cap,
@@ -215,7 +249,8 @@ impl Session {
             return (gone_at < now).then_some(Over { at: gone_at, by: OverBy::Offline });
         }
         // Where energy flows on, the site's limit is not kept there: it is no sign of an end.
-        let over_at = cap?.max(self.trail.charging_seen.unwrap_or(DateTime::<Utc>::MIN_UTC)) + past_cap;
+        let over_at =
+            cap?.max(self.trail.charging_seen.unwrap_or(DateTime::<Utc>::MIN_UTC)) + past_cap;
         (over_at < now).then_some(Over { at: over_at, by: OverBy::CapPassed })
     }
 }

@@ -26,11 +26,18 @@ fn w107_the_newest_evidence_of_charging_ends_a_session_whose_stop_never_comes() 
     assert_eq!(minutes(&session), 30);
     assert_eq!(session.stop.as_ref().unwrap().energy, Some(WattHours(10_000)));
     assert_eq!(session.billing_state(Standing::default()), BillingState::Review);
-    assert!(session.flags.contains(&Flag::EndEstimated) && session.flags.contains(&Flag::ConnectorAvailable));
+    assert!(
+        session.flags.contains(&Flag::EndEstimated)
+            && session.flags.contains(&Flag::ConnectorAvailable)
+    );
     let mut nothing_seen = running();
     nothing_seen.trail.charging_seen = None;
     nothing_seen.estimate_end(over("2024-05-01T00:42:00Z", OverBy::Available));
-    assert_eq!(minutes(&nothing_seen), 42, "without evidence of charging what shows the end is all that there is");
+    assert_eq!(
+        minutes(&nothing_seen),
+        42,
+        "without evidence of charging what shows the end is all that there is"
+    );
     let mut before = running();
     before.estimate_end(over("2024-05-01T00:10:00Z", OverBy::NextTransaction));
     assert_eq!(minutes(&before), 10, "never later than what shows that it is over");
@@ -42,8 +49,14 @@ fn the_real_stop_takes_the_estimates_place_and_its_doubts() {
     session.estimate_end(over("2024-05-01T00:42:00Z", OverBy::Available));
     session.reopen();
     let session = closed(session, "2024-05-01T00:35:00Z", 12_000);
-    assert_eq!((minutes(&session), session.billing_state(Standing::default())), (35, BillingState::Ended));
-    assert!(!session.flags.contains(&Flag::EndEstimated) && !session.flags.contains(&Flag::MeterUnknown));
+    assert_eq!(
+        (minutes(&session), session.billing_state(Standing::default())),
+        (35, BillingState::Ended)
+    );
+    assert!(
+        !session.flags.contains(&Flag::EndEstimated)
+            && !session.flags.contains(&Flag::MeterUnknown)
+    );
 }
 
 #[test]
@@ -60,13 +73,19 @@ fn a_session_that_goes_on_was_not_over_and_what_comes_late_moves_the_estimate() 
 fn w80_the_clock_alone_shows_that_a_session_is_over() {
     let session = opened(Some(&file()), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
     let gone = Some(at("2024-05-01T00:10:00Z"));
-    let by = |session: &Session, now: &str, offline| session.over_by_now(at(now), offline).map(|over| over.by);
+    let by = |session: &Session, now: &str, offline| {
+        session.over_by_now(at(now), offline).map(|over| over.by)
+    };
     assert_eq!(by(&session, "2024-05-01T00:45:00Z", gone), None);
     assert_eq!(by(&session, "2024-05-01T00:45:01Z", gone), Some(OverBy::Offline));
     assert_eq!(by(&session, "2024-05-01T00:45:00Z", None), None);
     assert_eq!(by(&session, "2024-05-01T00:45:01Z", None), Some(OverBy::CapPassed));
     let mut normal = session.clone();
-    normal.site = Some(ConnectorSite { charger_class: super::super::station::ChargerClass::Normal, power_w: None, session_cap_min: None });
+    normal.site = Some(ConnectorSite {
+        charger_class: super::super::station::ChargerClass::Normal,
+        power_w: None,
+        session_cap_min: None,
+    });
     assert_eq!(by(&normal, "2024-05-02T00:10:00Z", gone), None);
     assert_eq!(by(&normal, "2024-05-02T00:10:01Z", gone), Some(OverBy::Offline));
     assert_eq!(by(&normal, "2024-06-02T00:10:01Z", None), None);

@@ -29,7 +29,12 @@ pub enum CardBrand {
     Other,
 }
 
-named!(PaymentKind, CreditCard = "credit_card", AccountDebit = "account_debit", Invoice = "invoice");
+named!(
+    PaymentKind,
+    CreditCard = "credit_card",
+    AccountDebit = "account_debit",
+    Invoice = "invoice"
+);
 named!(CardBrand, NissanCard = "nissan_card", BizNissanCard = "biz_nissan_card", Other = "other");
 
 /// A payment method.
@@ -53,9 +58,14 @@ pub struct MethodInForce {
 impl Member {
     /// The method in force at an instant (rule R10.1).
     pub fn payment_at(&self, at: DateTime<Utc>) -> MethodInForce {
-        let first = MethodInForce { method: self.admission.payment, since: self.admitted_at.unwrap_or(self.applied_at) };
+        let first = MethodInForce {
+            method: self.admission.payment,
+            since: self.admitted_at.unwrap_or(self.applied_at),
+        };
         self.events_until(at).fold(first, |current, dated| match &dated.event {
-            MemberEvent::PaymentMethodChanged(method) if *method != current.method => MethodInForce { method: *method, since: dated.at },
+            MemberEvent::PaymentMethodChanged(method) if *method != current.method => {
+                MethodInForce { method: *method, since: dated.at }
+            }
             _ => current,
         })
     }

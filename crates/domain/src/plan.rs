@@ -34,12 +34,17 @@ pub struct PlanHistory {
 impl PlanHistory {
     /// The plan chosen for a month, by the name that it had when it was chosen.
     pub fn plan_in(&self, month: BillingMonth) -> &str {
-        let chosen = self.plans.iter().rev().find(|(from, _)| *from <= month).or_else(|| self.plans.first());
+        let chosen =
+            self.plans.iter().rev().find(|(from, _)| *from <= month).or_else(|| self.plans.first());
         chosen.map_or("", |(_, plan)| plan.as_str())
     }
 
     /// The term contract that gives its discount in a month, with the end month of its term.
-    pub fn contract_in(&self, month: BillingMonth, programme: &Programme) -> Option<(Contract, BillingMonth)> {
+    pub fn contract_in(
+        &self,
+        month: BillingMonth,
+        programme: &Programme,
+    ) -> Option<(Contract, BillingMonth)> {
         let renews = |at| programme.renews_terms(at);
         self.contracts.iter().rev().find_map(|contract| {
             let end = contract.end_month(month, renews).filter(|_| contract.from <= month)?;
@@ -65,7 +70,9 @@ impl Member {
     fn slot(&self, month: BillingMonth, at: DateTime<Utc>) -> Option<Pending> {
         let of_month = self.events_until(at).filter(|dated| month.contains(dated.at));
         of_month.fold(None, |slot, dated| match &dated.event {
-            MemberEvent::PlanChangeRequested { plan, term } => Some(Pending { plan: plan.clone(), term: *term, from: month.next() }),
+            MemberEvent::PlanChangeRequested { plan, term } => {
+                Some(Pending { plan: plan.clone(), term: *term, from: month.next() })
+            }
             MemberEvent::PlanChangeCancelled => None,
             _ => slot,
         })
@@ -74,7 +81,8 @@ impl Member {
     /// The change that waits at an instant; dropped where it would hold only after the last month with fees
     /// (rule R7.3).
     pub fn pending_at(&self, at: DateTime<Utc>, programme: &Programme) -> Option<Pending> {
-        let ground_known = self.events_until(at).any(|dated| matches!(dated.event, MemberEvent::Disqualified(_)));
+        let ground_known =
+            self.events_until(at).any(|dated| matches!(dated.event, MemberEvent::Disqualified(_)));
         let drops = |change: &Pending| {
             self.end(programme).is_some_and(|end| {
                 let foreseen = ground_known || end.cause == EndCause::ServiceEnded;
@@ -87,7 +95,8 @@ impl Member {
     /// Its plans and term contracts.
     pub fn plans(&self, programme: &Programme) -> PlanHistory {
         let joined_in = BillingMonth::of(self.admitted_at.unwrap_or(self.applied_at));
-        let first = Contract { applied_in: joined_in, from: joined_in, ended_from: None, fee_in: None };
+        let first =
+            Contract { applied_in: joined_in, from: joined_in, ended_from: None, fee_in: None };
         let mut history = PlanHistory {
             plans: vec![(joined_in, self.admission.plan.clone())],
             contracts: self.admission.term.then_some(first).into_iter().collect(),
@@ -95,7 +104,9 @@ impl Member {
         let end = self.end(programme);
         for month in self.months_with_requests() {
             let holds = |change: &Pending| end.is_none_or(|end| change.from <= end.last_fee_month);
-            if let Some(change) = self.slot(month, month.end() - TimeDelta::milliseconds(1)).filter(holds) {
+            if let Some(change) =
+                self.slot(month, month.end() - TimeDelta::milliseconds(1)).filter(holds)
+            {
                 history.step(month, &change, programme);
             }
         }
@@ -106,7 +117,10 @@ impl Member {
     }
 
     fn months_with_requests(&self) -> Vec<BillingMonth> {
-        let asked = self.events.iter().filter(|dated| matches!(dated.event, MemberEvent::PlanChangeRequested { .. }));
+        let asked = self
+            .events
+            .iter()
+            .filter(|dated| matches!(dated.event, MemberEvent::PlanChangeRequested { .. }));
         let mut months: Vec<BillingMonth> = asked.map(|dated| BillingMonth::of(dated.at)).collect();
         months.dedup();
         months
@@ -132,7 +146,12 @@ impl PlanHistory {
             }
             Some(_) => {}
             None if premium && change.term == Some(true) => {
-                self.contracts.push(Contract { applied_in: month, from: change.from, ended_from: None, fee_in: None });
+                self.contracts.push(Contract {
+                    applied_in: month,
+                    from: change.from,
+                    ended_from: None,
+                    fee_in: None,
+                });
             }
             None => {}
         }
@@ -173,11 +192,17 @@ fn check_term(plan: &Plan, in_force: &Tariff, at: DateTime<Utc>) -> Result<(), N
 }
 
 /// Whether a plan, with a term contract or without, is on offer to those who join.
-pub fn check_offer(plan: &str, term: bool, at: DateTime<Utc>, programme: &Programme) -> Result<(), NoChange> {
+pub fn check_offer(
+    plan: &str,
+    term: bool,
+    at: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<(), NoChange> {
     if programme.service_ends_at.is_some_and(|end| end <= at) {
         return Err(NoChange::Refused(Reason::ServiceEnded));
     }
-    let (tariff, _, prices) = programme.tariffs.plan(plan, BillingMonth::of(at)).map_err(NoChange::NoPrice)?;
+    let (tariff, _, prices) =
+        programme.tariffs.plan(plan, BillingMonth::of(at)).map_err(NoChange::NoPrice)?;
     if term { check_term(prices, tariff, at) } else { Ok(()) }
 }
 
@@ -191,7 +216,10 @@ pub fn request_change(
     at: DateTime<Utc>,
     programme: &Programme,
 ) -> Result<Option<MemberEvent>, NoChange> {
-    member.check_changeable(at, programme).and_then(|()| check_no_ground(member)).map_err(NoChange::Refused)?;
+    member
+        .check_changeable(at, programme)
+        .and_then(|()| check_no_ground(member))
+        .map_err(NoChange::Refused)?;
     if member.state_at(at, programme) != MemberState::Active {
         return Err(NoChange::Refused(Reason::NotActivated));
     }
@@ -207,17 +235,26 @@ pub fn request_change(
     if applies {
         check_term(prices, tariffs.in_force(month).map_err(NoChange::NoPrice)?, at)?;
     }
-    let same_plan = tariffs.plan(history.plan_in(month), month.next()).is_ok_and(|(_, current, _)| current == name);
+    let same_plan = tariffs
+        .plan(history.plan_in(month), month.next())
+        .is_ok_and(|(_, current, _)| current == name);
     let ends = term == Some(false) && runs;
     let same_term = !(applies || ends);
     if same_plan && same_term {
         return Ok(member.pending_at(at, programme).map(|_| MemberEvent::PlanChangeCancelled));
     }
-    Ok(Some(MemberEvent::PlanChangeRequested { plan: name.to_owned(), term: if same_term { None } else { term } }))
+    Ok(Some(MemberEvent::PlanChangeRequested {
+        plan: name.to_owned(),
+        term: if same_term { None } else { term },
+    }))
 }
 
 /// Cancels the change asked for this month (article 7, rule R7.2). One that has taken effect stands.
-pub fn cancel_change(member: &Member, at: DateTime<Utc>, programme: &Programme) -> Result<MemberEvent, Reason> {
+pub fn cancel_change(
+    member: &Member,
+    at: DateTime<Utc>,
+    programme: &Programme,
+) -> Result<MemberEvent, Reason> {
     member.check_changeable(at, programme)?;
     check_no_ground(member)?;
     let month = BillingMonth::of(at);

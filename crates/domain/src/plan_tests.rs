@@ -27,10 +27,21 @@ fn member(plan: &str, term: bool, later: &[(&str, MemberEvent)]) -> Member {
     };
     let later: Vec<(String, MemberEvent)> = later
         .iter()
-        .map(|(day, event)| (if day.contains('T') { (*day).to_owned() } else { format!("{day}T{NOON}") }, event.clone()))
+        .map(|(day, event)| {
+            (
+                if day.contains('T') { (*day).to_owned() } else { format!("{day}T{NOON}") },
+                event.clone(),
+            )
+        })
         .collect();
-    let later: Vec<(&str, MemberEvent)> = later.iter().map(|(day, event)| (day.as_str(), event.clone())).collect();
-    member_of(admission, "2020-01-15T00:00:00Z", &later, vec![card("C1", &[("2020-01-20T00:00:00Z", activated(Role::Primary))])])
+    let later: Vec<(&str, MemberEvent)> =
+        later.iter().map(|(day, event)| (day.as_str(), event.clone())).collect();
+    member_of(
+        admission,
+        "2020-01-15T00:00:00Z",
+        &later,
+        vec![card("C1", &[("2020-01-20T00:00:00Z", activated(Role::Primary))])],
+    )
 }
 
 fn to(plan: &str) -> MemberEvent {
@@ -59,7 +70,13 @@ fn w38_w39_w40_the_last_request_of_a_month_holds_from_the_next() {
     for (events, april) in [
         (vec![("2024-03-15", to("premium_100"))], "premium_100"),
         (vec![("2024-03-05", to("premium_100")), ("2024-03-20", to("premium_200"))], "premium_200"),
-        (vec![("2024-03-05", to("premium_100")), ("2024-03-31T14:59:59Z", MemberEvent::PlanChangeCancelled)], "simple"),
+        (
+            vec![
+                ("2024-03-05", to("premium_100")),
+                ("2024-03-31T14:59:59Z", MemberEvent::PlanChangeCancelled),
+            ],
+            "simple",
+        ),
         (vec![("2024-03-31T15:00:00Z", to("premium_100"))], "simple"),
     ] {
         let member = member("simple", false, &events);
@@ -72,32 +89,60 @@ fn w38_w39_w40_the_last_request_of_a_month_holds_from_the_next() {
 #[test]
 fn w41_a_change_that_has_taken_effect_is_not_cancelled() {
     let member = member("simple", false, &[("2024-03-05", to("premium_100"))]);
-    assert_eq!(cancel_change(&member, at("2024-03-31T14:59:59Z"), &programme()), Ok(MemberEvent::PlanChangeCancelled));
-    assert_eq!(cancel_change(&member, at("2024-03-31T15:00:00Z"), &programme()), Err(Reason::AlreadyEffective));
-    assert_eq!(cancel_change(&member, at("2024-05-31T15:00:00Z"), &programme()), Err(Reason::NothingPending));
+    assert_eq!(
+        cancel_change(&member, at("2024-03-31T14:59:59Z"), &programme()),
+        Ok(MemberEvent::PlanChangeCancelled)
+    );
+    assert_eq!(
+        cancel_change(&member, at("2024-03-31T15:00:00Z"), &programme()),
+        Err(Reason::AlreadyEffective)
+    );
+    assert_eq!(
+        cancel_change(&member, at("2024-05-31T15:00:00Z"), &programme()),
+        Err(Reason::NothingPending)
+    );
 }
 
 #[test]
 fn choosing_the_current_plan_cancels_what_was_asked_for() {
     let pending = member("simple", false, &[("2024-03-05", to("premium_100"))]);
     let now = at("2024-03-20T00:00:00Z");
-    assert_eq!(request_change(&pending, "simple", None, now, &programme()), Ok(Some(MemberEvent::PlanChangeCancelled)));
-    assert_eq!(request_change(&member("simple", false, &[]), "simple", None, now, &programme()), Ok(None));
+    assert_eq!(
+        request_change(&pending, "simple", None, now, &programme()),
+        Ok(Some(MemberEvent::PlanChangeCancelled))
+    );
+    assert_eq!(
+        request_change(&member("simple", false, &[]), "simple", None, now, &programme()),
+        Ok(None)
+    );
 }
 
 #[test]
 fn requests_are_refused_by_name() {
     let now = at("2024-03-20T00:00:00Z");
     let simple = member("simple", false, &[]);
-    assert!(matches!(request_change(&simple, "gold", None, now, &programme()), Err(NoChange::NoPrice(_))));
-    assert_eq!(request_change(&simple, "simple", Some(true), now, &programme()), Err(NoChange::NotPremium));
+    assert!(matches!(
+        request_change(&simple, "gold", None, now, &programme()),
+        Err(NoChange::NoPrice(_))
+    ));
+    assert_eq!(
+        request_change(&simple, "simple", Some(true), now, &programme()),
+        Err(NoChange::NotPremium)
+    );
     let gone = member("simple", false, &[("2024-03-01", MemberEvent::Withdrawn)]);
-    assert_eq!(request_change(&gone, "premium_100", None, now, &programme()), Err(NoChange::Refused(Reason::ReadOnly)));
+    assert_eq!(
+        request_change(&gone, "premium_100", None, now, &programme()),
+        Err(NoChange::Refused(Reason::ReadOnly))
+    );
 }
 
 #[test]
 fn w45_a_pending_change_is_dropped_with_the_membership() {
-    let member = member("simple", false, &[("2024-03-05", to("premium_100")), ("2024-03-25", MemberEvent::Withdrawn)]);
+    let member = member(
+        "simple",
+        false,
+        &[("2024-03-05", to("premium_100")), ("2024-03-25", MemberEvent::Withdrawn)],
+    );
     assert_eq!(member.plans(&programme()).plan_in(month("2024-04")), "simple");
     assert_eq!(member.pending_at(at("2024-03-26T00:00:00Z"), &programme()), None);
     assert!(member.pending_at(at("2024-03-10T00:00:00Z"), &programme()).is_some());
@@ -105,7 +150,11 @@ fn w45_a_pending_change_is_dropped_with_the_membership() {
 
 #[test]
 fn w47_to_w57_when_the_early_termination_fee_arises() {
-    let disqualified = Disqualification { ground: 1, known_at: at("2022-06-20T00:00:00Z"), effective_at: at("2022-06-20T00:00:00Z") };
+    let disqualified = Disqualification {
+        ground: 1,
+        known_at: at("2022-06-20T00:00:00Z"),
+        effective_at: at("2022-06-20T00:00:00Z"),
+    };
     for (what, events, expected) in [
         ("W47", vec![("2022-12-31T14:59:59Z", MemberEvent::Withdrawn)], vec!["2022-12"]),
         ("W47", vec![("2022-12-31T15:00:00Z", MemberEvent::Withdrawn)], vec![]),
@@ -113,14 +162,29 @@ fn w47_to_w57_when_the_early_termination_fee_arises() {
         ("W48", vec![("2023-02-28T15:00:00Z", MemberEvent::Withdrawn)], vec!["2023-03"]),
         ("W52", vec![("2022-12-31", to("simple"))], vec!["2022-12"]),
         ("W53", vec![("2023-02-28", to("simple"))], vec![]),
-        ("W54", vec![("2022-06-10", to("simple")), ("2022-06-30", MemberEvent::PlanChangeCancelled)], vec![]),
+        (
+            "W54",
+            vec![("2022-06-10", to("simple")), ("2022-06-30", MemberEvent::PlanChangeCancelled)],
+            vec![],
+        ),
         ("W55", vec![("2022-06-10", to("premium_20"))], vec![]),
-        ("W56", vec![("2022-06-10", to("simple")), ("2022-06-20", MemberEvent::Withdrawn)], vec!["2022-06"]),
+        (
+            "W56",
+            vec![("2022-06-10", to("simple")), ("2022-06-20", MemberEvent::Withdrawn)],
+            vec!["2022-06"],
+        ),
         ("W57", vec![("2022-06-20", MemberEvent::Disqualified(disqualified))], vec![]),
-        ("one fee a contract", vec![("2022-06-10", to("simple")), ("2022-08-20", MemberEvent::Withdrawn)], vec!["2022-06"]),
+        (
+            "one fee a contract",
+            vec![("2022-06-10", to("simple")), ("2022-08-20", MemberEvent::Withdrawn)],
+            vec!["2022-06"],
+        ),
         (
             "the contract alone given up",
-            vec![("2022-06-10", MemberEvent::PlanChangeRequested { plan: "premium_10".into(), term: Some(false) })],
+            vec![(
+                "2022-06-10",
+                MemberEvent::PlanChangeRequested { plan: "premium_10".into(), term: Some(false) },
+            )],
             vec!["2022-06"],
         ),
     ] {

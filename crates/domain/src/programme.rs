@@ -92,8 +92,12 @@ impl Programme {
     fn apply(&mut self, number: i64, entered_at: DateTime<Utc>, event: ProgrammeEvent) {
         match event {
             ProgrammeEvent::TermsPublished(terms) => self.terms.push(terms),
-            ProgrammeEvent::SuspensionOpened(record) => self.suspensions.push(Numbered { number, entered_at, record }),
-            ProgrammeEvent::FreeOpeningOpened(record) => self.openings.push(Numbered { number, entered_at, record }),
+            ProgrammeEvent::SuspensionOpened(record) => {
+                self.suspensions.push(Numbered { number, entered_at, record })
+            }
+            ProgrammeEvent::FreeOpeningOpened(record) => {
+                self.openings.push(Numbered { number, entered_at, record })
+            }
             ProgrammeEvent::SuspensionClosed { number, to } => {
                 for one in self.suspensions.iter_mut().filter(|one| one.number == number) {
                     one.record.span.to = Some(to);
@@ -116,13 +120,16 @@ impl Programme {
     /// Whether the terms in force at an instant renew term contracts by themselves (rule R8.3): as the
     /// terms say, else as the tariff in force says.
     pub fn renews_terms(&self, at: DateTime<Utc>) -> bool {
-        let of_tariff = || self.tariffs.in_force(BillingMonth::of(at)).is_ok_and(|tariff| tariff.auto_renew);
+        let of_tariff =
+            || self.tariffs.in_force(BillingMonth::of(at)).is_ok_and(|tariff| tariff.auto_renew);
         self.terms_at(at).and_then(|terms| terms.auto_renew).unwrap_or_else(of_tariff)
     }
 
     /// Whether the members' site is suspended at an instant: no member changes anything there.
     pub fn is_site_down(&self, at: DateTime<Utc>) -> bool {
-        self.suspensions.iter().any(|one| one.record.scope != Scope::Service && one.record.span.contains(at))
+        self.suspensions
+            .iter()
+            .any(|one| one.record.scope != Scope::Service && one.record.span.contains(at))
     }
 
     /// Whether chargers of a site are open to everyone at an instant (rule R16.5).
@@ -135,7 +142,10 @@ impl Programme {
     pub fn place(&self, site: &str, at: DateTime<Utc>) -> Place {
         let suspended = |one: &Numbered<ServiceSuspension>| {
             let record = &one.record;
-            record.scope != Scope::Site && record.sites.cover(site) && record.span.contains(at) && one.entered_at <= at
+            record.scope != Scope::Site
+                && record.sites.cover(site)
+                && record.span.contains(at)
+                && one.entered_at <= at
         };
         if self.is_free(site, at) {
             Place::Free
@@ -155,11 +165,21 @@ mod tests {
 
     fn opened(scope: Scope, sites: Sites) -> ProgrammeEvent {
         let span = Span { from: at("2024-05-11T16:00:00Z"), to: None };
-        ProgrammeEvent::SuspensionOpened(ServiceSuspension { scope, sites, reason: 1, span, note: String::new() })
+        ProgrammeEvent::SuspensionOpened(ServiceSuspension {
+            scope,
+            sites,
+            reason: 1,
+            span,
+            note: String::new(),
+        })
     }
 
     fn programme(events: Vec<ProgrammeEvent>) -> Programme {
-        let dated = (1..).zip(events).map(|(seq, event)| Dated { seq, at: at("2024-05-01T00:00:00Z"), event });
+        let dated = (1..).zip(events).map(|(seq, event)| Dated {
+            seq,
+            at: at("2024-05-01T00:00:00Z"),
+            event,
+        });
         Programme::from_events(Arc::default(), dated.collect())
     }
 
@@ -178,7 +198,11 @@ mod tests {
     #[test]
     fn a_suspended_site_leaves_charging_alone_and_a_free_opening_beats_a_suspension() {
         let span = Span { from: at("2024-05-11T16:00:00Z"), to: None };
-        let free = ProgrammeEvent::FreeOpeningOpened(FreeOpening { sites: Sites::All, span, note: String::new() });
+        let free = ProgrammeEvent::FreeOpeningOpened(FreeOpening {
+            sites: Sites::All,
+            span,
+            note: String::new(),
+        });
         let site = programme(vec![opened(Scope::Site, Sites::All)]);
         assert!(site.is_site_down(at("2024-06-01T00:00:00Z")));
         assert_eq!(site.place("Kobe", at("2024-06-01T00:00:00Z")), Place::Open);

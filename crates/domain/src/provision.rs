@@ -52,7 +52,8 @@ const ALLOWED: &[(&[&str], &[&str], Dataset)] = &[
 /// consent.
 pub fn dataset(wanted: &Consent) -> Result<Dataset, Reason> {
     let fits = |(recipients, purposes, _): &&(&[&str], &[&str], Dataset)| {
-        recipients.contains(&wanted.recipient.as_str()) && purposes.contains(&wanted.purpose.as_str())
+        recipients.contains(&wanted.recipient.as_str())
+            && purposes.contains(&wanted.purpose.as_str())
     };
     ALLOWED.iter().find(fits).map(|(_, _, dataset)| *dataset).ok_or(Reason::PurposeRefused)
 }
@@ -114,7 +115,9 @@ impl Statistics {
 
     /// The cells; those of few members are left out.
     pub fn cells(self) -> BTreeMap<(String, ChargerClass, u32), Cell> {
-        let enough = |(key, (cell, members)): (_, (Cell, BTreeSet<MemberId>))| (members.len() >= MEMBERS_PER_CELL).then_some((key, cell));
+        let enough = |(key, (cell, members)): (_, (Cell, BTreeSet<MemberId>))| {
+            (members.len() >= MEMBERS_PER_CELL).then_some((key, cell))
+        };
         self.0.into_iter().filter_map(enough).collect()
     }
 }
@@ -154,6 +157,9 @@ mod tests {
         };
         assert!(cells(MEMBERS_PER_CELL - 1).is_empty());
         let cells = cells(MEMBERS_PER_CELL);
-        assert_eq!(cells[&("Yokohama".to_owned(), ChargerClass::Quick, 10)], Cell { sessions: 5, duration_s: 3_000, energy_wh: 25_000 });
+        assert_eq!(
+            cells[&("Yokohama".to_owned(), ChargerClass::Quick, 10)],
+            Cell { sessions: 5, duration_s: 3_000, energy_wh: 25_000 }
+        );
     }
 }

@@ -77,13 +77,21 @@ pub struct RatedMonth {
 
 /// The earliest month whose sessions are needed to rate `month`: earlier ones count only where a
 /// plan carries unused units on.
-pub fn first_month_needed(member: &Member, month: BillingMonth, programme: &Programme) -> BillingMonth {
+pub fn first_month_needed(
+    member: &Member,
+    month: BillingMonth,
+    programme: &Programme,
+) -> BillingMonth {
     let Some(service_start) = member.service_start() else {
         return month;
     };
     let plans = member.plans(programme);
-    let carries =
-        |month: BillingMonth| programme.tariffs.plan(plans.plan_in(month), month).is_ok_and(|(_, _, plan)| plan.carry_over_months > 0);
+    let carries = |month: BillingMonth| {
+        programme
+            .tariffs
+            .plan(plans.plan_in(month), month)
+            .is_ok_and(|(_, _, plan)| plan.carry_over_months > 0)
+    };
     let mut first = month;
     while first > BillingMonth::of(service_start) && carries(first.previous()) {
         first = first.previous();
@@ -101,7 +109,11 @@ struct Left {
 impl Left {
     /// In the units of the next month's plan.
     fn units_for(&self, plan: &Plan) -> i64 {
-        if plan.quick.free_units == FreeUnits::Limited(0) { 0 } else { self.units * self.unit_s / plan.quick.unit_s }
+        if plan.quick.free_units == FreeUnits::Limited(0) {
+            0
+        } else {
+            self.units * self.unit_s / plan.quick.unit_s
+        }
     }
 }
 
@@ -116,12 +128,22 @@ struct Rater<'a> {
 /// Rates a member's month; one before the admission has nothing, whatever tariff was in force. `sessions`
 /// holds at least the member's sessions of the months from [`first_month_needed`] to `month`, and those
 /// that overlap them, in any order.
-pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, programme: &Programme) -> Result<RatedMonth, NoPrice> {
+pub fn rate(
+    member: &Member,
+    sessions: &[Session],
+    month: BillingMonth,
+    programme: &Programme,
+) -> Result<RatedMonth, NoPrice> {
     if member.admitted_at.is_none_or(|admitted| admitted >= month.end()) {
         let bill = Bill { member: member.id.clone(), month, lines: Vec::new() };
         return Ok(RatedMonth { pools: Vec::new(), sessions: Vec::new(), bill, tariff: None });
     }
-    let rater = Rater { member, programme, plans: member.plans(programme), overlapping: overlapping(sessions) };
+    let rater = Rater {
+        member,
+        programme,
+        plans: member.plans(programme),
+        overlapping: overlapping(sessions),
+    };
     let (tariff, _, plan) = programme.tariffs.plan(rater.plans.plan_in(month), month)?;
     let plan = &rater.in_month(plan, month);
     let carried = rater.carried_into(month, plan, sessions)?;
@@ -134,9 +156,15 @@ pub fn rate(member: &Member, sessions: &[Session], month: BillingMonth, programm
         pools.push(pool_use(class, plan, carried, &of_class, pool));
         rated.extend(of_class);
     }
-    rated.extend(of_month.iter().filter(|session| session.site.is_none()).map(|session| rater.rated(session, 0)));
+    rated.extend(
+        of_month
+            .iter()
+            .filter(|session| session.site.is_none())
+            .map(|session| rater.rated(session, 0)),
+    );
     rated.sort_by(|a, b| (a.started_at, &a.reference).cmp(&(b.started_at, &b.reference)));
-    let bill = Bill { member: member.id.clone(), month, lines: rater.lines(month, tariff, plan, &rated) };
+    let bill =
+        Bill { member: member.id.clone(), month, lines: rater.lines(month, tariff, plan, &rated) };
     Ok(RatedMonth { pools, sessions: rated, bill, tariff: Some(tariff.clone()) })
 }
 
@@ -150,7 +178,12 @@ pub fn month_plan(
     if member.admitted_at.is_none_or(|admitted| admitted >= month.end()) {
         return Ok(None);
     }
-    let rater = Rater { member, programme, plans: member.plans(programme), overlapping: overlapping(sessions) };
+    let rater = Rater {
+        member,
+        programme,
+        plans: member.plans(programme),
+        overlapping: overlapping(sessions),
+    };
     let (_, _, plan) = programme.tariffs.plan(rater.plans.plan_in(month), month)?;
     let plan = rater.in_month(plan, month);
     let carried = rater.carried_into(month, &plan, sessions)?;
@@ -159,7 +192,8 @@ pub fn month_plan(
 
 /// The month's sessions in the order in which they draw on the pool (rule R7.6).
 fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
-    let mut chosen: Vec<&Session> = sessions.iter().filter(|session| session.month() == month).collect();
+    let mut chosen: Vec<&Session> =
+        sessions.iter().filter(|session| session.month() == month).collect();
     chosen.sort_by(|a, b| (a.start.at, &a.reference).cmp(&(b.start.at, &b.reference)));
     chosen
 }
@@ -190,13 +224,25 @@ fn overlapping(sessions: &[Session]) -> HashSet<SessionId> {
     found
 }
 
-fn pool_use(class: ChargerClass, plan: &Plan, carried: i64, rated: &[RatedSession], pool: Pool) -> PoolUse {
+fn pool_use(
+    class: ChargerClass,
+    plan: &Plan,
+    carried: i64,
+    rated: &[RatedSession],
+    pool: Pool,
+) -> PoolUse {
     let free_units = match plan.price(class).free_units {
         FreeUnits::Limited(own) => Some(own + carried),
         FreeUnits::Unlimited => None,
     };
     let used_units = rated.iter().map(|session| session.split.free + session.split.charged).sum();
-    PoolUse { charger_class: class, free_units, used_units, free_units_left: pool.left(), price: plan.price(class).clone() }
+    PoolUse {
+        charger_class: class,
+        free_units,
+        used_units,
+        free_units_left: pool.left(),
+        price: plan.price(class).clone(),
+    }
 }
 
 /// How a price's unit is called on bills.
@@ -207,12 +253,22 @@ pub fn unit_name(unit_s: i64) -> String {
 impl Rater<'_> {
     /// The quick units carried into a month (rule R7.7): lost on a change to a plan without an allowance. Where
     /// the length of a unit changes, it is the time that is carried.
-    fn carried_into(&self, month: BillingMonth, plan: &Plan, sessions: &[Session]) -> Result<i64, NoPrice> {
+    fn carried_into(
+        &self,
+        month: BillingMonth,
+        plan: &Plan,
+        sessions: &[Session],
+    ) -> Result<i64, NoPrice> {
         let mut left = Left::default();
         let mut earlier = first_month_needed(self.member, month, self.programme);
         while earlier < month {
             let (_, _, plan) = self.programme.tariffs.plan(self.plans.plan_in(earlier), earlier)?;
-            let (_, pool) = self.draw(&of_month(sessions, earlier), plan, ChargerClass::Quick, left.units_for(plan));
+            let (_, pool) = self.draw(
+                &of_month(sessions, earlier),
+                plan,
+                ChargerClass::Quick,
+                left.units_for(plan),
+            );
             left = Left { units: pool.own_left(), unit_s: plan.quick.unit_s };
             earlier = earlier.next();
         }
@@ -220,7 +276,11 @@ impl Rater<'_> {
     }
 
     fn rated(&self, session: &Session, unit_s: i64) -> RatedSession {
-        let standing = session.standing(Some(self.member), self.overlapping.contains(&session.id), self.programme);
+        let standing = session.standing(
+            Some(self.member),
+            self.overlapping.contains(&session.id),
+            self.programme,
+        );
         let units = if standing.free || unit_s == 0 { 0 } else { session.units(unit_s) };
         RatedSession {
             id: session.id,
@@ -249,17 +309,30 @@ impl Rater<'_> {
     }
 
     /// Lets the sessions of a class draw on its pool in order.
-    fn draw(&self, of_month: &[&Session], plan: &Plan, class: ChargerClass, carried: i64) -> (Vec<RatedSession>, Pool) {
+    fn draw(
+        &self,
+        of_month: &[&Session],
+        plan: &Plan,
+        class: ChargerClass,
+        carried: i64,
+    ) -> (Vec<RatedSession>, Pool) {
         let price = plan.price(class);
         let mut pool = Pool::new(price.free_units, carried);
-        let of_class = of_month.iter().filter(|session| session.site.is_some_and(|site| site.charger_class == class));
+        let of_class = of_month
+            .iter()
+            .filter(|session| session.site.is_some_and(|site| site.charger_class == class));
         let rated = of_class.map(|session| {
             let mut rated = self.rated(session, price.unit_s);
             if rated.state == BillingState::Ended {
                 rated.split = pool.draw(rated.units);
                 match session.reduction {
-                    Some(Reduction::Units(most)) => rated.split.charged = rated.split.charged.min(most),
-                    Some(Reduction::Yen(yen)) => rated.taken_off = yen.min(price.per_unit.times(rated.split.charged).floor_to_whole()),
+                    Some(Reduction::Units(most)) => {
+                        rated.split.charged = rated.split.charged.min(most)
+                    }
+                    Some(Reduction::Yen(yen)) => {
+                        rated.taken_off =
+                            yen.min(price.per_unit.times(rated.split.charged).floor_to_whole())
+                    }
                     None => {}
                 }
             }
@@ -269,7 +342,13 @@ impl Rater<'_> {
     }
 
     /// The bill's lines (rule R6.0).
-    fn lines(&self, month: BillingMonth, tariff: &Arc<Tariff>, plan: &Plan, rated: &[RatedSession]) -> Vec<Line> {
+    fn lines(
+        &self,
+        month: BillingMonth,
+        tariff: &Arc<Tariff>,
+        plan: &Plan,
+        rated: &[RatedSession],
+    ) -> Vec<Line> {
         let member = self.member;
         let fees = &tariff.fees;
         let mut lines = Vec::new();
@@ -291,24 +370,64 @@ impl Rater<'_> {
             }
         };
         let once = i64::from;
-        let owes_contract = member.admitted_at.is_some_and(|at| month.contains(at)) && fees.contract_for.contains(&member.admission.kind);
+        let owes_contract = member.admitted_at.is_some_and(|at| month.contains(at))
+            && fees.contract_for.contains(&member.admission.kind);
         add(LineCode::Contract, once(owes_contract), "contract", fees.contract, vec![]);
         let has_base = self.has_base_fee(month);
         add(LineCode::Base, once(has_base), "month", plan.base, vec![]);
-        let discounted = has_base && plan.term_discount > Yen::ZERO && self.plans.contract_in(month, self.programme).is_some();
+        let discounted = has_base
+            && plan.term_discount > Yen::ZERO
+            && self.plans.contract_in(month, self.programme).is_some();
         add(LineCode::TermDiscount, once(discounted), "month", -plan.term_discount, vec![]);
-        for (class, code) in [(ChargerClass::Quick, LineCode::MeteredQuick), (ChargerClass::Normal, LineCode::MeteredNormal)] {
-            let charged = || rated.iter().filter(|rated| rated.split.charged > 0 && rated.charger_class == Some(class));
+        for (class, code) in [
+            (ChargerClass::Quick, LineCode::MeteredQuick),
+            (ChargerClass::Normal, LineCode::MeteredNormal),
+        ] {
+            let charged = || {
+                rated
+                    .iter()
+                    .filter(|rated| rated.split.charged > 0 && rated.charger_class == Some(class))
+            };
             let price = plan.price(class);
             let sessions = charged().map(|session| session.reference.clone()).collect();
-            add(code, charged().map(|session| session.split.charged).sum(), &unit_name(price.unit_s), price.per_unit, sessions);
+            add(
+                code,
+                charged().map(|session| session.split.charged).sum(),
+                &unit_name(price.unit_s),
+                price.per_unit,
+                sessions,
+            );
         }
-        add(LineCode::AdditionalIssue, self.additional_issues(month), "card", fees.additional_issue, vec![]);
-        add(LineCode::AdditionalMonthly, once(self.has_additional_month(month)), "month", fees.additional_monthly, vec![]);
+        add(
+            LineCode::AdditionalIssue,
+            self.additional_issues(month),
+            "card",
+            fees.additional_issue,
+            vec![],
+        );
+        add(
+            LineCode::AdditionalMonthly,
+            once(self.has_additional_month(month)),
+            "month",
+            fees.additional_monthly,
+            vec![],
+        );
         add(LineCode::Reissue, self.reissues(month), "card", fees.reissue, vec![]);
-        add(LineCode::EarlyTermination, self.plans.early_terminations_in(month), "contract", fees.early_termination, vec![]);
+        add(
+            LineCode::EarlyTermination,
+            self.plans.early_terminations_in(month),
+            "contract",
+            fees.early_termination,
+            vec![],
+        );
         for session in rated.iter().filter(|rated| rated.taken_off > Yen::ZERO) {
-            add(LineCode::Goodwill, 1, "session", -session.taken_off, vec![session.reference.clone()]);
+            add(
+                LineCode::Goodwill,
+                1,
+                "session",
+                -session.taken_off,
+                vec![session.reference.clone()],
+            );
         }
         lines.extend(self.entries(month, tariff));
         lines
@@ -333,13 +452,16 @@ impl Rater<'_> {
 
     /// Whether the month lies between the service's start and the last month with fees (rule R6.0).
     fn has_base_fee(&self, month: BillingMonth) -> bool {
-        let started = self.member.service_start().is_some_and(|start| BillingMonth::of(start) <= month);
+        let started =
+            self.member.service_start().is_some_and(|start| BillingMonth::of(start) <= month);
         started && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
     }
 
     /// The lives of additional cards: from activation until they were given up or replaced, `None` where they
     /// were not; and whether each came in another's place. The membership's end counts by its last month.
-    fn additional_lives(&self) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>, bool)> {
+    fn additional_lives(
+        &self,
+    ) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>, bool)> {
         self.member.cards.iter().filter_map(|card| {
             let holder = card.holder().filter(|holder| holder.role == Role::Additional)?;
             Some((holder.activated_at, card.died_at(), holder.replaces.is_some()))
@@ -349,7 +471,10 @@ impl Rater<'_> {
     /// How many additional cards were activated in the month: each has its issue fee (rule R9.5), but one
     /// that came in another's place has the reissue fee instead.
     fn additional_issues(&self, month: BillingMonth) -> i64 {
-        self.additional_lives().filter(|(activated, _, replaces)| !replaces && month.contains(*activated)).map(|_| 1).sum()
+        self.additional_lives()
+            .filter(|(activated, _, replaces)| !replaces && month.contains(*activated))
+            .map(|_| 1)
+            .sum()
     }
 
     /// Whether the month has the additional card's fee: a live one touches it (rule R9.6), and it is not past
@@ -357,7 +482,8 @@ impl Rater<'_> {
     /// second: one given up at midnight does not touch the month that begins.
     fn has_additional_month(&self, month: BillingMonth) -> bool {
         let touches = self.additional_lives().any(|(activated, died, _)| {
-            let lives = activated < month.end() && died.is_none_or(|died| died.trunc_subsecs(0) > month.start());
+            let lives = activated < month.end()
+                && died.is_none_or(|died| died.trunc_subsecs(0) > month.start());
             lives || month.contains(activated)
         });
         touches && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
@@ -366,7 +492,10 @@ impl Rater<'_> {
     /// How many replacement cards were registered in the month (rule R3.8c).
     fn reissues(&self, month: BillingMonth) -> i64 {
         let holders = self.member.cards.iter().filter_map(super::card::Card::holder);
-        holders.filter(|holder| holder.replaces.is_some() && month.contains(holder.activated_at)).map(|_| 1).sum()
+        holders
+            .filter(|holder| holder.replaces.is_some() && month.contains(holder.activated_at))
+            .map(|_| 1)
+            .sum()
     }
 }
 

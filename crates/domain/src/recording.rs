@@ -57,7 +57,8 @@ pub fn open(opening: &StartFacts<'_>) -> Session {
     let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
     let shown_at = opening.shown_at.filter(|shown| *shown > at);
     let judged_at = shown_at.unwrap_or(at);
-    let place = opening.programme.place(opening.site_name, judged_at).listed(opening.site.is_some());
+    let place =
+        opening.programme.place(opening.site_name, judged_at).listed(opening.site.is_some());
     let verdict = authorization::judge(opening.file, judged_at, place, false, opening.programme);
     let mut flags: BTreeSet<Flag> = doubt.into_iter().collect();
     let mut flag_if = |condition: bool, flag| {
@@ -70,7 +71,10 @@ pub fn open(opening: &StartFacts<'_>) -> Session {
     flag_if(opening.site.is_none(), Flag::UnknownConnector);
     flag_if(id_tag.is_empty(), Flag::NoCard);
     flag_if(!id_tag.is_empty() && opening.file.is_none(), Flag::UnknownCard);
-    flag_if(verdict.refusal.is_some_and(|reason| reason != Reason::UnknownCard), Flag::NotAuthorized);
+    flag_if(
+        verdict.refusal.is_some_and(|reason| reason != Reason::UnknownCard),
+        Flag::NotAuthorized,
+    );
     flag_if(opening.meter.is_none(), Flag::MeterUnknown);
     flag_if(opening.heard.received_at - at > TimeDelta::days(LATE_ARRIVAL_DAYS), Flag::LateArrival);
     Session {
@@ -99,7 +103,10 @@ pub fn open(opening: &StartFacts<'_>) -> Session {
         decision: None,
         reduction: None,
         is_assigned: false,
-        trail: Trail { clock_offset_ms: opening.heard.clock.map(|clock| clock.offset.num_milliseconds()), ..Trail::default() },
+        trail: Trail {
+            clock_offset_ms: opening.heard.clock.map(|clock| clock.offset.num_milliseconds()),
+            ..Trail::default()
+        },
         corrections: Vec::new(),
     }
 }
@@ -140,8 +147,11 @@ const WAYS_DIFFER: TimeDelta = TimeDelta::milliseconds(250);
 pub fn stopped_at(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     let found = by_clocks(session, closing);
     let heard = closing.heard;
-    let began_live = (session.start.received_at - session.start.at).abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
-    let fell_back = found.at < session.start.at && began_live && heard.connected_since <= session.start.received_at;
+    let began_live = (session.start.received_at - session.start.at).abs()
+        <= TimeDelta::seconds(CLOCK_TOLERANCE_S);
+    let fell_back = found.at < session.start.at
+        && began_live
+        && heard.connected_since <= session.start.received_at;
     if fell_back && heard.received_at >= session.start.at {
         // Its length is that between the receipts; how long each was on its way is no part of it.
         let between = heard.received_at - session.start.received_at + WAYS_DIFFER;
@@ -161,7 +171,8 @@ fn by_clocks(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     }
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let received_at = closing.heard.received_at;
-    let shift = session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
+    let shift =
+        session.start.said.map_or(TimeDelta::zero(), |start_said| session.start.at - start_said);
     if !shift.is_zero() && (received_at - said).abs() > tolerance {
         let shifted = said + shift;
         if shifted >= session.start.at && shifted <= received_at + tolerance {
@@ -169,18 +180,27 @@ fn by_clocks(session: &Session, closing: &EndFacts<'_>) -> Attributed {
         }
     }
     match attributed.doubt {
-        Some(Flag::ClockAhead | Flag::ClockBehind) if shift.is_zero() => Attributed { at: said, ..attributed },
+        Some(Flag::ClockAhead | Flag::ClockBehind) if shift.is_zero() => {
+            Attributed { at: said, ..attributed }
+        }
         _ => attributed,
     }
 }
 
 /// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
 /// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
-fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &EndFacts<'_>, over_cap: bool) -> bool {
+fn is_doubtful(
+    at: DateTime<Utc>,
+    doubt: Option<Flag>,
+    closing: &EndFacts<'_>,
+    over_cap: bool,
+) -> bool {
     let received_at = closing.heard.received_at;
     let off = (received_at - at).abs() > TimeDelta::hours(BELIEVED_OFF_H);
     match doubt {
-        Some(Flag::ClockAhead) => at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off),
+        Some(Flag::ClockAhead) => {
+            at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off)
+        }
         Some(Flag::ClockBehind) => off,
         // The clock was shown right, or the difference was taken off.
         _ => false,
@@ -191,14 +211,18 @@ fn is_doubtful(at: DateTime<Utc>, doubt: Option<Flag>, closing: &EndFacts<'_>, o
 pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
     let Attributed { at, doubt } = stopped_at(session, closing);
     let duration = at - session.start.at;
-    let (energy, energy_doubt) = metering::energy(session.start.meter, closing.meter, session.last_reading);
+    let (energy, energy_doubt) =
+        metering::energy(session.start.meter, closing.meter, session.last_reading);
     let cap = session.site.as_ref().and_then(ConnectorSite::cap_min).map(TimeDelta::minutes);
     let over_cap = cap.is_some_and(|cap| duration > cap);
     let too_much = match (energy, &session.site) {
-        (Some(energy), Some(site)) => !metering::is_plausible(energy, site.most_power_w(), duration),
+        (Some(energy), Some(site)) => {
+            !metering::is_plausible(energy, site.most_power_w(), duration)
+        }
         _ => false,
     };
-    let other_card = closing.id_tag.as_ref().is_some_and(|tag| !tag.is_empty() && *tag != session.id_tag);
+    let other_card =
+        closing.id_tag.as_ref().is_some_and(|tag| !tag.is_empty() && *tag != session.id_tag);
     session.flags.extend(doubt.into_iter().chain(energy_doubt));
     for (condition, flag) in [
         (closing.malformed, Flag::MalformedStop),

@@ -101,36 +101,92 @@ impl Reason {
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::UnknownCard => ("unknown_card", "4.2", "the id tag is no card of the programme"),
-            Self::NotActivated => ("not_activated", "3.1", "the card, or the membership that it is for, is not active"),
+            Self::NotActivated => (
+                "not_activated",
+                "3.1",
+                "the card, or the membership that it is for, is not active",
+            ),
             Self::Replaced => ("replaced", "3.8", "the card was replaced by a newer one"),
-            Self::Deactivated => ("deactivated", "9.5", "the additional card was deactivated for good"),
+            Self::Deactivated => {
+                ("deactivated", "9.5", "the additional card was deactivated for good")
+            }
             Self::SuspendedLost => ("suspended_lost", "3.6", "the card is suspended as lost"),
-            Self::SuspendedOperator => ("suspended_operator", "14.2", "the card is suspended by the operator"),
+            Self::SuspendedOperator => {
+                ("suspended_operator", "14.2", "the card is suspended by the operator")
+            }
             Self::MembershipEnded => ("membership_ended", "13.7", "the membership has ended"),
             Self::ServiceEnded => ("service_ended", "18", "the service has ended"),
-            Self::ServiceSuspended => ("service_suspended", "16", "the service is suspended for a time"),
-            Self::OffNetwork => ("off_network", "4.1", "the charger is not on the programme's list"),
-            Self::ChargerUnavailable => ("charger_unavailable", "4.3(3)", "the charger is closed or in maintenance"),
-            Self::Concurrent => ("concurrent", "policy", "the card has another running session"),
-            Self::PrimaryExists => ("primary_exists", "3.1", "the member has a live primary card already"),
-            Self::AdditionalLimit => ("additional_limit", "9.1", "the member has a live additional card already"),
-            Self::DeadCard => ("dead_card", "9.5", "the card is dead for good and cannot come back"),
-            Self::DeadReplaced => ("dead_card", "3.8", "the card was replaced by a newer one and cannot come back"),
-            Self::NotAdditional => ("not_additional", "9.5", "only an additional card can be deactivated"),
-            Self::BadCode => ("bad_code", "3.1", "the authentication code is not this card's"),
-            Self::TermClosed => ("term_closed", "8.1", "the tariff in force takes no new term contracts"),
-            Self::TooEarly => ("too_early", "13.5", "withdrawal is possible from the month after the month of the service's start"),
-            Self::AlreadyEffective => ("already_effective", "7", "the plan change has taken effect: ask for another one for next month"),
-            Self::ReadOnly => ("read_only", "13.7", "the membership is over: it can be read for a time, not changed"),
-            Self::NoticeTooShort => ("notice_too_short", "19.1", "new terms must be published at least a month before they take effect"),
-            Self::PurposeRefused => ("purpose_refused", "17.3", "this recipient may not have member data for this purpose"),
-            Self::GroundKnown => {
-                ("ground_known", "13.1", "the operator has set the end of this membership: it stands, and its cards stay blocked")
+            Self::ServiceSuspended => {
+                ("service_suspended", "16", "the service is suspended for a time")
             }
-            Self::NotApplied => ("not_applied", "2.1", "the membership is decided already: there is no application to decide"),
+            Self::OffNetwork => {
+                ("off_network", "4.1", "the charger is not on the programme's list")
+            }
+            Self::ChargerUnavailable => {
+                ("charger_unavailable", "4.3(3)", "the charger is closed or in maintenance")
+            }
+            Self::Concurrent => ("concurrent", "policy", "the card has another running session"),
+            Self::PrimaryExists => {
+                ("primary_exists", "3.1", "the member has a live primary card already")
+            }
+            Self::AdditionalLimit => {
+                ("additional_limit", "9.1", "the member has a live additional card already")
+            }
+            Self::DeadCard => {
+                ("dead_card", "9.5", "the card is dead for good and cannot come back")
+            }
+            Self::DeadReplaced => {
+                ("dead_card", "3.8", "the card was replaced by a newer one and cannot come back")
+            }
+            Self::NotAdditional => {
+                ("not_additional", "9.5", "only an additional card can be deactivated")
+            }
+            Self::BadCode => ("bad_code", "3.1", "the authentication code is not this card's"),
+            Self::TermClosed => {
+                ("term_closed", "8.1", "the tariff in force takes no new term contracts")
+            }
+            Self::TooEarly => (
+                "too_early",
+                "13.5",
+                "withdrawal is possible from the month after the month of the service's start",
+            ),
+            Self::AlreadyEffective => (
+                "already_effective",
+                "7",
+                "the plan change has taken effect: ask for another one for next month",
+            ),
+            Self::ReadOnly => (
+                "read_only",
+                "13.7",
+                "the membership is over: it can be read for a time, not changed",
+            ),
+            Self::NoticeTooShort => (
+                "notice_too_short",
+                "19.1",
+                "new terms must be published at least a month before they take effect",
+            ),
+            Self::PurposeRefused => (
+                "purpose_refused",
+                "17.3",
+                "this recipient may not have member data for this purpose",
+            ),
+            Self::GroundKnown => (
+                "ground_known",
+                "13.1",
+                "the operator has set the end of this membership: it stands, and its cards stay blocked",
+            ),
+            Self::NotApplied => (
+                "not_applied",
+                "2.1",
+                "the membership is decided already: there is no application to decide",
+            ),
             Self::NotInStock => ("not_in_stock", "3.1", "only a card in stock can be mailed"),
-            Self::CardNotDead => ("card_not_dead", "3.9", "only a dead card is given back or destroyed"),
-            Self::NothingPending => ("nothing_pending", "7", "no plan change was asked for this month"),
+            Self::CardNotDead => {
+                ("card_not_dead", "3.9", "only a dead card is given back or destroyed")
+            }
+            Self::NothingPending => {
+                ("nothing_pending", "7", "no plan change was asked for this month")
+            }
         }
     }
 
@@ -169,7 +225,9 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()).map(Reason::code), Some(reason.code()));
             assert!(!reason.article().is_empty());
-            let same = Reason::ALL.into_iter().filter(|other| (other.code(), other.article()) == (reason.code(), reason.article()));
+            let same = Reason::ALL.into_iter().filter(|other| {
+                (other.code(), other.article()) == (reason.code(), reason.article())
+            });
             assert_eq!(same.map(|_| 1).sum::<i32>(), 1, "{reason:?}");
         }
     }

@@ -75,11 +75,16 @@ pub enum Reaction {
 /// The state machine: what a message means in a phase.
 pub const fn react(phase: Phase, message: SessionMessage) -> Reaction {
     match (phase, message) {
-        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::SameStart) => Reaction::ReplayStart,
-        (Phase::Running, SessionMessage::Stop) | (Phase::Running | Phase::Provisional, SessionMessage::OtherStop) => Reaction::Close,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::SameStart) => {
+            Reaction::ReplayStart
+        }
+        (Phase::Running, SessionMessage::Stop)
+        | (Phase::Running | Phase::Provisional, SessionMessage::OtherStop) => Reaction::Close,
         (Phase::Provisional | Phase::Stopped, SessionMessage::Stop) => Reaction::ReplayStop,
         (Phase::Stopped, SessionMessage::OtherStop) => Reaction::KeepAsEvidence,
-        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::Readings) => Reaction::AddReadings,
+        (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::Readings) => {
+            Reaction::AddReadings
+        }
     }
 }
 
@@ -102,7 +107,8 @@ pub enum BillingState {
 
 impl BillingState {
     /// Every state.
-    pub const ALL: [Self; 6] = [Self::Open, Self::Ended, Self::Review, Self::Exception, Self::Quarantined, Self::Waived];
+    pub const ALL: [Self; 6] =
+        [Self::Open, Self::Ended, Self::Review, Self::Exception, Self::Quarantined, Self::Waived];
 
     /// The name that the API spells.
     pub const fn name(self) -> &'static str {
@@ -252,26 +258,51 @@ pub struct Standing {
 
 impl Session {
     /// Judges its start by the histories as they are known by now (convention C4).
-    pub fn standing(&self, member: Option<&Member>, overlaps: bool, programme: &Programme) -> Standing {
-        let card = member.zip(self.card.as_ref()).and_then(|(member, number)| Some((member, member.card(number)?)));
+    pub fn standing(
+        &self,
+        member: Option<&Member>,
+        overlaps: bool,
+        programme: &Programme,
+    ) -> Standing {
+        let card = member
+            .zip(self.card.as_ref())
+            .and_then(|(member, number)| Some((member, member.card(number)?)));
         let refusal = match card {
             None => self.refusal,
             Some(_) if self.is_assigned => None,
             Some((member, card)) => {
                 // What was refused of the place stays as it was known when the start came.
-                let of_place = || self.refusal.filter(|reason| matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork));
-                authorization::card_refusal(card, Some(member), self.shown_at.unwrap_or(self.start.at), programme).or_else(of_place)
+                let of_place = || {
+                    self.refusal.filter(|reason| {
+                        matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork)
+                    })
+                };
+                authorization::card_refusal(
+                    card,
+                    Some(member),
+                    self.shown_at.unwrap_or(self.start.at),
+                    programme,
+                )
+                .or_else(of_place)
             }
         };
         let free = programme.is_free(&self.site_name, self.start.at);
-        Standing { refusal, overlaps, free, before_service: member.is_some_and(|member| correction::is_before_service(self, member)) }
+        Standing {
+            refusal,
+            overlaps,
+            free,
+            before_service: member
+                .is_some_and(|member| correction::is_before_service(self, member)),
+        }
     }
 
     /// Where it stands in its life.
     pub const fn phase(&self) -> Phase {
         match self.stop {
             None => Phase::Running,
-            Some(Stop { basis: StopBasis::Guessed | StopBasis::Estimated, .. }) => Phase::Provisional,
+            Some(Stop { basis: StopBasis::Guessed | StopBasis::Estimated, .. }) => {
+                Phase::Provisional
+            }
             Some(_) => Phase::Stopped,
         }
     }
@@ -303,10 +334,21 @@ impl Session {
             Flag::UnknownCard | Flag::NoCard => !standing.free,
             _ => true,
         };
-        let of_flags = self.flags.iter().filter(counts).map(|flag| flag.effect()).max().unwrap_or(FlagEffect::Note);
-        let refused = standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
+        let of_flags = self
+            .flags
+            .iter()
+            .filter(counts)
+            .map(|flag| flag.effect())
+            .max()
+            .unwrap_or(FlagEffect::Note);
+        let refused =
+            standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
         // A doubted time is a review, never an exception: the card is judged by a time that may be wrong (rule R6.2b).
-        let of_refusal = if self.flags.contains(&Flag::LateArrival) { FlagEffect::Review } else { FlagEffect::Exception };
+        let of_refusal = if self.flags.contains(&Flag::LateArrival) {
+            FlagEffect::Review
+        } else {
+            FlagEffect::Exception
+        };
         let worst = if refused { of_flags.max(of_refusal) } else { of_flags };
         let is_billable = !standing.before_service;
         match (self.decision, worst, self.stop.is_some()) {
@@ -315,7 +357,9 @@ impl Session {
             (_, FlagEffect::Quarantine, _) => BillingState::Quarantined,
             (_, FlagEffect::Exception, _) => BillingState::Exception,
             (_, FlagEffect::Note | FlagEffect::Review, false) => BillingState::Open,
-            (None, FlagEffect::Note, true) if !standing.overlaps && is_billable => BillingState::Ended,
+            (None, FlagEffect::Note, true) if !standing.overlaps && is_billable => {
+                BillingState::Ended
+            }
             (_, FlagEffect::Note | FlagEffect::Review, true) => BillingState::Review,
         }
     }
@@ -333,7 +377,8 @@ impl Session {
     /// Its time from start to end, where it has ended, was no failed start and was not waived.
     pub fn measured_span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let stop = self.stop.as_ref()?;
-        (self.units(60) > 0 && self.decision != Some(Decision::Waive)).then_some((self.start.at, stop.edge.at))
+        (self.units(60) > 0 && self.decision != Some(Decision::Waive))
+            .then_some((self.start.at, stop.edge.at))
     }
 
     /// Whether the time of two measured sessions of one card overlaps. Failed starts, and what a person waived, overlap nothing
@@ -341,7 +386,11 @@ impl Session {
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self.measured_span(), other.measured_span()) {
             (Some((start, end)), Some((other_start, other_end))) => {
-                self.id != other.id && self.card.is_some() && self.card == other.card && start < other_end && other_start < end
+                self.id != other.id
+                    && self.card.is_some()
+                    && self.card == other.card
+                    && start < other_end
+                    && other_start < end
             }
             _ => false,
         }
@@ -349,7 +398,11 @@ impl Session {
 
     /// Whether, open as it is, it still keeps its card busy (rule B6). `offline_since` is when its
     /// charger was last heard, where it is offline now.
-    pub fn keeps_card_busy(&self, now: DateTime<Utc>, offline_since: Option<DateTime<Utc>>) -> bool {
+    pub fn keeps_card_busy(
+        &self,
+        now: DateTime<Utc>,
+        offline_since: Option<DateTime<Utc>>,
+    ) -> bool {
         self.stop.is_none() && self.over_by_now(now, offline_since).is_none()
     }
 }

@@ -9,7 +9,11 @@ use super::super::station::ChargerClass;
 use super::*;
 
 pub(crate) fn quick() -> ConnectorSite {
-    ConnectorSite { charger_class: ChargerClass::Quick, power_w: Some(50_000), session_cap_min: None }
+    ConnectorSite {
+        charger_class: ChargerClass::Quick,
+        power_w: Some(50_000),
+        session_cap_min: None,
+    }
 }
 
 pub(crate) fn said(text: &str) -> Reported {
@@ -23,7 +27,10 @@ fn heard_at(text: &str) -> Heard {
 
 pub(crate) fn file() -> CardFile {
     let card = card("C1", &[("2024-04-10T00:00:00Z", activated(Role::Primary))]);
-    CardFile { member: Some(member("2024-04-03T03:00:00Z", "premium_100", vec![card.clone()])), card }
+    CardFile {
+        member: Some(member("2024-04-03T03:00:00Z", "premium_100", vec![card.clone()])),
+        card,
+    }
 }
 
 pub(crate) fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Session {
@@ -96,7 +103,11 @@ fn every_message_has_one_reaction_in_every_phase() {
 #[test]
 fn w12_a_session_belongs_wholly_to_the_month_of_its_start() {
     let file = file();
-    let session = closed(opened(Some(&file), "2024-06-30T14:59:00Z", "2024-06-30T14:59:00Z"), "2024-06-30T15:29:00Z", 13_000);
+    let session = closed(
+        opened(Some(&file), "2024-06-30T14:59:00Z", "2024-06-30T14:59:00Z"),
+        "2024-06-30T15:29:00Z",
+        13_000,
+    );
     assert_eq!(session.month().to_string(), "2024-06");
     assert_eq!(session.units(60), 30);
     assert_eq!(state(&session), BillingState::Ended);
@@ -106,7 +117,11 @@ fn w12_a_session_belongs_wholly_to_the_month_of_its_start() {
 #[test]
 fn w23_a_session_that_ends_before_it_starts_is_held_and_has_no_units() {
     let file = file();
-    let session = closed(opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-11T10:00:00Z"), "2024-06-10T09:58:00Z", 1000);
+    let session = closed(
+        opened(Some(&file), "2024-06-10T10:00:00Z", "2024-06-11T10:00:00Z"),
+        "2024-06-10T09:58:00Z",
+        1000,
+    );
     assert_eq!(state(&session), BillingState::Review);
     assert_eq!(session.units(60), 0);
 }
@@ -116,7 +131,10 @@ fn w101_a_live_stop_whose_clock_fell_back_ends_when_it_was_heard() {
     let file = file();
     let session = opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
     let session = stopped(session, "2024-04-30T23:49:05Z", "2024-05-01T00:10:00Z");
-    assert_eq!((session.units(60), codes(&session), state(&session)), (10, vec!["clock_behind"], BillingState::Ended));
+    assert_eq!(
+        (session.units(60), codes(&session), state(&session)),
+        (10, vec!["clock_behind"], BillingState::Ended)
+    );
 }
 
 #[test]
@@ -129,7 +147,10 @@ fn w100_a_doubted_time_is_a_review_and_never_an_exception() {
 
 #[test]
 fn unknown_cards_are_quarantined_and_refused_ones_are_exceptions() {
-    assert_eq!(state(&opened(None, "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z")), BillingState::Quarantined);
+    assert_eq!(
+        state(&opened(None, "2024-06-10T10:00:00Z", "2024-06-10T10:00:00Z")),
+        BillingState::Quarantined
+    );
     let before_activation = opened(Some(&file()), "2024-04-09T23:59:59Z", "2024-04-10T10:00:00Z");
     assert_eq!(before_activation.refusal, Some(Reason::NotActivated));
     assert_eq!(state(&before_activation), BillingState::Exception);
@@ -138,7 +159,9 @@ fn unknown_cards_are_quarantined_and_refused_ones_are_exceptions() {
 #[test]
 fn the_review_limits_hold_at_the_limit_and_not_past_it() {
     let file = file();
-    let late = |received: &str| codes(&opened(Some(&file), "2024-05-01T00:00:00Z", received)).contains(&"late_arrival");
+    let late = |received: &str| {
+        codes(&opened(Some(&file), "2024-05-01T00:00:00Z", received)).contains(&"late_arrival")
+    };
     assert!(!late("2024-06-30T00:00:00Z"));
     assert!(late("2024-06-30T00:00:01Z"));
     let long = |stop: &str| {
@@ -152,9 +175,16 @@ fn the_review_limits_hold_at_the_limit_and_not_past_it() {
 #[test]
 fn a_decision_settles_a_held_session_either_way() {
     let file = file();
-    let mut session = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-03T00:00:00Z", 5000);
+    let mut session = closed(
+        opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"),
+        "2024-05-03T00:00:00Z",
+        5000,
+    );
     session.decision = Some(Decision::Bill);
-    assert_eq!(session.billing_state(Standing { overlaps: true, ..Standing::default() }), BillingState::Ended);
+    assert_eq!(
+        session.billing_state(Standing { overlaps: true, ..Standing::default() }),
+        BillingState::Ended
+    );
     session.decision = Some(Decision::Waive);
     assert_eq!(state(&session), BillingState::Waived);
 }
@@ -162,18 +192,37 @@ fn a_decision_settles_a_held_session_either_way() {
 #[test]
 fn overlapping_sessions_of_one_card_are_held_and_failed_starts_overlap_nothing() {
     let file = file();
-    let first = closed(opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"), "2024-05-01T00:30:00Z", 5000);
-    let mut second = closed(opened(Some(&file), "2024-05-01T00:20:00Z", "2024-05-01T00:20:00Z"), "2024-05-01T00:40:00Z", 5000);
+    let first = closed(
+        opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z"),
+        "2024-05-01T00:30:00Z",
+        5000,
+    );
+    let mut second = closed(
+        opened(Some(&file), "2024-05-01T00:20:00Z", "2024-05-01T00:20:00Z"),
+        "2024-05-01T00:40:00Z",
+        5000,
+    );
     second.id = SessionId(2);
-    let mut after = closed(opened(Some(&file), "2024-05-01T00:30:00Z", "2024-05-01T00:30:00Z"), "2024-05-01T00:40:00Z", 5000);
+    let mut after = closed(
+        opened(Some(&file), "2024-05-01T00:30:00Z", "2024-05-01T00:30:00Z"),
+        "2024-05-01T00:40:00Z",
+        5000,
+    );
     after.id = SessionId(3);
-    let mut failed = closed(opened(Some(&file), "2024-05-01T00:10:00Z", "2024-05-01T00:10:00Z"), "2024-05-01T00:10:20Z", 1000);
+    let mut failed = closed(
+        opened(Some(&file), "2024-05-01T00:10:00Z", "2024-05-01T00:10:00Z"),
+        "2024-05-01T00:10:20Z",
+        1000,
+    );
     failed.id = SessionId(4);
     assert!(first.overlaps(&second) && second.overlaps(&first));
     assert!(!first.overlaps(&after));
     assert!(!first.overlaps(&failed));
     assert!(!first.overlaps(&first));
-    assert_eq!(first.billing_state(Standing { overlaps: true, ..Standing::default() }), BillingState::Review);
+    assert_eq!(
+        first.billing_state(Standing { overlaps: true, ..Standing::default() }),
+        BillingState::Review
+    );
 }
 
 #[test]
@@ -186,14 +235,22 @@ fn w80_an_offline_chargers_open_session_frees_its_card_a_quarter_hour_past_the_s
     assert!(session.keeps_card_busy(at("2024-05-01T00:45:00Z"), gone));
     assert!(!session.keeps_card_busy(at("2024-05-01T00:45:01Z"), gone));
     let mut normal = session;
-    normal.site = Some(ConnectorSite { charger_class: ChargerClass::Normal, power_w: None, session_cap_min: None });
+    normal.site = Some(ConnectorSite {
+        charger_class: ChargerClass::Normal,
+        power_w: None,
+        session_cap_min: None,
+    });
     assert!(normal.keeps_card_busy(at("2024-05-02T00:10:00Z"), gone));
     assert!(!normal.keeps_card_busy(at("2024-05-02T00:10:01Z"), gone));
 }
 
 /// A stop of this station's time, heard at another over a connection that stood since the start.
 fn stopped(mut session: Session, said_at: &str, heard_at: &str) -> Session {
-    let heard = Heard { received_at: at(heard_at), connected_since: at("2024-05-01T00:00:00Z"), clock: None };
+    let heard = Heard {
+        received_at: at(heard_at),
+        connected_since: at("2024-05-01T00:00:00Z"),
+        clock: None,
+    };
     let reported = said(said_at);
     close(
         &mut session,
@@ -216,7 +273,11 @@ fn a_stop_keeps_the_stations_time_unless_the_start_showed_a_wrong_clock() {
     let file = file();
     let right = || opened(Some(&file), "2024-05-01T00:00:00Z", "2024-05-01T00:00:00Z");
     let late = stopped(right(), "2024-05-01T00:20:00Z", "2024-05-01T00:50:00Z");
-    assert_eq!((late.units(60), codes(&late)), (20, vec!["clock_behind"]), "sent again half an hour later");
+    assert_eq!(
+        (late.units(60), codes(&late)),
+        (20, vec!["clock_behind"]),
+        "sent again half an hour later"
+    );
     let ahead = stopped(right(), "2024-05-01T00:30:00Z", "2024-05-01T00:10:00Z");
     assert_eq!((ahead.units(60), state(&ahead)), (30, BillingState::Ended));
     let doubtful = stopped(right(), "2024-05-01T00:30:01Z", "2024-05-01T00:10:00Z");

@@ -92,7 +92,12 @@ pub enum Quirk {
     EnergyInKwh,
 }
 
-named!(Quirk, NoPings = "no_pings", ReversedIdTags = "reversed_id_tags", EnergyInKwh = "energy_in_kwh");
+named!(
+    Quirk,
+    NoPings = "no_pings",
+    ReversedIdTags = "reversed_id_tags",
+    EnergyInKwh = "energy_in_kwh"
+);
 
 /// What a station says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -153,11 +153,19 @@ impl Evidence {
     fn roles(&self) -> [Option<usize>; 12] {
         let first = |of: fn(&Step) -> bool| self.steps.iter().position(of);
         let earliest = |of: fn(&Registers) -> Option<Register>| {
-            let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+            let read = self
+                .steps
+                .iter()
+                .enumerate()
+                .filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
             read.min_by_key(|(_, at)| *at).map(|(place, _)| place)
         };
         let latest = |of: fn(&Registers) -> Option<Register>| {
-            let read = self.steps.iter().enumerate().filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+            let read = self
+                .steps
+                .iter()
+                .enumerate()
+                .filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
             read.max_by_key(|(_, at)| *at).map(|(place, _)| place)
         };
         [
@@ -237,7 +245,10 @@ impl Evidence {
 
     /// Whether it is known that no step between two is missing.
     pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
-        is_number(from.order) && is_number(to.order) && from.order <= to.order && self.missing(from, to) == 0
+        is_number(from.order)
+            && is_number(to.order)
+            && from.order <= to.order
+            && self.missing(from, to) == 0
     }
 
     /// Whether the station does not count its steps: all that were seen have the number 0, as has this one.
@@ -250,7 +261,9 @@ impl Evidence {
         if !is_number(from.order) || !is_number(to.order) || to.order < from.order {
             return 0;
         }
-        let within = |(first, last): &(i64, i64)| ((*last).min(to.order) - (*first).max(from.order) + 1).max(0);
+        let within = |(first, last): &(i64, i64)| {
+            ((*last).min(to.order) - (*first).max(from.order) + 1).max(0)
+        };
         to.order - from.order + 1 - self.seen.iter().map(within).sum::<i64>()
     }
 }

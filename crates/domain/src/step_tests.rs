@@ -72,7 +72,11 @@ fn session(evidence: &Evidence) -> Session {
             site_name: "Kobe",
             zone: None,
             connector_id: 1,
-            site: Some(ConnectorSite { charger_class: ChargerClass::Quick, power_w: None, session_cap_min: Some(600) }),
+            site: Some(ConnectorSite {
+                charger_class: ChargerClass::Quick,
+                power_w: None,
+                session_cap_min: Some(600),
+            }),
             register_seen: None,
             file: None,
             programme: &Programme::default(),
@@ -104,7 +108,11 @@ fn a_session_begins_where_energy_begins_to_flow_and_ends_with_the_transaction() 
     let session = session(&evidence(&whole()));
     assert_eq!((session.start.at, measured(&session)), (at(2), (Some(38), Some(10_000))));
     assert_eq!(session.id_tag.as_sent(), "A");
-    assert!(session.flags.iter().all(|flag| [Flag::UnknownCard].contains(flag)), "{:?}", session.flags);
+    assert!(
+        session.flags.iter().all(|flag| [Flag::UnknownCard].contains(flag)),
+        "{:?}",
+        session.flags
+    );
 }
 
 #[test]
@@ -116,12 +124,14 @@ fn a_station_that_does_not_tell_whether_energy_flows_is_measured_from_its_start(
 
 #[test]
 fn a_transaction_in_which_no_energy_flowed_has_no_minutes() {
-    let steps = [step(0, StepKind::Started, 0).charging(false).shown("A"), step(1, StepKind::Ended, 30)];
+    let steps =
+        [step(0, StepKind::Started, 0).charging(false).shown("A"), step(1, StepKind::Ended, 30)];
     let never = session(&evidence(&steps));
     assert_eq!((never.units(60), never.flags.contains(&Flag::NeverCharged)), (0, true));
     // Its meter says otherwise: that goes before what it tells.
     let mut moved = steps.clone();
-    moved[1] = moved[1].clone().register("Transaction.Begin", 0, 5).register("Transaction.End", 30, 5_000);
+    moved[1] =
+        moved[1].clone().register("Transaction.Begin", 0, 5).register("Transaction.End", 30, 5_000);
     let moved = session(&evidence(&moved));
     assert_eq!((moved.units(60), moved.flags.contains(&Flag::ChargingStartDoubtful)), (30, true));
     // A step is missing that may have told it.
@@ -135,7 +145,11 @@ fn a_transaction_in_which_no_energy_flowed_has_no_minutes() {
 fn a_start_that_never_came_is_found_in_the_readings_and_flagged() {
     let steps = [
         step(1, StepKind::Updated, 10).shown("A"),
-        step(2, StepKind::Ended, 30).register("Transaction.Begin", 3, 100).register("Transaction.End", 30, 900),
+        step(2, StepKind::Ended, 30).register("Transaction.Begin", 3, 100).register(
+            "Transaction.End",
+            30,
+            900,
+        ),
     ];
     let found = session(&evidence(&steps));
     assert_eq!((found.start.at, measured(&found)), (at(3), (Some(27), Some(800))));
@@ -151,7 +165,12 @@ fn one_lost_step_before_a_change_to_charging_cannot_have_told_it_but_two_can() {
         for (place, step) in steps.iter_mut().enumerate() {
             step.order = i64::try_from(place).unwrap();
         }
-        let kept: Vec<Step> = steps.into_iter().enumerate().filter(|(place, _)| !lost.contains(place)).map(|(_, step)| step).collect();
+        let kept: Vec<Step> = steps
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| !lost.contains(place))
+            .map(|(_, step)| step)
+            .collect();
         session(&evidence(&kept)).flags.contains(&Flag::ChargingStartDoubtful)
     };
     assert!(!doubtful(&[], true) && !doubtful(&[], false));
@@ -161,7 +180,11 @@ fn one_lost_step_before_a_change_to_charging_cannot_have_told_it_but_two_can() {
 
 #[test]
 fn numbers_may_begin_anywhere_and_a_gap_is_flagged() {
-    let steps = [step(7, StepKind::Started, 0).shown("A"), step(8, StepKind::Updated, 1), step(9, StepKind::Ended, 30)];
+    let steps = [
+        step(7, StepKind::Started, 0).shown("A"),
+        step(8, StepKind::Updated, 1),
+        step(9, StepKind::Ended, 30),
+    ];
     assert!(!session(&evidence(&steps)).flags.contains(&Flag::StepsMissing));
     let gap = [steps[0].clone(), steps[2].clone()];
     assert!(session(&evidence(&gap)).flags.contains(&Flag::StepsMissing));
@@ -171,7 +194,10 @@ fn numbers_may_begin_anywhere_and_a_gap_is_flagged() {
 fn what_no_longer_matters_is_let_go() {
     let mut steps = whole();
     steps.pop();
-    steps.extend((5..500).map(|n| step(n, StepKind::Updated, 20).register("Sample.Periodic", 20 + n, 6_000 + n)));
+    steps
+        .extend((5..500).map(|n| {
+            step(n, StepKind::Updated, 20).register("Sample.Periodic", 20 + n, 6_000 + n)
+        }));
     let kept = evidence(&steps);
     assert!(kept.steps.len() <= 12, "{}", kept.steps.len());
     assert_eq!(kept.seen, [(0, 499)]);

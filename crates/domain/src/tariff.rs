@@ -57,7 +57,9 @@ impl Plan {
 
     /// Whether it is a premium plan: its base fee includes free units (article 2.7).
     pub fn is_premium(&self) -> bool {
-        ChargerClass::ALL.into_iter().any(|class| self.price(class).free_units != FreeUnits::Limited(0))
+        ChargerClass::ALL
+            .into_iter()
+            .any(|class| self.price(class).free_units != FreeUnits::Limited(0))
     }
 }
 
@@ -119,7 +121,8 @@ pub struct Tariff {
 impl Tariff {
     /// Whether a term contract can be applied for at an instant of a month that it rates.
     pub fn takes_terms_at(&self, at: DateTime<Utc>) -> bool {
-        self.accepts_term && self.accepts_term_until.is_none_or(|last| in_japan(at).date_naive() <= last)
+        self.accepts_term
+            && self.accepts_term_until.is_none_or(|last| in_japan(at).date_naive() <= last)
     }
 
     /// Whether it was published less than a month before it takes effect: worth a warning, no more (rule
@@ -163,7 +166,9 @@ pub enum BookFault {
         from: BillingMonth,
     },
     /// A plan has a name that was given up.
-    #[error("plans.{plan}: the name {plan:?} was given up by a rename up to {version}: take another")]
+    #[error(
+        "plans.{plan}: the name {plan:?} was given up by a rename up to {version}: take another"
+    )]
     NameReused {
         /// The version that has the plan.
         version: String,
@@ -171,7 +176,9 @@ pub enum BookFault {
         plan: String,
     },
     /// A plan ends without a successor.
-    #[error("plans.{plan}: the plan {plan:?} of {earlier} is missing: add [plans.{plan}] or name its successor in renames")]
+    #[error(
+        "plans.{plan}: the plan {plan:?} of {earlier} is missing: add [plans.{plan}] or name its successor in renames"
+    )]
     PlanEnds {
         /// The version that lacks it.
         later: String,
@@ -197,18 +204,29 @@ impl TariffBook {
         for version in &versions {
             given_up.extend(version.renames.keys().map(String::as_str));
             let reused = version.plans.keys().filter(|plan| given_up.contains(&plan.as_str()));
-            faults.extend(reused.map(|plan| BookFault::NameReused { version: version.version.clone(), plan: plan.clone() }));
+            faults.extend(reused.map(|plan| BookFault::NameReused {
+                version: version.version.clone(),
+                plan: plan.clone(),
+            }));
         }
         for pair in versions.windows(2) {
             let [earlier, later] = pair else { continue };
             if earlier.from == later.from {
-                faults.push(BookFault::SameMonth { one: earlier.version.clone(), other: later.version.clone(), from: later.from });
+                faults.push(BookFault::SameMonth {
+                    one: earlier.version.clone(),
+                    other: later.version.clone(),
+                    from: later.from,
+                });
                 continue;
             }
             for plan in earlier.plans.keys() {
                 let successor = later.renames.get(plan).unwrap_or(plan);
                 if !later.plans.contains_key(successor) {
-                    faults.push(BookFault::PlanEnds { later: later.version.clone(), earlier: earlier.version.clone(), plan: plan.clone() });
+                    faults.push(BookFault::PlanEnds {
+                        later: later.version.clone(),
+                        earlier: earlier.version.clone(),
+                        plan: plan.clone(),
+                    });
                 }
             }
         }
@@ -217,11 +235,19 @@ impl TariffBook {
 
     /// The version that rates a month.
     pub fn in_force(&self, month: BillingMonth) -> Result<&Arc<Tariff>, NoPrice> {
-        self.versions.iter().rev().find(|version| version.from <= month).ok_or(NoPrice::NoTariff { month })
+        self.versions
+            .iter()
+            .rev()
+            .find(|version| version.from <= month)
+            .ok_or(NoPrice::NoTariff { month })
     }
 
     /// The plan that a plan chosen under some earlier name is in a month: its current name and prices.
-    pub fn plan(&self, chosen: &str, month: BillingMonth) -> Result<(&Arc<Tariff>, &str, &Plan), NoPrice> {
+    pub fn plan(
+        &self,
+        chosen: &str,
+        month: BillingMonth,
+    ) -> Result<(&Arc<Tariff>, &str, &Plan), NoPrice> {
         let tariff = self.in_force(month)?;
         let name = self
             .versions
@@ -230,7 +256,9 @@ impl TariffBook {
             .fold(chosen, |name, version| version.renames.get(name).map_or(name, String::as_str));
         match tariff.plans.get_key_value(name) {
             Some((name, plan)) => Ok((tariff, name, plan)),
-            None => Err(NoPrice::NoPlan { version: tariff.version.clone(), plan: chosen.to_owned() }),
+            None => {
+                Err(NoPrice::NoPlan { version: tariff.version.clone(), plan: chosen.to_owned() })
+            }
         }
     }
 

@@ -35,7 +35,11 @@ impl Contract {
     /// The end month of the term that a month belongs to, where the contract runs then: the application's
     /// month plus 36, moved on by 36 with each window that passed untouched. `renews` tells whether the
     /// terms in force at the instant of a renewal renew it (rule R8.3).
-    pub fn end_month(&self, month: BillingMonth, renews: impl Fn(DateTime<Utc>) -> bool) -> Option<BillingMonth> {
+    pub fn end_month(
+        &self,
+        month: BillingMonth,
+        renews: impl Fn(DateTime<Utc>) -> bool,
+    ) -> Option<BillingMonth> {
         if month < self.applied_in || self.ended_from.is_some_and(|ended| month >= ended) {
             return None;
         }
@@ -56,7 +60,8 @@ impl Contract {
     /// Whether a procedure of a month that ends the contract costs the early-termination fee: it runs then,
     /// and the month is in no window (rule R8.4).
     pub fn costs_fee(&self, month: BillingMonth, renews: impl Fn(DateTime<Utc>) -> bool) -> bool {
-        month >= self.from && self.end_month(month, renews).is_some_and(|end| !is_in_window(end, month))
+        month >= self.from
+            && self.end_month(month, renews).is_some_and(|end| !is_in_window(end, month))
     }
 }
 
@@ -105,7 +110,13 @@ mod tests {
     #[test]
     fn w47_w48_a_procedure_outside_every_window_costs_the_fee() {
         let contract = contract("2020-01-15T00:00:00Z");
-        for (procedure, costs) in [("2022-12", true), ("2023-01", false), ("2023-02", false), ("2023-03", true), ("2026-01", false)] {
+        for (procedure, costs) in [
+            ("2022-12", true),
+            ("2023-01", false),
+            ("2023-02", false),
+            ("2023-03", true),
+            ("2026-01", false),
+        ] {
             assert_eq!(contract.costs_fee(month(procedure), |_| true), costs, "{procedure}");
         }
     }

@@ -42,7 +42,11 @@ impl TermsVersion {
     /// Whether it was published a month before it holds, as the civil code counts: the day of the publication does not count,
     /// and the month that begins the day after must be over (articles 140, 143; rule R19.1).
     pub fn check_notice(&self) -> Result<(), Reason> {
-        if months_from_next_day(self.published_on, 1) <= self.effective_on { Ok(()) } else { Err(Reason::NoticeTooShort) }
+        if months_from_next_day(self.published_on, 1) <= self.effective_on {
+            Ok(())
+        } else {
+            Err(Reason::NoticeTooShort)
+        }
     }
 }
 

@@ -160,14 +160,27 @@ mod tests {
 
     #[test]
     fn yen_prints_as_short_decimal_strings() {
-        for (hundredths, printed) in [(132_000, "1320"), (330, "3.3"), (3850, "38.5"), (165, "1.65"), (0, "0"), (-44_000, "-440")] {
+        for (hundredths, printed) in [
+            (132_000, "1320"),
+            (330, "3.3"),
+            (3850, "38.5"),
+            (165, "1.65"),
+            (0, "0"),
+            (-44_000, "-440"),
+        ] {
             assert_eq!(Yen::from_hundredths(hundredths).to_string(), printed);
         }
     }
 
     #[test]
     fn a_register_counts_in_whole_watt_hours() {
-        for (told, whole) in [("12345", 12_345), ("12.9", 12), ("-1", -1), ("-0.5", 0), ("99999999999999999999", i64::MAX)] {
+        for (told, whole) in [
+            ("12345", 12_345),
+            ("12.9", 12),
+            ("-1", -1),
+            ("-0.5", 0),
+            ("99999999999999999999", i64::MAX),
+        ] {
             assert_eq!(Register(told.parse().unwrap()).watt_hours(), WattHours(whole), "{told}");
         }
     }
@@ -190,7 +203,15 @@ mod tests {
     #[test]
     fn tax_is_cut_to_whole_yen_out_of_the_included_total() {
         let rate = TaxRate::parse("0.10").unwrap();
-        for (total, tax) in [(5280, 480), (4403, 400), (4466, 406), (7480, 680), (0, 0), (-4403, -400), (-5280, -480)] {
+        for (total, tax) in [
+            (5280, 480),
+            (4403, 400),
+            (4466, 406),
+            (7480, 680),
+            (0, 0),
+            (-4403, -400),
+            (-5280, -480),
+        ] {
             assert_eq!(rate.tax_within(Yen::whole(total)), Yen::whole(tax), "{total}");
         }
         assert_eq!(rate.to_string(), "0.10");

@@ -9,36 +9,66 @@ use super::schema::Violation;
 /// Checks the profile that a command carries, where it carries one.
 pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation> {
     let (name, place) = match action {
-        "SetChargingProfile" if payload.contains_key("csChargingProfiles") => ("csChargingProfiles", ProfileCommand::Set),
+        "SetChargingProfile" if payload.contains_key("csChargingProfiles") => {
+            ("csChargingProfiles", ProfileCommand::Set)
+        }
         "SetChargingProfile" => ("chargingProfile", ProfileCommand::Set),
-        "RemoteStartTransaction" | "RequestStartTransaction" => ("chargingProfile", ProfileCommand::Start),
+        "RemoteStartTransaction" | "RequestStartTransaction" => {
+            ("chargingProfile", ProfileCommand::Start)
+        }
         _ => return Ok(()),
     };
     let Some(profile) = payload.get(name) else { return Ok(()) };
-    let connector = payload.get("connectorId").or_else(|| payload.get("evseId")).and_then(Value::as_i64).unwrap_or_default();
-    let violated = |field: &str, allowed: &str| Err(Violation { field: format!("{name}.{field}"), allowed: allowed.to_owned() });
+    let connector = payload
+        .get("connectorId")
+        .or_else(|| payload.get("evseId"))
+        .and_then(Value::as_i64)
+        .unwrap_or_default();
+    let violated = |field: &str, allowed: &str| {
+        Err(Violation { field: format!("{name}.{field}"), allowed: allowed.to_owned() })
+    };
     let word = |field: &str| profile.get(field).and_then(Value::as_str).unwrap_or_default();
     match (word("chargingProfilePurpose"), place) {
         ("ChargingStationExternalConstraints", _) => {
-            return violated("chargingProfilePurpose", "another purpose: external constraints are the station's own to report");
+            return violated(
+                "chargingProfilePurpose",
+                "another purpose: external constraints are the station's own to report",
+            );
         }
         (purpose, ProfileCommand::Start) if purpose != "TxProfile" => {
-            return violated("chargingProfilePurpose", "TxProfile: a remote start carries no other");
+            return violated(
+                "chargingProfilePurpose",
+                "TxProfile: a remote start carries no other",
+            );
         }
         (_, ProfileCommand::Start) if profile.get("transactionId").is_some() => {
-            return violated("transactionId", "left out: the transaction has no id before it starts");
+            return violated(
+                "transactionId",
+                "left out: the transaction has no id before it starts",
+            );
         }
         ("TxProfile", ProfileCommand::Set) if connector == 0 => {
-            return violated("chargingProfilePurpose", "another purpose: a TxProfile is for one connector");
+            return violated(
+                "chargingProfilePurpose",
+                "another purpose: a TxProfile is for one connector",
+            );
         }
         ("TxProfile", ProfileCommand::Set) if profile.get("transactionId").is_none() => {
             return violated("transactionId", "given: a TxProfile is for a transaction that runs");
         }
         ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _) if connector != 0 => {
-            return violated("chargingProfilePurpose", "another purpose: this one is for the whole station, 0");
+            return violated(
+                "chargingProfilePurpose",
+                "another purpose: this one is for the whole station, 0",
+            );
         }
-        ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _) if word("chargingProfileKind") == "Relative" => {
-            return violated("chargingProfileKind", "Absolute or Recurring: nothing begins that it could be relative to");
+        ("ChargePointMaxProfile" | "ChargingStationMaxProfile", _)
+            if word("chargingProfileKind") == "Relative" =>
+        {
+            return violated(
+                "chargingProfileKind",
+                "Absolute or Recurring: nothing begins that it could be relative to",
+            );
         }
         _ => {}
     }
@@ -54,11 +84,14 @@ pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation
     {
         return violated("validTo", "after validFrom");
     }
-    let schedules =
-        profile.get("chargingSchedule").map(|schedule| schedule.as_array().map_or(std::slice::from_ref(schedule), Vec::as_slice));
-    schedules.unwrap_or_default().iter().try_for_each(|schedule| match schedule_fault(schedule, word("chargingProfileKind")) {
-        Some((field, allowed)) => violated(field, allowed),
-        None => Ok(()),
+    let schedules = profile
+        .get("chargingSchedule")
+        .map(|schedule| schedule.as_array().map_or(std::slice::from_ref(schedule), Vec::as_slice));
+    schedules.unwrap_or_default().iter().try_for_each(|schedule| {
+        match schedule_fault(schedule, word("chargingProfileKind")) {
+            Some((field, allowed)) => violated(field, allowed),
+            None => Ok(()),
+        }
     })
 }
 
@@ -74,17 +107,31 @@ enum ProfileCommand {
 fn schedule_fault(schedule: &Value, kind: &str) -> Option<(&'static str, &'static str)> {
     let is_relative = kind == "Relative";
     match schedule.get("startSchedule") {
-        Some(_) if is_relative => return Some(("chargingSchedule.startSchedule", "left out: the profile is relative")),
-        None if !is_relative => return Some(("chargingSchedule.startSchedule", "given: the profile is not relative")),
+        Some(_) if is_relative => {
+            return Some(("chargingSchedule.startSchedule", "left out: the profile is relative"));
+        }
+        None if !is_relative => {
+            return Some(("chargingSchedule.startSchedule", "given: the profile is not relative"));
+        }
         _ => {}
     }
-    let periods = schedule.get("chargingSchedulePeriod").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let starts: Vec<i64> = periods.iter().filter_map(|period| period.get("startPeriod").and_then(Value::as_i64)).collect();
+    let periods = schedule
+        .get("chargingSchedulePeriod")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let starts: Vec<i64> = periods
+        .iter()
+        .filter_map(|period| period.get("startPeriod").and_then(Value::as_i64))
+        .collect();
     if starts.first() != Some(&0) {
         return Some(("chargingSchedule.chargingSchedulePeriod[0].startPeriod", "0"));
     }
     let rising = starts.windows(2).all(|pair| pair[0] < pair[1]);
-    (!rising).then_some(("chargingSchedule.chargingSchedulePeriod", "periods in rising order of startPeriod"))
+    (!rising).then_some((
+        "chargingSchedule.chargingSchedulePeriod",
+        "periods in rising order of startPeriod",
+    ))
 }
 
 #[cfg(test)]
@@ -101,7 +148,9 @@ mod tests {
         let mut profile = json!({"stackLevel": 0, "chargingProfilePurpose": "TxDefaultProfile", "chargingProfileKind": "Absolute"});
         for (path, value) in changes {
             match path.strip_prefix("schedule.") {
-                Some(field) if value.is_null() => drop(schedule.as_object_mut().unwrap().remove(field)),
+                Some(field) if value.is_null() => {
+                    drop(schedule.as_object_mut().unwrap().remove(field))
+                }
                 Some(field) => schedule[field] = value.clone(),
                 None => profile[*path] = value.clone(),
             }
@@ -110,7 +159,10 @@ mod tests {
             Protocol::V16 => {
                 profile["chargingProfileId"] = json!(1);
                 profile["chargingSchedule"] = schedule;
-                ("SetChargingProfile", json!({"connectorId": connector, "csChargingProfiles": profile}))
+                (
+                    "SetChargingProfile",
+                    json!({"connectorId": connector, "csChargingProfiles": profile}),
+                )
             }
             Protocol::V201 => {
                 (profile["id"], schedule["id"]) = (json!(1), json!(1));
@@ -122,42 +174,94 @@ mod tests {
             }
         };
         let checked = protocol.check_command(action, payload.as_object().unwrap()).unwrap();
-        checked.err().map(|violation| violation.field.split_once('.').map_or(violation.field.clone(), |(_, field)| field.to_owned()))
+        checked.err().map(|violation| {
+            violation
+                .field
+                .split_once('.')
+                .map_or(violation.field.clone(), |(_, field)| field.to_owned())
+        })
     }
 
     #[test]
     fn a_profile_is_held_to_the_standards_text_in_both_versions() {
         for protocol in Protocol::ALL {
-            let most = if protocol == Protocol::V16 { "ChargePointMaxProfile" } else { "ChargingStationMaxProfile" };
-            let relative = [("chargingProfileKind", json!("Relative")), ("schedule.startSchedule", Value::Null)];
-            let of = |connector: i64, changes: &[(&str, Value)]| fault(protocol, connector, changes);
+            let most = if protocol == Protocol::V16 {
+                "ChargePointMaxProfile"
+            } else {
+                "ChargingStationMaxProfile"
+            };
+            let relative = [
+                ("chargingProfileKind", json!("Relative")),
+                ("schedule.startSchedule", Value::Null),
+            ];
+            let of =
+                |connector: i64, changes: &[(&str, Value)]| fault(protocol, connector, changes);
             assert_eq!(of(1, &[]), None);
             assert_eq!(of(1, &relative), None);
-            assert_eq!(of(1, &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]), None);
-            assert_eq!(of(0, &[("chargingProfilePurpose", json!(most))]), None);
-            assert_eq!(of(1, &[("chargingProfileKind", json!("Recurring")), ("recurrencyKind", json!("Daily"))]), None);
-            let found = |field: &str| Some(field.to_owned());
-            assert_eq!(of(1, &[("chargingProfilePurpose", json!("TxProfile"))]), found("transactionId"));
             assert_eq!(
-                of(0, &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]),
+                of(
+                    1,
+                    &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]
+                ),
+                None
+            );
+            assert_eq!(of(0, &[("chargingProfilePurpose", json!(most))]), None);
+            assert_eq!(
+                of(
+                    1,
+                    &[
+                        ("chargingProfileKind", json!("Recurring")),
+                        ("recurrencyKind", json!("Daily"))
+                    ]
+                ),
+                None
+            );
+            let found = |field: &str| Some(field.to_owned());
+            assert_eq!(
+                of(1, &[("chargingProfilePurpose", json!("TxProfile"))]),
+                found("transactionId")
+            );
+            assert_eq!(
+                of(
+                    0,
+                    &[("chargingProfilePurpose", json!("TxProfile")), ("transactionId", json!(7))]
+                ),
                 found("chargingProfilePurpose")
             );
-            assert_eq!(of(1, &[("chargingProfilePurpose", json!(most))]), found("chargingProfilePurpose"));
+            assert_eq!(
+                of(1, &[("chargingProfilePurpose", json!(most))]),
+                found("chargingProfilePurpose")
+            );
             let mut whole = relative.to_vec();
             whole.push(("chargingProfilePurpose", json!(most)));
             assert_eq!(of(0, &whole), found("chargingProfileKind"));
-            assert_eq!(of(1, &[("chargingProfileKind", json!("Recurring"))]), found("recurrencyKind"));
+            assert_eq!(
+                of(1, &[("chargingProfileKind", json!("Recurring"))]),
+                found("recurrencyKind")
+            );
             assert_eq!(of(1, &[("recurrencyKind", json!("Daily"))]), found("recurrencyKind"));
-            assert_eq!(of(1, &[("chargingProfileKind", json!("Relative"))]), found("chargingSchedule.startSchedule"));
-            assert_eq!(of(1, &[("schedule.startSchedule", Value::Null)]), found("chargingSchedule.startSchedule"));
+            assert_eq!(
+                of(1, &[("chargingProfileKind", json!("Relative"))]),
+                found("chargingSchedule.startSchedule")
+            );
+            assert_eq!(
+                of(1, &[("schedule.startSchedule", Value::Null)]),
+                found("chargingSchedule.startSchedule")
+            );
             let late = json!([{"startPeriod": 1, "limit": 1}]);
             assert_eq!(
                 of(1, &[("schedule.chargingSchedulePeriod", late)]),
                 found("chargingSchedule.chargingSchedulePeriod[0].startPeriod")
             );
             let twice = json!([{"startPeriod": 0, "limit": 1}, {"startPeriod": 0, "limit": 2}]);
-            assert_eq!(of(1, &[("schedule.chargingSchedulePeriod", twice)]), found("chargingSchedule.chargingSchedulePeriod"));
-            let backwards = [("validFrom", json!("2024-04-03T00:00:00Z")), ("validTo", json!("2024-04-03T00:00:00Z"))];
+            assert_eq!(
+                of(1, &[("schedule.chargingSchedulePeriod", twice)]),
+                found("chargingSchedule.chargingSchedulePeriod")
+            );
+            let backwards = [
+                ("validFrom", json!("2024-04-03T00:00:00Z")),
+                ("validTo", json!("2024-04-03T00:00:00Z")),
+            ];
             assert_eq!(of(1, &backwards), found("validTo"));
         }
         let external = [("chargingProfilePurpose", json!("ChargingStationExternalConstraints"))];
@@ -179,7 +283,10 @@ mod tests {
                 .map_err(|violation| violation.field)
         };
         assert_eq!(start(&[]), Ok(()));
-        assert_eq!(start(&[("transactionId", json!(1))]), Err("chargingProfile.transactionId".to_owned()));
+        assert_eq!(
+            start(&[("transactionId", json!(1))]),
+            Err("chargingProfile.transactionId".to_owned())
+        );
         assert_eq!(
             start(&[("chargingProfilePurpose", json!("TxDefaultProfile"))]),
             Err("chargingProfile.chargingProfilePurpose".to_owned())

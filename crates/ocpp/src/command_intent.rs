@@ -16,7 +16,8 @@ const STOPS: [&str; 2] = ["RemoteStopTransaction", "RequestStopTransaction"];
 pub const SET_PROFILE: &str = "SetChargingProfile";
 
 /// Actions beside those that end transactions by which a station learns of a blocked card.
-const TELLS_OF_BLOCKS: [&str; 5] = ["GetLocalListVersion", "SendLocalList", "ClearCache", "ChangeConfiguration", "SetVariables"];
+const TELLS_OF_BLOCKS: [&str; 5] =
+    ["GetLocalListVersion", "SendLocalList", "ClearCache", "ChangeConfiguration", "SetVariables"];
 
 /// What a command asked, where something is known to come of it later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +71,11 @@ pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
     let number = |name: &str| payload.get(name).and_then(Value::as_i64);
     let token = || payload.get("idToken")?.get("idToken")?.as_str().map(str::to_owned);
     Some(match action {
-        "RemoteStartTransaction" => {
-            CommandIntent::Start(StartAsked { id_tag: IdTag::new(&text("idTag")?), connector_id: number("connectorId"), number: None })
-        }
+        "RemoteStartTransaction" => CommandIntent::Start(StartAsked {
+            id_tag: IdTag::new(&text("idTag")?),
+            connector_id: number("connectorId"),
+            number: None,
+        }),
         "RequestStartTransaction" => CommandIntent::Start(StartAsked {
             id_tag: IdTag::new(&token()?),
             connector_id: number("evseId"),
@@ -82,11 +85,15 @@ pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
             let id = number("transactionId").filter(|id| (1..=SessionId::MAX).contains(id))?;
             CommandIntent::Stop(TransactionAsked::Numbered(SessionId(id)))
         }
-        "RequestStopTransaction" => CommandIntent::Stop(TransactionAsked::Named(text("transactionId")?)),
+        "RequestStopTransaction" => {
+            CommandIntent::Stop(TransactionAsked::Named(text("transactionId")?))
+        }
         // What starts one EVSE again is no boot.
         "Reset" if payload.get("evseId").is_none() => CommandIntent::Boot,
         "SendLocalList" => CommandIntent::List(list_version(payload)?, listed(payload)),
-        "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => CommandIntent::Forget(token()?),
+        "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => {
+            CommandIntent::Forget(token()?)
+        }
         _ => return None,
     })
 }
@@ -94,7 +101,13 @@ pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
 /// The cards that a list names, as its readers tell them.
 fn listed(list: &Value) -> Vec<IdTag> {
     let entries = list.get("localAuthorizationList").and_then(Value::as_array);
-    let tag = |entry: &Value| entry.get("idTag").or_else(|| entry.get("idToken")?.get("idToken"))?.as_str().map(IdTag::new);
+    let tag = |entry: &Value| {
+        entry
+            .get("idTag")
+            .or_else(|| entry.get("idToken")?.get("idToken"))?
+            .as_str()
+            .map(IdTag::new)
+    };
     entries.into_iter().flatten().filter_map(tag).collect()
 }
 
@@ -148,17 +161,39 @@ mod tests {
 
     #[test]
     fn what_a_command_asked_is_read_whichever_version_worded_it() {
-        let start = |connector_id, number| CommandIntent::Start(StartAsked { id_tag: IdTag::new("04A2"), connector_id, number });
+        let start = |connector_id, number| {
+            CommandIntent::Start(StartAsked { id_tag: IdTag::new("04A2"), connector_id, number })
+        };
         let token = json!({"idToken": "04A2", "type": "ISO14443"});
         for (action, payload, expected) in [
-            ("RemoteStartTransaction", json!({"idTag": "04A2", "connectorId": 2}), Some(start(Some(2), None))),
-            ("RequestStartTransaction", json!({"idToken": token, "remoteStartId": 7}), Some(start(None, Some(7)))),
-            ("RemoteStopTransaction", json!({"transactionId": 5}), Some(CommandIntent::Stop(TransactionAsked::Numbered(SessionId(5))))),
+            (
+                "RemoteStartTransaction",
+                json!({"idTag": "04A2", "connectorId": 2}),
+                Some(start(Some(2), None)),
+            ),
+            (
+                "RequestStartTransaction",
+                json!({"idToken": token, "remoteStartId": 7}),
+                Some(start(None, Some(7))),
+            ),
+            (
+                "RemoteStopTransaction",
+                json!({"transactionId": 5}),
+                Some(CommandIntent::Stop(TransactionAsked::Numbered(SessionId(5)))),
+            ),
             ("RemoteStopTransaction", json!({"transactionId": 0}), None),
-            ("RequestStopTransaction", json!({"transactionId": "T"}), Some(CommandIntent::Stop(TransactionAsked::Named("T".into())))),
+            (
+                "RequestStopTransaction",
+                json!({"transactionId": "T"}),
+                Some(CommandIntent::Stop(TransactionAsked::Named("T".into()))),
+            ),
             ("Reset", json!({"type": "Hard"}), Some(CommandIntent::Boot)),
             ("Reset", json!({"type": "OnIdle", "evseId": 1}), None),
-            ("SendLocalList", json!({"listVersion": 3, "updateType": "Full"}), Some(CommandIntent::List(3, vec![]))),
+            (
+                "SendLocalList",
+                json!({"listVersion": 3, "updateType": "Full"}),
+                Some(CommandIntent::List(3, vec![])),
+            ),
             (
                 "SendLocalList",
                 json!({"listVersion": 3, "localAuthorizationList": [{"idTag": "04A2"}]}),
@@ -169,7 +204,11 @@ mod tests {
                 json!({"versionNumber": 4, "localAuthorizationList": [{"idToken": token}]}),
                 Some(CommandIntent::List(4, vec![IdTag::new("04A2")])),
             ),
-            ("CustomerInformation", json!({"clear": true, "idToken": token}), Some(CommandIntent::Forget("04A2".into()))),
+            (
+                "CustomerInformation",
+                json!({"clear": true, "idToken": token}),
+                Some(CommandIntent::Forget("04A2".into())),
+            ),
             ("CustomerInformation", json!({"clear": false, "idToken": token}), None),
             ("ClearCache", json!({}), None),
         ] {

@@ -227,7 +227,11 @@ impl TransactionEvent {
     pub fn is_reading(&self) -> bool {
         match self {
             Self::Meter(_) => true,
-            Self::Step(step) => step.kind == StepKind::Updated && step.shown.is_none() && step.charging_state.is_none(),
+            Self::Step(step) => {
+                step.kind == StepKind::Updated
+                    && step.shown.is_none()
+                    && step.charging_state.is_none()
+            }
             Self::Start(_) | Self::Stop(_) => false,
         }
     }
@@ -409,7 +413,9 @@ impl StationEvent {
     pub const fn is_start(&self) -> bool {
         match self {
             Self::Transaction(TransactionEvent::Start(_)) => true,
-            Self::Transaction(TransactionEvent::Step(step)) => matches!(step.kind, StepKind::Started),
+            Self::Transaction(TransactionEvent::Step(step)) => {
+                matches!(step.kind, StepKind::Started)
+            }
             _ => false,
         }
     }

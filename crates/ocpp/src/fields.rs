@@ -70,7 +70,10 @@ impl<'a> Fields<'a> {
         match serde_json::from_str::<Entries<'a>>(text) {
             Ok(Entries(entries)) => Self { entries, faults: Vec::new() },
             Err(_) => {
-                let fault = CallError::new(ErrorCode::FormationViolation, "the payload must be a JSON object");
+                let fault = CallError::new(
+                    ErrorCode::FormationViolation,
+                    "the payload must be a JSON object",
+                );
                 Self { entries: Vec::new(), faults: vec![fault] }
             }
         }
@@ -78,7 +81,9 @@ impl<'a> Fields<'a> {
 
     /// What can still be read of broken JSON: the first scalar under each name.
     fn salvaged(text: &'a str) -> Self {
-        let read = |(name, value)| Some((Cow::Borrowed(name), serde_json::from_str::<&RawValue>(value).ok()?));
+        let read = |(name, value)| {
+            Some((Cow::Borrowed(name), serde_json::from_str::<&RawValue>(value).ok()?))
+        };
         let entries = repair::scalars(text).into_iter().filter_map(read).collect();
         let fault = CallError::new(ErrorCode::FormationViolation, "the frame is not valid JSON");
         Self { entries, faults: vec![fault] }
@@ -184,7 +189,9 @@ impl<'a> Fields<'a> {
         let raw = self.raw(name)?;
         let text = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
         let text = text.trim();
-        let told = whole_number(text).map(Decimal::from).or_else(|| text.parse().ok().filter(|_| text.len() <= DECIMAL_MAX));
+        let told = whole_number(text)
+            .map(Decimal::from)
+            .or_else(|| text.parse().ok().filter(|_| text.len() <= DECIMAL_MAX));
         told.filter(|value| i64::try_from(value.trunc()).is_ok())
     }
 
@@ -215,7 +222,8 @@ impl<'a> Fields<'a> {
 
     /// The JSON texts of a list's items.
     pub fn items(&self, name: &str) -> Vec<&'a str> {
-        let items = self.raw(name).and_then(|raw| serde_json::from_str::<Vec<&'a RawValue>>(raw).ok());
+        let items =
+            self.raw(name).and_then(|raw| serde_json::from_str::<Vec<&'a RawValue>>(raw).ok());
         items.unwrap_or_default().into_iter().map(RawValue::get).collect()
     }
 
@@ -288,17 +296,32 @@ mod tests {
 
     #[test]
     fn what_is_no_whole_number_is_a_type_fault_that_names_the_field() {
-        for text in [r#"{"n":1.5}"#, r#"{"n":"x"}"#, r#"{"n":true}"#, r#"{"n":{}}"#, r#"{"n":9223372036854775808}"#, r#"{"n":1e400}"#] {
+        for text in [
+            r#"{"n":1.5}"#,
+            r#"{"n":"x"}"#,
+            r#"{"n":true}"#,
+            r#"{"n":{}}"#,
+            r#"{"n":9223372036854775808}"#,
+            r#"{"n":1e400}"#,
+        ] {
             let mut read = fields(text);
             assert_eq!(read.integer("n"), None);
             let fault = read.check().unwrap_err();
-            assert_eq!((fault.code, fault.description.as_str()), (ErrorCode::TypeConstraintViolation, "n must be an integer"), "{text}");
+            assert_eq!(
+                (fault.code, fault.description.as_str()),
+                (ErrorCode::TypeConstraintViolation, "n must be an integer"),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn missing_and_mistyped_texts_have_their_own_codes() {
-        for (text, read) in [(r#"{"a":24250139}"#, "24250139"), (r#"{"a":1.24}"#, "1.24"), (r#"{"a":true}"#, "true")] {
+        for (text, read) in [
+            (r#"{"a":24250139}"#, "24250139"),
+            (r#"{"a":1.24}"#, "1.24"),
+            (r#"{"a":true}"#, "true"),
+        ] {
             assert_eq!(fields(text).required_text("a").as_deref(), Some(read));
         }
         let mut read = fields(r#"{"a":[5]}"#);
@@ -328,8 +351,9 @@ mod tests {
 
     #[test]
     fn broken_json_yields_its_readable_scalars() {
-        let mut read =
-            Fields::of(Payload::Broken(r#"[2,"a","StopTransaction",{"transactionId":12,"meterStop":,"timestamp":"2024-01-01T00:00:00Z""#));
+        let mut read = Fields::of(Payload::Broken(
+            r#"[2,"a","StopTransaction",{"transactionId":12,"meterStop":,"timestamp":"2024-01-01T00:00:00Z""#,
+        ));
         assert_eq!(read.integer("transactionId"), Some(12));
         assert_eq!(read.text("timestamp").as_deref(), Some("2024-01-01T00:00:00Z"));
         assert_eq!(read.integer("meterStop"), None);

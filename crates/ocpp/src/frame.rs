@@ -54,7 +54,8 @@ impl ErrorCode {
             (Self::TypeConstraintViolation, _) => "TypeConstraintViolation",
             (Self::MessageTypeNotSupported, Protocol::V201) => "MessageTypeNotSupported",
             (Self::RpcFrameworkError, Protocol::V201) => "RpcFrameworkError",
-            (Self::MessageTypeNotSupported | Self::RpcFrameworkError, Protocol::V16) | (Self::GenericError, _) => "GenericError",
+            (Self::MessageTypeNotSupported | Self::RpcFrameworkError, Protocol::V16)
+            | (Self::GenericError, _) => "GenericError",
         }
     }
 }
@@ -103,7 +104,8 @@ impl MessageId {
         }
         let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
         // One that is no JSON, such as `007`, cannot be echoed.
-        let is_number = token.bytes().all(|b| b.is_ascii_digit() || b == b'-') && serde_json::from_str::<&RawValue>(token).is_ok();
+        let is_number = token.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+            && serde_json::from_str::<&RawValue>(token).is_ok();
         (is_string || is_number).then(|| Self { token: token.to_owned() })
     }
 
@@ -227,8 +229,16 @@ fn from_parts<'a>(parts: &[&'a RawValue]) -> Frame<'a> {
         "2" => call(id, parts),
         "3" => Frame::Reply(id, Reply::Result(part(parts, 2, "{}"))),
         "4" => {
-            let text = |index: usize| parts.get(index).and_then(|part| serde_json::from_str(part.get()).ok()).unwrap_or_default();
-            Frame::Reply(id, Reply::Error { code: text(2), description: text(3), details: part(parts, 4, "{}") })
+            let text = |index: usize| {
+                parts
+                    .get(index)
+                    .and_then(|part| serde_json::from_str(part.get()).ok())
+                    .unwrap_or_default()
+            };
+            Frame::Reply(
+                id,
+                Reply::Error { code: text(2), description: text(3), details: part(parts, 4, "{}") },
+            )
         }
         _ => Frame::UnknownType(id),
     }
@@ -240,8 +250,13 @@ fn part(parts: &[&RawValue], index: usize, default: &str) -> String {
 
 fn call<'a>(id: MessageId, parts: &[&'a RawValue]) -> Frame<'a> {
     let refused = |why: &str| CallError::new(ErrorCode::FormationViolation, why);
-    let Some(action) = parts.get(2).and_then(|part| serde_json::from_str::<String>(part.get()).ok()) else {
-        return Frame::Refused(id, refused("a call is [2, id, action, payload]; the action must be a string"));
+    let Some(action) =
+        parts.get(2).and_then(|part| serde_json::from_str::<String>(part.get()).ok())
+    else {
+        return Frame::Refused(
+            id,
+            refused("a call is [2, id, action, payload]; the action must be a string"),
+        );
     };
     let payload = parts.get(3).map_or(Payload::Json("{}"), |part| Payload::Json(part.get()));
     Frame::Call(Call { id, action, payload })
@@ -286,7 +301,9 @@ mod tests {
 
     fn called(text: &str) -> (String, String, String) {
         match parse(text) {
-            Frame::Call(call) => (call.id.token.clone(), call.action, call.payload.text().to_owned()),
+            Frame::Call(call) => {
+                (call.id.token.clone(), call.action, call.payload.text().to_owned())
+            }
             other => panic!("{text} is {other:?}"),
         }
     }
@@ -303,13 +320,26 @@ mod tests {
         ] {
             assert_eq!(called(text), expected, "{text}");
         }
-        assert_eq!(called(r#"[2,17,"Heartbeat",null]"#), ("17".into(), "Heartbeat".into(), "null".into()));
+        assert_eq!(
+            called(r#"[2,17,"Heartbeat",null]"#),
+            ("17".into(), "Heartbeat".into(), "null".into())
+        );
         assert_eq!(called(r#"[2,"q\"uote","X",[]]"#).0, r#""q\"uote""#);
     }
 
     #[test]
     fn what_is_no_frame_is_told_from_an_empty_text() {
-        for text in ["hello", "{}", "[]", "[2]", "7", "null", "[2,{},\"X\",{}]", "[2,[1],\"X\"]", "\u{1F600}"] {
+        for text in [
+            "hello",
+            "{}",
+            "[]",
+            "[2]",
+            "7",
+            "null",
+            "[2,{},\"X\",{}]",
+            "[2,[1],\"X\"]",
+            "\u{1F600}",
+        ] {
             assert!(matches!(parse(text), Frame::Unreadable(_)), "{text} is {:?}", parse(text));
         }
         for text in ["", "  \0"] {
@@ -332,39 +362,70 @@ mod tests {
         let Frame::Call(call) = parse(text) else { panic!() };
         assert_eq!((call.action.as_str(), call.payload), ("MeterValues", Payload::Broken(text)));
         assert!(matches!(parse(r#"[2,"m1","Heart"#), Frame::Unreadable(_)));
-        assert!(matches!(parse(r#"[2,007,"MeterValues",{"a":}"#), Frame::Unreadable(_)), "an id that cannot be echoed");
+        assert!(
+            matches!(parse(r#"[2,007,"MeterValues",{"a":}"#), Frame::Unreadable(_)),
+            "an id that cannot be echoed"
+        );
     }
 
     #[test]
     fn a_field_without_a_value_has_none_and_the_rest_is_read() {
         let sent = r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"a": }]"#;
-        assert_eq!(mended(sent).unwrap(), r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":null,"a":null }]"#);
+        assert_eq!(
+            mended(sent).unwrap(),
+            r#"[2,"m1","MeterValues",{"connectorId":1,"transactionId":null,"a":null }]"#
+        );
         assert_eq!(mended(r#"[2,"m1","DataTransfer",{"data":":,"}]"#), None, "a string may say so");
-        assert_eq!(mended(r#"[2,"m1","X",{"tag":"Z\":,x","b":}]"#).unwrap(), r#"[2,"m1","X",{"tag":"Z\":,x","b":null}]"#, "strings stay");
+        assert_eq!(
+            mended(r#"[2,"m1","X",{"tag":"Z\":,x","b":}]"#).unwrap(),
+            r#"[2,"m1","X",{"tag":"Z\":,x","b":null}]"#,
+            "strings stay"
+        );
         assert_eq!(mended(r#"[2,"m1","X",{"a":,"b"#), None, "it cannot be read either way");
         assert_eq!(mended("[2,\0]").unwrap(), "[2, ]");
     }
 
     #[test]
     fn answers_find_their_call() {
-        let Frame::Reply(id, Reply::Result(payload)) = parse(r#"[3,"x",{"status":"Accepted"}]"#) else { panic!() };
+        let Frame::Reply(id, Reply::Result(payload)) = parse(r#"[3,"x",{"status":"Accepted"}]"#)
+        else {
+            panic!()
+        };
         assert_eq!((id.text().as_ref(), payload.as_str()), ("x", r#"{"status":"Accepted"}"#));
-        let Frame::Reply(_, Reply::Error { code, description, details }) = parse(r#"[4,"x","NotSupported"]"#) else { panic!() };
-        assert_eq!((code.as_str(), description.as_str(), details.as_str()), ("NotSupported", "", "{}"));
+        let Frame::Reply(_, Reply::Error { code, description, details }) =
+            parse(r#"[4,"x","NotSupported"]"#)
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (code.as_str(), description.as_str(), details.as_str()),
+            ("NotSupported", "", "{}")
+        );
     }
 
     #[test]
     fn error_codes_keep_each_versions_spelling() {
-        let spelled = |code: ErrorCode| [Protocol::V16, Protocol::V201].map(|protocol| code.wire(protocol));
-        assert_eq!(spelled(ErrorCode::OccurenceConstraintViolation), ["OccurenceConstraintViolation", "OccurrenceConstraintViolation"]);
-        assert_eq!(spelled(ErrorCode::FormationViolation), ["FormationViolation", "FormatViolation"]);
+        let spelled =
+            |code: ErrorCode| [Protocol::V16, Protocol::V201].map(|protocol| code.wire(protocol));
+        assert_eq!(
+            spelled(ErrorCode::OccurenceConstraintViolation),
+            ["OccurenceConstraintViolation", "OccurrenceConstraintViolation"]
+        );
+        assert_eq!(
+            spelled(ErrorCode::FormationViolation),
+            ["FormationViolation", "FormatViolation"]
+        );
         assert_eq!(spelled(ErrorCode::RpcFrameworkError), ["GenericError", "RpcFrameworkError"]);
     }
 
     #[test]
     fn a_description_is_cut_to_its_limit() {
         let id = MessageId::from_token("\"a\"").unwrap();
-        let text = error_text(&id, &CallError::new(ErrorCode::GenericError, "x".repeat(300)), Protocol::V16);
+        let text = error_text(
+            &id,
+            &CallError::new(ErrorCode::GenericError, "x".repeat(300)),
+            Protocol::V16,
+        );
         assert_eq!(text, format!(r#"[4,"a","GenericError","{}",{{}}]"#, "x".repeat(255)));
     }
 

@@ -83,7 +83,12 @@ fn instant(at: &DateTime<Utc>) -> String {
 
 /// An object of what is there.
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    Value::Object(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>())
+    Value::Object(
+        fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 impl Further {
@@ -101,13 +106,24 @@ impl Further {
                 // Connector 0 is any (section 5.13).
                 let connector_id = connector_id.unwrap_or(0);
                 let expiry = instant(expires_at);
-                ("ReserveNow", json!({"reservationId": reservation_id, "idTag": id_tag, "connectorId": connector_id, "expiryDate": expiry}))
+                (
+                    "ReserveNow",
+                    json!({"reservationId": reservation_id, "idTag": id_tag, "connectorId": connector_id, "expiryDate": expiry}),
+                )
             }
-            Self::CancelReservation { reservation_id } => ("CancelReservation", json!({"reservationId": reservation_id})),
-            Self::UpdateFirmware { location, retrieve_at, signed: None, .. } => {
-                ("UpdateFirmware", json!({"location": location, "retrieveDate": instant(retrieve_at)}))
+            Self::CancelReservation { reservation_id } => {
+                ("CancelReservation", json!({"reservationId": reservation_id}))
             }
-            Self::UpdateFirmware { request_id, location, retrieve_at, signed: Some((certificate, signature)) } => {
+            Self::UpdateFirmware { location, retrieve_at, signed: None, .. } => (
+                "UpdateFirmware",
+                json!({"location": location, "retrieveDate": instant(retrieve_at)}),
+            ),
+            Self::UpdateFirmware {
+                request_id,
+                location,
+                retrieve_at,
+                signed: Some((certificate, signature)),
+            } => {
                 let firmware = json!({"location": location, "retrieveDateTime": instant(retrieve_at), "signingCertificate": certificate, "signature": signature});
                 ("SignedUpdateFirmware", json!({"requestId": request_id, "firmware": firmware}))
             }
@@ -120,8 +136,13 @@ impl Further {
                 ("GetDiagnostics", object(fields))
             }
             Self::UploadLog { .. } => self.log(),
-            Self::RenewCertificate => ("ExtendedTriggerMessage", json!({"requestedMessage": "SignChargePointCertificate"})),
-            Self::ShowMessage { .. } | Self::ClearMessage { .. } | Self::TransactionStatus { .. } => return None,
+            Self::RenewCertificate => (
+                "ExtendedTriggerMessage",
+                json!({"requestedMessage": "SignChargePointCertificate"}),
+            ),
+            Self::ShowMessage { .. }
+            | Self::ClearMessage { .. }
+            | Self::TransactionStatus { .. } => return None,
         })
     }
 
@@ -137,10 +158,14 @@ impl Further {
                 ];
                 ("ReserveNow", object(fields))
             }
-            Self::CancelReservation { reservation_id } => ("CancelReservation", json!({"reservationId": reservation_id})),
+            Self::CancelReservation { reservation_id } => {
+                ("CancelReservation", json!({"reservationId": reservation_id}))
+            }
             Self::UpdateFirmware { request_id, location, retrieve_at, signed } => {
                 let (certificate, signature) =
-                    signed.as_ref().map_or((None, None), |(certificate, signature)| (Some(json!(certificate)), Some(json!(signature))));
+                    signed.as_ref().map_or((None, None), |(certificate, signature)| {
+                        (Some(json!(certificate)), Some(json!(signature)))
+                    });
                 let firmware = object([
                     ("location", Some(json!(location))),
                     ("retrieveDateTime", Some(json!(instant(retrieve_at)))),
@@ -150,7 +175,9 @@ impl Further {
                 ("UpdateFirmware", json!({"requestId": request_id, "firmware": firmware}))
             }
             Self::UploadLog { .. } => self.log(),
-            Self::RenewCertificate => ("TriggerMessage", json!({"requestedMessage": "SignChargingStationCertificate"})),
+            Self::RenewCertificate => {
+                ("TriggerMessage", json!({"requestedMessage": "SignChargingStationCertificate"}))
+            }
             Self::ShowMessage { display_id, text, language, from, until } => {
                 let content = object([
                     ("format", Some(json!("UTF8"))),
@@ -167,15 +194,21 @@ impl Further {
                 ("SetDisplayMessage", json!({"message": message}))
             }
             Self::ClearMessage { display_id } => ("ClearDisplayMessage", json!({"id": display_id})),
-            Self::TransactionStatus { transaction } => {
-                ("GetTransactionStatus", object([("transactionId", transaction.as_ref().map(|transaction| json!(transaction)))]))
-            }
+            Self::TransactionStatus { transaction } => (
+                "GetTransactionStatus",
+                object([(
+                    "transactionId",
+                    transaction.as_ref().map(|transaction| json!(transaction)),
+                )]),
+            ),
         }
     }
 
     /// GetLog, which both versions word alike.
     fn log(&self) -> (&'static str, Value) {
-        let Self::UploadLog { request_id, security, location, from, until } = self else { unreachable!("{self:?} is no log") };
+        let Self::UploadLog { request_id, security, location, from, until } = self else {
+            unreachable!("{self:?} is no log")
+        };
         let log = object([
             ("remoteLocation", Some(json!(location))),
             ("oldestTimestamp", from.as_ref().map(|at| json!(instant(at)))),
@@ -194,11 +227,32 @@ mod tests {
     fn each_is_worded_as_its_version_wants_or_is_not_in_it() {
         let at: DateTime<Utc> = "2026-11-21T00:00:00Z".parse().unwrap();
         let signed = Some(("-----BEGIN CERTIFICATE-----".to_owned(), "c2ln".to_owned()));
-        let firmware = |signed| Further::UpdateFirmware { request_id: 1, location: "https://x/f.bin".into(), retrieve_at: at, signed };
-        let log = |security| Further::UploadLog { request_id: 2, security, location: "https://x/up".into(), from: Some(at), until: None };
-        let reserve = |connector_id| Further::Reserve { reservation_id: 3, id_tag: "TAG".into(), connector_id, expires_at: at };
-        let message =
-            Further::ShowMessage { display_id: 4, text: "休止中".into(), language: Some("ja".into()), from: None, until: Some(at) };
+        let firmware = |signed| Further::UpdateFirmware {
+            request_id: 1,
+            location: "https://x/f.bin".into(),
+            retrieve_at: at,
+            signed,
+        };
+        let log = |security| Further::UploadLog {
+            request_id: 2,
+            security,
+            location: "https://x/up".into(),
+            from: Some(at),
+            until: None,
+        };
+        let reserve = |connector_id| Further::Reserve {
+            reservation_id: 3,
+            id_tag: "TAG".into(),
+            connector_id,
+            expires_at: at,
+        };
+        let message = Further::ShowMessage {
+            display_id: 4,
+            text: "休止中".into(),
+            language: Some("ja".into()),
+            from: None,
+            until: Some(at),
+        };
         for (command, actions) in [
             (reserve(Some(1)), [Some("ReserveNow"); 2]),
             (reserve(None), [Some("ReserveNow"); 2]),
@@ -210,14 +264,24 @@ mod tests {
             (Further::RenewCertificate, [Some("ExtendedTriggerMessage"), Some("TriggerMessage")]),
             (message, [None, Some("SetDisplayMessage")]),
             (Further::ClearMessage { display_id: 4 }, [None, Some("ClearDisplayMessage")]),
-            (Further::TransactionStatus { transaction: Some("T".into()) }, [None, Some("GetTransactionStatus")]),
-            (Further::TransactionStatus { transaction: None }, [None, Some("GetTransactionStatus")]),
+            (
+                Further::TransactionStatus { transaction: Some("T".into()) },
+                [None, Some("GetTransactionStatus")],
+            ),
+            (
+                Further::TransactionStatus { transaction: None },
+                [None, Some("GetTransactionStatus")],
+            ),
         ] {
             for (protocol, expected) in Protocol::ALL.into_iter().zip(actions) {
                 let worded = command.encode(protocol);
                 assert_eq!(worded.as_ref().map(|(action, _)| *action), expected, "{command:?}");
                 if let Some((action, payload)) = worded {
-                    assert_eq!(protocol.check_command(action, payload.as_object().unwrap()), Some(Ok(())), "{command:?}");
+                    assert_eq!(
+                        protocol.check_command(action, payload.as_object().unwrap()),
+                        Some(Ok(())),
+                        "{command:?}"
+                    );
                 }
             }
         }

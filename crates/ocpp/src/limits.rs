@@ -25,7 +25,12 @@ enum Of {
     Word,
 }
 
-const fn limit(action: &'static str, path: &'static [&'static str], of: Of, settings: &'static [&'static str]) -> Limit {
+const fn limit(
+    action: &'static str,
+    path: &'static [&'static str],
+    of: Of,
+    settings: &'static [&'static str],
+) -> Limit {
     Limit { action, path, of, settings }
 }
 
@@ -33,23 +38,78 @@ const PROFILE: &str = "SetChargingProfile";
 
 const LIMITS: &[Limit] = &[
     limit("GetConfiguration", &["key"], Of::Count, &["GetConfigurationMaxKeys"]),
-    limit("GetVariables", &["getVariableData"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(GetVariables)"]),
-    limit("SetVariables", &["setVariableData"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(SetVariables)"]),
-    limit("GetReport", &["componentVariable"], Of::Count, &["DeviceDataCtrlr.ItemsPerMessage(GetReport)"]),
-    limit("SetVariableMonitoring", &["setMonitoringData"], Of::Count, &["MonitoringCtrlr.ItemsPerMessage(SetVariableMonitoring)"]),
-    limit("ClearVariableMonitoring", &["id"], Of::Count, &["MonitoringCtrlr.ItemsPerMessage(ClearVariableMonitoring)"]),
-    limit("SendLocalList", &["localAuthorizationList"], Of::Count, &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"]),
-    limit(PROFILE, &["csChargingProfiles", "stackLevel"], Of::Number, &["ChargeProfileMaxStackLevel"]),
-    limit(PROFILE, &["chargingProfile", "stackLevel"], Of::Number, &["SmartChargingCtrlr.ProfileStackLevel"]),
-    limit(PROFILE, &["csChargingProfiles", "chargingSchedule", "chargingSchedulePeriod"], Of::Count, &["ChargingScheduleMaxPeriods"]),
+    limit(
+        "GetVariables",
+        &["getVariableData"],
+        Of::Count,
+        &["DeviceDataCtrlr.ItemsPerMessage(GetVariables)"],
+    ),
+    limit(
+        "SetVariables",
+        &["setVariableData"],
+        Of::Count,
+        &["DeviceDataCtrlr.ItemsPerMessage(SetVariables)"],
+    ),
+    limit(
+        "GetReport",
+        &["componentVariable"],
+        Of::Count,
+        &["DeviceDataCtrlr.ItemsPerMessage(GetReport)"],
+    ),
+    limit(
+        "SetVariableMonitoring",
+        &["setMonitoringData"],
+        Of::Count,
+        &["MonitoringCtrlr.ItemsPerMessage(SetVariableMonitoring)"],
+    ),
+    limit(
+        "ClearVariableMonitoring",
+        &["id"],
+        Of::Count,
+        &["MonitoringCtrlr.ItemsPerMessage(ClearVariableMonitoring)"],
+    ),
+    limit(
+        "SendLocalList",
+        &["localAuthorizationList"],
+        Of::Count,
+        &["SendLocalListMaxLength", "LocalAuthListCtrlr.ItemsPerMessage"],
+    ),
+    limit(
+        PROFILE,
+        &["csChargingProfiles", "stackLevel"],
+        Of::Number,
+        &["ChargeProfileMaxStackLevel"],
+    ),
+    limit(
+        PROFILE,
+        &["chargingProfile", "stackLevel"],
+        Of::Number,
+        &["SmartChargingCtrlr.ProfileStackLevel"],
+    ),
+    limit(
+        PROFILE,
+        &["csChargingProfiles", "chargingSchedule", "chargingSchedulePeriod"],
+        Of::Count,
+        &["ChargingScheduleMaxPeriods"],
+    ),
     limit(
         PROFILE,
         &["chargingProfile", "chargingSchedule", "chargingSchedulePeriod"],
         Of::Count,
         &["SmartChargingCtrlr.PeriodsPerSchedule"],
     ),
-    limit(PROFILE, &["csChargingProfiles", "chargingSchedule", "chargingRateUnit"], Of::Word, &["ChargingScheduleAllowedChargingRateUnit"]),
-    limit(PROFILE, &["chargingProfile", "chargingSchedule", "chargingRateUnit"], Of::Word, &["SmartChargingCtrlr.RateUnit"]),
+    limit(
+        PROFILE,
+        &["csChargingProfiles", "chargingSchedule", "chargingRateUnit"],
+        Of::Word,
+        &["ChargingScheduleAllowedChargingRateUnit"],
+    ),
+    limit(
+        PROFILE,
+        &["chargingProfile", "chargingSchedule", "chargingRateUnit"],
+        Of::Word,
+        &["SmartChargingCtrlr.RateUnit"],
+    ),
 ];
 
 /// The settings of 2.0.1 that tell limits.
@@ -58,14 +118,21 @@ pub fn settings() -> impl Iterator<Item = &'static str> {
 }
 
 /// Checks a command against what its station says of itself.
-pub fn check(action: &str, payload: &Map<String, Value>, settings: &StationSettings) -> Result<(), Violation> {
+pub fn check(
+    action: &str,
+    payload: &Map<String, Value>,
+    settings: &StationSettings,
+) -> Result<(), Violation> {
     for limit in LIMITS.iter().filter(|limit| limit.action == action) {
         let Some(told) = settings.text(limit.settings) else { continue };
         for value in found(payload, limit.path) {
             if let Some(allowed) = limit.of.broken(value, told) {
                 return Err(Violation {
                     field: limit.path.join("."),
-                    allowed: format!("{allowed}: the station tells so ({})", limit.settings.join(", ")),
+                    allowed: format!(
+                        "{allowed}: the station tells so ({})",
+                        limit.settings.join(", ")
+                    ),
                 });
             }
         }
@@ -78,7 +145,9 @@ fn found<'a>(payload: &'a Map<String, Value>, path: &[&str]) -> Vec<&'a Value> {
     let Some((first, rest)) = path.split_first() else { return Vec::new() };
     let Some(mut values) = payload.get(*first).map(|value| vec![value]) else { return Vec::new() };
     for name in rest {
-        let each = values.into_iter().flat_map(|value| value.as_array().map_or_else(|| vec![value], |items| items.iter().collect()));
+        let each = values.into_iter().flat_map(|value| {
+            value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
+        });
         values = each.filter_map(|value| value.get(*name)).collect();
     }
     values
@@ -92,12 +161,22 @@ impl Of {
             // None at all is no limit that a station can mean.
             Self::Count => most()
                 .filter(|most| *most > 0)
-                .filter(|most| value.as_array().is_some_and(|items| i64::try_from(items.len()).is_ok_and(|count| count > *most)))
+                .filter(|most| {
+                    value.as_array().is_some_and(|items| {
+                        i64::try_from(items.len()).is_ok_and(|count| count > *most)
+                    })
+                })
                 .map(|most| format!("at most {most}")),
-            Self::Number => most().filter(|most| value.as_i64().is_some_and(|number| number > *most)).map(|most| format!("{most} at most")),
+            Self::Number => most()
+                .filter(|most| value.as_i64().is_some_and(|number| number > *most))
+                .map(|most| format!("{most} at most")),
             Self::Word => {
                 // A word that nobody understands limits nothing.
-                let is_known = |word: &&str| ["A", "W", "Current", "Power"].iter().any(|known| known.eq_ignore_ascii_case(word));
+                let is_known = |word: &&str| {
+                    ["A", "W", "Current", "Power"]
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(word))
+                };
                 let words: Vec<&str> = told.split(',').map(str::trim).filter(is_known).collect();
                 if words.is_empty() {
                     return None;
@@ -108,9 +187,14 @@ impl Of {
                         "A" => "Current",
                         _ => "Power",
                     };
-                    words.iter().any(|word| word.eq_ignore_ascii_case(unit) || word.eq_ignore_ascii_case(long))
+                    words.iter().any(|word| {
+                        word.eq_ignore_ascii_case(unit) || word.eq_ignore_ascii_case(long)
+                    })
                 };
-                value.as_str().filter(|unit| !is_word(unit)).map(|_| format!("one of: {}", words.join(", ")))
+                value
+                    .as_str()
+                    .filter(|unit| !is_word(unit))
+                    .map(|_| format!("one of: {}", words.join(", ")))
             }
         }
     }
@@ -123,7 +207,9 @@ mod tests {
     use super::*;
 
     fn checked(action: &str, payload: &Value, settings: &[(&str, &str)]) -> Result<(), String> {
-        let settings = StationSettings::of(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let settings = StationSettings::of(
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         check(action, payload.as_object().unwrap(), &settings).map_err(|violation| violation.field)
     }
 
@@ -133,8 +219,15 @@ mod tests {
         let limit = [("GetConfigurationMaxKeys", "3")];
         assert_eq!(checked("GetConfiguration", &keys(3), &limit), Ok(()));
         assert_eq!(checked("GetConfiguration", &keys(4), &limit), Err("key".into()));
-        assert_eq!(checked("GetConfiguration", &keys(4), &[]), Ok(()), "what is not told is no limit");
-        assert_eq!(checked("GetConfiguration", &keys(4), &[("GetConfigurationMaxKeys", "many")]), Ok(()));
+        assert_eq!(
+            checked("GetConfiguration", &keys(4), &[]),
+            Ok(()),
+            "what is not told is no limit"
+        );
+        assert_eq!(
+            checked("GetConfiguration", &keys(4), &[("GetConfigurationMaxKeys", "many")]),
+            Ok(())
+        );
         let data = |count: usize| json!({"getVariableData": vec![json!({}); count]});
         let limit = [("DeviceDataCtrlr.ItemsPerMessage(GetVariables)", "2")];
         assert_eq!(checked("GetVariables", &data(2), &limit), Ok(()));
@@ -150,16 +243,26 @@ mod tests {
             ("ChargingScheduleAllowedChargingRateUnit", "Current"),
         ];
         assert_eq!(checked("SetChargingProfile", &older(8, "A"), &limits), Ok(()));
-        assert_eq!(checked("SetChargingProfile", &older(9, "A"), &limits), Err("csChargingProfiles.stackLevel".into()));
+        assert_eq!(
+            checked("SetChargingProfile", &older(9, "A"), &limits),
+            Err("csChargingProfiles.stackLevel".into())
+        );
         assert_eq!(
             checked("SetChargingProfile", &older(8, "W"), &limits),
             Err("csChargingProfiles.chargingSchedule.chargingRateUnit".into())
         );
         let newer = json!({"chargingProfile": {"stackLevel": 0, "chargingSchedule": [{"chargingRateUnit": "A", "chargingSchedulePeriod": [{}]}, {"chargingRateUnit": "W", "chargingSchedulePeriod": [{}, {}]}]}});
         assert_eq!(
-            checked("SetChargingProfile", &newer, &[("SmartChargingCtrlr.PeriodsPerSchedule", "1")]),
+            checked(
+                "SetChargingProfile",
+                &newer,
+                &[("SmartChargingCtrlr.PeriodsPerSchedule", "1")]
+            ),
             Err("chargingProfile.chargingSchedule.chargingSchedulePeriod".into())
         );
-        assert_eq!(checked("SetChargingProfile", &newer, &[("SmartChargingCtrlr.RateUnit", "A,W")]), Ok(()));
+        assert_eq!(
+            checked("SetChargingProfile", &newer, &[("SmartChargingCtrlr.RateUnit", "A,W")]),
+            Ok(())
+        );
     }
 }

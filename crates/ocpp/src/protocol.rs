@@ -104,7 +104,11 @@ impl Protocol {
     }
 
     /// What a command tells a station to come with, where it does.
-    pub fn credentials_set(self, action: &str, payload: &Map<String, Value>) -> Option<CredentialsSet> {
+    pub fn credentials_set(
+        self,
+        action: &str,
+        payload: &Map<String, Value>,
+    ) -> Option<CredentialsSet> {
         let set = match self {
             Self::V16 => v16::commands::credentials_set(action, payload),
             Self::V201 => v201::commands::credentials_set(action, payload),
@@ -119,7 +123,10 @@ impl Protocol {
             Self::V201 => v201::commands::SETTINGS_ASKED
                 .iter()
                 .copied()
-                .chain(limits::settings().filter(|name| !v201::commands::SETTINGS_ASKED.contains(name)))
+                .chain(
+                    limits::settings()
+                        .filter(|name| !v201::commands::SETTINGS_ASKED.contains(name)),
+                )
                 .collect(),
         }
     }
@@ -178,10 +185,19 @@ impl Protocol {
 
     /// The payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that
     /// hear of vehicles' needs.
-    pub fn ev_profile(self, number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Option<Value> {
+    pub fn ev_profile(
+        self,
+        number: u32,
+        transaction: &str,
+        needs: &EvNeeds,
+        limit_w: i64,
+        now: DateTime<Utc>,
+    ) -> Option<Value> {
         match self {
             Self::V16 => None,
-            Self::V201 => Some(v201::ev_charging::profile(number, transaction, needs, limit_w, now)),
+            Self::V201 => {
+                Some(v201::ev_charging::profile(number, transaction, needs, limit_w, now))
+            }
         }
     }
 
@@ -236,7 +252,9 @@ impl Protocol {
         }
         if let Some(other) = self.other_version_of(action) {
             let (mine, other) = (self.subprotocol(), other.subprotocol());
-            let why = format!("{action} is a message of {other} on a connection for {mine}: set the station to {other}");
+            let why = format!(
+                "{action} is a message of {other} on a connection for {mine}: set the station to {other}"
+            );
             return Err(CallError::new(ErrorCode::NotSupported, why));
         }
         let why = format!("{:.64} is not an action of {}", action, self.subprotocol());
@@ -267,19 +285,34 @@ impl Protocol {
     }
 
     /// Checks a command against what its station says that it takes at once.
-    pub fn check_limits(self, action: &str, payload: &Map<String, Value>, settings: &StationSettings) -> Result<(), Violation> {
+    pub fn check_limits(
+        self,
+        action: &str,
+        payload: &Map<String, Value>,
+        settings: &StationSettings,
+    ) -> Result<(), Violation> {
         limits::check(action, payload, settings)
     }
 
     /// Checks a command against the standard. `None`: no command of that name is in it.
-    pub fn check_command(self, action: &str, payload: &Map<String, Value>) -> Option<Result<(), Violation>> {
+    pub fn check_command(
+        self,
+        action: &str,
+        payload: &Map<String, Value>,
+    ) -> Option<Result<(), Violation>> {
         let message = self.schema().message(action).filter(|message| message.is_command())?;
-        Some(self.schema().check(&message.call, payload).and_then(|()| charging_profile::check(action, payload)))
+        Some(
+            self.schema()
+                .check(&message.call, payload)
+                .and_then(|()| charging_profile::check(action, payload)),
+        )
     }
 
     /// Whether a station's answer to a command is what the standard wants.
     pub fn answer_fits(self, action: &str, answer: &Map<String, Value>) -> Result<(), Violation> {
-        self.schema().message(action).map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
+        self.schema()
+            .message(action)
+            .map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
     }
 
     /// Whether a station's answer to a command says by its status what became of it: without one nobody knows.
@@ -295,7 +328,11 @@ impl Protocol {
 
     /// The names of the commands that there are.
     pub fn command_names(self) -> Vec<&'static str> {
-        self.schema().messages().filter(|(_, message)| message.is_command()).map(|(name, _)| name).collect()
+        self.schema()
+            .messages()
+            .filter(|(_, message)| message.is_command())
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 
@@ -324,8 +361,13 @@ pub fn credentials_outcome(answer: &Value) -> Option<String> {
     let Some(results) = answer.get("setVariableResult").and_then(Value::as_array) else {
         return answer.get("status").filter(|status| status.is_string()).map(|_| outcome(answer));
     };
-    let is_password = |one: &&Value| one["variable"]["name"].as_str().is_some_and(is_password_variable);
-    let status = results.iter().find(is_password)?.get("attributeStatus").filter(|status| status.is_string())?;
+    let is_password =
+        |one: &&Value| one["variable"]["name"].as_str().is_some_and(is_password_variable);
+    let status = results
+        .iter()
+        .find(is_password)?
+        .get("attributeStatus")
+        .filter(|status| status.is_string())?;
     Some(outcome(&serde_json::json!({"status": status})))
 }
 
@@ -333,7 +375,8 @@ pub fn credentials_outcome(answer: &Value) -> Option<String> {
 fn status_of(answer: &Value) -> Option<&str> {
     let of_one = |list: &str, status: &str| {
         let results = answer.get(list)?.as_array()?;
-        let refused = results.iter().find(|result| result.get(status).is_some_and(|word| word != "Accepted"));
+        let refused =
+            results.iter().find(|result| result.get(status).is_some_and(|word| word != "Accepted"));
         refused.or(results.first())?.get(status)
     };
     let found = answer
@@ -356,12 +399,23 @@ mod tests {
         assert_eq!(outcome(&json!({"status": "Accepted"})), "accepted");
         assert_eq!(outcome(&json!({"status": "RebootRequired"})), "reboot_required");
         assert_eq!(outcome(&json!({"configurationKey": []})), "accepted");
-        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "UnknownVariable"}]})), "unknown_variable");
-        assert_eq!(outcome(&json!({"setVariableResult": [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]})), "rejected");
+        assert_eq!(
+            outcome(&json!({"setVariableResult": [{"attributeStatus": "UnknownVariable"}]})),
+            "unknown_variable"
+        );
+        assert_eq!(
+            outcome(
+                &json!({"setVariableResult": [{"attributeStatus": "Accepted"}, {"attributeStatus": "Rejected"}]})
+            ),
+            "rejected"
+        );
         let mixed = json!({"setVariableResult": [{"attributeStatus": "Rejected", "variable": {"name": "X"}},
             {"attributeStatus": "Accepted", "variable": {"name": "BasicAuthPassword"}}]});
         assert_eq!(credentials_outcome(&mixed).as_deref(), Some("accepted"));
-        assert_eq!(credentials_outcome(&json!({"status": "NotSupported"})).as_deref(), Some("not_supported"));
+        assert_eq!(
+            credentials_outcome(&json!({"status": "NotSupported"})).as_deref(),
+            Some("not_supported")
+        );
         for nothing in [
             json!({}),
             json!({"status": 5}),
@@ -376,7 +430,11 @@ mod tests {
     fn each_message_of_a_station_is_read_by_its_version_and_no_other_is() {
         for protocol in Protocol::ALL {
             for (action, message) in protocol.schema().messages() {
-                assert_eq!(protocol.served(action).is_some(), message.is_from_station(), "{action} of {protocol:?}");
+                assert_eq!(
+                    protocol.served(action).is_some(),
+                    message.is_from_station(),
+                    "{action} of {protocol:?}"
+                );
             }
         }
     }
@@ -384,8 +442,12 @@ mod tests {
     #[test]
     fn the_actions_that_money_hangs_on_are_those_that_are_read_so() {
         for protocol in Protocol::ALL {
-            for (action, _) in protocol.schema().messages().filter(|(_, message)| message.is_from_station()) {
-                let read = protocol.decode(action, Payload::Json("{}")).is_ok_and(|decoded| decoded.event.is_transaction());
+            for (action, _) in
+                protocol.schema().messages().filter(|(_, message)| message.is_from_station())
+            {
+                let read = protocol
+                    .decode(action, Payload::Json("{}"))
+                    .is_ok_and(|decoded| decoded.event.is_transaction());
                 assert_eq!(protocol.is_transaction(action), read, "{action} of {protocol:?}");
             }
         }
@@ -393,7 +455,9 @@ mod tests {
 
     #[test]
     fn what_only_we_send_is_not_supported_and_what_nobody_sends_is_not_implemented() {
-        let code = |protocol: Protocol, action| protocol.decode(action, Payload::Json("{}")).unwrap_err().code;
+        let code = |protocol: Protocol, action| {
+            protocol.decode(action, Payload::Json("{}")).unwrap_err().code
+        };
         assert_eq!(code(Protocol::V16, "Reset"), ErrorCode::NotSupported);
         assert_eq!(code(Protocol::V201, "GetBaseReport"), ErrorCode::NotSupported);
         assert_eq!(code(Protocol::V201, "Nonsense"), ErrorCode::NotImplemented);

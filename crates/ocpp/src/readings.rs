@@ -23,7 +23,9 @@ pub const SAMPLES_MAX: usize = 10_000;
 pub(super) fn readings(fields: &mut Fields<'_>, name: &str) -> Vec<Reading> {
     let mut readings = Vec::new();
     for mut meter_value in fields.objects(name) {
-        let sampled_at = meter_value.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+        let sampled_at = meter_value
+            .text("timestamp")
+            .map_or(Reported::missing(), |text| timestamp::read(&text));
         for mut sample in meter_value.objects("sampledValue") {
             if readings.len() == SAMPLES_MAX {
                 return readings;
@@ -59,7 +61,8 @@ fn reading(sampled_at: &Reported, sample: &mut Fields<'_>) -> Option<Reading> {
     let Some(mut measure) = sample.object("unitOfMeasure") else {
         return Some(Reading { value: value.to_string(), ..reading });
     };
-    let unit = measure.text("unit").map_or(reading.unit, |unit| unit.chars().take(NAME_MAX).collect());
+    let unit =
+        measure.text("unit").map_or(reading.unit, |unit| unit.chars().take(NAME_MAX).collect());
     let value = scaled(value, measure.integer("multiplier").unwrap_or_default())?;
     Some(Reading { value: value.to_string(), unit, ..reading })
 }
@@ -70,7 +73,8 @@ fn scaled(value: Decimal, multiplier: i64) -> Option<Decimal> {
         return None;
     }
     let factor = Decimal::from(10_i64.pow(u32::try_from(multiplier.unsigned_abs()).ok()?));
-    let scaled = if multiplier < 0 { value.checked_div(factor)? } else { value.checked_mul(factor)? };
+    let scaled =
+        if multiplier < 0 { value.checked_div(factor)? } else { value.checked_mul(factor)? };
     Some(scaled.normalize())
 }
 
@@ -87,7 +91,10 @@ mod tests {
 
     fn values(payload: &str) -> Vec<(String, String, String)> {
         let mut fields = Fields::of(Payload::Json(payload));
-        readings(&mut fields, "meterValue").into_iter().map(|r| (r.measurand, r.unit, r.value)).collect()
+        readings(&mut fields, "meterValue")
+            .into_iter()
+            .map(|r| (r.measurand, r.unit, r.value))
+            .collect()
     }
 
     #[test]
@@ -95,8 +102,14 @@ mod tests {
         let payload = r#"{"meterValue":[{"timestamp":"2024-01-01T00:00:00Z","sampledValue":[{"value":"12"}]}]}"#;
         let mut fields = Fields::of(Payload::Json(payload));
         let read = readings(&mut fields, "meterValue");
-        assert_eq!((read[0].context.as_str(), read[0].location.as_str(), read[0].phase.as_str()), ("Sample.Periodic", "Outlet", ""));
-        assert_eq!(values(payload), [("Energy.Active.Import.Register".into(), "Wh".into(), "12".into())]);
+        assert_eq!(
+            (read[0].context.as_str(), read[0].location.as_str(), read[0].phase.as_str()),
+            ("Sample.Periodic", "Outlet", "")
+        );
+        assert_eq!(
+            values(payload),
+            [("Energy.Active.Import.Register".into(), "Wh".into(), "12".into())]
+        );
     }
 
     #[test]
@@ -116,7 +129,9 @@ mod tests {
     #[test]
     fn a_value_of_the_newer_version_is_taken_by_its_power_of_ten() {
         let value = |measure: &str| {
-            let sample = format!(r#"{{"meterValue":[{{"timestamp":"x","sampledValue":[{{"value":12.5,"unitOfMeasure":{measure}}}]}}]}}"#);
+            let sample = format!(
+                r#"{{"meterValue":[{{"timestamp":"x","sampledValue":[{{"value":12.5,"unitOfMeasure":{measure}}}]}}]}}"#
+            );
             values(&sample).first().map(|(_, unit, value)| (unit.clone(), value.clone()))
         };
         let of = |unit: &str, value: &str| Some((unit.to_owned(), value.to_owned()));
@@ -131,13 +146,18 @@ mod tests {
     #[test]
     fn of_more_samples_than_are_read_the_first_are() {
         let samples = vec![r#"{"value":1}"#; SAMPLES_MAX + 1].join(",");
-        assert_eq!(values(&format!(r#"{{"meterValue":[{{"timestamp":"x","sampledValue":[{samples}]}}]}}"#)).len(), SAMPLES_MAX);
+        assert_eq!(
+            values(&format!(
+                r#"{{"meterValue":[{{"timestamp":"x","sampledValue":[{samples}]}}]}}"#
+            ))
+            .len(),
+            SAMPLES_MAX
+        );
     }
 
     #[test]
     fn signed_data_is_kept_verbatim() {
-        let payload =
-            r#"{"meterValue":[{"timestamp":"2024-01-01T00:00:00Z","sampledValue":[{"value":"OCMF|{\"a\":1}","format":"SignedData"}]}]}"#;
+        let payload = r#"{"meterValue":[{"timestamp":"2024-01-01T00:00:00Z","sampledValue":[{"value":"OCMF|{\"a\":1}","format":"SignedData"}]}]}"#;
         assert_eq!(values(payload)[0].2, "OCMF|{\"a\":1}");
     }
 }

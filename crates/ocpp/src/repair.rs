@@ -114,7 +114,8 @@ fn field(bytes: &[u8], quote: usize) -> Result<(Span, Span), usize> {
 /// Where a string ends whose opening quote stands at a place: behind its closing one, where that comes within so many
 /// bytes.
 fn string_end(bytes: &[u8], quote: usize, length_max: usize) -> Option<usize> {
-    let last = quote.saturating_add(1).saturating_add(length_max).min(bytes.len().saturating_sub(1));
+    let last =
+        quote.saturating_add(1).saturating_add(length_max).min(bytes.len().saturating_sub(1));
     let mut place = quote + 1;
     while place <= last {
         match bytes[place] {
@@ -134,7 +135,8 @@ fn integer_end(bytes: &[u8], begins: usize, digits_max: usize) -> Option<usize> 
 
 fn number_end(bytes: &[u8], begins: usize) -> Option<usize> {
     let whole = integer_end(bytes, begins, DIGITS_MAX)?;
-    let decimals = if bytes.get(whole) == Some(&b'.') { digits(&bytes[whole + 1..], DECIMALS_MAX) } else { 0 };
+    let decimals =
+        if bytes.get(whole) == Some(&b'.') { digits(&bytes[whole + 1..], DECIMALS_MAX) } else { 0 };
     Some(if decimals > 0 { whole + 1 + decimals } else { whole })
 }
 
@@ -180,19 +182,31 @@ mod tests {
     #[test]
     fn the_first_scalar_under_each_name_is_read_and_lists_are_passed_over() {
         let text = r#"[2,"m","StopTransaction",{"idTag":"A\"1","meterStop": 12.50,"transactionData":[{"x":"y"],"idTag":"B","n":-3"#;
-        assert_eq!(scalars(text), [("idTag", r#""A\"1""#), ("meterStop", "12.50"), ("x", "\"y\""), ("n", "-3")]);
+        assert_eq!(
+            scalars(text),
+            [("idTag", r#""A\"1""#), ("meterStop", "12.50"), ("x", "\"y\""), ("n", "-3")]
+        );
         assert_eq!(scalars(r#""abc "idTag":"X""#), [("idTag", "\"X\"")], "a quote too many");
-        assert_eq!(scalars(&format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(VALUE_MAX + 1))), [("b", "1")]);
+        assert_eq!(
+            scalars(&format!(r#"{{"a":"{}","b":1}}"#, "x".repeat(VALUE_MAX + 1))),
+            [("b", "1")]
+        );
     }
 
     #[test]
     fn every_awkward_text_of_the_largest_size_is_read_in_a_moment() {
-        for piece in
-            ["\":,", "\"", "\"a\"", "\"a\":", "\"a\":\"", ":", ":  ", "\\", "\\\"", "[", "{\"a\":{", "\"a\" ", "1", "-", "\u{0}", "充\""]
-        {
-            let text = format!("[2,\"m\",\"MeterValues\",{}", piece.repeat((1 << 20) / piece.len()));
+        for piece in [
+            "\":,", "\"", "\"a\"", "\"a\":", "\"a\":\"", ":", ":  ", "\\", "\\\"", "[", "{\"a\":{",
+            "\"a\" ", "1", "-", "\u{0}", "充\"",
+        ] {
+            let text =
+                format!("[2,\"m\",\"MeterValues\",{}", piece.repeat((1 << 20) / piece.len()));
             let began = std::time::Instant::now();
-            let _ = (call_beginning(&text), scalars(&text), with_missing_values(&text[..text.len().min(REPAIRED_MAX)]));
+            let _ = (
+                call_beginning(&text),
+                scalars(&text),
+                with_missing_values(&text[..text.len().min(REPAIRED_MAX)]),
+            );
             let _ = (crate::frame::parse(&text), crate::frame::mended(&text));
             assert!(began.elapsed().as_secs() < 1, "{piece:?} took {:?}", began.elapsed());
         }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Answer, Report, ReportContent, SignReport, StationEvent, StatusReport, VariableReport};
+use super::event::{
+    Answer, Report, ReportContent, SignReport, StationEvent, StatusReport, VariableReport,
+};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
 use super::protocol::Decoded;
@@ -24,7 +26,11 @@ pub enum Needs {
 }
 
 /// Reads a report that says nothing but itself.
-pub fn kept(payload: Payload<'_>, needs: &[Needs], encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
+pub fn kept(
+    payload: Payload<'_>,
+    needs: &[Needs],
+    encode: fn(&Answer) -> String,
+) -> Result<Decoded, CallError> {
     read(payload, needs, |_| ReportContent::None, encode)
 }
 
@@ -54,8 +60,14 @@ pub fn read(
 }
 
 /// Reads a question about a vehicle's certificate.
-pub fn asked(payload: Payload<'_>, needs: &[Needs], ask: VehicleAsk, encode: fn(&Answer) -> String) -> Result<Decoded, CallError> {
-    kept(payload, needs, encode).map(|decoded| Decoded { event: StationEvent::Vehicle(ask), ..decoded })
+pub fn asked(
+    payload: Payload<'_>,
+    needs: &[Needs],
+    ask: VehicleAsk,
+    encode: fn(&Answer) -> String,
+) -> Result<Decoded, CallError> {
+    kept(payload, needs, encode)
+        .map(|decoded| Decoded { event: StationEvent::Vehicle(ask), ..decoded })
 }
 
 /// Reads a request to have a key signed.
@@ -97,20 +109,37 @@ pub fn states(fields: &mut Fields<'_>) -> ReportContent {
         let mut component = event.object("component")?;
         let name = event.object("variable")?.text("name")?;
         let of = component.text("name")?;
-        let is_state = name == "AvailabilityState" && matches!(of.as_str(), "Connector" | "EVSE" | "ChargingStation");
+        let is_state = name == "AvailabilityState"
+            && matches!(of.as_str(), "Connector" | "EVSE" | "ChargingStation");
         let (connector_id, plug) =
-            component.object("evse").map_or(Some((0, None)), |mut evse| Some((evse.integer("id")?, evse.integer("connectorId"))))?;
+            component.object("evse").map_or(Some((0, None)), |mut evse| {
+                Some((evse.integer("id")?, evse.integer("connectorId")))
+            })?;
         let status = event.text("actualValue").filter(|_| is_state)?;
-        let reported = event.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+        let reported =
+            event.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
         let error_code = NO_ERROR.to_owned();
-        Some(StatusReport { connector_id, status, error_code, info: None, vendor_error_code: None, reported, told_at: None, plug })
+        Some(StatusReport {
+            connector_id,
+            status,
+            error_code,
+            info: None,
+            vendor_error_code: None,
+            reported,
+            told_at: None,
+            plug,
+        })
     };
     // Of each connector the last: a message may tell thousands.
     let mut states: BTreeMap<(i64, Option<i64>), StatusReport> = BTreeMap::new();
     for told in fields.objects("eventData").iter_mut().filter_map(state) {
         states.insert((told.connector_id, told.plug), told);
     }
-    if states.is_empty() { ReportContent::None } else { ReportContent::Statuses(states.into_values().take(STATES_MAX).collect()) }
+    if states.is_empty() {
+        ReportContent::None
+    } else {
+        ReportContent::Statuses(states.into_values().take(STATES_MAX).collect())
+    }
 }
 
 /// Connectors whose states are read of one message: more than a station has.
@@ -127,21 +156,30 @@ const DOCUMENT_MAX: usize = 16 * 1024;
 pub fn variables(fields: &mut Fields<'_>) -> ReportContent {
     let named = |of: &mut Fields<'_>| {
         let name = of.text("name")?;
-        Some(of.text("instance").map_or_else(|| name.clone(), |instance| format!("{name}({instance})")))
+        Some(
+            of.text("instance")
+                .map_or_else(|| name.clone(), |instance| format!("{name}({instance})")),
+        )
     };
     let read = |document: &str| {
         let mut data = Fields::of(Payload::Json(document));
         let mut component = data.object("component")?;
         let mut place = named(&mut component)?;
         if let Some(mut evse) = component.object("evse") {
-            let connector = evse.integer("connectorId").map_or_else(String::new, |connector| format!(".{connector}"));
+            let connector = evse
+                .integer("connectorId")
+                .map_or_else(String::new, |connector| format!(".{connector}"));
             place += &format!("@{}{connector}", evse.integer("id")?);
         }
         let variable = named(&mut data.object("variable")?)?;
         let short = place.chars().count().max(variable.chars().count()) <= NAME_MAX;
         short.then(|| VariableReport { component: place, variable, document: scrubbed(document) })
     };
-    let items = fields.items("reportData").into_iter().filter(|document| document.len() <= DOCUMENT_MAX).take(VARIABLES_MAX);
+    let items = fields
+        .items("reportData")
+        .into_iter()
+        .filter(|document| document.len() <= DOCUMENT_MAX)
+        .take(VARIABLES_MAX);
     ReportContent::Variables(items.filter_map(read).collect())
 }
 
@@ -153,21 +191,34 @@ mod tests {
     use super::*;
     use crate::frame::ErrorCode;
 
-    fn decoded(text: &str, needs: &[Needs], news: fn(&mut Fields<'_>) -> ReportContent) -> Result<Report, CallError> {
-        read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| match decoded.event {
-            StationEvent::Report(report) => report,
-            other => panic!("{other:?}"),
+    fn decoded(
+        text: &str,
+        needs: &[Needs],
+        news: fn(&mut Fields<'_>) -> ReportContent,
+    ) -> Result<Report, CallError> {
+        read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| {
+            match decoded.event {
+                StationEvent::Report(report) => report,
+                other => panic!("{other:?}"),
+            }
         })
     }
 
     #[test]
     fn a_part_names_its_request_its_place_and_whether_more_follow() {
         let needs = &[Needs::Number("requestId"), Needs::Number("seqNo")];
-        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| ReportContent::None).unwrap();
+        let report = decoded(r#"{"requestId":7,"seqNo":2,"tbc":true,"odd":[1]}"#, needs, |_| {
+            ReportContent::None
+        })
+        .unwrap();
         assert_eq!((report.request_id, report.seq_no, report.more), (Some(7), Some(2), true));
         let missing = decoded(r#"{"requestId":7}"#, needs, |_| ReportContent::None).unwrap_err();
-        assert_eq!((missing.code, missing.description.as_str()), (ErrorCode::OccurenceConstraintViolation, "seqNo is missing"));
-        let mistyped = decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| ReportContent::None).unwrap_err();
+        assert_eq!(
+            (missing.code, missing.description.as_str()),
+            (ErrorCode::OccurenceConstraintViolation, "seqNo is missing")
+        );
+        let mistyped =
+            decoded(r#"{"requestId":{},"seqNo":1}"#, needs, |_| ReportContent::None).unwrap_err();
         assert_eq!(mistyped.code, ErrorCode::TypeConstraintViolation);
     }
 
@@ -178,27 +229,48 @@ mod tests {
             {"component":{"name":"ClockCtrlr"},"variable":{"name":"DateTime"}},
             {"component":{"name":"Display","instance":"left","evse":{"id":3}},"variable":{"name":"Color","instance":"fg"}},
             {"component":{},"variable":{"name":"X"}}, 7]}"#;
-        let ReportContent::Variables(variables) = decoded(text, &[], variables).unwrap().news else { panic!() };
-        let names: Vec<(&str, &str)> = variables.iter().map(|one| (one.component.as_str(), one.variable.as_str())).collect();
-        assert_eq!(names, [("Connector@1.2", "AvailabilityState"), ("ClockCtrlr", "DateTime"), ("Display(left)@3", "Color(fg)")]);
+        let ReportContent::Variables(variables) = decoded(text, &[], variables).unwrap().news
+        else {
+            panic!()
+        };
+        let names: Vec<(&str, &str)> =
+            variables.iter().map(|one| (one.component.as_str(), one.variable.as_str())).collect();
+        assert_eq!(
+            names,
+            [
+                ("Connector@1.2", "AvailabilityState"),
+                ("ClockCtrlr", "DateTime"),
+                ("Display(left)@3", "Color(fg)")
+            ]
+        );
         assert!(variables[0].document.contains("Available"));
     }
 
     #[test]
     fn states_of_connectors_are_found_among_other_events() {
         let event = |name: &str, of: &str, evse: &str, value: &str| {
-            format!(r#"{{"component":{{"name":"{of}"{evse}}},"variable":{{"name":"{name}"}},"actualValue":"{value}"}}"#)
+            format!(
+                r#"{{"component":{{"name":"{of}"{evse}}},"variable":{{"name":"{name}"}},"actualValue":"{value}"}}"#
+            )
         };
         let events = [
-            event("AvailabilityState", "Connector", r#","evse":{"id":2,"connectorId":1}"#, "Occupied"),
+            event(
+                "AvailabilityState",
+                "Connector",
+                r#","evse":{"id":2,"connectorId":1}"#,
+                "Occupied",
+            ),
             event("AvailabilityState", "ChargingStation", "", "Available"),
             event("Power", "Connector", r#","evse":{"id":1}"#, "7000"),
             event("AvailabilityState", "Display", "", "Faulted"),
             "{}".to_owned(),
         ];
         let text = format!(r#"{{"eventData":[{}]}}"#, events.join(","));
-        let ReportContent::Statuses(states) = decoded(&text, &[], states).unwrap().news else { panic!() };
-        let told: Vec<(i64, &str)> = states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
+        let ReportContent::Statuses(states) = decoded(&text, &[], states).unwrap().news else {
+            panic!()
+        };
+        let told: Vec<(i64, &str)> =
+            states.iter().map(|state| (state.connector_id, state.status.as_str())).collect();
         assert_eq!(told, [(0, "Available"), (2, "Occupied")], "the last of each connector");
     }
 }

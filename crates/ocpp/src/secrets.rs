@@ -36,7 +36,9 @@ pub fn redacted(payload: &Map<String, Value>) -> (String, Vec<String>) {
 /// A message as it may be kept. What cannot be read is kept only where it speaks of no password.
 pub fn scrubbed(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
-    let speaks_of_one = [PASSWORD_SETTING, PASSWORD_VARIABLE].iter().any(|name| lower.contains(&name.to_ascii_lowercase()));
+    let speaks_of_one = [PASSWORD_SETTING, PASSWORD_VARIABLE]
+        .iter()
+        .any(|name| lower.contains(&name.to_ascii_lowercase()));
     if !speaks_of_one {
         return text.to_owned();
     }
@@ -85,7 +87,9 @@ fn scrub_named(fields: &mut Map<String, Value>, found: &mut Vec<String>) {
     if is_password_setting(&text(fields.get("key"))) {
         secret.push("value");
     }
-    let is_password = is_password_variable(&text(fields.get("variable").and_then(|variable| variable.get("name"))));
+    let is_password = is_password_variable(&text(
+        fields.get("variable").and_then(|variable| variable.get("name")),
+    ));
     if is_password {
         secret.extend(["attributeValue", "actualValue"]);
     }
@@ -94,8 +98,10 @@ fn scrub_named(fields: &mut Map<String, Value>, found: &mut Vec<String>) {
             take(value, found);
         }
     }
-    let attributes = fields.get_mut("variableAttribute").filter(|_| is_password).and_then(Value::as_array_mut);
-    for value in attributes.into_iter().flatten().filter_map(|attribute| attribute.get_mut("value")) {
+    let attributes =
+        fields.get_mut("variableAttribute").filter(|_| is_password).and_then(Value::as_array_mut);
+    for value in attributes.into_iter().flatten().filter_map(|attribute| attribute.get_mut("value"))
+    {
         take(value, found);
     }
     if let Some(vpn) = fields.get_mut("vpn").and_then(Value::as_object_mut) {
@@ -163,9 +169,9 @@ mod tests {
 
     #[test]
     fn an_error_that_repeats_a_password_is_kept_without_it() {
-        let (_, secrets) = redacted(json!({"key": "AuthorizationKey", "value": "00112233"}).as_object().unwrap());
-        let mut answer =
-            json!({"error": "PropertyConstraintViolation", "description": "value 00112233 is too short", "details": {"v": ["00112233"]}});
+        let (_, secrets) =
+            redacted(json!({"key": "AuthorizationKey", "value": "00112233"}).as_object().unwrap());
+        let mut answer = json!({"error": "PropertyConstraintViolation", "description": "value 00112233 is too short", "details": {"v": ["00112233"]}});
         scrub_echoes(&mut answer, &secrets);
         assert!(!answer.to_string().contains("00112233"), "{answer}");
     }

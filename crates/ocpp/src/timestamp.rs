@@ -17,7 +17,8 @@ pub fn read(text: &str) -> Reported {
     let moment = match moment(text.trim()) {
         Moment::At(instant) if !YEARS.contains(&instant.year()) => Moment::Unreadable,
         Moment::Local(local) if !YEARS.contains(&local.year()) => Moment::Unreadable,
-        Moment::At(instant) => DateTime::from_timestamp_millis(instant.timestamp_millis()).map_or(Moment::Unreadable, Moment::At),
+        Moment::At(instant) => DateTime::from_timestamp_millis(instant.timestamp_millis())
+            .map_or(Moment::Unreadable, Moment::At),
         Moment::Local(local) => DateTime::from_timestamp_millis(local.and_utc().timestamp_millis())
             .map_or(Moment::Unreadable, |instant| Moment::Local(instant.naive_utc())),
         other => other,
@@ -37,14 +38,17 @@ fn moment(text: &str) -> Moment {
         None => (rest, None),
     };
     let wall = format!("{date}T{}", clock.trim_end().replace(',', "."));
-    let Some(local) =
-        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"].into_iter().find_map(|form| NaiveDateTime::parse_from_str(&wall, form).ok())
+    let Some(local) = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
+        .into_iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(&wall, form).ok())
     else {
         return Moment::Unreadable;
     };
     match offset {
         None => Moment::Local(local),
-        Some(offset) => match parse_offset(offset).and_then(|offset| offset.from_local_datetime(&local).single()) {
+        Some(offset) => match parse_offset(offset)
+            .and_then(|offset| offset.from_local_datetime(&local).single())
+        {
             Some(instant) => Moment::At(instant.to_utc()),
             None => Moment::Unreadable,
         },
@@ -66,7 +70,9 @@ fn parse_offset(text: &str) -> Option<FixedOffset> {
         4 => digits.split_at(2),
         _ => return None,
     };
-    FixedOffset::east_opt(sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60))
+    FixedOffset::east_opt(
+        sign * (hours.parse::<i32>().ok()? * 3600 + minutes.parse::<i32>().ok()? * 60),
+    )
 }
 
 #[cfg(test)]
@@ -103,20 +109,32 @@ mod tests {
         for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
             assert!(matches!(read(text).moment, Moment::At(_)), "{text}");
         }
-        assert_eq!(moment("2024-06-30T14:59Z"), Moment::At("2024-06-30T14:59:00Z".parse().unwrap()));
+        assert_eq!(
+            moment("2024-06-30T14:59Z"),
+            Moment::At("2024-06-30T14:59:00Z".parse().unwrap())
+        );
     }
 
     #[test]
     fn a_leap_second_is_the_next_second_in_the_next_month() {
         let leap = read("2024-06-30T14:59:60Z").moment;
         assert_eq!(leap, Moment::At("2024-06-30T15:00:00Z".parse().unwrap()));
-        assert_eq!(read("2024-06-30T14:59:59.9999Z").moment, Moment::At("2024-06-30T14:59:59.999Z".parse().unwrap()));
+        assert_eq!(
+            read("2024-06-30T14:59:59.9999Z").moment,
+            Moment::At("2024-06-30T14:59:59.999Z".parse().unwrap())
+        );
     }
 
     #[test]
     fn a_time_without_zone_stays_a_wall_clock() {
-        assert_eq!(read("2024-06-30T23:30:00").moment, Moment::Local("2024-06-30T23:30:00".parse().unwrap()));
-        assert_eq!(read("2024-06-30 23:30").moment, Moment::Local("2024-06-30T23:30:00".parse().unwrap()));
+        assert_eq!(
+            read("2024-06-30T23:30:00").moment,
+            Moment::Local("2024-06-30T23:30:00".parse().unwrap())
+        );
+        assert_eq!(
+            read("2024-06-30 23:30").moment,
+            Moment::Local("2024-06-30T23:30:00".parse().unwrap())
+        );
     }
 
     #[test]

@@ -93,13 +93,24 @@ pub trait BillingStore: Send + Sync {
     async fn complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool>;
     /// Invoices issued with a month, in order of member and number: those that count, or, with a run, those
     /// that will count when it is complete.
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>>;
+    async fn invoices(
+        &self,
+        month: BillingMonth,
+        run: Option<&Run>,
+        after: &InvoiceCursor,
+        limit: i64,
+    ) -> Stored<Vec<Invoice>>;
     /// Members' invoices that count, oldest first.
     async fn invoices_of_members(&self, members: &[&MemberId]) -> Stored<Vec<Invoice>>;
     /// An invoice that counts.
     async fn invoice(&self, id: &str) -> Stored<Option<Invoice>>;
     /// Records of billed sessions that count, of one month, in order of member.
-    async fn billed_of_month(&self, month: BillingMonth, after: Option<&BilledPart>, limit: i64) -> Stored<Vec<BilledPart>>;
+    async fn billed_of_month(
+        &self,
+        month: BillingMonth,
+        after: Option<&BilledPart>,
+        limit: i64,
+    ) -> Stored<Vec<BilledPart>>;
     /// Members' records that count, oldest first.
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>>;
     /// The members that have a final invoice.

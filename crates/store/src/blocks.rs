@@ -53,7 +53,9 @@ impl DeliveryState {
 
     /// The one with a code.
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Unsupported].into_iter().find(|state| state.code() == code)
+        [Self::Pending, Self::Delivered, Self::Unsupported]
+            .into_iter()
+            .find(|state| state.code() == code)
     }
 }
 
@@ -105,7 +107,13 @@ pub trait BlockStore: Send + Sync {
     /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has the
     /// card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never
     /// needs to, stays. The stations that are still to learn it.
-    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>>;
+    async fn recall(
+        &self,
+        card: &CardNumber,
+        reach: BlockOrAllow,
+        at: DateTime<Utc>,
+        seen: &Seen,
+    ) -> Stored<Vec<StationId>>;
     /// What stations are to learn, or learnt, of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
     /// What a station is still to learn: blocks before all else, the oldest first.
@@ -114,7 +122,11 @@ pub trait BlockStore: Send + Sync {
     /// hold as accepted; the newest first.
     async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
     /// Of these stations, those that are to be told something now.
-    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>>;
+    async fn stations_to_tell(
+        &self,
+        stations: &[StationId],
+        now: DateTime<Utc>,
+    ) -> Stored<Vec<StationId>>;
     /// From now on the stations' lists may hold what these deliveries say, whatever is heard of it. Those that
     /// still hold; what something else took the place of is not to be sent.
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>>;

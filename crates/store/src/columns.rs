@@ -16,7 +16,10 @@ use juden_domain::station::{Availability, Quirk, Registration};
 
 /// A session's flags: their names with blanks between them.
 pub fn flags(names: &str) -> Stored<BTreeSet<Flag>> {
-    names.split_whitespace().map(|name| Flag::from_code(name).ok_or(StoreError::Unreadable("session's flag"))).collect()
+    names
+        .split_whitespace()
+        .map(|name| Flag::from_code(name).ok_or(StoreError::Unreadable("session's flag")))
+        .collect()
 }
 
 /// A session's flags as they are kept.
@@ -63,12 +66,18 @@ pub fn quirks(names: Option<&str>) -> Stored<BTreeSet<Quirk>> {
 /// A station's time zone, as it was registered.
 pub fn time_zone(name: Option<String>) -> Stored<Option<String>> {
     match name {
-        Some(name) if Zone::parse(&name).is_none() => Err(StoreError::Unreadable("station's time zone")),
+        Some(name) if Zone::parse(&name).is_none() => {
+            Err(StoreError::Unreadable("station's time zone"))
+        }
         name => Ok(name),
     }
 }
 
-fn known<T>(text: Option<&str>, read: impl Fn(&str) -> Option<T>, what: &'static str) -> Stored<Option<T>> {
+fn known<T>(
+    text: Option<&str>,
+    read: impl Fn(&str) -> Option<T>,
+    what: &'static str,
+) -> Stored<Option<T>> {
     text.map(|text| read(text).ok_or(StoreError::Unreadable(what))).transpose()
 }
 
@@ -81,10 +90,19 @@ mod tests {
         let all: BTreeSet<Flag> = Flag::ALL.iter().copied().collect();
         assert_eq!(flags(&flags_text(&all)).unwrap(), all);
         assert!(flags("").unwrap().is_empty());
-        assert!(matches!(flags("superseded clock_of_another_planet"), Err(StoreError::Unreadable("session's flag"))));
+        assert!(matches!(
+            flags("superseded clock_of_another_planet"),
+            Err(StoreError::Unreadable("session's flag"))
+        ));
         assert!(refusal(Some("because")).is_err() && refusal(None).unwrap().is_none());
         assert!(decision(Some("maybe")).is_err() && decision(Some("waive")).is_ok());
-        assert!(registration("maybe").is_err() && availability("maybe").is_err() && quirks(Some("no_pings,odd")).is_err());
-        assert!(month(Some("2026-13")).is_err() && time_zone(Some("Nowhere/Land".to_owned())).is_err());
+        assert!(
+            registration("maybe").is_err()
+                && availability("maybe").is_err()
+                && quirks(Some("no_pings,odd")).is_err()
+        );
+        assert!(
+            month(Some("2026-13")).is_err() && time_zone(Some("Nowhere/Land".to_owned())).is_err()
+        );
     }
 }

@@ -81,11 +81,21 @@ pub fn variable_after(page: &Page) -> (&str, &str) {
 #[async_trait]
 pub trait ExchangeStore: Send + Sync {
     /// A station's messages that are kept as they came.
-    async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>>;
+    async fn reports(
+        &self,
+        station: &StationId,
+        filter: &ReportFilter,
+        page: &Page,
+    ) -> Stored<Vec<KeptReport>>;
     /// The variables of a station's device model, in the order of their names. The page goes on behind `component|variable`.
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>>;
     /// The newest commands with these actions among the last [`COMMANDS_SEARCHED`] that a station was sent.
-    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>>;
+    async fn commands_of(
+        &self,
+        station: &StationId,
+        actions: &[&str],
+        limit: i64,
+    ) -> Stored<Vec<SentCommand>>;
     /// The commands that a station was sent.
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>>;
 }

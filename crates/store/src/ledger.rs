@@ -235,12 +235,23 @@ impl TagHasher {
     }
 
     /// A card that was shown, by what a reader read and its file.
-    pub fn shown(&self, id_tag: &IdTag, file: Option<&CardFile>, refusal: Option<Reason>, occasion: Occasion) -> ShownCard {
-        let mut id_tag_hash = hex::keyed_sha256(&self.0, &[b"id tag|", id_tag.matched().as_bytes()]);
+    pub fn shown(
+        &self,
+        id_tag: &IdTag,
+        file: Option<&CardFile>,
+        refusal: Option<Reason>,
+        occasion: Occasion,
+    ) -> ShownCard {
+        let mut id_tag_hash =
+            hex::keyed_sha256(&self.0, &[b"id tag|", id_tag.matched().as_bytes()]);
         id_tag_hash.truncate(HASH_DIGITS);
         let letters = id_tag.matched().chars().count();
         // Of a short one the end would be all of it.
-        let hint = if letters > 2 * HINT_LETTERS { id_tag.matched().chars().skip(letters - HINT_LETTERS).collect() } else { String::new() };
+        let hint = if letters > 2 * HINT_LETTERS {
+            id_tag.matched().chars().skip(letters - HINT_LETTERS).collect()
+        } else {
+            String::new()
+        };
         let card = file.map(|file| file.card.number.clone());
         let member = file.and_then(|file| file.member.as_ref()).map(|member| member.id.clone());
         ShownCard { hint, id_tag_hash, card, member, refusal, occasion }
@@ -352,7 +363,10 @@ pub struct Wanted {
 impl Wanted {
     /// Whether no session is wanted: the batch is of notes and openings alone.
     pub fn is_without_sessions(&self) -> bool {
-        let keys = self.start_keys.len() + self.stops.len() + self.connectors.len() + self.estimated_at.len();
+        let keys = self.start_keys.len()
+            + self.stops.len()
+            + self.connectors.len()
+            + self.estimated_at.len();
         keys + self.sessions.len() + self.open_at.len() + self.tags.len() == 0
     }
 }
@@ -405,7 +419,11 @@ pub trait LedgerStore: Send + Sync {
     /// Reserves `count` session numbers that no one else gets; the first of them.
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64>;
     /// Begins a batch: its facts, and what commits it.
-    async fn open_batch(&self, name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)>;
+    async fn open_batch(
+        &self,
+        name: &BatchName,
+        wanted: &Wanted,
+    ) -> Stored<(Facts, Box<dyn OpenBatch>)>;
     /// What is known of stations' connectors.
     async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>>;
     /// Whether a batch whose commit failed was committed all the same.

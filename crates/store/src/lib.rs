@@ -37,7 +37,9 @@ pub use ledger::LedgerStore;
 pub use nodes::NodeRun;
 pub use records::RecordStore;
 pub use sites::SiteStore;
-pub use stations::{Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore, ToldSettings};
+pub use stations::{
+    Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore, ToldSettings,
+};
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +72,8 @@ const SQLITE_REFUSES: [i32; 4] = [18, 20, 25, 1];
 
 /// Whether SQLite refuses what was asked for good. The lower byte of its code names the kind.
 fn is_refused_by_sqlite(code: Option<&str>) -> bool {
-    code.and_then(|code| code.parse::<i32>().ok()).is_some_and(|code| SQLITE_REFUSES.contains(&(code & 0xff)))
+    code.and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| SQLITE_REFUSES.contains(&(code & 0xff)))
 }
 
 impl StoreError {
@@ -87,17 +90,29 @@ impl StoreError {
     /// Whether trying again may help. Otherwise the engine works, but refuses these rows.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Failed(sqlx::Error::Database(fault)) => match fault.try_downcast_ref::<PgDatabaseError>() {
+            Self::Failed(sqlx::Error::Database(fault)) => match fault
+                .try_downcast_ref::<PgDatabaseError>()
+            {
                 // A part that is being made takes rows from where they still go: the next try finds it.
-                Some(fault) if fault.code() == BEYOND_A_CHECK && fault.constraint().is_none() => true,
-                Some(fault) => !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class)),
-                None => fault.kind() == sqlx::error::ErrorKind::Other && !is_refused_by_sqlite(fault.code().as_deref()),
+                Some(fault) if fault.code() == BEYOND_A_CHECK && fault.constraint().is_none() => {
+                    true
+                }
+                Some(fault) => {
+                    !REFUSED_FOR_GOOD.iter().any(|class| fault.code().starts_with(class))
+                }
+                None => {
+                    fault.kind() == sqlx::error::ErrorKind::Other
+                        && !is_refused_by_sqlite(fault.code().as_deref())
+                }
             },
             // What a connection that breaks while it is made is called.
             Self::Failed(sqlx::Error::Protocol(what)) if what.contains("SSLRequest") => true,
-            Self::Failed(sqlx::Error::Protocol(_) | sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }) => {
-                false
-            }
+            Self::Failed(
+                sqlx::Error::Protocol(_)
+                | sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnDecode { .. },
+            ) => false,
             Self::Unreadable(_) => false,
             Self::Failed(_) | Self::Conflict(_) | Self::NoRoom => true,
         }
@@ -178,7 +193,11 @@ impl Seen {
     /// A change that rests on cards' files and their member.
     pub fn of(files: &[&CardFile], member: Option<&Member>) -> Self {
         let of_files = files.iter().flat_map(|file| &file.card.events).map(|event| event.seq);
-        let of_cards = member.into_iter().flat_map(|member| &member.cards).flat_map(|card| &card.events).map(|event| event.seq);
+        let of_cards = member
+            .into_iter()
+            .flat_map(|member| &member.cards)
+            .flat_map(|card| &card.events)
+            .map(|event| event.seq);
         let of_member = member.into_iter().flat_map(|member| &member.events).map(|event| event.seq);
         Self {
             cards: files.iter().map(|file| file.card.number.clone()).collect(),
@@ -224,7 +243,12 @@ pub struct KeptEvent {
 #[async_trait]
 pub trait MemberStore: Send + Sync {
     /// Begins a membership with its first event.
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId>;
+    async fn add_member(
+        &self,
+        event: &MemberEvent,
+        at: DateTime<Utc>,
+        once: Option<&Once>,
+    ) -> Stored<MemberId>;
     /// A member with all cards.
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>>;
     /// Members in order of their number.
@@ -235,7 +259,12 @@ pub trait MemberStore: Send + Sync {
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
     /// Adds what other readers read from a card, and tells the stations that hold it in their lists once more. Whether it is
     /// new; a conflict where another card is read so.
-    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool>;
+    async fn add_reading(
+        &self,
+        card: &CardNumber,
+        id_tag: &IdTag,
+        at: DateTime<Utc>,
+    ) -> Stored<bool>;
     /// For each of what readers read, the card, where there is one.
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>>;
     /// Appends events, all or none, unless what they rest on was changed since.
@@ -245,7 +274,12 @@ pub trait MemberStore: Send + Sync {
     /// The members who ever allowed a recipient to have their data for a purpose.
     async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>>;
     /// Notes a wrong code.
-    async fn note_activation_failure(&self, card: &CardNumber, member: &MemberId, at: DateTime<Utc>) -> Stored<()>;
+    async fn note_activation_failure(
+        &self,
+        card: &CardNumber,
+        member: &MemberId,
+        at: DateTime<Utc>,
+    ) -> Stored<()>;
     /// The wrong codes of a card, and of a member, since an instant, in order of time.
     async fn activation_failures(
         &self,
@@ -324,15 +358,39 @@ pub trait SessionStore: Send + Sync {
     /// Sessions in order of their number.
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>>;
     /// Members' sessions of the usage months from `first` to `last`, and earlier ones that last into them.
-    async fn sessions_of_members(&self, members: &[&MemberId], first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>>;
+    async fn sessions_of_members(
+        &self,
+        members: &[&MemberId],
+        first: BillingMonth,
+        last: BillingMonth,
+    ) -> Stored<Vec<Session>>;
     /// A member's first session that started at or after an instant.
-    async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>>;
+    async fn first_session_since(
+        &self,
+        member: &MemberId,
+        since: DateTime<Utc>,
+    ) -> Stored<Option<Session>>;
     /// The ended sessions of a card that touch a span of time.
-    async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>>;
+    async fn sessions_of_card(
+        &self,
+        card: &CardNumber,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Stored<Vec<Session>>;
     /// A station's sessions that started within a span of time, the earliest first, at most `limit`.
-    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>>;
+    async fn sessions_started_at(
+        &self,
+        station: &StationId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        limit: i64,
+    ) -> Stored<Vec<Session>>;
     /// A station's newest session with a start's content.
-    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>>;
+    async fn session_by_start(
+        &self,
+        station: &StationId,
+        start_key: &str,
+    ) -> Stored<Option<Session>>;
     /// The messages that a session came from, at most `limit`.
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// The whole journal after an entry, in order.
@@ -340,7 +398,13 @@ pub trait SessionStore: Send + Sync {
     /// An entry of the journal by its number.
     async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>>;
     /// A station's transaction messages in order, after an entry.
-    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
+    async fn station_journal(
+        &self,
+        station: &StationId,
+        filter: &JournalFilter,
+        after: i64,
+        limit: i64,
+    ) -> Stored<Vec<JournalEntry>>;
     /// Sessions that nothing ended, in order of their number, after one.
     async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>>;
 }
@@ -392,7 +456,13 @@ pub trait OperationStore: Send + Sync {
     /// Keeps a command that is about to be sent; its number.
     async fn save_command(&self, command: &KeptCommand) -> Stored<i64>;
     /// Keeps what became of it.
-    async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()>;
+    async fn save_command_outcome(
+        &self,
+        number: i64,
+        outcome: &str,
+        answer: &str,
+        at: DateTime<Utc>,
+    ) -> Stored<()>;
     /// The answer kept for an idempotency key.
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>>;
     /// A request that was kept as done was not: it is done when it is asked again.

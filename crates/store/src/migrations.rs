@@ -39,7 +39,13 @@ pub const POSTGRES: &[Version] = &[
 pub fn migrator(versions: &[Version]) -> Migrator {
     let migrations = (1..).zip(versions).map(|(number, (name, text))| {
         let description = name.split_once('_').map_or(*name, |(_, words)| words).replace('_', " ");
-        Migration::new(number, Cow::Owned(description), MigrationType::Simple, text.into_sql_str(), false)
+        Migration::new(
+            number,
+            Cow::Owned(description),
+            MigrationType::Simple,
+            text.into_sql_str(),
+            false,
+        )
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
     migrator.set_ignore_missing(true);
@@ -55,11 +61,18 @@ mod tests {
         for (engine, versions) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
             let files = std::fs::read_dir(format!("{folder}/{engine}")).unwrap();
-            let mut names: Vec<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            let mut names: Vec<String> =
+                files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
-            assert_eq!(names, versions.iter().map(|(name, _)| format!("{name}.sql")).collect::<Vec<_>>());
+            assert_eq!(
+                names,
+                versions.iter().map(|(name, _)| format!("{name}.sql")).collect::<Vec<_>>()
+            );
             for (number, name) in (1..).zip(&names) {
-                assert!(name.starts_with(&format!("{number:04}_")), "{engine}/{name} is not number {number}");
+                assert!(
+                    name.starts_with(&format!("{number:04}_")),
+                    "{engine}/{name} is not number {number}"
+                );
             }
         }
     }

@@ -80,7 +80,14 @@ pub trait NodeStore: Send + Sync {
     async fn join(&self, node: &NewNode, silent_ms: i64) -> Stored<Joined>;
     /// Shows that a node lives, and hears what changed after `heard`. `applied`: the last change before which all
     /// of its answers have left. Nodes that were not heard for `forget_ms` are forgotten.
-    async fn pulse(&self, node: &NewNode, heard: i64, applied: i64, clock: DateTime<Utc>, forget_ms: i64) -> Stored<Pulse>;
+    async fn pulse(
+        &self,
+        node: &NewNode,
+        heard: i64,
+        applied: i64,
+        clock: DateTime<Utc>,
+        forget_ms: i64,
+    ) -> Stored<Pulse>;
     /// The nodes.
     async fn nodes(&self) -> Stored<Vec<NodeState>>;
     /// The last change.

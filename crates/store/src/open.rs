@@ -34,12 +34,20 @@ pub fn is_postgres(url: &str) -> bool {
 
 /// A URL, of whatever server, as it may be shown: without a password.
 pub fn shown(url: &str) -> String {
-    if url.is_empty() || url.starts_with("sqlite://") { url.to_owned() } else { postgres::shown(url) }
+    if url.is_empty() || url.starts_with("sqlite://") {
+        url.to_owned()
+    } else {
+        postgres::shown(url)
+    }
 }
 
 /// Opens a URL's store. An embedded database is made where there is none.
 pub async fn open(url: &str) -> Result<Opened, OpenError> {
-    Ok(if is_postgres(url) { Opened::Postgres(PostgresStore::open(url).await?) } else { Opened::Sqlite(SqliteStore::open(url).await?) })
+    Ok(if is_postgres(url) {
+        Opened::Postgres(PostgresStore::open(url).await?)
+    } else {
+        Opened::Sqlite(SqliteStore::open(url).await?)
+    })
 }
 
 /// Opens a URL's store where there is one.
@@ -105,7 +113,10 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_its_password() {
         assert_eq!(shown("redis://:secret@h:6379/1"), "redis://@h:6379/1");
-        assert_eq!(shown("rediss+sentinel://u:p%40@h1:1,h2:2/m"), "rediss+sentinel://u@h1:1,h2:2/m");
+        assert_eq!(
+            shown("rediss+sentinel://u:p%40@h1:1,h2:2/m"),
+            "rediss+sentinel://u@h1:1,h2:2/m"
+        );
         assert_eq!(shown("redis://h:6379"), "redis://h:6379");
         assert_eq!(shown("sqlite://a:b@c.db"), "sqlite://a:b@c.db", "a path is no server");
         assert_eq!(shown(""), "");

@@ -60,7 +60,13 @@ pub trait SiteStore: Send + Sync {
     async fn site_list(&self, site: &str, page: &Page) -> Stored<Vec<CardNumber>>;
     /// Changes a site's list, unless more than `most` cards would be in it: `None`. The cards that it concerns are to be
     /// looked at from `at` on.
-    async fn change_site_list(&self, site: &str, change: &ListChange, most: usize, at: DateTime<Utc>) -> Stored<Option<ListChanged>>;
+    async fn change_site_list(
+        &self,
+        site: &str,
+        change: &ListChange,
+        most: usize,
+        at: DateTime<Utc>,
+    ) -> Stored<Option<ListChanged>>;
     /// Those of the cards that there are not.
     async fn unknown_cards(&self, cards: &[CardNumber]) -> Stored<Vec<String>>;
     /// How far the site's chargers are, in order of their identity.

@@ -107,20 +107,30 @@ impl StationRecord {
     /// charger can be used (rows 6 and 7 of the ladder).
     pub fn place(&self, programme: &Programme, at: DateTime<Utc>) -> Place {
         match programme.place(&self.site, at) {
-            Place::Open if self.availability != Availability::Open || self.registration != Registration::Accepted => Place::Unavailable,
+            Place::Open
+                if self.availability != Availability::Open
+                    || self.registration != Registration::Accepted =>
+            {
+                Place::Unavailable
+            }
             place => place,
         }
     }
 
     /// The settings that it told, where it did.
     pub fn settings(&self) -> Option<StationSettings> {
-        let told: serde_json::Map<String, Value> = serde_json::from_str(self.configuration.as_deref()?).ok()?;
-        Some(StationSettings::of(told.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))))
+        let told: serde_json::Map<String, Value> =
+            serde_json::from_str(self.configuration.as_deref()?).ok()?;
+        Some(StationSettings::of(
+            told.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))),
+        ))
     }
 
     /// The time that a driver has to plug in after a start was asked for.
     pub fn plug_in_time(&self) -> TimeDelta {
-        TimeDelta::seconds(self.settings().and_then(|settings| settings.plug_in_s()).unwrap_or(PLUG_IN_S))
+        TimeDelta::seconds(
+            self.settings().and_then(|settings| settings.plug_in_s()).unwrap_or(PLUG_IN_S),
+        )
     }
 
     /// The connector that a start means: connector 0 of a station that has one is that one.
@@ -133,7 +143,10 @@ impl StationRecord {
 
     /// A listed connector's site data.
     pub fn connector_site(&self, connector_id: i64) -> Option<ConnectorSite> {
-        self.connectors.iter().find(|connector| connector.connector_id == connector_id).map(|connector| connector.site)
+        self.connectors
+            .iter()
+            .find(|connector| connector.connector_id == connector_id)
+            .map(|connector| connector.site)
     }
 }
 
@@ -193,12 +206,22 @@ pub trait StationStore: Send + Sync {
     /// Keeps what a station is told to come with.
     async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()>;
     /// Keeps what a station came with, and what it is still to come with.
-    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()>;
+    async fn settle(
+        &self,
+        id: &StationId,
+        password_hash: Option<&str>,
+        security_profile: u8,
+        next: &NextCredentials,
+    ) -> Stored<()>;
     /// The open session at each connector of stations.
-    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>>;
+    async fn open_sessions_of(
+        &self,
+        ids: &[&StationId],
+    ) -> Stored<Vec<(StationId, i64, SessionRef)>>;
 }
 
 /// Quirks as they are kept: their names with commas between them.
 pub fn names_of(quirks: &BTreeSet<Quirk>) -> Option<String> {
-    (!quirks.is_empty()).then(|| quirks.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(","))
+    (!quirks.is_empty())
+        .then(|| quirks.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(","))
 }

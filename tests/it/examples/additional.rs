@@ -26,7 +26,11 @@ async fn with_old_card() -> (Story, String, String) {
 
 async fn deactivate(story: &Story, card: &str) {
     let dead = story.post(&format!("/cards/{card}/deactivate"), &json!({})).await;
-    assert_eq!((&dead["state"], &dead["dead_cause"]), (&json!("dead"), &json!("deactivated")), "{dead}");
+    assert_eq!(
+        (&dead["state"], &dead["dead_cause"]),
+        (&json!("dead"), &json!("deactivated")),
+        "{dead}"
+    );
 }
 
 #[tokio::test]
@@ -105,14 +109,26 @@ async fn w64_a_deactivated_card_stays_dead_and_a_second_live_one_is_refused() {
     let (first, second) = (story.server.stock("CARD-A").await, story.server.stock("CARD-B").await);
     let activated = story.server.activate(&member, &first, "additional").await;
     assert_eq!(activated.status, 200, "{activated:?}");
-    assert_refused(&story.server.activate(&member, &second, "additional").await, "additional_limit", "9.1");
+    assert_refused(
+        &story.server.activate(&member, &second, "additional").await,
+        "additional_limit",
+        "9.1",
+    );
     let lost = json!({"reason": "lost"});
     story.post(&format!("/cards/{}/suspend", first.0), &lost).await;
-    assert_refused(&story.server.activate(&member, &second, "additional").await, "additional_limit", "9.1");
+    assert_refused(
+        &story.server.activate(&member, &second, "additional").await,
+        "additional_limit",
+        "9.1",
+    );
     assert_eq!(story.server.get(&format!("/cards/{}", second.0)).await["state"], "stock");
     deactivate(&story, &first.0).await;
     assert_refused(&story.server.activate(&member, &first, "additional").await, "dead_card", "9.5");
-    assert_refused(&story.server.post(&format!("/cards/{}/resume", first.0), &lost).await, "dead_card", "9.5");
+    assert_refused(
+        &story.server.post(&format!("/cards/{}/resume", first.0), &lost).await,
+        "dead_card",
+        "9.5",
+    );
     assert_eq!(story.authorize("CARD-A").await, "Blocked");
     assert_eq!(story.authorize("CARD-B").await, "Invalid");
     story.clock("2024-05-06 00:00").await;
@@ -146,7 +162,11 @@ async fn w66_a_replaced_additional_card_has_the_reissue_fee_and_no_issue_fee() {
     let (number, code) = story.server.stock("CARD-A2").await;
     let body = json!({"new_card_number": number, "activation_code": code});
     let replaced = story.post(&format!("/members/{member}/cards/{lost}/replace"), &body).await;
-    assert_eq!((&replaced["role"], &replaced["state"]), (&json!("additional"), &json!("active")), "{replaced}");
+    assert_eq!(
+        (&replaced["role"], &replaced["state"]),
+        (&json!("additional"), &json!("active")),
+        "{replaced}"
+    );
     assert_eq!(story.authorize("CARD-A").await, "Blocked");
     assert_eq!(story.authorize("CARD-A2").await, "Accepted");
     story.clock("2024-07-06 00:00").await;

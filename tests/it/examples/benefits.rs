@@ -46,7 +46,10 @@ async fn w87_towing_begins_three_months_after_the_nissan_card_was_set() {
     assert_eq!((&before["eligible"], &before["reason"]), (&json!(false), &json!("too_early")));
     assert_eq!(before["eligible_from"], utc("2024-04-16 00:00"));
     let after = towing(&story, &shown, "2024-04-16 00:00:00", VIN).await;
-    assert_eq!((&after["eligible"], &after["reason"], &after["vehicle_match"]), (&json!(true), &json!("eligible"), &json!(true)));
+    assert_eq!(
+        (&after["eligible"], &after["reason"], &after["vehicle_match"]),
+        (&json!(true), &json!("eligible"), &json!(true))
+    );
     assert_eq!((&after["towing_cap"], &after["total_cap"]), (&json!("50000"), &json!("550000")));
 }
 
@@ -54,9 +57,12 @@ async fn w87_towing_begins_three_months_after_the_nissan_card_was_set() {
 async fn w88_a_day_that_the_third_month_lacks_is_the_first_of_the_next() {
     let story = Story::at("2022-11-28 10:00").await;
     let mut members = Vec::new();
-    for (set, from) in
-        [("2022-11-28", "2023-03-01"), ("2023-11-28", "2024-02-29"), ("2023-11-29", "2024-03-01"), ("2023-11-30", "2024-03-01")]
-    {
+    for (set, from) in [
+        ("2022-11-28", "2023-03-01"),
+        ("2023-11-28", "2024-02-29"),
+        ("2023-11-29", "2024-03-01"),
+        ("2023-11-30", "2024-03-01"),
+    ] {
         if set != "2022-11-28" {
             story.clock(&format!("{set} 10:00")).await;
         }
@@ -67,8 +73,12 @@ async fn w88_a_day_that_the_third_month_lacks_is_the_first_of_the_next() {
         let shown = format!("member_id={member}");
         let first = super::story::instant(&format!("{from} 00:00"));
         let answer = towing(&story, &shown, &format!("{from} 00:00"), VIN).await;
-        assert_eq!((&answer["eligible"], answer["eligible_from"].as_str()), (&json!(true), Some(utc(&format!("{from} 00:00")).as_str())));
-        let before = (first - chrono::TimeDelta::seconds(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        assert_eq!(
+            (&answer["eligible"], answer["eligible_from"].as_str()),
+            (&json!(true), Some(utc(&format!("{from} 00:00")).as_str()))
+        );
+        let before = (first - chrono::TimeDelta::seconds(1))
+            .to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         assert_eq!(ground(&story, &shown, &before, VIN).await, no("too_early"), "{member} {from}");
     }
 }
@@ -107,10 +117,16 @@ async fn w90_each_ground_against_towing_is_told_by_its_name() {
     let (member, old) = paying(&story, "CARD2", &nissan_card()).await;
     story.clock("2024-06-01 10:00").await;
     let (new, code) = story.server.stock("CARD3").await;
-    story.post(&format!("/members/{member}/cards/{old}/replace"), &json!({"new_card_number": new, "activation_code": code})).await;
+    story
+        .post(
+            &format!("/members/{member}/cards/{old}/replace"),
+            &json!({"new_card_number": new, "activation_code": code}),
+        )
+        .await;
     story.clock("2024-06-01 11:00").await;
     let now = "2024-06-01 11:00";
-    let (by_old, by_new, by_member) = (format!("card_number={old}"), format!("card_number={new}"), format!("member_id={member}"));
+    let (by_old, by_new, by_member) =
+        (format!("card_number={old}"), format!("card_number={new}"), format!("member_id={member}"));
     assert_eq!(ground(&story, &format!("member_id={biz_member}"), now, VIN).await, no("biz_card"));
     assert_eq!(ground(&story, &by_old, now, VIN).await, no("card_invalid"));
     assert_eq!(ground(&story, &by_new, now, VIN).await, yes());
@@ -119,7 +135,11 @@ async fn w90_each_ground_against_towing_is_told_by_its_name() {
     story.post(&format!("/cards/{new}/suspend"), &json!({"reason": "lost"})).await;
     story.clock("2024-06-01 12:00").await;
     assert_eq!(ground(&story, &by_new, "2024-06-01 12:00", VIN).await, no("card_suspended"));
-    assert_eq!(ground(&story, &by_member, "2024-06-01 12:00", VIN).await, yes(), "the member number still serves");
+    assert_eq!(
+        ground(&story, &by_member, "2024-06-01 12:00", VIN).await,
+        yes(),
+        "the member number still serves"
+    );
 }
 
 #[tokio::test]
@@ -128,11 +148,24 @@ async fn w91_a_second_claim_of_a_fiscal_year_is_the_providers_to_refuse() {
     let (member, _) = paying(&story, "CARD1", &nissan_card()).await;
     story.clock("2025-04-01 00:00").await;
     let shown = format!("member_id={member}");
-    for claimed in ["2024-03-31 10:00", "2024-04-01 10:00", "2024-04-02 10:00", "2025-03-31 10:00"] {
+    for claimed in ["2024-03-31 10:00", "2024-04-01 10:00", "2024-04-02 10:00", "2025-03-31 10:00"]
+    {
         let answer = towing(&story, &shown, claimed, VIN).await;
-        assert_eq!((&answer["eligible"], &answer["reason"]), (&json!(true), &json!("eligible")), "{claimed}");
-        let conditions: Vec<&str> = answer["conditions"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
-        assert!(conditions.contains(&"once per person and fiscal year, 1 April to 31 March"), "{claimed}: {conditions:?}");
+        assert_eq!(
+            (&answer["eligible"], &answer["reason"]),
+            (&json!(true), &json!("eligible")),
+            "{claimed}"
+        );
+        let conditions: Vec<&str> = answer["conditions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one.as_str().unwrap())
+            .collect();
+        assert!(
+            conditions.contains(&"once per person and fiscal year, 1 April to 31 March"),
+            "{claimed}: {conditions:?}"
+        );
     }
 }
 
@@ -143,11 +176,24 @@ async fn w92_terms_are_published_a_month_before_they_hold() {
         let body = json!({"version": version, "published_on": published, "effective_on": effective, "reason": "reasonable"});
         story.server.post("/terms", &body).await
     };
-    assert_refused(&publish("2023-late", "2023-09-01", "2023-08-01").await, "notice_too_short", "19.1");
+    assert_refused(
+        &publish("2023-late", "2023-09-01", "2023-08-01").await,
+        "notice_too_short",
+        "19.1",
+    );
     assert_eq!(publish("2023-good", "2023-09-01", "2023-07-31").await.status, 201);
-    assert_refused(&publish("2024-late", "2024-03-31", "2024-02-29").await, "notice_too_short", "19.1");
+    assert_refused(
+        &publish("2024-late", "2024-03-31", "2024-02-29").await,
+        "notice_too_short",
+        "19.1",
+    );
     assert_eq!(publish("2024-good", "2024-03-31", "2024-02-28").await.status, 201);
     let programme = story.server.get("/programme").await;
-    let versions: Vec<&str> = programme["terms"].as_array().unwrap().iter().map(|terms| terms["version"].as_str().unwrap()).collect();
+    let versions: Vec<&str> = programme["terms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|terms| terms["version"].as_str().unwrap())
+        .collect();
     assert_eq!(versions, ["2023-good", "2024-good"]);
 }

@@ -24,7 +24,8 @@ pub(super) async fn march() -> (Story, String, i64) {
     let story = Story::at("2024-02-01 09:00").await;
     let (member, _) = story.active("simple", "CARD1").await;
     story.clock("2024-03-20 00:00").await;
-    let session = story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 10:30").await;
+    let session =
+        story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 10:30").await;
     (story, member, session)
 }
 
@@ -33,7 +34,11 @@ async fn w109_a_billed_session_can_be_waived_before_the_close_and_after_it() {
     let (story, member, session) = march().await;
     assert_eq!(story.bill(&member, "2024-03").await.yen("metered_quick"), ["2970"]);
     let waived = correct(&story, session, json!({"kind": "waive"})).await;
-    assert_eq!((&waived["state"], &waived["session"]["state"]), (&json!("done"), &json!("waived")), "{waived}");
+    assert_eq!(
+        (&waived["state"], &waived["session"]["state"]),
+        (&json!("done"), &json!("waived")),
+        "{waived}"
+    );
     assert_eq!(story.bill(&member, "2024-03").await.charges(), [("base", "1100")]);
     correct(&story, session, json!({"kind": "undo"})).await;
     assert_eq!(story.bill(&member, "2024-03").await.yen("metered_quick"), ["2970"]);
@@ -51,24 +56,49 @@ async fn w110_entries_are_lines_with_a_reason_and_above_the_limit_a_second_perso
     let (story, member, _) = march().await;
     let path = format!("/members/{member}/entries");
     for (kind, yen, shown) in [("goodwill", "1000", "-1000"), ("damages", "5500", "5500")] {
-        let entered = story.server.post(&path, &json!({"kind": kind, "amount_yen": yen, "reason": "the charger stood still"})).await;
-        assert_eq!((entered.status, &entered.json()["state"]), (201, &json!("done")), "{entered:?}");
+        let entered = story
+            .server
+            .post(
+                &path,
+                &json!({"kind": kind, "amount_yen": yen, "reason": "the charger stood still"}),
+            )
+            .await;
+        assert_eq!(
+            (entered.status, &entered.json()["state"]),
+            (201, &json!("done")),
+            "{entered:?}"
+        );
         assert_eq!(story.bill(&member, "2024-03").await.yen(kind), [shown]);
     }
     let bill = story.server.get(&format!("/members/{member}/bills/2024-03")).await;
-    let goodwill = bill["lines"].as_array().unwrap().iter().find(|line| line["code"] == "goodwill").unwrap();
+    let goodwill =
+        bill["lines"].as_array().unwrap().iter().find(|line| line["code"] == "goodwill").unwrap();
     assert_eq!(goodwill["reason"], "the charger stood still");
-    let waits = story.post(&path, &json!({"kind": "damages", "amount_yen": "10001", "reason": "a cable"})).await;
+    let waits = story
+        .post(&path, &json!({"kind": "damages", "amount_yen": "10001", "reason": "a cable"}))
+        .await;
     assert_eq!(waits["state"], "waiting");
     assert_eq!(story.bill(&member, "2024-03").await.yen("damages"), ["5500"]);
     let id = waits["entry_id"].as_str().unwrap();
     let own = as_person(&story, "POST", &format!("/entries/{id}/confirm"), "operator").await;
-    assert_eq!((own.status, own.json()["reason"].as_str()), (409, Some("second_person")), "{own:?}");
-    let confirmed = as_person(&story, "POST", &format!("/entries/{id}/confirm"), "billing Sato").await;
-    assert_eq!((confirmed.status, &confirmed.json()["state"]), (200, &json!("done")), "{confirmed:?}");
+    assert_eq!(
+        (own.status, own.json()["reason"].as_str()),
+        (409, Some("second_person")),
+        "{own:?}"
+    );
+    let confirmed =
+        as_person(&story, "POST", &format!("/entries/{id}/confirm"), "billing Sato").await;
+    assert_eq!(
+        (confirmed.status, &confirmed.json()["state"]),
+        (200, &json!("done")),
+        "{confirmed:?}"
+    );
     assert_eq!(story.bill(&member, "2024-03").await.yen("damages"), ["5500", "10001"]);
     for bad in ["0", "-", "1.5", "100000001", ""] {
-        let refused = story.server.post(&path, &json!({"kind": "other", "amount_yen": bad, "reason": "x"})).await;
+        let refused = story
+            .server
+            .post(&path, &json!({"kind": "other", "amount_yen": bad, "reason": "x"}))
+            .await;
         assert_eq!(refused.status, 422, "{bad:?} {refused:?}");
     }
 }
@@ -79,7 +109,11 @@ async fn a_correction_above_the_limit_waits_for_a_second_person() {
     let long = story.session(Class::Quick, "CARD1", "2024-03-11 10:00", "2024-03-11 13:00").await;
     assert_eq!(story.bill(&member, "2024-03").await.yen("metered_quick"), ["20790"]);
     let waits = correct(&story, long, json!({"kind": "waive"})).await;
-    assert_eq!((&waits["state"], &waits["session"]["state"]), (&json!("waiting"), &json!("ended")), "{waits}");
+    assert_eq!(
+        (&waits["state"], &waits["session"]["state"]),
+        (&json!("waiting"), &json!("ended")),
+        "{waits}"
+    );
     let id = waits["correction_id"].as_str().unwrap();
     let refused = as_person(&story, "DELETE", &format!("/corrections/{id}"), "operator").await;
     assert_eq!(refused.json()["state"], "refused", "{refused:?}");
@@ -87,7 +121,8 @@ async fn a_correction_above_the_limit_waits_for_a_second_person() {
     let id = again["correction_id"].as_str().unwrap();
     let own = as_person(&story, "POST", &format!("/corrections/{id}/confirm"), "operator").await;
     assert_eq!(own.json()["reason"], "second_person", "{own:?}");
-    let confirmed = as_person(&story, "POST", &format!("/corrections/{id}/confirm"), "billing Sato").await;
+    let confirmed =
+        as_person(&story, "POST", &format!("/corrections/{id}/confirm"), "billing Sato").await;
     assert_eq!(confirmed.json()["session"]["state"], "waived", "{confirmed:?}");
     assert_eq!(story.bill(&member, "2024-03").await.yen("metered_quick"), ["2970"]);
 }
@@ -101,14 +136,25 @@ async fn sessions_are_reduced_and_given_to_another_card_and_undone() {
     assert_eq!(story.bill(&member, "2024-03").await.yen("metered_quick"), ["990"]);
     correct(&story, session, json!({"kind": "undo"})).await;
     correct(&story, session, json!({"kind": "reduce", "amount_yen": "500"})).await;
-    assert_eq!(story.bill(&member, "2024-03").await.charges(), [("base", "1100"), ("metered_quick", "2970"), ("goodwill", "-500")]);
+    assert_eq!(
+        story.bill(&member, "2024-03").await.charges(),
+        [("base", "1100"), ("metered_quick", "2970"), ("goodwill", "-500")]
+    );
     correct(&story, session, json!({"kind": "undo"})).await;
     let given = correct(&story, session, json!({"kind": "assign", "card_number": card})).await;
-    assert_eq!((&given["session"]["member_id"], &given["session"]["state"]), (&json!(other), &json!("ended")), "{given}");
+    assert_eq!(
+        (&given["session"]["member_id"], &given["session"]["state"]),
+        (&json!(other), &json!("ended")),
+        "{given}"
+    );
     assert_eq!(story.bill(&member, "2024-03").await.charges(), [("base", "1100")]);
     assert_eq!(story.bill(&other, "2024-03").await.yen("metered_quick"), ["2970"]);
     correct(&story, session, json!({"kind": "undo"})).await;
-    assert_eq!(story.server.get(&format!("/members/{member}/bills/2024-03")).await, before, "undo restores the bytes");
+    assert_eq!(
+        story.server.get(&format!("/members/{member}/bills/2024-03")).await,
+        before,
+        "undo restores the bytes"
+    );
 }
 
 #[tokio::test]
@@ -121,7 +167,10 @@ async fn w111_a_class_can_be_given_and_connector_0_is_the_one_connector() {
     socket.call("StopTransaction", stop(number, &utc("2024-03-12 10:30"), 900)).await;
     assert_eq!(story.server.session(number).await["state"], "quarantined");
     let name = story.server.session(number).await["session_id"].as_str().unwrap().to_owned();
-    let refused = story.server.post(&format!("/sessions/{name}/decision"), &json!({"decision": "bill"})).await;
+    let refused = story
+        .server
+        .post(&format!("/sessions/{name}/decision"), &json!({"decision": "bill"}))
+        .await;
     assert_eq!(refused.json()["reason"], "no_class", "{refused:?}");
     correct(&story, number, json!({"kind": "class", "charger_class": "normal"})).await;
     let state = story.server.session(number).await["state"].clone();
@@ -134,13 +183,20 @@ async fn w111_a_class_can_be_given_and_connector_0_is_the_one_connector() {
     let number = transaction(&socket.call("StartTransaction", zero).await);
     socket.call("StopTransaction", stop(number, &utc("2024-03-13 10:10"), 1_900)).await;
     let session = story.server.session(number).await;
-    assert_eq!((&session["connector_id"], &session["state"]), (&json!(1), &json!("ended")), "{session}");
+    assert_eq!(
+        (&session["connector_id"], &session["state"]),
+        (&json!(1), &json!("ended")),
+        "{session}"
+    );
 }
 
 #[tokio::test]
 async fn w112_a_card_suspended_during_a_hold_stays_suspended_after_it() {
     let (story, member, _) = march().await;
-    let card = story.server.get(&format!("/members/{member}")).await["cards"][0]["card_number"].as_str().unwrap().to_owned();
+    let card = story.server.get(&format!("/members/{member}")).await["cards"][0]["card_number"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     story.post(&format!("/members/{member}/hold"), &json!({})).await;
     story.post(&format!("/cards/{card}/suspend"), &json!({"reason": "operator"})).await;
     story.post(&format!("/members/{member}/release"), &json!({})).await;
@@ -163,7 +219,11 @@ async fn w113_the_slot_holds_plan_and_term_together() {
     assert_eq!(now["pending_plan"], Value::Null, "{now}");
     story.clock("2022-07-06 00:00").await;
     assert_eq!(story.closed(&member, "2022-06").await.yen("early_termination"), Vec::<&str>::new());
-    assert_ne!(story.server.get(&format!("/members/{member}")).await["term"], Value::Null, "the term contract goes on");
+    assert_ne!(
+        story.server.get(&format!("/members/{member}")).await["term"],
+        Value::Null,
+        "the term contract goes on"
+    );
 }
 
 #[tokio::test]
@@ -171,8 +231,15 @@ async fn w114_no_plan_is_changed_once_a_ground_is_known() {
     let (story, member, _) = march().await;
     let later = json!({"ground": 1, "effective_at": utc("2024-03-25 00:00")});
     story.post(&format!("/members/{member}/disqualify"), &later).await;
-    let refused = story.server.put(&format!("/members/{member}/plan-change"), &json!({"plan": "premium_100"})).await;
-    assert_eq!((refused.status, refused.json()["reason"].as_str()), (409, Some("ground_known")), "{refused:?}");
+    let refused = story
+        .server
+        .put(&format!("/members/{member}/plan-change"), &json!({"plan": "premium_100"}))
+        .await;
+    assert_eq!(
+        (refused.status, refused.json()["reason"].as_str()),
+        (409, Some("ground_known")),
+        "{refused:?}"
+    );
     let cancelled = story.delete(&format!("/members/{member}/plan-change")).await;
     assert_eq!(cancelled.json()["reason"], "ground_known", "{cancelled:?}");
 }
@@ -185,7 +252,10 @@ async fn carried(story: &Story, member: &str) -> (String, String) {
 
 /// The rows of an export that name a member.
 async fn rows(story: &Story, month: &str, format: &str, member: &str) -> Vec<String> {
-    let file = story.server.request("GET", &format!("/months/{month}/export?format={format}"), None, &[]).await;
+    let file = story
+        .server
+        .request("GET", &format!("/months/{month}/export?format={format}"), None, &[])
+        .await;
     assert_eq!(file.status, 200, "{file:?}");
     file.text.lines().filter(|line| line.contains(member)).map(str::to_owned).collect()
 }
@@ -197,7 +267,16 @@ async fn w115_w116_credit_is_carried_and_at_last_paid_out() {
     story.clock("2024-03-20 00:00").await;
     let mut sessions = Vec::new();
     for day in 10..12 {
-        sessions.push(story.session(Class::Quick, "CARD1", &format!("2024-03-{day} 10:00"), &format!("2024-03-{day} 10:30")).await);
+        sessions.push(
+            story
+                .session(
+                    Class::Quick,
+                    "CARD1",
+                    &format!("2024-03-{day} 10:00"),
+                    &format!("2024-03-{day} 10:30"),
+                )
+                .await,
+        );
     }
     story.clock("2024-04-06 00:00").await;
     for session in sessions {
@@ -206,8 +285,14 @@ async fn w115_w116_credit_is_carried_and_at_last_paid_out() {
     let april = story.bill(&member, "2024-04").await;
     assert_eq!((april.total.as_str(), april.yen("credit")), ("0", vec!["-5940"]), "{april:?}");
     story.clock("2024-05-06 00:00").await;
-    assert_eq!(story.closed(&member, "2024-04").await, super::story::Bill { state: "closed".into(), ..april });
-    assert_eq!(carried(&story, &member).await, ("4840".to_owned(), "-4840".to_owned()).map_first_open(&story, &member).await);
+    assert_eq!(
+        story.closed(&member, "2024-04").await,
+        super::story::Bill { state: "closed".into(), ..april }
+    );
+    assert_eq!(
+        carried(&story, &member).await,
+        ("4840".to_owned(), "-4840".to_owned()).map_first_open(&story, &member).await
+    );
     assert_eq!(rows(&story, "2024-04", "collection", &member).await, Vec::<String>::new());
     story.clock("2024-06-06 00:00").await;
     let may = story.closed(&member, "2024-05").await;
@@ -222,10 +307,17 @@ async fn w115_w116_credit_is_carried_and_at_last_paid_out() {
     assert_eq!(rows(&story, "2024-07", "refunds", &member).await, Vec::<String>::new());
     story.clock("2024-09-06 00:00").await;
     let refunds = rows(&story, "2024-08", "refunds", &member).await;
-    assert!(refunds.len() == 1 && refunds[0].contains(",refund,") && refunds[0].contains(",2640,"), "{refunds:?}");
+    assert!(
+        refunds.len() == 1 && refunds[0].contains(",refund,") && refunds[0].contains(",2640,"),
+        "{refunds:?}"
+    );
     assert_eq!(carried(&story, &member).await.0, "0");
     story.clock("2024-10-06 00:00").await;
-    assert_eq!(rows(&story, "2024-09", "refunds", &member).await, Vec::<String>::new(), "it is paid out once");
+    assert_eq!(
+        rows(&story, "2024-09", "refunds", &member).await,
+        Vec::<String>::new(),
+        "it is paid out once"
+    );
 }
 
 #[tokio::test]
@@ -233,18 +325,29 @@ async fn w119_nothing_is_debited_so_no_small_debit_is_paid_for() {
     let story = Story::with("debit", "2024-02-01 09:00").await;
     let mut members = Vec::new();
     for tag in ["CARD1", "CARD2"] {
-        let member = story.member_as("simple", &json!({"payment_method": {"kind": "account_debit"}})).await;
+        let member =
+            story.member_as("simple", &json!({"payment_method": {"kind": "account_debit"}})).await;
         story.card(&member, tag, "primary").await;
         members.push(member);
     }
     story.clock("2024-03-20 00:00").await;
-    let session = story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 10:30").await;
+    let session =
+        story.session(Class::Quick, "CARD1", "2024-03-10 10:00", "2024-03-10 10:30").await;
     story.clock("2024-04-06 00:00").await;
     correct(&story, session, json!({"kind": "waive"})).await;
     story.clock("2024-05-06 00:00").await;
-    let [credited, other] = [story.closed(&members[0], "2024-04").await, story.closed(&members[1], "2024-04").await];
-    assert_eq!((credited.total.as_str(), credited.yen("small_debit")), ("0", vec![]), "{credited:?}");
-    assert_eq!((other.total.as_str(), other.yen("small_debit")), ("1210", vec!["110"]), "1,100 yen are debited: {other:?}");
+    let [credited, other] =
+        [story.closed(&members[0], "2024-04").await, story.closed(&members[1], "2024-04").await];
+    assert_eq!(
+        (credited.total.as_str(), credited.yen("small_debit")),
+        ("0", vec![]),
+        "{credited:?}"
+    );
+    assert_eq!(
+        (other.total.as_str(), other.yen("small_debit")),
+        ("1210", vec!["110"]),
+        "1,100 yen are debited: {other:?}"
+    );
 }
 
 trait OpenBeside {
@@ -266,11 +369,20 @@ async fn w117_each_month_of_a_final_invoice_shows_its_own_lines() {
     let story = Story::at("2024-04-01 09:00").await;
     let (member, _) = story.active("premium_100", "CARD1").await;
     story.clock("2024-08-01 00:00:00").await;
-    story.post(&format!("/members/{member}/disqualify"), &json!({"ground": 1, "effective_at": utc("2024-08-01 00:00:01")})).await;
+    story
+        .post(
+            &format!("/members/{member}/disqualify"),
+            &json!({"ground": 1, "effective_at": utc("2024-08-01 00:00:01")}),
+        )
+        .await;
     story.clock("2024-08-02 00:00").await;
     for month in ["2024-07", "2024-08"] {
         let bill = story.closed(&member, month).await;
-        assert_eq!((bill.charges(), bill.total.as_str()), (vec![("base", "4400")], "4400"), "{month}");
+        assert_eq!(
+            (bill.charges(), bill.total.as_str()),
+            (vec![("base", "4400")], "4400"),
+            "{month}"
+        );
     }
 }
 
@@ -282,10 +394,23 @@ async fn w118_fees_paid_are_those_for_use_alone() {
     let bill = story.server.get(&format!("/members/{member}/bills/2024-04")).await;
     assert_eq!(bill["total_yen"], "6050");
     let invoice = bill["invoices"][0]["invoice_id"].clone();
-    story.post(&format!("/members/{member}/payments"), &json!({"invoice_id": invoice, "outcome": "paid", "amount_yen": "1000"})).await;
+    story
+        .post(
+            &format!("/members/{member}/payments"),
+            &json!({"invoice_id": invoice, "outcome": "paid", "amount_yen": "1000"}),
+        )
+        .await;
     assert_eq!(story.server.get(&format!("/members/{member}/account")).await["open_yen"], "5050");
-    story.post(&format!("/members/{member}/payments"), &json!({"invoice_id": invoice, "outcome": "paid"})).await;
-    assert_eq!(story.server.get(&format!("/members/{member}/fees-paid")).await["fees_paid_yen"], "4400");
+    story
+        .post(
+            &format!("/members/{member}/payments"),
+            &json!({"invoice_id": invoice, "outcome": "paid"}),
+        )
+        .await;
+    assert_eq!(
+        story.server.get(&format!("/members/{member}/fees-paid")).await["fees_paid_yen"],
+        "4400"
+    );
 }
 
 #[tokio::test]
@@ -318,8 +443,15 @@ async fn w122_nothing_is_billed_before_the_service_started() {
     let early = story.session(Class::Quick, "CARD1", "2024-01-10 10:00", "2024-01-10 10:30").await;
     let before = story.server.session(early).await;
     let name = before["session_id"].as_str().unwrap();
-    let refused = story.server.post(&format!("/sessions/{name}/corrections"), &json!({"kind": "bill", "reason": "x"})).await;
-    assert_eq!((refused.status, refused.json()["reason"].as_str()), (409, Some("before_service_start")), "{refused:?}");
+    let refused = story
+        .server
+        .post(&format!("/sessions/{name}/corrections"), &json!({"kind": "bill", "reason": "x"}))
+        .await;
+    assert_eq!(
+        (refused.status, refused.json()["reason"].as_str()),
+        (409, Some("before_service_start")),
+        "{refused:?}"
+    );
     assert_eq!(story.server.session(early).await["state"], before["state"]);
 }
 
@@ -332,15 +464,24 @@ async fn an_operator_settles_a_members_complaint_by_calls_alone() {
     let paid = story.session(Class::Quick, "CARD1", "2024-03-31 10:00", "2024-03-31 10:20").await;
     let twice = story.session_at("Q2", "CARD1", "2024-03-31 10:21", "2024-03-31 10:41").await;
     let mut socket = super::evidence::old(&story, "N1").await;
-    let stuck = transaction(&socket.call("StartTransaction", start("CARD1", &utc("2024-03-31 20:00"), 0)).await);
+    let stuck = transaction(
+        &socket.call("StartTransaction", start("CARD1", &utc("2024-03-31 20:00"), 0)).await,
+    );
     story.clock("2024-03-31 20:30").await;
     let value = json!([{"timestamp": utc("2024-03-31 20:30"), "sampledValue": [{"value": "25000", "unit": "Wh"}]}]);
-    socket.call("MeterValues", json!({"connectorId": 1, "transactionId": stuck, "meterValue": value})).await;
+    socket
+        .call("MeterValues", json!({"connectorId": 1, "transactionId": stuck, "meterValue": value}))
+        .await;
     story.clock("2024-04-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-03").await.yen("metered_quick"), ["3960"]);
     let found = story.server.get(&format!("/sessions?card_number={card}&state=open")).await;
     assert_eq!(found["items"].as_array().unwrap().len(), 1, "{found}");
-    let ended = correct(&story, stuck, json!({"kind": "end", "reason": "the member left at the last reading"})).await;
+    let ended = correct(
+        &story,
+        stuck,
+        json!({"kind": "end", "reason": "the member left at the last reading"}),
+    )
+    .await;
     assert_eq!(
         (&ended["session"]["state"], &ended["session"]["stopped_at"]),
         (&json!("ended"), &json!(utc("2024-03-31 20:30"))),
@@ -350,10 +491,18 @@ async fn an_operator_settles_a_members_complaint_by_calls_alone() {
     let (status, _, _) = story.live("Q1", "CARD1", "2024-04-06 00:01").await;
     assert_eq!(status, "Accepted", "the card is free");
     let next = story.bill(&member, "2024-04").await;
-    assert_eq!(next.yen("credit"), ["-1881"], "20 minutes given back, 30 minutes of a normal charger taken in: {next:?}");
+    assert_eq!(
+        next.yen("credit"),
+        ["-1881"],
+        "20 minutes given back, 30 minutes of a normal charger taken in: {next:?}"
+    );
     let told = story.server.session(twice).await;
     let correction = &told["corrections"][0];
-    assert_eq!((&correction["by"], &correction["reason"]), (&json!("operator"), &json!("charged twice")), "{told}");
+    assert_eq!(
+        (&correction["by"], &correction["reason"]),
+        (&json!("operator"), &json!("charged twice")),
+        "{told}"
+    );
     assert_eq!(story.server.session(paid).await["state"], "ended");
 }
 
@@ -361,14 +510,24 @@ async fn an_operator_settles_a_members_complaint_by_calls_alone() {
 async fn a_stop_that_came_elsewhere_is_joined_and_one_after_a_persons_end_changes_nothing() {
     let (story, _, _) = march().await;
     let mut socket = story.server.socket("Q1").await;
-    let number = transaction(&socket.call("StartTransaction", start("CARD1", &utc("2024-03-15 10:00"), 1_000)).await);
+    let number = transaction(
+        &socket.call("StartTransaction", start("CARD1", &utc("2024-03-15 10:00"), 1_000)).await,
+    );
     let name = story.server.session(number).await["session_id"].as_str().unwrap().to_owned();
     // In 2.0.1 the start itself tells that energy flows.
     if !Newer::wanted() {
-        let none = story.server.post(&format!("/sessions/{name}/corrections"), &json!({"kind": "end", "reason": "x"})).await;
+        let none = story
+            .server
+            .post(&format!("/sessions/{name}/corrections"), &json!({"kind": "end", "reason": "x"}))
+            .await;
         assert_eq!(none.status, 422, "nothing shows when it ended: {none:?}");
     }
-    correct(&story, number, json!({"kind": "end", "stopped_at": utc("2024-03-15 10:10"), "energy_wh": 900})).await;
+    correct(
+        &story,
+        number,
+        json!({"kind": "end", "stopped_at": utc("2024-03-15 10:10"), "energy_wh": 900}),
+    )
+    .await;
     socket.call("StopTransaction", stop(number, &utc("2024-03-15 10:30"), 5_000)).await;
     let session = story.server.session(number).await;
     assert_eq!((&session["units"], &session["state"]), (&json!(10), &json!("ended")), "{session}");
@@ -385,6 +544,9 @@ async fn a_stop_that_came_elsewhere_is_joined_and_one_after_a_persons_end_change
     correct(&story, number, json!({"kind": "undo"})).await;
     correct(&story, number, json!({"kind": "undo"})).await;
     assert_eq!(story.server.session(number).await["units"], 30, "the station's own stop");
-    let nothing = story.server.post(&format!("/sessions/{name}/corrections"), &json!({"kind": "undo", "reason": "x"})).await;
+    let nothing = story
+        .server
+        .post(&format!("/sessions/{name}/corrections"), &json!({"kind": "undo", "reason": "x"}))
+        .await;
     assert_eq!(nothing.json()["reason"], "nothing_to_undo", "{nothing:?}");
 }

@@ -9,7 +9,8 @@ const BASE: [(&str, &str); 1] = [("base", "1100")];
 
 /// Records a default, known at an instant, that ends the membership at the beginning of 2024-08-02.
 async fn default_known(story: &Story, member: &str, known_at: &str) -> Value {
-    let body = json!({"ground": 1, "known_at": utc(known_at), "effective_at": utc("2024-08-02 00:00")});
+    let body =
+        json!({"ground": 1, "known_at": utc(known_at), "effective_at": utc("2024-08-02 00:00")});
     story.post(&format!("/members/{member}/disqualify"), &body).await
 }
 
@@ -57,7 +58,8 @@ async fn w70_a_running_session_is_not_cut_and_the_card_is_dead_at_once() {
     story.clock("2024-06-15 09:40").await;
     let mut socket = story.server.socket("Q1").await;
     story.clock("2024-06-15 09:50").await;
-    let begun = socket.call("StartTransaction", start("CARD1", &utc("2024-06-15 09:50"), 1_000)).await;
+    let begun =
+        socket.call("StartTransaction", start("CARD1", &utc("2024-06-15 09:50"), 1_000)).await;
     assert_eq!(status(&begun), "Accepted");
     let id = transaction(&begun);
     story.clock("2024-06-15 10:00").await;
@@ -70,7 +72,11 @@ async fn w70_a_running_session_is_not_cut_and_the_card_is_dead_at_once() {
     assert_eq!(stopped[0], 3, "{stopped}");
     assert_eq!(story.used(&member, "2024-06", id).await, Some((30, 0, 30, "ended".to_owned())));
     story.clock("2024-07-06 00:00").await;
-    assert_charges(&story.closed(&member, "2024-06").await, &[("base", "1100"), ("metered_quick", "2970")], "4070");
+    assert_charges(
+        &story.closed(&member, "2024-06").await,
+        &[("base", "1100"), ("metered_quick", "2970")],
+        "4070",
+    );
 }
 
 #[tokio::test]
@@ -81,7 +87,11 @@ async fn w71_a_default_blocks_when_it_is_known_and_makes_all_due_when_it_takes_e
     assert_eq!(story.authorize("CARD1").await, "Accepted");
     story.clock("2024-07-31T14:30:00Z").await;
     let known = default_known(&story, &member, "2024-07-31T14:30:00Z").await;
-    assert_eq!((&known["state"], &known["end"]["last_fee_month"]), (&json!("active"), &json!("2024-07")), "{known}");
+    assert_eq!(
+        (&known["state"], &known["end"]["last_fee_month"]),
+        (&json!("active"), &json!("2024-07")),
+        "{known}"
+    );
     assert_eq!(story.authorize("CARD1").await, "Blocked");
     assert_eq!(story.server.get(&format!("/cards/{card}")).await["state"], "suspended");
     story.clock("2024-08-02 00:00").await;
@@ -89,9 +99,16 @@ async fn w71_a_default_blocks_when_it_is_known_and_makes_all_due_when_it_takes_e
     assert_eq!(story.authorize("CARD1").await, "Expired");
     let account = story.server.get(&format!("/members/{member}/account")).await;
     // June with the contract fee, and July.
-    assert_eq!((&account["due_on"], &account["open_yen"]), (&json!("2024-08-02"), &json!("3850")), "{account}");
+    assert_eq!(
+        (&account["due_on"], &account["open_yen"]),
+        (&json!("2024-08-02"), &json!("3850")),
+        "{account}"
+    );
     let open = account["open_invoices"].as_array().unwrap();
-    assert!(!open.is_empty() && open.iter().all(|invoice| invoice["due_on"] == "2024-08-02"), "{account}");
+    assert!(
+        !open.is_empty() && open.iter().all(|invoice| invoice["due_on"] == "2024-08-02"),
+        "{account}"
+    );
     story.clock("2024-09-06 00:00").await;
     assert_charges(&story.closed(&member, "2024-07").await, &BASE, "1100");
     assert_charges(&story.closed(&member, "2024-08").await, &[], "0");
@@ -112,7 +129,10 @@ async fn w72_a_default_known_at_midnight_costs_that_whole_month() {
         let bill = story.server.get(&format!("/members/{member}/bills/{month}")).await;
         assert_eq!(bill["state"], "closed", "{bill}");
         for line in bill["lines"].as_array().unwrap() {
-            fees.push(["usage_month", "code", "amount_yen"].map(|key| line[key].as_str().unwrap().to_owned()));
+            fees.push(
+                ["usage_month", "code", "amount_yen"]
+                    .map(|key| line[key].as_str().unwrap().to_owned()),
+            );
         }
     }
     assert_eq!(fees, [["2024-07", "base", "1100"], ["2024-08", "base", "1100"]]);
@@ -128,10 +148,20 @@ async fn w73_what_is_open_is_due_as_one_sum_and_unused_free_minutes_are_not_paid
         let id = invoice["invoice_id"].as_str().unwrap();
         if invoice["total_yen"] == "6050" {
             // May with the contract fee was paid, June was not.
-            story.post(&format!("/members/{member}/payments"), &json!({"invoice_id": id, "outcome": "paid"})).await;
+            story
+                .post(
+                    &format!("/members/{member}/payments"),
+                    &json!({"invoice_id": id, "outcome": "paid"}),
+                )
+                .await;
         } else {
             assert_eq!(invoice["total_yen"], "4400", "{invoice}");
-            story.post(&format!("/members/{member}/payments"), &json!({"invoice_id": id, "outcome": "failed"})).await;
+            story
+                .post(
+                    &format!("/members/{member}/payments"),
+                    &json!({"invoice_id": id, "outcome": "failed"}),
+                )
+                .await;
         }
     }
     story.clock("2024-07-31 23:00").await;
@@ -147,7 +177,11 @@ async fn w73_what_is_open_is_due_as_one_sum_and_unused_free_minutes_are_not_paid
     assert!(open.iter().all(|invoice| invoice["due_on"] == "2024-08-02"), "{due}");
     story.clock("2024-09-06 00:00").await;
     assert_charges(&story.closed(&member, "2024-06").await, &[("base", "4400")], "4400");
-    assert_charges(&story.closed(&member, "2024-07").await, &[("base", "4400"), ("metered_quick", "880")], "5280");
+    assert_charges(
+        &story.closed(&member, "2024-07").await,
+        &[("base", "4400"), ("metered_quick", "880")],
+        "5280",
+    );
     assert_charges(&story.closed(&member, "2024-08").await, &[], "0");
     assert_eq!(story.server.get(&account).await["open_yen"], "9680");
 }
@@ -161,10 +195,18 @@ async fn w74_a_scrapped_car_ends_no_membership() {
     story.clock("2024-05-10 10:00").await;
     let towing = format!("/benefits?member_id={member}&service=towing&vin=ZE1-012345");
     let before = story.server.get(&towing).await;
-    assert_eq!((&before["eligible"], &before["vehicle_match"]), (&json!(true), &json!(true)), "{before}");
+    assert_eq!(
+        (&before["eligible"], &before["vehicle_match"]),
+        (&json!(true), &json!(true)),
+        "{before}"
+    );
     story.put(&format!("/members/{member}/vehicle"), &json!({"vehicle": null})).await;
     let after = story.server.get(&towing).await;
-    assert_eq!((&after["eligible"], &after["vehicle_match"]), (&json!(false), &json!(false)), "{after}");
+    assert_eq!(
+        (&after["eligible"], &after["vehicle_match"]),
+        (&json!(false), &json!(false)),
+        "{after}"
+    );
     assert_eq!(story.authorize("CARD1").await, "Accepted");
     story.clock("2024-07-06 00:00").await;
     assert_eq!(story.seen(&member).await["state"], "active");
@@ -181,17 +223,34 @@ async fn w75_an_ended_membership_can_be_read_for_fifteen_months_and_never_change
     story.session(Class::Quick, "CARD1", "2024-06-20 10:00", "2024-06-20 10:30").await;
     story.withdraw(&member).await;
     let change = format!("/members/{member}/plan-change");
-    assert_refused(&story.server.put(&change, &json!({"plan": "premium_100"})).await, "read_only", "13.7");
-    let (usage, bill) = (format!("/members/{member}/usage/2024-06"), format!("/members/{member}/bills/2024-06"));
+    assert_refused(
+        &story.server.put(&change, &json!({"plan": "premium_100"})).await,
+        "read_only",
+        "13.7",
+    );
+    let (usage, bill) =
+        (format!("/members/{member}/usage/2024-06"), format!("/members/{member}/bills/2024-06"));
     story.last_second_of("2025-09-30").await;
     assert_eq!(story.server.get(&usage).await["sessions"][0]["units"], 30);
     assert_eq!(story.server.get(&bill).await["total_yen"], "4070");
-    assert_refused(&story.server.put(&change, &json!({"plan": "premium_100"})).await, "read_only", "13.7");
+    assert_refused(
+        &story.server.put(&change, &json!({"plan": "premium_100"})).await,
+        "read_only",
+        "13.7",
+    );
     story.clock("2025-10-01 00:00:00").await;
     for path in [&usage, &bill] {
-        assert_refused(&story.server.request("GET", path, None, &[]).await, "membership_ended", "13.7");
+        assert_refused(
+            &story.server.request("GET", path, None, &[]).await,
+            "membership_ended",
+            "13.7",
+        );
     }
-    assert_refused(&story.server.put(&change, &json!({"plan": "premium_100"})).await, "read_only", "13.7");
+    assert_refused(
+        &story.server.put(&change, &json!({"plan": "premium_100"})).await,
+        "read_only",
+        "13.7",
+    );
 }
 
 #[tokio::test]
@@ -213,7 +272,11 @@ async fn w94_a_new_membership_in_the_month_of_the_withdrawal_has_its_own_fees() 
     story.withdraw(&new).await;
     story.clock("2024-08-06 00:00").await;
     assert_charges(&story.closed(&old, "2024-06").await, &BASE, "1100");
-    assert_charges(&story.closed(&new, "2024-06").await, &[("contract", "1650"), ("base", "1100")], "2750");
+    assert_charges(
+        &story.closed(&new, "2024-06").await,
+        &[("contract", "1650"), ("base", "1100")],
+        "2750",
+    );
     assert_charges(&story.closed(&old, "2024-07").await, &[], "0");
     assert_charges(&story.closed(&new, "2024-07").await, &BASE, "1100");
 }

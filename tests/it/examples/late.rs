@@ -11,7 +11,9 @@ async fn corrections(story: &Story, member: &str, month: &str) -> Vec<(String, S
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let lines = bill["lines"].as_array().unwrap().iter();
     let corrections = lines.filter(|line| line["code"] == "adjustment" || line["code"] == "credit");
-    corrections.map(|line| (text(&line["code"]), text(&line["usage_month"]), text(&line["amount_yen"]))).collect()
+    corrections
+        .map(|line| (text(&line["code"]), text(&line["usage_month"]), text(&line["amount_yen"])))
+        .collect()
 }
 
 fn adjustment(month: &str, yen: &str) -> Vec<(String, String, String)> {
@@ -25,7 +27,14 @@ async fn march_closed(minutes: &[i64]) -> (Story, String) {
     let (member, _) = story.active("premium_100", "CARD1").await;
     story.clock("2024-03-31 23:00").await;
     for (day, minutes) in (10..).zip(minutes) {
-        story.session(Class::Quick, "CARD1", &format!("2024-03-{day} 10:00"), &format!("2024-03-{day} 10:{minutes:02}")).await;
+        story
+            .session(
+                Class::Quick,
+                "CARD1",
+                &format!("2024-03-{day} 10:00"),
+                &format!("2024-03-{day} 10:{minutes:02}"),
+            )
+            .await;
     }
     story.clock("2024-04-12 10:00").await;
     assert_eq!(story.quick_pool(&member, "2024-03").await.1, minutes.iter().sum::<i64>());
@@ -39,11 +48,18 @@ async fn w76_a_session_of_a_closed_month_is_an_adjustment_of_that_month() {
     assert_eq!((march.state.as_str(), march.total.as_str()), ("closed", "4400"));
     let late = story.session(Class::Quick, "CARD1", "2024-03-30 10:00", "2024-03-30 10:30").await;
     assert_eq!(story.used(&member, "2024-03", late).await, Some((30, 0, 30, "ended".to_owned())));
-    assert_eq!(story.quick_pool(&member, "2024-04").await, (100, 0, 100), "April's pool is not touched");
+    assert_eq!(
+        story.quick_pool(&member, "2024-04").await,
+        (100, 0, 100),
+        "April's pool is not touched"
+    );
     story.clock("2024-05-06 00:00").await;
     assert_eq!(corrections(&story, &member, "2024-04").await, adjustment("2024-03", "1320"));
     let april = story.bill(&member, "2024-04").await;
-    assert_eq!((april.state.as_str(), april.yen("base"), april.total.as_str()), ("closed", vec!["4400"], "5720"));
+    assert_eq!(
+        (april.state.as_str(), april.yen("base"), april.total.as_str()),
+        ("closed", vec!["4400"], "5720")
+    );
     assert_eq!(story.bill(&member, "2024-03").await, march, "a closed month is never edited");
     story.clock("2024-06-06 00:00").await;
     assert_eq!(corrections(&story, &member, "2024-05").await, [], "it is posted once");
@@ -78,7 +94,11 @@ async fn carrying(clock: &str) -> (Story, String) {
 async fn w77_with_carried_minutes_the_next_month_is_rated_again() {
     let (story, member) = carrying("2024-04-12 11:00").await;
     story.session(Class::Quick, "CARD1", "2024-03-30 10:00", "2024-03-30 10:30").await;
-    assert_eq!(story.quick_pool(&member, "2024-04").await, (110, 150, 0), "10 carried instead of 40");
+    assert_eq!(
+        story.quick_pool(&member, "2024-04").await,
+        (110, 150, 0),
+        "10 carried instead of 40"
+    );
     story.clock("2024-05-06 00:00").await;
     let april = story.bill(&member, "2024-04").await;
     assert_eq!((april.yen("metered_quick"), april.total.as_str()), (vec!["1760"], "6160"));
@@ -112,23 +132,34 @@ async fn w79_a_stop_said_thrice_is_one_and_one_that_differs_is_set_aside() {
     let (member, _) = story.active("simple", "CARD1").await;
     story.clock("2024-03-20 12:00").await;
     let mut socket = story.server.socket("Q1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", &utc("2024-03-20 10:00"), 100)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", &utc("2024-03-20 10:00"), 100)).await,
+    );
     for message in ["a", "b", "c"] {
-        let answer = socket.call_as(message, "StopTransaction", stop(id, &utc("2024-03-20 10:30"), 9_100)).await;
+        let answer = socket
+            .call_as(message, "StopTransaction", stop(id, &utc("2024-03-20 10:30"), 9_100))
+            .await;
         assert_eq!(answer[0], 3, "{answer}");
     }
     let counted = async || story.server.sessions_at("Q1").await.len();
-    assert_eq!((counted().await, story.used(&member, "2024-03", id).await), (1, Some((30, 0, 30, "ended".to_owned()))));
+    assert_eq!(
+        (counted().await, story.used(&member, "2024-03", id).await),
+        (1, Some((30, 0, 30, "ended".to_owned())))
+    );
     assert_eq!(story.server.session(id).await["flags"], json!([]));
 
     // The replay is quarantined, as the rules call it: kept, named, and without any effect.
-    let answer = socket.call_as("d", "StopTransaction", stop(id, &utc("2024-03-20 10:30"), 19_100)).await;
+    let answer =
+        socket.call_as("d", "StopTransaction", stop(id, &utc("2024-03-20 10:30"), 19_100)).await;
     assert_eq!(answer[0], 3, "{answer}");
     let session = story.server.session(id).await;
     assert!(has_flag(&session, "stop_differs"), "{session}");
     assert_eq!((&session["energy_wh"], &session["meter_stop_wh"]), (&json!(9_000), &json!(9_100)));
     assert_eq!(session["messages"].as_array().unwrap().last().unwrap()["effect"], "differing_stop");
-    assert_eq!((counted().await, story.used(&member, "2024-03", id).await), (1, Some((30, 0, 30, "ended".to_owned()))));
+    assert_eq!(
+        (counted().await, story.used(&member, "2024-03", id).await),
+        (1, Some((30, 0, 30, "ended".to_owned())))
+    );
 }
 
 #[tokio::test]
@@ -152,7 +183,8 @@ async fn w80_a_card_in_use_elsewhere_is_refused_unless_that_charger_is_long_gone
         tokio::task::yield_now().await;
     }
     story.clock("2024-05-08 12:00").await;
-    let tapped = second.call("StartTransaction", start("CARD1", &utc("2024-05-08 12:00"), 50)).await;
+    let tapped =
+        second.call("StartTransaction", start("CARD1", &utc("2024-05-08 12:00"), 50)).await;
     assert_eq!(status(&tapped), "Accepted");
     assert!(has_flag(&story.server.session(transaction(&tapped)).await, "stale_concurrent"));
 }
@@ -166,13 +198,21 @@ async fn w81_an_offline_start_on_a_suspended_card_is_an_exception() {
     story.clock("2024-05-07 10:15").await;
     story.post(&format!("/cards/{card}/suspend"), &json!({"reason": "lost"})).await;
     story.clock("2024-05-08 09:00").await;
-    let totals = async || (story.bill(&member, "2024-05").await, story.quick_pool(&member, "2024-05").await);
+    let totals =
+        async || (story.bill(&member, "2024-05").await, story.quick_pool(&member, "2024-05").await);
     let before: (Bill, _) = totals().await;
     assert_eq!(before.0.total, "3080");
-    let exception = story.session(Class::Quick, "CARD1", "2024-05-07 10:40", "2024-05-07 11:10").await;
+    let exception =
+        story.session(Class::Quick, "CARD1", "2024-05-07 10:40", "2024-05-07 11:10").await;
     let session = story.server.session(exception).await;
-    assert_eq!((&session["state"], &session["refusal"]), (&json!("exception"), &json!("suspended_lost")));
-    assert_eq!(story.used(&member, "2024-05", exception).await, Some((30, 0, 0, "exception".to_owned())));
+    assert_eq!(
+        (&session["state"], &session["refusal"]),
+        (&json!("exception"), &json!("suspended_lost"))
+    );
+    assert_eq!(
+        story.used(&member, "2024-05", exception).await,
+        Some((30, 0, 0, "exception".to_owned()))
+    );
     assert_eq!(totals().await, before);
     story.clock("2024-06-06 00:00").await;
     assert_eq!(story.bill(&member, "2024-05").await.total, "3080");
@@ -186,17 +226,27 @@ async fn w82_a_session_open_at_the_close_is_billed_with_the_next() {
     let (member, _) = story.active("simple", "CARD1").await;
     story.clock("2024-03-31 23:30").await;
     let mut socket = story.server.socket("N1").await;
-    let id = transaction(&socket.call("StartTransaction", start("CARD1", &utc("2024-03-31 23:30"), 0)).await);
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", &utc("2024-03-31 23:30"), 0)).await,
+    );
     story.clock("2024-04-05 03:00").await;
     let march = story.bill(&member, "2024-03").await;
-    assert_eq!((march.state.as_str(), march.yen("metered_normal"), march.total.as_str()), ("closed", vec![], "1100"));
+    assert_eq!(
+        (march.state.as_str(), march.yen("metered_normal"), march.total.as_str()),
+        ("closed", vec![], "1100")
+    );
     assert_eq!(story.server.session(id).await["state"], "open");
     story.clock("2024-04-06 10:00").await;
     socket.call("StopTransaction", stop(id, &utc("2024-04-06 10:00"), 60_000)).await;
     // It took more than a day, so a person decides first.
     let session = story.server.session(id).await;
-    assert_eq!((&session["state"], &session["usage_month"], &session["units"]), (&json!("review"), &json!("2024-03"), &json!(7_830)));
-    story.post(&format!("/sessions/{id}/decision"), &json!({"decision": "bill", "note": "a truck"})).await;
+    assert_eq!(
+        (&session["state"], &session["usage_month"], &session["units"]),
+        (&json!("review"), &json!("2024-03"), &json!(7_830))
+    );
+    story
+        .post(&format!("/sessions/{id}/decision"), &json!({"decision": "bill", "note": "a truck"}))
+        .await;
     story.clock("2024-05-06 00:00").await;
     assert_eq!(corrections(&story, &member, "2024-04").await, adjustment("2024-03", "25839"));
     let april = story.bill(&member, "2024-04").await;
@@ -231,7 +281,11 @@ async fn w84_a_session_after_the_end_makes_a_supplementary_invoice() {
     story.clock("2024-08-06 00:00").await;
     let july = story.server.get(&format!("/members/{member}/bills/2024-07")).await;
     let invoices = july["invoices"].as_array().unwrap();
-    assert_eq!((invoices.len(), &invoices[0]["kind"], &july["total_yen"]), (1, &json!("supplementary"), &json!("2970")), "{july}");
+    assert_eq!(
+        (invoices.len(), &invoices[0]["kind"], &july["total_yen"]),
+        (1, &json!("supplementary"), &json!("2970")),
+        "{july}"
+    );
     assert_eq!(corrections(&story, &member, "2024-07").await, adjustment("2024-06", "2970"));
     assert_eq!(story.bill(&member, "2024-07").await.yen("base"), Vec::<&str>::new());
 }
@@ -251,18 +305,30 @@ async fn w85_maintenance_refuses_new_sessions_and_leaves_running_ones_alone() {
     let mut other = story.server.socket("Q2").await;
     let answer = other.call("Authorize", json!({"idTag": "CARD2"})).await;
     assert_eq!(status(&answer), "Blocked");
-    let believed_until: chrono::DateTime<chrono::Utc> = answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
+    let believed_until: chrono::DateTime<chrono::Utc> =
+        answer[2]["idTagInfo"]["expiryDate"].as_str().unwrap().parse().unwrap();
     assert!(believed_until < super::story::instant("2024-05-12 03:00"), "{answer}");
     let refused = other.call("StartTransaction", start("CARD2", &utc("2024-05-12 01:30"), 0)).await;
-    assert_eq!((status(&refused), &story.server.session(transaction(&refused)).await["refusal"]), ("Blocked", &json!("service_suspended")));
+    assert_eq!(
+        (status(&refused), &story.server.session(transaction(&refused)).await["refusal"]),
+        ("Blocked", &json!("service_suspended"))
+    );
     story.clock("2024-05-12 01:50").await;
-    running.call("StopTransaction", stop(transaction(&begun), &utc("2024-05-12 01:50"), 5_000)).await;
-    assert_eq!(story.used(&member, "2024-05", transaction(&begun)).await, Some((60, 0, 60, "ended".to_owned())));
+    running
+        .call("StopTransaction", stop(transaction(&begun), &utc("2024-05-12 01:50"), 5_000))
+        .await;
+    assert_eq!(
+        story.used(&member, "2024-05", transaction(&begun)).await,
+        Some((60, 0, 60, "ended".to_owned()))
+    );
     story.clock("2024-05-12 03:00").await;
     assert_eq!(story.authorize_at("Q2", "CARD2").await, "Accepted");
     story.clock("2024-06-06 00:00").await;
     let may = story.bill(&member, "2024-05").await;
-    assert_eq!((may.yen("base"), may.yen("metered_quick"), may.total.as_str()), (vec!["1100"], vec!["5940"], "7040"));
+    assert_eq!(
+        (may.yen("base"), may.yen("metered_quick"), may.total.as_str()),
+        (vec!["1100"], vec!["5940"], "7040")
+    );
 }
 
 #[tokio::test]
@@ -272,12 +338,21 @@ async fn w86_a_cancellation_by_phone_holds_from_its_reception() {
     story.clock("2024-05-15 10:00").await;
     assert_eq!(story.change_plan(&member, "premium_100").await, "2024-05-31T15:00:00Z");
     story.clock("2024-05-31 22:00").await;
-    story.post("/suspensions", &json!({"scope": "site", "reason": 2, "to": utc("2024-06-01 00:00")})).await;
+    story
+        .post("/suspensions", &json!({"scope": "site", "reason": 2, "to": utc("2024-06-01 00:00")}))
+        .await;
     story.clock("2024-05-31 23:00").await;
     let path = format!("/members/{member}/plan-change");
     let as_member = [("Juden-Actor", "member")];
-    assert_refused(&story.server.request("DELETE", &path, None, &as_member).await, "service_suspended", "16");
-    let asked = story.server.request("PUT", &path, Some(json!({"plan": "premium_200"}).to_string()), &as_member).await;
+    assert_refused(
+        &story.server.request("DELETE", &path, None, &as_member).await,
+        "service_suspended",
+        "16",
+    );
+    let asked = story
+        .server
+        .request("PUT", &path, Some(json!({"plan": "premium_200"}).to_string()), &as_member)
+        .await;
     assert_refused(&asked, "service_suspended", "16");
     assert_eq!(story.authorize("CARD1").await, "Accepted", "charging is not touched");
     story.clock("2024-06-01 08:00").await;
@@ -285,7 +360,11 @@ async fn w86_a_cancellation_by_phone_holds_from_its_reception() {
     let keyed = [("Juden-Actor", "operator Sato"), ("Juden-Reason", "by phone")];
     let late = format!("{path}?received_at={}", utc("2024-05-31 23:30"));
     let cancelled = story.server.request("DELETE", &late, None, &keyed).await;
-    assert_eq!((cancelled.status, &cancelled.json()["plan"]), (200, &json!("simple")), "{cancelled:?}");
+    assert_eq!(
+        (cancelled.status, &cancelled.json()["plan"]),
+        (200, &json!("simple")),
+        "{cancelled:?}"
+    );
     assert_eq!(story.bill(&member, "2024-06").await.yen("base"), ["1100"]);
     let history = story.server.get(&format!("/members/{member}/history")).await;
     let last = history["items"].as_array().unwrap().last().unwrap().clone();
@@ -294,7 +373,11 @@ async fn w86_a_cancellation_by_phone_holds_from_its_reception() {
     let audit = story.server.get(&format!("/audit?subject=members/{member}")).await;
     let entry = |place: usize| audit["items"][place].clone();
     let kept = entry(0);
-    assert_eq!((&kept["actor"], &kept["reason"], &kept["outcome"]), (&json!("operator Sato"), &json!("by phone"), &json!("200")), "{kept}");
+    assert_eq!(
+        (&kept["actor"], &kept["reason"], &kept["outcome"]),
+        (&json!("operator Sato"), &json!("by phone"), &json!("200")),
+        "{kept}"
+    );
     assert_eq!(kept["action"], format!("DELETE /api/v1{path}"));
     assert!(kept["detail"].as_str().unwrap().contains(&utc("2024-05-31 23:30")), "{kept}");
     assert!(kept["at"].as_str().unwrap().starts_with("2024-05-31T23:00"), "keyed at eight: {kept}");
@@ -302,7 +385,10 @@ async fn w86_a_cancellation_by_phone_holds_from_its_reception() {
         (entry(1)["outcome"].clone(), entry(2)["outcome"].clone()),
         (json!("409 already_effective"), json!("409 service_suspended"))
     );
-    assert_eq!((&entry(3)["actor"], &entry(3)["outcome"]), (&json!("member"), &json!("409 service_suspended")));
+    assert_eq!(
+        (&entry(3)["actor"], &entry(3)["outcome"]),
+        (&json!("member"), &json!("409 service_suspended"))
+    );
 }
 
 #[tokio::test]
@@ -316,11 +402,15 @@ async fn w95_a_free_opening_costs_nothing_and_uses_no_allowance() {
     assert_eq!(story.authorize("CARD1").await, "Accepted");
     let free = story.session(Class::Quick, "CARD1", "2024-01-05 10:00", "2024-01-05 10:30").await;
     let session = story.server.session(free).await;
-    assert_eq!((&session["free_opening"], &session["state"], &session["energy_wh"]), (&json!(true), &json!("ended"), &json!(5_000)));
+    assert_eq!(
+        (&session["free_opening"], &session["state"], &session["energy_wh"]),
+        (&json!(true), &json!("ended"), &json!(5_000))
+    );
     let (_, free_units, charged, state) = story.used(&member, "2024-01", free).await.unwrap();
     assert_eq!((free_units, charged, state.as_str()), (0, 0, "ended"));
     assert_eq!(story.quick_pool(&member, "2024-01").await, (100, 0, 100));
-    let normal = story.session(Class::Normal, "CARD1", "2024-01-05 10:35", "2024-01-05 11:00").await;
+    let normal =
+        story.session(Class::Normal, "CARD1", "2024-01-05 10:35", "2024-01-05 11:00").await;
     assert_eq!(story.server.session(normal).await["free_opening"], true);
     // At another site the same minutes count.
     story.session_at("K1", "CARD1", "2024-01-05 11:00", "2024-01-05 11:30").await;
@@ -341,11 +431,20 @@ async fn w96_of_two_starts_at_one_second_the_lower_session_id_draws_first() {
         // The order of arrival does not matter.
         for (station, card) in stations.iter().zip(["CARD1", "CARD2"]) {
             let id = story.session_at(station, card, "2024-03-20 10:00", "2024-03-20 10:15").await;
-            sessions.push((story.server.session(id).await["session_id"].as_str().unwrap().to_owned(), id));
+            sessions.push((
+                story.server.session(id).await["session_id"].as_str().unwrap().to_owned(),
+                id,
+            ));
         }
         sessions.sort();
-        assert_eq!(story.used(&member, "2024-03", sessions[0].1).await, Some((15, 15, 0, "ended".to_owned())));
-        assert_eq!(story.used(&member, "2024-03", sessions[1].1).await, Some((15, 5, 10, "ended".to_owned())));
+        assert_eq!(
+            story.used(&member, "2024-03", sessions[0].1).await,
+            Some((15, 15, 0, "ended".to_owned()))
+        );
+        assert_eq!(
+            story.used(&member, "2024-03", sessions[1].1).await,
+            Some((15, 5, 10, "ended".to_owned()))
+        );
         story.clock("2024-04-06 00:00").await;
         let march = story.bill(&member, "2024-03").await;
         assert_eq!((march.yen("metered_quick"), march.total.as_str()), (vec!["440"], "7040"));

@@ -55,7 +55,11 @@ async fn w03_a_wrong_code_is_refused_and_counted_and_changes_nothing() {
         assert_refused(&story.server.activate(&member, &wrong, "primary").await, "bad_code", "3.1");
     }
     let locked = story.server.activate(&member, &(number.clone(), code), "primary").await;
-    assert_eq!((locked.status, locked.json()["reason"].as_str()), (429, Some("too_many_tries")), "{locked:?}");
+    assert_eq!(
+        (locked.status, locked.json()["reason"].as_str()),
+        (429, Some("too_many_tries")),
+        "{locked:?}"
+    );
     assert_eq!(story.card_state(&number).await, "stock");
     story.clock("2024-05-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-04").await.lines, [line("contract", 1, "1650")]);
@@ -75,7 +79,11 @@ async fn w04_an_account_that_is_never_activated_lapses_after_the_month_of_its_si
         story.clock(at).await;
         assert_eq!(story.seen(&member).await["state"], state, "{at}");
     }
-    assert_refused(&story.server.activate(&member, &stock, "primary").await, "not_activated", "3.1");
+    assert_refused(
+        &story.server.activate(&member, &stock, "primary").await,
+        "not_activated",
+        "3.1",
+    );
     assert_eq!(story.card_state(&stock.0).await, "stock");
     assert_eq!(story.authorize("CARD1").await, "Invalid");
     story.clock("2024-08-06 00:00").await;
@@ -116,7 +124,10 @@ async fn w06_a_session_begun_before_the_suspension_runs_on_and_is_billed_whole()
     assert_eq!(story.server.session(session).await["state"], "open");
     // The next frame that the station gets is the answer to its stop: nothing cut the session.
     story.unplug(&mut socket, session, "2024-05-07 10:44").await;
-    assert_eq!(story.used(&member, "2024-05", session).await, Some((30, 0, 30, "ended".to_owned())));
+    assert_eq!(
+        story.used(&member, "2024-05", session).await,
+        Some((30, 0, 30, "ended".to_owned()))
+    );
     story.clock("2024-06-06 00:00").await;
     let may = story.closed(&member, "2024-05").await;
     assert_eq!(may.lines, [line("base", 1, "1100"), line("metered_quick", 30, "2970")]);
@@ -135,12 +146,21 @@ async fn w07_a_new_card_kills_the_suspended_one_at_its_registration() {
     story.clock("2024-05-21 16:00:00").await;
     story.replace(&member, &old, &new).await;
     let dead = story.server.get(&format!("/cards/{old}")).await;
-    assert_eq!((dead["state"].as_str(), dead["dead_cause"].as_str()), (Some("dead"), Some("replaced")));
-    assert_eq!((story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()), ("Blocked", "Accepted"));
+    assert_eq!(
+        (dead["state"].as_str(), dead["dead_cause"].as_str()),
+        (Some("dead"), Some("replaced"))
+    );
+    assert_eq!(
+        (story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()),
+        ("Blocked", "Accepted")
+    );
     assert_refused(&story.card_call(&old, "resume", "lost").await, "dead_card", "3.8");
     assert_eq!(story.authorize("CARD1").await, "Blocked");
     story.clock("2024-06-06 00:00").await;
-    assert_eq!(story.closed(&member, "2024-05").await.lines, [line("base", 1, "1100"), line("reissue", 1, "1650")]);
+    assert_eq!(
+        story.closed(&member, "2024-05").await.lines,
+        [line("base", 1, "1100"), line("reissue", 1, "1650")]
+    );
 }
 
 #[tokio::test]
@@ -154,10 +174,16 @@ async fn w08_an_old_card_works_until_the_new_one_is_registered_and_that_month_ha
     assert_eq!(story.authorize("CARD1").await, "Accepted");
     story.clock("2024-06-02 11:00:00").await;
     story.replace(&member, &old, &new).await;
-    assert_eq!((story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()), ("Blocked", "Accepted"));
+    assert_eq!(
+        (story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()),
+        ("Blocked", "Accepted")
+    );
     story.clock("2024-07-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-05").await.lines, [line("base", 1, "1100")]);
-    assert_eq!(story.closed(&member, "2024-06").await.lines, [line("base", 1, "1100"), line("reissue", 1, "1650")]);
+    assert_eq!(
+        story.closed(&member, "2024-06").await.lines,
+        [line("base", 1, "1100"), line("reissue", 1, "1650")]
+    );
 }
 
 #[tokio::test]
@@ -165,11 +191,17 @@ async fn w09_a_new_card_that_is_never_registered_changes_and_costs_nothing() {
     let story = Story::at("2024-04-01 09:00").await;
     let (member, old) = story.active("simple", "CARD1").await;
     story.clock("2024-05-30 12:00").await;
-    assert_eq!(story.post(&format!("/cards/{old}/reissue-request"), &json!({})).await["state"], "active");
+    assert_eq!(
+        story.post(&format!("/cards/{old}/reissue-request"), &json!({})).await["state"],
+        "active"
+    );
     story.server.stock("CARD2").await;
     story.clock("2024-07-06 00:00").await;
     assert_eq!(story.card_state(&old).await, "active");
-    assert_eq!((story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()), ("Accepted", "Invalid"));
+    assert_eq!(
+        (story.authorize("CARD1").await.as_str(), story.authorize("CARD2").await.as_str()),
+        ("Accepted", "Invalid")
+    );
     for month in ["2024-05", "2024-06"] {
         assert_eq!(story.closed(&member, month).await.lines, [line("base", 1, "1100")], "{month}");
     }
@@ -180,13 +212,22 @@ async fn w10_a_member_cannot_lift_the_operators_hold_and_the_fee_runs_on() {
     let story = Story::at("2024-04-01 09:00").await;
     let (member, card) = story.active("simple", "CARD1").await;
     story.clock("2024-06-01 00:00").await;
-    assert_eq!(story.post(&format!("/members/{member}/hold"), &json!({})).await["operator_hold"], true);
+    assert_eq!(
+        story.post(&format!("/members/{member}/hold"), &json!({})).await["operator_hold"],
+        true
+    );
     assert_eq!(story.authorize("CARD1").await, "Blocked");
     story.clock("2024-06-10 12:00").await;
     assert_refused(&story.card_call(&card, "resume", "lost").await, "suspended_operator", "14.2");
-    assert_eq!((story.card_state(&card).await.as_str(), story.authorize("CARD1").await.as_str()), ("suspended", "Blocked"));
+    assert_eq!(
+        (story.card_state(&card).await.as_str(), story.authorize("CARD1").await.as_str()),
+        ("suspended", "Blocked")
+    );
     story.clock("2024-06-20 00:00").await;
-    assert_eq!(story.post(&format!("/members/{member}/release"), &json!({})).await["operator_hold"], false);
+    assert_eq!(
+        story.post(&format!("/members/{member}/release"), &json!({})).await["operator_hold"],
+        false
+    );
     assert_eq!(story.authorize("CARD1").await, "Accepted");
     story.clock("2024-07-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-06").await.lines, [line("base", 1, "1100")]);
@@ -198,11 +239,22 @@ async fn w11_a_membership_has_one_primary_card() {
     let (member, first) = story.active("simple", "CARD1").await;
     let second = story.server.stock("CARD2").await;
     story.clock("2024-05-10 12:00").await;
-    assert_refused(&story.server.activate(&member, &second, "primary").await, "primary_exists", "3.1");
+    assert_refused(
+        &story.server.activate(&member, &second, "primary").await,
+        "primary_exists",
+        "3.1",
+    );
     // Nor while the first one is suspended: a new card comes by reissue only.
     assert_eq!(story.card_call(&first, "suspend", "lost").await.status, 200);
-    assert_refused(&story.server.activate(&member, &second, "primary").await, "primary_exists", "3.1");
-    assert_eq!((story.card_state(&second.0).await.as_str(), story.authorize("CARD2").await.as_str()), ("stock", "Invalid"));
+    assert_refused(
+        &story.server.activate(&member, &second, "primary").await,
+        "primary_exists",
+        "3.1",
+    );
+    assert_eq!(
+        (story.card_state(&second.0).await.as_str(), story.authorize("CARD2").await.as_str()),
+        ("stock", "Invalid")
+    );
     story.clock("2024-06-06 00:00").await;
     assert_eq!(story.closed(&member, "2024-05").await.lines, [line("base", 1, "1100")]);
 }

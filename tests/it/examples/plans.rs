@@ -36,7 +36,10 @@ async fn w38_a_plan_holds_from_the_first_of_the_next_month() {
     assert_eq!(story.used(&member, "2024-03", march).await, Some((30, 0, 30, "ended".to_owned())));
     assert_eq!(story.used(&member, "2024-04", april).await, Some((30, 30, 0, "ended".to_owned())));
     story.clock("2024-05-06 00:00").await;
-    assert_eq!(story.closed(&member, "2024-03").await.lines, [line("base", 1, "1100"), line("metered_quick", 30, "2970")]);
+    assert_eq!(
+        story.closed(&member, "2024-03").await.lines,
+        [line("base", 1, "1100"), line("metered_quick", 30, "2970")]
+    );
     assert_eq!(story.closed(&member, "2024-04").await.lines, [line("base", 1, "4400")]);
 }
 
@@ -66,7 +69,11 @@ async fn w40_a_change_can_be_cancelled_until_the_months_last_second() {
     story.change_plan(&member, "premium_100").await;
     story.clock("2024-03-31 23:59:59").await;
     let cancelled = story.delete(&format!("/members/{member}/plan-change")).await;
-    assert_eq!((cancelled.status, cancelled.json()["pending_plan"].as_str()), (200, None), "{cancelled:?}");
+    assert_eq!(
+        (cancelled.status, cancelled.json()["pending_plan"].as_str()),
+        (200, None),
+        "{cancelled:?}"
+    );
     story.clock("2024-04-01 00:00:00").await;
     assert_eq!(plans(&story, &member).await, standing("simple", None));
     story.clock("2024-05-06 00:00").await;
@@ -79,7 +86,11 @@ async fn w41_at_midnight_a_change_is_final_and_a_new_request_counts_for_the_new_
     story.clock("2024-03-05 12:00").await;
     story.change_plan(&member, "premium_100").await;
     story.clock("2024-04-01 00:00:00").await;
-    assert_refused(&story.delete(&format!("/members/{member}/plan-change")).await, "already_effective", "7");
+    assert_refused(
+        &story.delete(&format!("/members/{member}/plan-change")).await,
+        "already_effective",
+        "7",
+    );
     assert_eq!(plans(&story, &member).await, standing("premium_100", None));
     assert_eq!(story.change_plan(&member, "simple").await, utc("2024-05-01 00:00"));
     assert_eq!(plans(&story, &member).await, standing("premium_100", Some("simple")));
@@ -95,11 +106,18 @@ async fn w42_a_session_over_the_change_to_premium_is_rated_by_the_plan_of_its_st
     story.clock("2024-03-10 12:00").await;
     story.change_plan(&member, "premium_100").await;
     story.clock("2024-04-01 09:00").await;
-    let session = story.session(Class::Quick, "CARD1", "2024-03-31 23:50", "2024-04-01 00:20").await;
-    assert_eq!(story.used(&member, "2024-03", session).await, Some((30, 0, 30, "ended".to_owned())));
+    let session =
+        story.session(Class::Quick, "CARD1", "2024-03-31 23:50", "2024-04-01 00:20").await;
+    assert_eq!(
+        story.used(&member, "2024-03", session).await,
+        Some((30, 0, 30, "ended".to_owned()))
+    );
     assert_eq!(story.quick_pool(&member, "2024-04").await, (100, 0, 100));
     story.clock("2024-05-06 00:00").await;
-    assert_eq!(story.closed(&member, "2024-03").await.lines, [line("base", 1, "1100"), line("metered_quick", 30, "2970")]);
+    assert_eq!(
+        story.closed(&member, "2024-03").await.lines,
+        [line("base", 1, "1100"), line("metered_quick", 30, "2970")]
+    );
     assert_eq!(story.closed(&member, "2024-04").await.lines, [line("base", 1, "4400")]);
 }
 
@@ -110,10 +128,17 @@ async fn w43_a_session_over_the_change_to_simple_draws_on_the_pool_of_its_start(
     story.change_plan(&member, "simple").await;
     story.clock("2024-04-01 09:00").await;
     story.session(Class::Quick, "CARD1", "2024-03-20 10:00", "2024-03-20 11:25").await;
-    let session = story.session(Class::Quick, "CARD1", "2024-03-31 23:50", "2024-04-01 00:20").await;
-    assert_eq!(story.used(&member, "2024-03", session).await, Some((30, 15, 15, "ended".to_owned())));
+    let session =
+        story.session(Class::Quick, "CARD1", "2024-03-31 23:50", "2024-04-01 00:20").await;
+    assert_eq!(
+        story.used(&member, "2024-03", session).await,
+        Some((30, 15, 15, "ended".to_owned()))
+    );
     story.clock("2024-05-06 00:00").await;
-    assert_eq!(story.closed(&member, "2024-03").await.lines, [line("base", 1, "4400"), line("metered_quick", 15, "660")]);
+    assert_eq!(
+        story.closed(&member, "2024-03").await.lines,
+        [line("base", 1, "4400"), line("metered_quick", 15, "660")]
+    );
     assert_eq!(story.closed(&member, "2024-04").await.lines, [line("base", 1, "1100")]);
 }
 
@@ -129,7 +154,9 @@ async fn w44_the_year_turns_at_midnight_in_japan() {
     assert_eq!(plans(&story, &before).await, standing("premium_100", None));
     assert_eq!(plans(&story, &after).await, standing("simple", Some("premium_100")));
     story.clock("2025-03-06 00:00").await;
-    for (month, early, late) in [("2024-12", "1100", "1100"), ("2025-01", "4400", "1100"), ("2025-02", "4400", "4400")] {
+    for (month, early, late) in
+        [("2024-12", "1100", "1100"), ("2025-01", "4400", "1100"), ("2025-02", "4400", "4400")]
+    {
         assert_eq!(story.closed(&before, month).await.lines, [line("base", 1, early)], "{month}");
         assert_eq!(story.closed(&after, month).await.lines, [line("base", 1, late)], "{month}");
     }
@@ -141,7 +168,10 @@ async fn w45_a_withdrawal_drops_the_change_that_waits() {
     story.clock("2024-03-10 12:00").await;
     story.change_plan(&member, "premium_100").await;
     story.clock("2024-03-25 12:00").await;
-    assert_eq!(story.post(&format!("/members/{member}/withdraw"), &json!({})).await["state"], "withdrawn");
+    assert_eq!(
+        story.post(&format!("/members/{member}/withdraw"), &json!({})).await["state"],
+        "withdrawn"
+    );
     assert_eq!(plans(&story, &member).await, standing("simple", None));
     story.clock("2024-05-06 00:00").await;
     assert_eq!(plans(&story, &member).await, standing("simple", None));

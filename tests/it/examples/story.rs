@@ -19,7 +19,10 @@ pub fn instant(text: &str) -> DateTime<Utc> {
         return text.parse().unwrap();
     }
     let formats = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"];
-    let local = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok()).unwrap_or_else(|| panic!("{text}"));
+    let local = formats
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .unwrap_or_else(|| panic!("{text}"));
     local.and_local_timezone(FixedOffset::east_opt(9 * 3600).unwrap()).unwrap().to_utc()
 }
 
@@ -53,7 +56,11 @@ pub struct Bill {
 impl Bill {
     /// The yen of the lines with a code, in order.
     pub fn yen(&self, code: &str) -> Vec<&str> {
-        self.lines.iter().filter(|(known, _, _)| known == code).map(|(_, _, yen)| yen.as_str()).collect()
+        self.lines
+            .iter()
+            .filter(|(known, _, _)| known == code)
+            .map(|(_, _, yen)| yen.as_str())
+            .collect()
     }
 }
 
@@ -66,9 +73,12 @@ impl Story {
     /// The same on another tariff of the tests.
     pub async fn with(tariff: &str, start: &str) -> Self {
         let folder = tariff_folder(tariff);
-        let server = TestServer::with(&utc(start), &[("tariffs", &folder), ("month-close-day", "5")]).await;
+        let server =
+            TestServer::with(&utc(start), &[("tariffs", &folder), ("month-close-day", "5")]).await;
         let story = Self { server, meter: AtomicI64::new(1_000) };
-        for (station, class) in [("Q1", "quick"), ("Q2", "quick"), ("N1", "normal"), ("N2", "normal")] {
+        for (station, class) in
+            [("Q1", "quick"), ("Q2", "quick"), ("N1", "normal"), ("N2", "normal")]
+        {
             story.station(station, class, "Yokohama").await;
         }
         story
@@ -145,10 +155,19 @@ impl Story {
     }
 
     /// The same with the station's own words for times and meter.
-    pub async fn delivered(&self, station: &str, id_tag: &str, from: &str, to: &str, meter_start: i64, meter_stop: i64) -> i64 {
+    pub async fn delivered(
+        &self,
+        station: &str,
+        id_tag: &str,
+        from: &str,
+        to: &str,
+        meter_start: i64,
+        meter_stop: i64,
+    ) -> i64 {
         // A new connection: what it brings was queued before, so its own times count.
         let mut socket = self.server.socket(station).await;
-        let id = transaction(&socket.call("StartTransaction", start(id_tag, from, meter_start)).await);
+        let id =
+            transaction(&socket.call("StartTransaction", start(id_tag, from, meter_start)).await);
         let stopped = socket.call("StopTransaction", stop(id, to, meter_stop)).await;
         assert_eq!(stopped[0], 3, "{stopped}");
         id
@@ -182,7 +201,8 @@ impl Story {
 
     /// Asks for a plan from next month on; the instant from which it holds.
     pub async fn change_plan(&self, member: &str, plan: &str) -> String {
-        let asked = self.put(&format!("/members/{member}/plan-change"), &json!({"plan": plan})).await;
+        let asked =
+            self.put(&format!("/members/{member}/plan-change"), &json!({"plan": plan})).await;
         asked["effective_from"].as_str().unwrap().to_owned()
     }
 
@@ -190,7 +210,9 @@ impl Story {
     pub async fn bill(&self, member: &str, month: &str) -> Bill {
         let bill = self.server.get(&format!("/members/{member}/bills/{month}")).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let line = |line: &Value| (text(&line["code"]), line["quantity"].as_i64().unwrap(), text(&line["amount_yen"]));
+        let line = |line: &Value| {
+            (text(&line["code"]), line["quantity"].as_i64().unwrap(), text(&line["amount_yen"]))
+        };
         Bill {
             state: text(&bill["state"]),
             lines: bill["lines"].as_array().unwrap().iter().map(line).collect(),
@@ -200,12 +222,27 @@ impl Story {
     }
 
     /// The session of a transaction as the member's month shows it: units, free, charged, state.
-    pub async fn used(&self, member: &str, month: &str, transaction: i64) -> Option<(i64, i64, i64, String)> {
+    pub async fn used(
+        &self,
+        member: &str,
+        month: &str,
+        transaction: i64,
+    ) -> Option<(i64, i64, i64, String)> {
         let name = self.server.session(transaction).await["session_id"].clone();
         let usage = self.server.get(&format!("/members/{member}/usage/{month}")).await;
-        let session = usage["sessions"].as_array().unwrap().iter().find(|session| session["session_id"] == name)?.clone();
+        let session = usage["sessions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|session| session["session_id"] == name)?
+            .clone();
         let number = |key: &str| session[key].as_i64().unwrap();
-        Some((number("units"), number("free_units"), number("charged_units"), session["state"].as_str().unwrap().to_owned()))
+        Some((
+            number("units"),
+            number("free_units"),
+            number("charged_units"),
+            session["state"].as_str().unwrap().to_owned(),
+        ))
     }
 
     /// The quick pool of a month: given, used, left.
@@ -224,7 +261,11 @@ pub fn assert_refused(answered: &Answered, reason: &str, article: &str) {
     assert_eq!(answered.status, 409, "{answered:?}");
     assert!(answered.content_type.starts_with("application/problem+json"), "{answered:?}");
     let problem = answered.json();
-    assert_eq!((problem["reason"].as_str().unwrap(), problem["article"].as_str().unwrap()), (reason, article), "{answered:?}");
+    assert_eq!(
+        (problem["reason"].as_str().unwrap(), problem["article"].as_str().unwrap()),
+        (reason, article),
+        "{answered:?}"
+    );
 }
 
 impl Bill {
@@ -256,7 +297,8 @@ impl Story {
     pub async fn unplug(&self, socket: &mut Socket, transaction: i64, at: &str) {
         self.clock(at).await;
         let meter = self.server.session(transaction).await["meter_start_wh"].as_i64().unwrap();
-        let stopped = socket.call("StopTransaction", stop(transaction, &utc(at), meter + 5_000)).await;
+        let stopped =
+            socket.call("StopTransaction", stop(transaction, &utc(at), meter + 5_000)).await;
         assert_eq!(stopped[0], 3, "{stopped}");
     }
 

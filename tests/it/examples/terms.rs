@@ -6,7 +6,8 @@ use super::story::{Story, assert_charges, assert_refused, utc};
 
 /// A premium month at the term price, and the same with the early-termination fee.
 const TERM_MONTH: [(&str, &str); 2] = [("base", "4400"), ("term_discount", "-1650")];
-const TERM_MONTH_AND_FEE: [(&str, &str); 3] = [("base", "4400"), ("term_discount", "-1650"), ("early_termination", "9900")];
+const TERM_MONTH_AND_FEE: [(&str, &str); 3] =
+    [("base", "4400"), ("term_discount", "-1650"), ("early_termination", "9900")];
 
 /// A member with a term contract of the small premium plan, applied for now, and its card, activated now.
 async fn contracted(story: &Story, id_tag: &str) -> String {
@@ -18,13 +19,19 @@ async fn contracted(story: &Story, id_tag: &str) -> String {
 /// End month and window of a member's term as the API shows them.
 async fn term(story: &Story, member: &str) -> (String, String, String) {
     let shown = story.seen(member).await;
-    let text = |key: &str| shown["term"][key].as_str().unwrap_or_else(|| panic!("no term in {shown}")).to_owned();
+    let text = |key: &str| {
+        shown["term"][key].as_str().unwrap_or_else(|| panic!("no term in {shown}")).to_owned()
+    };
     (text("end_month"), text("window_from"), text("window_to"))
 }
 
 /// The same as the examples write it: the end month, and the window's first and last day.
 fn expected(end_month: &str, window_from: &str, first_day_after: &str) -> (String, String, String) {
-    (end_month.to_owned(), utc(&format!("{window_from} 00:00")), utc(&format!("{first_day_after} 00:00")))
+    (
+        end_month.to_owned(),
+        utc(&format!("{window_from} 00:00")),
+        utc(&format!("{first_day_after} 00:00")),
+    )
 }
 
 /// Publishes terms of 2023-09-01 on the last day that leaves them a month: the day itself does not count.
@@ -192,7 +199,11 @@ async fn w55_a_change_between_premium_plans_keeps_the_contract() {
     assert_eq!(story.change_plan(&member, "premium_20").await, utc("2022-07-01 00:00"));
     story.clock("2022-08-06 00:00").await;
     assert_charges(&story.closed(&member, "2022-06").await, &TERM_MONTH, "2750");
-    assert_charges(&story.closed(&member, "2022-07").await, &[("base", "6600"), ("term_discount", "-1650")], "4950");
+    assert_charges(
+        &story.closed(&member, "2022-07").await,
+        &[("base", "6600"), ("term_discount", "-1650")],
+        "4950",
+    );
     assert_eq!(term(&story, &member).await, expected("2023-01", "2023-01-01", "2023-03-01"));
 }
 
@@ -236,7 +247,11 @@ async fn w58_no_new_term_contract_after_may_2023() {
     assert_eq!(last.json()["term"]["end_month"], "2026-05", "{last:?}");
     story.clock("2023-06-01 00:00").await;
     assert_refused(&story.server.post("/members", &applying).await, "term_closed", "8.1");
-    assert_refused(&story.server.put(&format!("/members/{running}/plan-change"), &changing).await, "term_closed", "8.1");
+    assert_refused(
+        &story.server.put(&format!("/members/{running}/plan-change"), &changing).await,
+        "term_closed",
+        "8.1",
+    );
     assert_eq!(story.server.get("/members").await["items"].as_array().unwrap().len(), 2);
     story.clock("2023-08-06 00:00").await;
     assert_charges(&story.closed(&running, "2023-07").await, &[("base", "4400")], "4400");

@@ -50,7 +50,8 @@ impl BillView {
     /// The tax contained in them, taken once per rate and invoice.
     pub fn tax(&self) -> Yen {
         let of_invoice = |invoice: &Invoice| {
-            let lines: Vec<Line> = invoice.lines.iter().filter(|line| self.shows(invoice, line)).cloned().collect();
+            let lines: Vec<Line> =
+                invoice.lines.iter().filter(|line| self.shows(invoice, line)).cloned().collect();
             bill::tax(&lines)
         };
         self.invoices.iter().map(of_invoice).sum()
@@ -74,21 +75,36 @@ pub struct Explained {
 impl Billing {
     /// A member's usage of a month that has begun. An ended membership can be seen for a time (rule R13.7),
     /// and by `archive` always.
-    pub async fn usage(&self, member: &MemberId, month: BillingMonth, archive: bool) -> Done<(RatedMonth, Vec<Session>)> {
+    pub async fn usage(
+        &self,
+        member: &MemberId,
+        month: BillingMonth,
+        archive: bool,
+    ) -> Done<(RatedMonth, Vec<Session>)> {
         let member = self.viewed(member, archive).await?;
         self.check_begun(month)?;
         self.rated_month(&member, month).await
     }
 
     /// A member's bill of a month.
-    pub async fn bill(&self, member: &MemberId, month: BillingMonth, archive: bool) -> Done<BillView> {
+    pub async fn bill(
+        &self,
+        member: &MemberId,
+        month: BillingMonth,
+        archive: bool,
+    ) -> Done<BillView> {
         let member = self.viewed(member, archive).await?;
         self.check_begun(month)?;
         let closed = self.store.closed_month(month).await?.is_some();
         let mut invoices = self.store.invoices_of_members(&[&member.id]).await?;
-        let on_final = |invoice: &Invoice| invoice.kind == InvoiceKind::Final && invoice.lines.iter().any(|line| line.usage_month == month);
+        let on_final = |invoice: &Invoice| {
+            invoice.kind == InvoiceKind::Final
+                && invoice.lines.iter().any(|line| line.usage_month == month)
+        };
         let is_settled = invoices.iter().any(on_final);
-        invoices.retain(|invoice| invoice.kind.is_billed() && (invoice.month == month || on_final(invoice)));
+        invoices.retain(|invoice| {
+            invoice.kind.is_billed() && (invoice.month == month || on_final(invoice))
+        });
         let closed = closed || is_settled;
         if !closed {
             invoices.extend(self.provisional(&member, month).await?);
@@ -121,22 +137,38 @@ impl Billing {
     ) -> Done<(Invoice, Line, Vec<Explained>)> {
         let view = self.bill(member, month, archive).await?;
         let found = place.checked_sub(1).and_then(|place| view.lines().nth(place));
-        let (invoice, line) =
-            found.map(|(invoice, line)| (invoice.clone(), line.clone())).ok_or_else(|| AppError::not_found("line", place))?;
-        let recorded = if view.closed { self.recorded(member, month, &line).await? } else { Vec::new() };
-        let explained = if recorded.is_empty() { self.as_rated(member, &line).await? } else { recorded };
+        let (invoice, line) = found
+            .map(|(invoice, line)| (invoice.clone(), line.clone()))
+            .ok_or_else(|| AppError::not_found("line", place))?;
+        let recorded =
+            if view.closed { self.recorded(member, month, &line).await? } else { Vec::new() };
+        let explained =
+            if recorded.is_empty() { self.as_rated(member, &line).await? } else { recorded };
         Ok((invoice, line, explained))
     }
 
     /// The sessions of an issued line as its close recorded them.
-    async fn recorded(&self, member: &MemberId, month: BillingMonth, line: &Line) -> Done<Vec<Explained>> {
+    async fn recorded(
+        &self,
+        member: &MemberId,
+        month: BillingMonth,
+        line: &Line,
+    ) -> Done<Vec<Explained>> {
         let sessions = self.store.sessions_by_reference(&line.sessions).await?;
         let parts = self.store.billed_of_members(&[member]).await?;
         let groups = parts.iter().filter(|part| part.month == month).flat_map(|part| &part.groups);
-        let records = groups.filter(|group| group.usage_month == line.usage_month).flat_map(|group| &group.sessions);
+        let records = groups
+            .filter(|group| group.usage_month == line.usage_month)
+            .flat_map(|group| &group.sessions);
         let explained = records.filter_map(|record| {
-            let session = sessions.iter().find(|session| session.reference == record.session)?.clone();
-            Some(Explained { session, free: record.free, charged: record.charged, is_credit: record.is_credit })
+            let session =
+                sessions.iter().find(|session| session.reference == record.session)?.clone();
+            Some(Explained {
+                session,
+                free: record.free,
+                charged: record.charged,
+                is_credit: record.is_credit,
+            })
         });
         Ok(explained.collect())
     }
@@ -145,15 +177,28 @@ impl Billing {
     async fn as_rated(&self, member: &MemberId, line: &Line) -> Done<Vec<Explained>> {
         let member = found::member(self.store.as_ref(), member).await?;
         let (rated, sessions) = self.rated_month(&member, line.usage_month).await?;
-        let explained = rated.sessions.iter().filter(|rated| line.sessions.contains(&rated.reference)).filter_map(|rated| {
-            let session = sessions.iter().find(|session| session.id == rated.id)?.clone();
-            Some(Explained { session, free: rated.split.free, charged: rated.split.charged, is_credit: false })
-        });
+        let explained = rated
+            .sessions
+            .iter()
+            .filter(|rated| line.sessions.contains(&rated.reference))
+            .filter_map(|rated| {
+                let session = sessions.iter().find(|session| session.id == rated.id)?.clone();
+                Some(Explained {
+                    session,
+                    free: rated.split.free,
+                    charged: rated.split.charged,
+                    is_credit: false,
+                })
+            });
         Ok(explained.collect())
     }
 
     /// A member's month, rated as it stands.
-    pub async fn rated_month(&self, member: &Member, month: BillingMonth) -> Done<(RatedMonth, Vec<Session>)> {
+    pub async fn rated_month(
+        &self,
+        member: &Member,
+        month: BillingMonth,
+    ) -> Done<(RatedMonth, Vec<Session>)> {
         let programme = self.programme.current();
         let sessions = self.sessions_for(member, month).await?;
         let rated = rating::rate(member, &sessions, month, &programme)?;
@@ -161,7 +206,11 @@ impl Billing {
     }
 
     /// The sessions that a member's month is rated by.
-    pub(crate) async fn sessions_for(&self, member: &Member, month: BillingMonth) -> Done<Vec<Session>> {
+    pub(crate) async fn sessions_for(
+        &self,
+        member: &Member,
+        month: BillingMonth,
+    ) -> Done<Vec<Session>> {
         let first = rating::first_month_needed(member, month, &self.programme.current());
         // Sessions of the month after may overlap the month's last ones.
         Ok(self.store.sessions_of_members(&[&member.id], first, month.next()).await?)
@@ -178,7 +227,10 @@ impl Billing {
 
     fn check_begun(&self, month: BillingMonth) -> Done<()> {
         if month.start() > self.clock.now() {
-            return Err(AppError::conflict("month_not_begun", format!("the month {month} has not begun")));
+            return Err(AppError::conflict(
+                "month_not_begun",
+                format!("the month {month} has not begun"),
+            ));
         }
         Ok(())
     }

@@ -85,8 +85,13 @@ impl Places {
         if self.sites.is_empty() && self.plugs.is_empty() {
             return;
         }
-        let by_number: HashMap<SessionId, &Session> = sessions.iter().map(|session| (session.id, session)).collect();
-        for record in groups.iter_mut().flat_map(|group| &mut group.sessions).filter(|record| !record.is_credit) {
+        let by_number: HashMap<SessionId, &Session> =
+            sessions.iter().map(|session| (session.id, session)).collect();
+        for record in groups
+            .iter_mut()
+            .flat_map(|group| &mut group.sessions)
+            .filter(|record| !record.is_credit)
+        {
             if let (Some(told), Some(session)) = (&mut record.told, by_number.get(&record.number)) {
                 told.place = self.of(session);
             }
@@ -97,7 +102,15 @@ impl Places {
 impl<'a> Close<'a> {
     /// Of a month, as of an instant, with nothing to be rated again.
     pub fn of(month: BillingMonth, at: DateTime<Utc>, programme: &'a Programme) -> Self {
-        Self { month, at, programme, rechecks: HashMap::new(), recheck_all: None, invoiced: HashSet::new(), places: Places::default() }
+        Self {
+            month,
+            at,
+            programme,
+            rechecks: HashMap::new(),
+            recheck_all: None,
+            invoiced: HashSet::new(),
+            places: Places::default(),
+        }
     }
 
     fn recheck_from(&self, member: &MemberId) -> Option<BillingMonth> {
@@ -118,7 +131,10 @@ impl Billing {
             places.sites.extend(page.into_iter().map(|site| (site.site.clone(), site)));
         }
         let plugs = self.store.plug_standards().await?;
-        places.plugs = plugs.into_iter().map(|(station, connector, standard)| ((station, connector), standard)).collect();
+        places.plugs = plugs
+            .into_iter()
+            .map(|(station, connector, standard)| ((station, connector), standard))
+            .collect();
         Ok(places)
     }
 
@@ -132,18 +148,29 @@ impl Billing {
     }
 
     /// A page of members with their sessions, and their earlier invoices where those matter.
-    pub(crate) async fn billing_page(&self, close: &Close<'_>, after: Option<String>) -> Done<BillingPage> {
+    pub(crate) async fn billing_page(
+        &self,
+        close: &Close<'_>,
+        after: Option<String>,
+    ) -> Done<BillingPage> {
         let members = self.store.members(&Page { after, limit: MEMBERS_AT_ONCE }).await?;
         self.with_facts(close, members).await
     }
 
     /// Members with their sessions, and their earlier invoices where those matter.
-    pub(crate) async fn with_facts(&self, close: &Close<'_>, members: Vec<Member>) -> Done<BillingPage> {
+    pub(crate) async fn with_facts(
+        &self,
+        close: &Close<'_>,
+        members: Vec<Member>,
+    ) -> Done<BillingPage> {
         let mut by_first: BTreeMap<BillingMonth, Vec<&MemberId>> = BTreeMap::new();
         let mut corrected = Vec::new();
         for member in &members {
             let from = close.recheck_from(&member.id);
-            by_first.entry(invoice::first_month_needed(member, close.month, from, close.programme)).or_default().push(&member.id);
+            by_first
+                .entry(invoice::first_month_needed(member, close.month, from, close.programme))
+                .or_default()
+                .push(&member.id);
             if from.is_some() || close.invoiced.contains(&member.id) {
                 corrected.push(&member.id);
             }
@@ -157,7 +184,8 @@ impl Billing {
                 }
             }
         }
-        let (mut invoices, mut billed) = (HashMap::<_, Vec<Invoice>>::new(), HashMap::<_, Vec<BilledGroup>>::new());
+        let (mut invoices, mut billed) =
+            (HashMap::<_, Vec<Invoice>>::new(), HashMap::<_, Vec<BilledGroup>>::new());
         if !corrected.is_empty() {
             for invoice in self.store.invoices_of_members(&corrected).await? {
                 invoices.entry(invoice.member.clone()).or_default().push(invoice);
@@ -170,10 +198,23 @@ impl Billing {
     }
 
     /// Makes invoices of drafts: to whom, how and until when to pay.
-    pub(crate) fn issue(&self, member: &Member, drawn: Drawn, month: BillingMonth, at: DateTime<Utc>, programme: &Programme) -> MemberPart {
-        let ended_by_operator = member.end(programme).is_some_and(|end| end.cause == EndCause::Disqualified && end.at <= at);
+    pub(crate) fn issue(
+        &self,
+        member: &Member,
+        drawn: Drawn,
+        month: BillingMonth,
+        at: DateTime<Utc>,
+        programme: &Programme,
+    ) -> MemberPart {
+        let ended_by_operator = member
+            .end(programme)
+            .is_some_and(|end| end.cause == EndCause::Disqualified && end.at <= at);
         let invoice = |draft: Draft| Invoice {
-            due_on: if ended_by_operator || draft.kind == InvoiceKind::Final { in_japan(at).date_naive() } else { self.due_on(at) },
+            due_on: if ended_by_operator || draft.kind == InvoiceKind::Final {
+                in_japan(at).date_naive()
+            } else {
+                self.due_on(at)
+            },
             id: draft.id,
             kind: draft.kind,
             month,
@@ -184,7 +225,11 @@ impl Billing {
             issued_at: at,
             lines: draft.lines,
         };
-        MemberPart { member: member.id.clone(), invoices: drawn.drafts.into_iter().map(invoice).collect(), billed: drawn.billed }
+        MemberPart {
+            member: member.id.clone(),
+            invoices: drawn.drafts.into_iter().map(invoice).collect(),
+            billed: drawn.billed,
+        }
     }
 
     fn due_on(&self, issued_at: DateTime<Utc>) -> NaiveDate {

@@ -42,7 +42,9 @@ impl Billing {
         };
         let pages = match format {
             Format::OcpiCdr => Pages::Billed(self.billed_pages(month)),
-            Format::Csv | Format::Jsonl | Format::Collection | Format::Refunds => Pages::Invoices(self.invoice_pages(month, None)),
+            Format::Csv | Format::Jsonl | Format::Collection | Format::Refunds => {
+                Pages::Invoices(self.invoice_pages(month, None))
+            }
         };
         Ok(Export { closed, format, party, pages, begun: false, tally: Tally::default() })
     }
@@ -73,12 +75,19 @@ impl Export<'_> {
             Pages::Invoices(pages) => {
                 let Some(mut invoices) = pages.next().await? else { return Ok(None) };
                 invoices.retain(|invoice| self.format.holds(invoice, self.closed.layout));
-                let piece = self.format.invoices(&invoices, self.tally.invoices + 1, self.closed.layout).map_err(failed)?;
+                let piece = self
+                    .format
+                    .invoices(&invoices, self.tally.invoices + 1, self.closed.layout)
+                    .map_err(failed)?;
                 let lines = invoices.iter().flat_map(|invoice| &invoice.lines);
-                self.tally.tariff_versions.extend(lines.clone().map(|line| line.tariff_version.clone()));
-                self.tally.rows += if self.format == Format::Csv { lines.count() } else { invoices.len() };
+                self.tally
+                    .tariff_versions
+                    .extend(lines.clone().map(|line| line.tariff_version.clone()));
+                self.tally.rows +=
+                    if self.format == Format::Csv { lines.count() } else { invoices.len() };
                 self.tally.invoices += invoices.len();
-                self.tally.total = self.tally.total + invoices.iter().map(|invoice| invoice.total()).sum();
+                self.tally.total =
+                    self.tally.total + invoices.iter().map(|invoice| invoice.total()).sum();
                 Ok(Some(piece))
             }
             Pages::Billed(pages) => {
@@ -86,11 +95,14 @@ impl Export<'_> {
                 let Some(party) = &self.party else { return Ok(None) };
                 let mut piece = Vec::new();
                 for member in &members {
-                    let (lines, count) = cdr::lines(member, party, self.closed.closed_at).map_err(failed)?;
+                    let (lines, count) =
+                        cdr::lines(member, party, self.closed.closed_at).map_err(failed)?;
                     piece.extend(lines);
                     self.tally.rows += count;
                     self.tally.total = self.tally.total + cdr::total(&member.groups);
-                    self.tally.tariff_versions.extend(member.groups.iter().map(|group| group.tariff_version.clone()));
+                    self.tally
+                        .tariff_versions
+                        .extend(member.groups.iter().map(|group| group.tariff_version.clone()));
                 }
                 Ok(Some(piece))
             }

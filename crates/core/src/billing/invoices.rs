@@ -24,7 +24,11 @@ pub struct InvoicePages<'a> {
 impl InvoicePages<'_> {
     /// The next page; `None`: there are no more.
     pub async fn next(&mut self) -> Done<Option<Vec<Invoice>>> {
-        let page = self.app.store.invoices(self.month, self.run.as_ref(), &self.after, INVOICES_AT_ONCE).await?;
+        let page = self
+            .app
+            .store
+            .invoices(self.month, self.run.as_ref(), &self.after, INVOICES_AT_ONCE)
+            .await?;
         let Some(last) = page.last() else { return Ok(None) };
         self.after = InvoiceCursor { member: last.member.to_string(), number: last.id.clone() };
         Ok(Some(page))
@@ -41,15 +45,24 @@ pub struct BilledPages<'a> {
 impl BilledPages<'_> {
     /// The next page, with the sessions themselves; `None`: there are no more.
     pub async fn next(&mut self) -> Done<Option<Vec<BilledMember>>> {
-        let page = self.app.store.billed_of_month(self.month, self.after.as_ref(), BILLED_AT_ONCE).await?;
+        let page =
+            self.app.store.billed_of_month(self.month, self.after.as_ref(), BILLED_AT_ONCE).await?;
         self.after = page.last().cloned();
         if page.is_empty() {
             return Ok(None);
         }
-        let names: Vec<_> =
-            page.iter().flat_map(|part| &part.groups).flat_map(|group| &group.sessions).map(|one| one.session.clone()).collect();
+        let names: Vec<_> = page
+            .iter()
+            .flat_map(|part| &part.groups)
+            .flat_map(|group| &group.sessions)
+            .map(|one| one.session.clone())
+            .collect();
         let facts = CdrFacts::of(self.app.store.sessions_by_reference(&names).await?);
-        let member = |part: BilledPart| BilledMember { member: part.member, groups: part.groups, facts: facts.clone() };
+        let member = |part: BilledPart| BilledMember {
+            member: part.member,
+            groups: part.groups,
+            facts: facts.clone(),
+        };
         Ok(Some(page.into_iter().map(member).collect()))
     }
 }
@@ -73,6 +86,11 @@ impl Billing {
     /// A month that is closed.
     pub async fn closed(&self, month: BillingMonth) -> Done<ClosedMonth> {
         let closed = self.store.closed_month(month).await?;
-        closed.ok_or_else(|| AppError::conflict("month_open", format!("the month {month} is not closed: close it first")))
+        closed.ok_or_else(|| {
+            AppError::conflict(
+                "month_open",
+                format!("the month {month} is not closed: close it first"),
+            )
+        })
     }
 }

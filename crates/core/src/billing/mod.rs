@@ -49,7 +49,12 @@ pub struct Billing {
 
 impl Billing {
     /// Puts it together.
-    pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>, programme: Arc<ProgrammeDirectory>, rules: BillingRules) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<Clock>,
+        programme: Arc<ProgrammeDirectory>,
+        rules: BillingRules,
+    ) -> Self {
         Self { store, clock, programme, rules }
     }
 }
@@ -76,8 +81,23 @@ pub struct Closing {
 
 impl Closing {
     /// Puts it together.
-    pub fn new(billing: Arc<Billing>, overdue: Arc<Overdue>, deliveries: Arc<Deliveries>, health: Arc<Health>) -> Self {
-        let (store, clock, programme) = (billing.store.clone(), billing.clock.clone(), billing.programme.clone());
-        Self { store, clock, programme, billing, overdue, deliveries, health, closing: Mutex::new(()) }
+    pub fn new(
+        billing: Arc<Billing>,
+        overdue: Arc<Overdue>,
+        deliveries: Arc<Deliveries>,
+        health: Arc<Health>,
+    ) -> Self {
+        let (store, clock, programme) =
+            (billing.store.clone(), billing.clock.clone(), billing.programme.clone());
+        Self {
+            store,
+            clock,
+            programme,
+            billing,
+            overdue,
+            deliveries,
+            health,
+            closing: Mutex::new(()),
+        }
     }
 }

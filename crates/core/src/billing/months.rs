@@ -41,7 +41,9 @@ impl Closing {
 
     /// Cuts the final invoices that are due, in the order in which they fell due.
     async fn issue_finals(&self, now: DateTime<Utc>) -> Done<()> {
-        while let Some((member, due)) = self.store.next_ending().await?.filter(|(_, due)| *due <= now) {
+        while let Some((member, due)) =
+            self.store.next_ending().await?.filter(|(_, due)| *due <= now)
+        {
             self.issue_final(&member, due).await?;
         }
         Ok(())
@@ -58,10 +60,16 @@ impl Closing {
             ));
         }
         if at < month.end() {
-            return Err(AppError::conflict("month_not_over", format!("the month {month} ends at {}", month.end().to_rfc3339())));
+            return Err(AppError::conflict(
+                "month_not_over",
+                format!("the month {month} ends at {}", month.end().to_rfc3339()),
+            ));
         }
         if let Some(open) = self.billing.earliest_open().await?.filter(|open| *open < month) {
-            return Err(AppError::conflict("earlier_month_open", format!("close {open} first: months are closed in order")));
+            return Err(AppError::conflict(
+                "earlier_month_open",
+                format!("close {open} first: months are closed in order"),
+            ));
         }
         let run = self.store.begin_run(month, at).await?;
         // What changed before the run began is in it.
@@ -70,7 +78,10 @@ impl Closing {
         let closed = self.sum_up(&run, month, at, sessions).await?;
         self.store.complete_run(&run, &closed).await?;
         info!(%month, members = closed.members, sessions, total_yen = %closed.total, "a month was closed");
-        self.store.closed_month(month).await?.ok_or(AppError::Busy("the month is being closed by another node"))
+        self.store
+            .closed_month(month)
+            .await?
+            .ok_or(AppError::Busy("the month is being closed by another node"))
     }
 
     /// Draws up and writes every member's invoices; how many sessions of the month they bill.
@@ -101,7 +112,10 @@ impl Closing {
             }
             parts.retain(|part| !part.invoices.is_empty() || !part.billed.is_empty());
             // One page is written while the next is read.
-            let (saved, next) = tokio::join!(self.store.save_parts(run, month, &parts), self.billing.billing_page(&close, after));
+            let (saved, next) = tokio::join!(
+                self.store.save_parts(run, month, &parts),
+                self.billing.billing_page(&close, after)
+            );
             saved?;
             page = next?;
         }
@@ -109,11 +123,24 @@ impl Closing {
     }
 
     /// Counts and hashes what a run is about to issue.
-    async fn sum_up(&self, run: &Run, month: BillingMonth, at: DateTime<Utc>, sessions: i64) -> Done<ClosedMonth> {
+    async fn sum_up(
+        &self,
+        run: &Run,
+        month: BillingMonth,
+        at: DateTime<Utc>,
+        sessions: i64,
+    ) -> Done<ClosedMonth> {
         let failed = |_| AppError::Busy("the export could not be written");
         let mut hash = CsvHash::begin().map_err(failed)?;
-        let mut closed =
-            ClosedMonth { month, closed_at: at, members: 0, sessions, total: Default::default(), sha256: String::new(), layout: LAYOUT };
+        let mut closed = ClosedMonth {
+            month,
+            closed_at: at,
+            members: 0,
+            sessions,
+            total: Default::default(),
+            sha256: String::new(),
+            layout: LAYOUT,
+        };
         let mut last: Option<MemberId> = None;
         let mut pages = self.billing.invoice_pages(month, Some(*run));
         while let Some(invoices) = pages.next().await? {
@@ -165,7 +192,9 @@ impl Closing {
         loop {
             let now = self.clock.now();
             let open = self.billing.earliest_open().await?;
-            let close = open.and_then(|month| Some((self.closes_at(month)?, month))).filter(|(due, _)| *due <= now);
+            let close = open
+                .and_then(|month| Some((self.closes_at(month)?, month)))
+                .filter(|(due, _)| *due <= now);
             let ending = self.store.next_ending().await?.filter(|(_, due)| *due <= now);
             match (close, ending) {
                 (Some((close_due, month)), Some((_, ending_due))) if close_due <= ending_due => {
@@ -183,7 +212,10 @@ impl Closing {
     pub async fn forget_before(&self, month: BillingMonth) -> Done<u64> {
         let open = self.billing.earliest_open().await?;
         if let Some(open) = open.filter(|open| *open < month) {
-            return Err(AppError::conflict("month_not_closed", format!("{open} is not closed: what it rests on is kept")));
+            return Err(AppError::conflict(
+                "month_not_closed",
+                format!("{open} is not closed: what it rests on is kept"),
+            ));
         }
         Ok(self.store.forget_before(month).await?)
     }

@@ -54,7 +54,9 @@ impl Billing {
                     .filter(|line| belongs_to(line, month))
                     .collect();
                 let differing = differences(&member.id, &billed, &rated.bill.lines);
-                if !differing.is_empty() && !self.is_settled(&member.id, month, &billed, &rated.bill.lines).await? {
+                if !differing.is_empty()
+                    && !self.is_settled(&member.id, month, &billed, &rated.bill.lines).await?
+                {
                     found.extend(differing);
                 }
             }
@@ -65,20 +67,32 @@ impl Billing {
 impl Billing {
     /// Whether a month that comes to what was invoiced, if by other lines, was taken up by a later close: its
     /// charge records were credited and made anew, and there was nothing to adjust.
-    async fn is_settled(&self, member: &MemberId, month: BillingMonth, billed: &[&Line], rated: &[Line]) -> Done<bool> {
+    async fn is_settled(
+        &self,
+        member: &MemberId,
+        month: BillingMonth,
+        billed: &[&Line],
+        rated: &[Line],
+    ) -> Done<bool> {
         let sum: Yen = billed.iter().map(|line| line.amount).sum();
         if sum != bill::total(rated) {
             return Ok(false);
         }
         let records = self.store.billed_of_members(&[member]).await?;
-        let groups = records.iter().flat_map(|part| &part.groups).filter(|group| group.usage_month == month);
+        let groups =
+            records.iter().flat_map(|part| &part.groups).filter(|group| group.usage_month == month);
         Ok(groups.flat_map(|group| &group.sessions).any(|record| record.is_credit))
     }
 }
 
 fn differences(member: &MemberId, billed: &[&Line], rated: &[Line]) -> Vec<Difference> {
-    let difference = |billed: Option<String>, rated: Option<String>| Difference { member: member.clone(), billed, rated };
-    let is_corrected = billed.iter().any(|line| matches!(line.code, LineCode::Adjustment | LineCode::Credit));
+    let difference = |billed: Option<String>, rated: Option<String>| Difference {
+        member: member.clone(),
+        billed,
+        rated,
+    };
+    let is_corrected =
+        billed.iter().any(|line| matches!(line.code, LineCode::Adjustment | LineCode::Credit));
     if is_corrected {
         let sum: Yen = billed.iter().map(|line| line.amount).sum();
         let now: Yen = rated.iter().map(|line| line.amount).sum();
@@ -91,8 +105,14 @@ fn differences(member: &MemberId, billed: &[&Line], rated: &[Line]) -> Vec<Diffe
     }
     let billed: Vec<String> = billed.iter().map(|line| printed(line)).collect();
     let rated: Vec<String> = rated.iter().map(printed).collect();
-    let gone = billed.iter().filter(|line| !rated.contains(line)).map(|line| difference(Some(line.clone()), None));
-    let new = rated.iter().filter(|line| !billed.contains(line)).map(|line| difference(None, Some(line.clone())));
+    let gone = billed
+        .iter()
+        .filter(|line| !rated.contains(line))
+        .map(|line| difference(Some(line.clone()), None));
+    let new = rated
+        .iter()
+        .filter(|line| !billed.contains(line))
+        .map(|line| difference(None, Some(line.clone())));
     gone.chain(new).collect()
 }
 

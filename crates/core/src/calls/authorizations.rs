@@ -16,17 +16,23 @@ impl Authorizations {
     pub(crate) async fn refused_now(&self, id_tag: &IdTag) -> Result<Option<TagAnswer>, CallError> {
         let file = self.cards.find(id_tag).await.map_err(|_| busy())?;
         let now = self.clock.now();
-        let verdict = judge_now(file.as_deref(), now, Place::Open, false, &self.programme.current());
+        let verdict =
+            judge_now(file.as_deref(), now, Place::Open, false, &self.programme.current());
         Ok(verdict.refusal.is_some().then_some(TagAnswer { verdict, cache_until: Some(now) }))
     }
 
     /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
     /// transaction starts, never here: a card must be able to stop its own session.
-    pub(crate) async fn authorize(&self, station: &StationRecord, id_tag: &IdTag) -> Result<TagAnswer, CallError> {
+    pub(crate) async fn authorize(
+        &self,
+        station: &StationRecord,
+        id_tag: &IdTag,
+    ) -> Result<TagAnswer, CallError> {
         let programme = self.programme.current();
         let place = station.place(&programme, self.clock.now());
         let judged = async || -> Result<_, CallError> {
-            let (file, now) = (self.cards.find(id_tag).await.map_err(|_| busy())?, self.clock.now());
+            let (file, now) =
+                (self.cards.find(id_tag).await.map_err(|_| busy())?, self.clock.now());
             Ok((judge_now(file.as_deref(), now, place, false, &programme), file, now))
         };
         let (mut verdict, file, mut now) = judged().await?;
@@ -38,7 +44,12 @@ impl Authorizations {
             (verdict, _, now) = judged().await?;
         }
         if self.quotas.take(&station.id, Kept::ShownCards, 1, now) {
-            let note = StationNote::Shown(self.hasher.shown(id_tag, file.as_deref(), verdict.refusal, Occasion::Authorize));
+            let note = StationNote::Shown(self.hasher.shown(
+                id_tag,
+                file.as_deref(),
+                verdict.refusal,
+                Occasion::Authorize,
+            ));
             self.ledger.note_soon(NoteRow { station_id: station.id.clone(), at: now, note });
         }
         let result = verdict.refusal.map_or("accepted", juden_domain::refusal::Reason::code);
@@ -49,7 +60,10 @@ impl Authorizations {
 
     /// Judges an accepted card once more, after its message was kept: no card is accepted once its suspension was
     /// confirmed, however long the store took. The answer to be given instead, where the card is refused by now.
-    pub(crate) async fn judged_again(&self, acceptance: Acceptance) -> Result<Option<Answer>, CallError> {
+    pub(crate) async fn judged_again(
+        &self,
+        acceptance: Acceptance,
+    ) -> Result<Option<Answer>, CallError> {
         let Acceptance { answer, id_tag, place } = acceptance;
         let (file, now) = (self.cards.find(&id_tag).await.map_err(|_| busy())?, self.clock.now());
         let verdict = judge_now(file.as_deref(), now, place, false, &self.programme.current());

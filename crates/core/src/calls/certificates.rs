@@ -29,14 +29,21 @@ pub trait StationAuthority: std::fmt::Debug + Send + Sync {
     fn check(&self, csr: &str, names: &[&str], organization: &str) -> Result<(), String>;
 
     /// Signs a request: the chain (PEM), the station's certificate first. Else why it could not.
-    async fn sign(&self, csr: &str, station: &str, kind: CertificateKind, now: DateTime<Utc>) -> Result<String, String>;
+    async fn sign(
+        &self,
+        csr: &str,
+        station: &str,
+        kind: CertificateKind,
+        now: DateTime<Utc>,
+    ) -> Result<String, String>;
 }
 
 /// Who answers stations' questions about vehicles' certificates (ISO 15118).
 #[async_trait]
 pub trait VehicleAuthority: std::fmt::Debug + Send + Sync {
     /// The answer to a station's message: base64, or the standard's word for [`VehicleAsk::Contract`]. Else why there is none.
-    async fn answer(&self, ask: VehicleAsk, station: &str, message: &str) -> Result<String, String>;
+    async fn answer(&self, ask: VehicleAsk, station: &str, message: &str)
+    -> Result<String, String>;
 }
 
 impl Certificates {
@@ -60,7 +67,10 @@ impl Certificates {
         let Some(kind) = kind.filter(|kind| authority.signs(*kind)) else {
             return refused(&"certificates of this type are not signed here");
         };
-        let names: Vec<&str> = [Some(station.as_str()), record.certificate_name.as_deref()].into_iter().flatten().collect();
+        let names: Vec<&str> = [Some(station.as_str()), record.certificate_name.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect();
         if let Err(why) = authority.check(csr, &names, &self.authorities.organization) {
             return refused(&why);
         }
@@ -87,10 +97,15 @@ const UNKNOWN_CONTRACT: &str = "NoCertificateAvailable";
 
 impl Certificates {
     /// What the operator's command answers about a vehicle's certificate; `None`: there is none, or it failed.
-    pub(crate) async fn vehicle_answer(&self, call: &StationCall, ask: VehicleAsk) -> Option<String> {
+    pub(crate) async fn vehicle_answer(
+        &self,
+        call: &StationCall,
+        ask: VehicleAsk,
+    ) -> Option<String> {
         let command = self.authorities.vehicles.as_ref()?;
         let id = &call.station.id;
-        let Ok(Ok(_place)) = tokio::time::timeout(PLACE_WITHIN, VEHICLE_PLACES.acquire()).await else {
+        let Ok(Ok(_place)) = tokio::time::timeout(PLACE_WITHIN, VEHICLE_PLACES.acquire()).await
+        else {
             warn!(station_id = %id, ask = ask.name(), "too many questions about vehicles' certificates wait for an answer");
             return None;
         };
@@ -123,7 +138,12 @@ impl SigningTurn {
         fresh.then(|| Self { app: app.clone(), station: station.clone() })
     }
 
-    async fn sign_and_send(self, authority: &dyn StationAuthority, csr: &str, kind: CertificateKind) {
+    async fn sign_and_send(
+        self,
+        authority: &dyn StationAuthority,
+        csr: &str,
+        kind: CertificateKind,
+    ) {
         let (app, id) = (&self.app, &self.station);
         let chain = match authority.sign(csr, id.as_str(), kind, app.clock.now()).await {
             Ok(chain) => chain,

@@ -28,7 +28,11 @@ impl Calls {
     /// Keeps that a connection has ended, and gives the station back where the connection has a fencing number.
     pub async fn connection_closed(&self, station: &StationId, fence: &Fence) {
         if let Some(fence) = fence.number() {
-            self.reports.ledger.note_soon(NoteRow { station_id: station.clone(), at: self.clock.now(), note: StationNote::Closed(fence) });
+            self.reports.ledger.note_soon(NoteRow {
+                station_id: station.clone(),
+                at: self.clock.now(),
+                note: StationNote::Closed(fence),
+            });
             self.deliveries.cluster.release(station, fence).await;
         }
     }

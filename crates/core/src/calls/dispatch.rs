@@ -11,7 +11,9 @@ use crate::error::Done;
 use crate::station_call::StationCall;
 use crate::stations::quirks;
 use juden_domain::station::Registration;
-use juden_ocpp::event::{Answer, PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{
+    Answer, PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent,
+};
 use juden_ocpp::frame::{CallError, ErrorCode};
 use juden_store::StationRecord;
 use juden_store::ledger::StationNote;
@@ -29,7 +31,12 @@ impl Calls {
     }
 
     /// Does what a message asks for; the answer's payload. `written` ends once the answer is sent.
-    pub async fn handle(&self, call: StationCall, event: StationEvent, written: oneshot::Receiver<()>) -> Result<String, CallError> {
+    pub async fn handle(
+        &self,
+        call: StationCall,
+        event: StationEvent,
+        written: oneshot::Receiver<()>,
+    ) -> Result<String, CallError> {
         while let Some(newest) = self.health.clock_in_doubt(self.clock.now()) {
             // An error would have the station drop its message after some tries: unanswered, it keeps it.
             if !matches!(event, StationEvent::Transaction(_)) {
@@ -37,19 +44,27 @@ impl Calls {
             }
             tokio::time::sleep(DOUBT_LOOKED_AT_EVERY).await;
         }
-        if call.station.registration != Registration::Accepted && !self.may_speak_unregistered(&call.station, &event).await? {
-            let why = "the station is not accepted yet: only BootNotification is answered until then";
+        if call.station.registration != Registration::Accepted
+            && !self.may_speak_unregistered(&call.station, &event).await?
+        {
+            let why =
+                "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
         }
         let encode = call.encode;
         let (event, sent) = self.meant(&call, event).await.map_err(|_| busy())?;
         let answer = match event {
-            StationEvent::Transaction(event) => return self.transactions.transaction(call, event, sent).await,
+            StationEvent::Transaction(event) => {
+                return self.transactions.transaction(call, event, sent).await;
+            }
             StationEvent::Heartbeat => Answer::Heartbeat { now: self.clock.now() },
-            StationEvent::Authorize(PresentedToken { nobody: true, .. }) => Answer::Authorize(TagAnswer::nobodys()),
+            StationEvent::Authorize(PresentedToken { nobody: true, .. }) => {
+                Answer::Authorize(TagAnswer::nobodys())
+            }
             StationEvent::Authorize(PresentedToken { id_tag, .. }) => {
                 let tag = self.authorizations.authorize(&call.station, &id_tag).await?;
-                let display = self.transactions.displays.display_for_card(&call, &id_tag, &tag).await;
+                let display =
+                    self.transactions.displays.display_for_card(&call, &id_tag, &tag).await;
                 let answer = encode(&Answer::Authorize(tag));
                 return Ok(displayed(&call, answer, display));
             }
@@ -65,16 +80,30 @@ impl Calls {
             StationEvent::Report(report) => self.reports.report(&call, report).await?,
             StationEvent::Contract(PresentedToken { id_tag, nobody }) => {
                 let certificate = self.certificates.contract_word(&call).await;
-                let tag = if nobody { TagAnswer::nobodys() } else { self.authorizations.authorize(&call.station, &id_tag).await? };
+                let tag = if nobody {
+                    TagAnswer::nobodys()
+                } else {
+                    self.authorizations.authorize(&call.station, &id_tag).await?
+                };
                 Answer::Contract { tag, certificate }
             }
             StationEvent::EvNeeds(needs) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(self.ev_charging.accept_needs(&call.station, needs, written).await.map_err(|_| busy())?)
+                Answer::Accepted(
+                    self.ev_charging
+                        .accept_needs(&call.station, needs, written)
+                        .await
+                        .map_err(|_| busy())?,
+                )
             }
             StationEvent::EvSchedule(schedule) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(self.ev_charging.accept_schedule(&call.station, schedule, written).await.map_err(|_| busy())?)
+                Answer::Accepted(
+                    self.ev_charging
+                        .accept_schedule(&call.station, schedule, written)
+                        .await
+                        .map_err(|_| busy())?,
+                )
             }
             StationEvent::Vehicle(ask) => {
                 self.reports.report(&call, Report::plain()).await?;
@@ -82,7 +111,12 @@ impl Calls {
             }
             StationEvent::Sign(SignReport { csr, kind }) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(self.certificates.accept_request(&call.station, &csr, kind, written))
+                Answer::Accepted(self.certificates.accept_request(
+                    &call.station,
+                    &csr,
+                    kind,
+                    written,
+                ))
             }
         };
         Ok(encode(&answer))
@@ -90,18 +124,28 @@ impl Calls {
 
     /// While the store lies ahead of the clock only a card's refusal is told: what is refused by the newest that is kept of it
     /// stays so. Whatever would have a time, or tell one, waits at the station.
-    async fn while_clock_in_doubt(&self, call: &StationCall, event: &StationEvent, newest: DateTime<Utc>) -> Result<String, CallError> {
+    async fn while_clock_in_doubt(
+        &self,
+        call: &StationCall,
+        event: &StationEvent,
+        newest: DateTime<Utc>,
+    ) -> Result<String, CallError> {
         if let StationEvent::Authorize(PresentedToken { id_tag, nobody: false }) = event
             && let Some(refused) = self.authorizations.refused_now(id_tag).await?
         {
             return Ok((call.encode)(&Answer::Authorize(refused)));
         }
-        let why = format!("the central system's clock lies behind what it holds of {newest}: try again");
+        let why =
+            format!("the central system's clock lies behind what it holds of {newest}: try again");
         Err(CallError::new(ErrorCode::InternalError, why))
     }
 
     /// An event as the station means it, and as it was sent where that is another transaction message.
-    async fn meant(&self, call: &StationCall, event: StationEvent) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
+    async fn meant(
+        &self,
+        call: &StationCall,
+        event: StationEvent,
+    ) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
         let station = &call.station;
         let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
         let mut event = quirks::meant(station, event);
@@ -118,13 +162,24 @@ impl Calls {
 
     /// Before it is accepted a station may register, and tell what it was asked for while it waits (B02.FR.05); and what money
     /// hangs on is kept all the same where it was accepted in the past.
-    async fn may_speak_unregistered(&self, station: &StationRecord, event: &StationEvent) -> Result<bool, CallError> {
-        let is_asked_for =
-            station.registration == Registration::Pending && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
+    async fn may_speak_unregistered(
+        &self,
+        station: &StationRecord,
+        event: &StationEvent,
+    ) -> Result<bool, CallError> {
+        let is_asked_for = station.registration == Registration::Pending
+            && matches!(event, StationEvent::Report(report) if report.request_id.is_some());
         if matches!(event, StationEvent::Boot(_)) || is_asked_for {
             return Ok(true);
         }
-        Ok(event.is_transaction() && self.deliveries.commands.stations.was_accepted(&station.id).await.map_err(|_| busy())?)
+        Ok(event.is_transaction()
+            && self
+                .deliveries
+                .commands
+                .stations
+                .was_accepted(&station.id)
+                .await
+                .map_err(|_| busy())?)
     }
 }
 

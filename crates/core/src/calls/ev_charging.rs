@@ -46,16 +46,27 @@ impl EvCharging {
             return Ok(false);
         }
         let Ok(protocol) = self.commands.protocol_of(&station.id).await else { return Ok(false) };
-        let Some(transaction) = self.transaction_at(&station.id, needs.evse_id).await? else { return Ok(false) };
+        let Some(transaction) = self.transaction_at(&station.id, needs.evse_id).await? else {
+            return Ok(false);
+        };
         let bound = self.bindings(&station.id, protocol, needs.evse_id).await?;
-        let is_bound = |one: &&Binding| !one.is_ours && one.allowed.transaction.as_ref() == Some(&transaction);
+        let is_bound =
+            |one: &&Binding| !one.is_ours && one.allowed.transaction.as_ref() == Some(&transaction);
         let profile = match bound.iter().find(is_bound) {
             // What the operator lets this vehicle have stands.
             Some(binding) => Some(binding.payload.clone()),
-            None => station.connector_site(needs.evse_id).and_then(|site| site.power_w).and_then(|charger_w| {
-                let limit_w = needs.most_w.map_or(charger_w, |most_w| most_w.min(charger_w));
-                protocol.ev_profile(rand::random_range(1..=REQUEST_MAX), &transaction, &needs, limit_w, self.clock.now())
-            }),
+            None => station.connector_site(needs.evse_id).and_then(|site| site.power_w).and_then(
+                |charger_w| {
+                    let limit_w = needs.most_w.map_or(charger_w, |most_w| most_w.min(charger_w));
+                    protocol.ev_profile(
+                        rand::random_range(1..=REQUEST_MAX),
+                        &transaction,
+                        &needs,
+                        limit_w,
+                        self.clock.now(),
+                    )
+                },
+            ),
         };
         let sends = profile.is_some();
         if let Some(profile) = profile {
@@ -74,7 +85,9 @@ impl EvCharging {
         let Ok(protocol) = self.commands.protocol_of(&station.id).await else { return Ok(true) };
         let bound = self.bindings(&station.id, protocol, schedule.evse_id).await?;
         let Some(newest) = bound.first() else { return Ok(true) };
-        if newest.allowed.unit != schedule.unit || schedule.most.is_none_or(|most| most <= newest.allowed.most) {
+        if newest.allowed.unit != schedule.unit
+            || schedule.most.is_none_or(|most| most <= newest.allowed.most)
+        {
             return Ok(true);
         }
         let again = bound.iter().filter(|one| one.is_ours && one.payload == newest.payload).count();
@@ -86,7 +99,12 @@ impl EvCharging {
     }
 
     /// The profiles that a station took for an EVSE's transaction, the newest first.
-    async fn bindings(&self, id: &StationId, protocol: Protocol, evse_id: i64) -> Done<Vec<Binding>> {
+    async fn bindings(
+        &self,
+        id: &StationId,
+        protocol: Protocol,
+        evse_id: i64,
+    ) -> Done<Vec<Binding>> {
         let commands = self.store.commands_of(id, &[SET_PROFILE], LOOKED_THROUGH).await?;
         let taken = commands.into_iter().filter(|one| one.outcome.as_deref() == Some("accepted"));
         let binding = |one: SentCommand| {
@@ -100,19 +118,34 @@ impl EvCharging {
     /// The name of the transaction that runs at an EVSE.
     async fn transaction_at(&self, id: &StationId, evse_id: i64) -> Done<Option<String>> {
         let open = self.store.open_sessions_of(&[id]).await?;
-        let Some((.., reference)) = open.into_iter().find(|(_, at, _)| *at == evse_id) else { return Ok(None) };
-        Ok(self.store.session_by_reference(&reference).await?.and_then(|session| session.transaction))
+        let Some((.., reference)) = open.into_iter().find(|(_, at, _)| *at == evse_id) else {
+            return Ok(None);
+        };
+        Ok(self
+            .store
+            .session_by_reference(&reference)
+            .await?
+            .and_then(|session| session.transaction))
     }
 
     /// Sends a profile once the answer to the vehicle is written.
-    fn send_profile_after(self: &Arc<Self>, written: oneshot::Receiver<()>, id: &StationId, profile: Value) {
+    fn send_profile_after(
+        self: &Arc<Self>,
+        written: oneshot::Receiver<()>,
+        id: &StationId,
+        profile: Value,
+    ) {
         let (app, id) = (self.clone(), id.clone());
         tokio::spawn(async move {
             let _ = written.await;
             let payload = profile.as_object().cloned().unwrap_or_default();
             match app.commands.send_call(&id, SET_PROFILE, &payload, SENT_BY).await {
-                Ok(result) => info!(station_id = %id, outcome = %result.outcome, "a vehicle was told how much it may have"),
-                Err(cause) => warn!(station_id = %id, %cause, "a vehicle could not be told how much it may have"),
+                Ok(result) => {
+                    info!(station_id = %id, outcome = %result.outcome, "a vehicle was told how much it may have")
+                }
+                Err(cause) => {
+                    warn!(station_id = %id, %cause, "a vehicle could not be told how much it may have")
+                }
             }
         });
     }

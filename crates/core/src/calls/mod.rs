@@ -92,7 +92,16 @@ impl Calls {
         certificates: Arc<Certificates>,
         ev_charging: Arc<EvCharging>,
     ) -> Self {
-        Self { health, clock, deliveries, authorizations, transactions, reports, certificates, ev_charging }
+        Self {
+            health,
+            clock,
+            deliveries,
+            authorizations,
+            transactions,
+            reports,
+            certificates,
+            ev_charging,
+        }
     }
 }
 
@@ -250,8 +259,18 @@ impl EvCharging {
 impl Displays {
     /// Puts it together.
     pub fn new(commands: Arc<Commands>, uses: MonthUses, rules: DisplayRules) -> Self {
-        let (store, clock, cluster) = (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
-        Self { store, clock, cards: commands.cards.clone(), uses, cluster, commands, costs_told: displays::costs_told(), rules }
+        let (store, clock, cluster) =
+            (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
+        Self {
+            store,
+            clock,
+            cards: commands.cards.clone(),
+            uses,
+            cluster,
+            commands,
+            costs_told: displays::costs_told(),
+            rules,
+        }
     }
 }
 

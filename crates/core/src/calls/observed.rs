@@ -45,18 +45,33 @@ impl Observed {
     }
 
     /// A message that is sent as it happens told a time.
-    pub fn told(&self, station: &StationId, reported: &Reported, zone: Option<Zone>, received_at: DateTime<Utc>) {
+    pub fn told(
+        &self,
+        station: &StationId,
+        reported: &Reported,
+        zone: Option<Zone>,
+        received_at: DateTime<Utc>,
+    ) {
         if let Some(said) = reported.instant(zone) {
             self.0.entry(station.clone()).or_default().clock.told(said, received_at);
         }
     }
 
     /// A transaction message told times. Readings count where they keep pace: what was queued comes all at once.
-    pub fn told_by_transaction(&self, station: &StationRecord, event: &TransactionEvent, received_at: DateTime<Utc>) {
+    pub fn told_by_transaction(
+        &self,
+        station: &StationRecord,
+        event: &TransactionEvent,
+        received_at: DateTime<Utc>,
+    ) {
         let reported = match event {
-            TransactionEvent::Meter(report) => report.readings.first().map(|reading| &reading.sampled_at),
+            TransactionEvent::Meter(report) => {
+                report.readings.first().map(|reading| &reading.sampled_at)
+            }
             TransactionEvent::Step(step) if !step.offline => Some(&step.timestamp),
-            TransactionEvent::Step(_) | TransactionEvent::Start(_) | TransactionEvent::Stop(_) => None,
+            TransactionEvent::Step(_) | TransactionEvent::Start(_) | TransactionEvent::Stop(_) => {
+                None
+            }
         };
         if let Some(said) = reported.and_then(|reported| reported.instant(station.zone())) {
             self.0.entry(station.id.clone()).or_default().clock.told_by_reading(said, received_at);
@@ -74,7 +89,8 @@ impl Observed {
         if plugs.len() < PLUGS_MAX || plugs.contains_key(&plug) {
             plugs.insert(plug, report.status.clone());
         }
-        if let Some(state) = STATES.iter().find(|state| plugs.values().any(|known| known == *state)) {
+        if let Some(state) = STATES.iter().find(|state| plugs.values().any(|known| known == *state))
+        {
             report.status = (*state).to_owned();
         }
     }

@@ -77,7 +77,8 @@ impl Quotas {
 impl Left {
     fn refill(&mut self, kept: Kept, now: DateTime<Utc>) {
         let passed_ms = (now - self.as_of).num_milliseconds().clamp(0, 86_400_000);
-        let more = i64::try_from(i128::from(kept.daily()) * i128::from(passed_ms) / 86_400_000).unwrap_or(i64::MAX);
+        let more = i64::try_from(i128::from(kept.daily()) * i128::from(passed_ms) / 86_400_000)
+            .unwrap_or(i64::MAX);
         // What has not come to a whole yet goes on coming.
         if more > 0 || now < self.as_of {
             self.amount = self.amount.saturating_add(more).min(kept.daily());
@@ -92,15 +93,26 @@ mod tests {
 
     #[test]
     fn a_measure_is_used_up_and_comes_back_within_a_day() {
-        let (quotas, one, other) = (Quotas::default(), StationId::parse("CP1").unwrap(), StationId::parse("CP2").unwrap());
+        let (quotas, one, other) =
+            (Quotas::default(), StationId::parse("CP1").unwrap(), StationId::parse("CP2").unwrap());
         let now: DateTime<Utc> = "2026-11-30T12:00:00Z".parse().unwrap();
         let daily = usize::try_from(Kept::ShownCards.daily()).unwrap();
         assert!((0..daily).all(|_| quotas.take(&one, Kept::ShownCards, 1, now)));
         assert!(!quotas.take(&one, Kept::ShownCards, 1, now));
-        assert!(quotas.take(&other, Kept::ShownCards, 1, now) && quotas.take(&one, Kept::Reports, 1, now), "each has its own");
+        assert!(
+            quotas.take(&other, Kept::ShownCards, 1, now)
+                && quotas.take(&one, Kept::Reports, 1, now),
+            "each has its own"
+        );
         let later = now + TimeDelta::hours(12);
-        assert_eq!((0..daily).filter(|_| quotas.take(&one, Kept::ShownCards, 1, later)).count(), daily / 2);
-        assert!(!quotas.take(&one, Kept::ShownCards, 1, now), "a clock that goes back gives nothing");
+        assert_eq!(
+            (0..daily).filter(|_| quotas.take(&one, Kept::ShownCards, 1, later)).count(),
+            daily / 2
+        );
+        assert!(
+            !quotas.take(&one, Kept::ShownCards, 1, now),
+            "a clock that goes back gives nothing"
+        );
     }
 
     #[test]

@@ -18,11 +18,16 @@ const REGISTRATION_RETRY_S: u32 = 60;
 
 impl Reports {
     /// Keeps a boot; the answer.
-    pub(crate) async fn boot(&self, call: &StationCall, report: BootReport) -> Result<Answer, CallError> {
+    pub(crate) async fn boot(
+        &self,
+        call: &StationCall,
+        report: BootReport,
+    ) -> Result<Answer, CallError> {
         let registration = call.station.registration;
         self.observed.booted(&call.station.id, call.heard.received_at);
         self.commands.forget_operators_lessons(&call.station).await.map_err(|_| busy())?;
-        let serial = |report: &BootReport| report.serial.clone().filter(|serial| !serial.is_empty());
+        let serial =
+            |report: &BootReport| report.serial.clone().filter(|serial| !serial.is_empty());
         let (before, now) = (call.station.boot.as_ref().and_then(serial), serial(&report));
         if before.is_some() && now.is_some() && before != now {
             let deviation = "another serial number than before: two chargers may have one name";
@@ -37,7 +42,11 @@ impl Reports {
     }
 
     /// Keeps a note; states changed, so the station's record is read again.
-    pub(crate) async fn keep(&self, call: &StationCall, note: StationNote) -> Result<Answer, CallError> {
+    pub(crate) async fn keep(
+        &self,
+        call: &StationCall,
+        note: StationNote,
+    ) -> Result<Answer, CallError> {
         let is_boot = matches!(note, StationNote::Boot(_));
         let row = NoteRow { station_id: call.station.id.clone(), at: call.heard.received_at, note };
         self.ledger.note(row).await.map_err(|_| busy())?;
@@ -49,7 +58,8 @@ impl Reports {
 
     /// A state with its instant, and as that of its whole EVSE. It is sent as it happens: it tells of the station's clock.
     pub(crate) fn placed(&self, call: &StationCall, mut report: StatusReport) -> StatusReport {
-        let (station, received_at, zone) = (&call.station.id, call.heard.received_at, call.station.zone());
+        let (station, received_at, zone) =
+            (&call.station.id, call.heard.received_at, call.station.zone());
         self.observed.told(station, &report.reported, zone, received_at);
         self.observed.of_evse(station, &mut report);
         if report.reported.instant(zone).is_some() {
@@ -60,23 +70,42 @@ impl Reports {
     }
 
     /// Keeps a message as it came, with the news in it.
-    pub(crate) async fn report(&self, call: &StationCall, report: Report) -> Result<Answer, CallError> {
+    pub(crate) async fn report(
+        &self,
+        call: &StationCall,
+        report: Report,
+    ) -> Result<Answer, CallError> {
         let Report { request_id, seq_no, more, news } = report;
         if let ReportContent::Security(kind) = &news {
             note_security_event(&call.station.id, kind);
         }
-        if !self.quotas.take(&call.station.id, Kept::Reports, call.payload.len(), call.heard.received_at) {
-            self.commands.stations.deviations.note(&call.station.id, "reports beyond what is kept of a station in a day");
+        if !self.quotas.take(
+            &call.station.id,
+            Kept::Reports,
+            call.payload.len(),
+            call.heard.received_at,
+        ) {
+            self.commands
+                .stations
+                .deviations
+                .note(&call.station.id, "reports beyond what is kept of a station in a day");
             return Ok(Answer::Done);
         }
-        let row = ReportRow { action: call.action.to_owned(), request_id, seq_no, more, payload: secrets::scrubbed(&call.payload) };
+        let row = ReportRow {
+            action: call.action.to_owned(),
+            request_id,
+            seq_no,
+            more,
+            payload: secrets::scrubbed(&call.payload),
+        };
         let news = match news {
             ReportContent::None => Vec::new(),
             ReportContent::Firmware(status) => vec![StationNote::FirmwareStatus(status)],
             ReportContent::Upload(status) => vec![StationNote::DiagnosticsStatus(status)],
-            ReportContent::Statuses(statuses) => {
-                statuses.into_iter().map(|report| StationNote::Status(self.placed(call, report))).collect()
-            }
+            ReportContent::Statuses(statuses) => statuses
+                .into_iter()
+                .map(|report| StationNote::Status(self.placed(call, report)))
+                .collect(),
             ReportContent::Variables(variables) => vec![StationNote::Variables(variables)],
             ReportContent::Security(_) => Vec::new(),
         };
@@ -110,9 +139,12 @@ const CRITICAL_EVENTS: &[&str] = &[
 /// Counts a station's security event, and tells those that are known to be critical.
 fn note_security_event(station: &StationId, kind: &str) {
     let known = CRITICAL_EVENTS.iter().find(|known| **known == kind);
-    metrics::counter!("juden_security_events_total", "type" => *known.unwrap_or(&"other")).increment(1);
+    metrics::counter!("juden_security_events_total", "type" => *known.unwrap_or(&"other"))
+        .increment(1);
     match known {
-        Some(kind) => warn!(station_id = %station, kind, "a station tells a critical security event"),
+        Some(kind) => {
+            warn!(station_id = %station, kind, "a station tells a critical security event")
+        }
         None => info!(station_id = %station, "a station tells a security event of its own kind"),
     }
 }

@@ -23,17 +23,23 @@ impl Transactions {
         let encode = call.encode;
         let with_message = event.has_card_or_ends();
         if matches!(&event, TransactionEvent::Step(step) if step.transaction.is_empty()) {
-            self.stations.deviations.note(&call.station.id, "a TransactionEvent without transactionInfo");
+            self.stations
+                .deviations
+                .note(&call.station.id, "a TransactionEvent without transactionInfo");
         }
         if event.lacks_something() {
-            self.stations.deviations.note(&call.station.id, "a transaction's message that lacks something");
+            self.stations
+                .deviations
+                .note(&call.station.id, "a transaction's message that lacks something");
         }
         let (reply, durable) = oneshot::channel();
         let (station, now) = (&call.station.id, call.heard.received_at);
         let is_kept = || self.quotas.take(station, Kept::Readings, call.payload.len(), now);
         let over_quota = event.is_reading() && !is_kept();
         if over_quota {
-            self.stations.deviations.note(station, "readings beyond what is kept of a station in a day");
+            self.stations
+                .deviations
+                .note(station, "readings beyond what is kept of a station in a day");
         }
         let content = keys::content_of(sent.as_deref().unwrap_or(&event), &call.payload);
         let clock = call.heard.clock.or_else(|| self.observed.clock(station, now));
@@ -45,12 +51,19 @@ impl Transactions {
         let told = durable.await.map_err(|_| busy())?;
         let payload = match told.acceptance {
             None => told.payload,
-            Some(acceptance) => self.authorizations.judged_again(acceptance).await?.map_or(told.payload, |answer| encode(&answer)),
+            Some(acceptance) => self
+                .authorizations
+                .judged_again(acceptance)
+                .await?
+                .map_or(told.payload, |answer| encode(&answer)),
         };
         if let Some(session) = &told.session {
             self.overdue.await_steps(session);
         }
-        let Some(session) = told.session.filter(|_| self.displays.shows_drivers(call.protocol)) else { return Ok(payload) };
+        let Some(session) = told.session.filter(|_| self.displays.shows_drivers(call.protocol))
+        else {
+            return Ok(payload);
+        };
         // A step that comes again soon is shown what it was shown first.
         let step = (call.station.id.clone(), hex::sha256(call.payload.as_bytes()));
         if let Some(shown) = self.displayed.get(&step) {
@@ -64,7 +77,11 @@ impl Transactions {
 }
 
 /// An answer with what the driver is shown beside it.
-pub(crate) fn displayed(call: &StationCall, answer: String, display: Option<DriverDisplay>) -> String {
+pub(crate) fn displayed(
+    call: &StationCall,
+    answer: String,
+    display: Option<DriverDisplay>,
+) -> String {
     match display {
         Some(display) => call.protocol.with_display(&call.action, answer, &display),
         None => answer,

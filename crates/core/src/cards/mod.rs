@@ -37,8 +37,18 @@ pub struct Cards {
 impl Cards {
     /// Puts it together.
     pub fn new(changes: Arc<Changes>, passwords: Passwords, stop_lost: bool) -> Self {
-        let (store, clock, programme) = (changes.store.clone(), changes.clock.clone(), changes.programme.clone());
+        let (store, clock, programme) =
+            (changes.store.clone(), changes.clock.clone(), changes.programme.clone());
         let (activating, activating_cards) = (Turns::default(), Turns::default());
-        Self { store, clock, programme, changes, passwords, activating, activating_cards, stop_lost }
+        Self {
+            store,
+            clock,
+            programme,
+            changes,
+            passwords,
+            activating,
+            activating_cards,
+            stop_lost,
+        }
     }
 }

@@ -29,15 +29,30 @@ impl Cards {
     }
 
     async fn stop_sessions(&self, number: &CardNumber) -> Done<()> {
-        let filter = SessionFilter { card: Some(number.clone()), running: true, ..SessionFilter::default() };
-        let running = self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await?;
+        let filter =
+            SessionFilter { card: Some(number.clone()), running: true, ..SessionFilter::default() };
+        let running =
+            self.store.sessions(&filter, &Page { after: None, limit: RUNNING_MAX }).await?;
         let stop = async |session: &Session| {
-            let command = StationCommand::RemoteStop { session: session.id, transaction: session.transaction.clone() };
-            match self.changes.deliveries.commands.send_command(&session.station_id, &command, SENT_BY).await {
-                Ok(result) => info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
-                    "the session of a lost card was to be stopped"),
-                Err(cause) => warn!(station_id = %session.station_id, session_id = %session.reference, %cause,
-                    "the session of a lost card could not be stopped"),
+            let command = StationCommand::RemoteStop {
+                session: session.id,
+                transaction: session.transaction.clone(),
+            };
+            match self
+                .changes
+                .deliveries
+                .commands
+                .send_command(&session.station_id, &command, SENT_BY)
+                .await
+            {
+                Ok(result) => {
+                    info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
+                    "the session of a lost card was to be stopped")
+                }
+                Err(cause) => {
+                    warn!(station_id = %session.station_id, session_id = %session.reference, %cause,
+                    "the session of a lost card could not be stopped")
+                }
             }
         };
         join_all(running.iter().map(stop)).await;

@@ -46,17 +46,38 @@ pub struct LocalConnection {
 
 impl LocalConnections {
     /// Takes a station's place. An older connection of the station is told that it was replaced.
-    pub fn seat(self: &Arc<Self>, station: &StationId, protocol: &'static str, fence: Fence, now: DateTime<Utc>) -> LocalConnection {
+    pub fn seat(
+        self: &Arc<Self>,
+        station: &StationId,
+        protocol: &'static str,
+        fence: Fence,
+        now: DateTime<Utc>,
+    ) -> LocalConnection {
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         let (calls_in, calls) = mpsc::channel(CALLS_WAITING_MAX);
         let (replace, replaced) = watch::channel(false);
         let last_heard_ms = Arc::new(AtomicI64::new(now.timestamp_millis()));
         let heard = last_heard_ms.clone();
-        let held = Held { generation, fence, protocol, connected_since: now, last_heard_ms: heard, calls: calls_in, replaced: replace };
+        let held = Held {
+            generation,
+            fence,
+            protocol,
+            connected_since: now,
+            last_heard_ms: heard,
+            calls: calls_in,
+            replaced: replace,
+        };
         if let Some(older) = self.held.insert(station.clone(), held) {
             older.replaced.send_replace(true);
         }
-        LocalConnection { seats: self.clone(), station: station.clone(), generation, last_heard_ms, calls, replaced }
+        LocalConnection {
+            seats: self.clone(),
+            station: station.clone(),
+            generation,
+            last_heard_ms,
+            calls,
+            replaced,
+        }
     }
 
     /// Tells a station's connection to end, where its fence is lower than this.
@@ -74,7 +95,8 @@ impl LocalConnections {
             node: node.to_owned(),
             protocol: held.protocol.to_owned(),
             connected_since: held.connected_since,
-            last_heard: DateTime::from_timestamp_millis(held.last_heard_ms.load(Ordering::Relaxed)).unwrap_or_default(),
+            last_heard: DateTime::from_timestamp_millis(held.last_heard_ms.load(Ordering::Relaxed))
+                .unwrap_or_default(),
         })
     }
 

@@ -34,7 +34,8 @@ pub fn not_done(station: &StationRecord) -> BTreeSet<String> {
 }
 
 fn kept(station: &StationRecord) -> NotDone {
-    let kept: Option<NotDone> = station.not_done.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let kept: Option<NotDone> =
+        station.not_done.as_deref().and_then(|text| serde_json::from_str(text).ok());
     kept.filter(|kept| kept.firmware == firmware(station)).unwrap_or_default()
 }
 
@@ -57,11 +58,20 @@ fn firmware(station: &StationRecord) -> Option<String> {
 
 impl Commands {
     /// Remembers whether a station does what it was asked.
-    pub(crate) async fn remember_capability(&self, id: &StationId, action: &str, result: &CommandResult, sent_by: &str) {
+    pub(crate) async fn remember_capability(
+        &self,
+        id: &StationId,
+        action: &str,
+        result: &CommandResult,
+        sent_by: &str,
+    ) {
         if result.outcome == "unknown" {
             return;
         }
-        if let Err(cause) = self.try_remember(id, action, is_refused_for_good(&result.answer), sent_by != SENT_BY).await {
+        if let Err(cause) = self
+            .try_remember(id, action, is_refused_for_good(&result.answer), sent_by != SENT_BY)
+            .await
+        {
             warn!(station_id = %id, action, %cause, "it could not be kept what a station does not do; it is asked again");
         }
     }
@@ -78,10 +88,17 @@ impl Commands {
         self.stations.station_changed(&station.id).await
     }
 
-    async fn try_remember(&self, id: &StationId, action: &str, refuses: bool, is_operators: bool) -> Done<()> {
+    async fn try_remember(
+        &self,
+        id: &StationId,
+        action: &str,
+        refuses: bool,
+        is_operators: bool,
+    ) -> Done<()> {
         let Some(station) = self.stations.find(id).await? else { return Ok(()) };
         let NotDone { mut actions, mut by_operator, .. } = kept(&station);
-        let changed = if refuses { actions.insert(action.to_owned()) } else { actions.remove(action) };
+        let changed =
+            if refuses { actions.insert(action.to_owned()) } else { actions.remove(action) };
         if refuses && is_operators && changed {
             by_operator.insert(action.to_owned());
         } else if !is_operators || !refuses {

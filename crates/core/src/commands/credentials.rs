@@ -9,8 +9,16 @@ use juden_domain::ids::StationId;
 use juden_ocpp::protocol::{CredentialsSet, credentials_outcome};
 
 /// Words by which a station says that it did not take what it was told.
-const REFUSALS: [&str; 8] =
-    ["refused", "rejected", "failed", "not_supported", "unknown_component", "unknown_variable", "not_supported_attribute_type", "error"];
+const REFUSALS: [&str; 8] = [
+    "refused",
+    "rejected",
+    "failed",
+    "not_supported",
+    "unknown_component",
+    "unknown_variable",
+    "not_supported_attribute_type",
+    "error",
+];
 
 /// The highest security profile.
 const PROFILE_MAX: u8 = 3;
@@ -18,19 +26,27 @@ const PROFILE_MAX: u8 = 3;
 impl Commands {
     /// Keeps what a command tells a station to come with, before it is sent. One thing at a time: what a station did with
     /// an earlier password must be known before it is told another. What is left to wait for.
-    pub(crate) async fn expect_credentials(&self, id: &StationId, set: &CredentialsSet) -> Done<CredentialsSet> {
-        let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+    pub(crate) async fn expect_credentials(
+        &self,
+        id: &StationId,
+        set: &CredentialsSet,
+    ) -> Done<CredentialsSet> {
+        let station =
+            self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         let mut set = set.clone();
         if let Some(profile) = set.security_profile
             && (profile < station.security_profile || profile > PROFILE_MAX)
         {
-            let allowed =
-                format!("a security profile from {} to {PROFILE_MAX}: no station is sent to a lower one", station.security_profile);
+            let allowed = format!(
+                "a security profile from {} to {PROFILE_MAX}: no station is sent to a lower one",
+                station.security_profile
+            );
             return Err(AppError::invalid("security_profile", allowed));
         }
         // What it has, or was told before, changes nothing.
         let known = [Some(station.security_profile), station.next.security_profile];
-        set.security_profile = set.security_profile.filter(|profile| !known.contains(&Some(*profile)));
+        set.security_profile =
+            set.security_profile.filter(|profile| !known.contains(&Some(*profile)));
         let waits = (set.password.is_some() && station.next.password_hash.is_some())
             || (set.security_profile.is_some() && station.next.security_profile.is_some());
         if waits {
@@ -51,12 +67,21 @@ impl Commands {
 
     /// Keeps what the station answered: an accepted password is the only one from now on, a refused one is forgotten.
     /// Where nobody knows what the station did, both are right until it comes again.
-    pub(crate) async fn answered_credentials(&self, id: &StationId, set: &CredentialsSet, result: &CommandResult) -> Done<()> {
+    pub(crate) async fn answered_credentials(
+        &self,
+        id: &StationId,
+        set: &CredentialsSet,
+        result: &CommandResult,
+    ) -> Done<()> {
         let Some(station) = self.store.station(id).await? else { return Ok(()) };
         let mut next = station.next.clone();
         let mut password_hash = station.password_hash.clone();
         let is_refused = result.outcome == "not_sent" || result.answer.get("description").is_some();
-        let told = if is_refused { Some("refused".to_owned()) } else { credentials_outcome(&result.answer) };
+        let told = if is_refused {
+            Some("refused".to_owned())
+        } else {
+            credentials_outcome(&result.answer)
+        };
         match told.as_deref() {
             None => return Ok(()),
             Some("accepted") => {
@@ -70,7 +95,8 @@ impl Commands {
             Some(word) if !REFUSALS.contains(&word) => return Ok(()),
             Some(_) => {
                 next.password_hash = next.password_hash.filter(|_| set.password.is_none());
-                next.security_profile = next.security_profile.filter(|_| set.security_profile.is_none());
+                next.security_profile =
+                    next.security_profile.filter(|_| set.security_profile.is_none());
             }
         }
         self.store.settle(id, password_hash.as_deref(), station.security_profile, &next).await?;

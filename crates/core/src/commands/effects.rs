@@ -47,7 +47,11 @@ impl CommandEffect {
 
 impl Commands {
     /// What a command led to; `None`: it was not taken, or has no effect that shows.
-    pub(crate) async fn effect_of(&self, station: &StationRecord, command: &SentCommand) -> Done<Option<CommandEffect>> {
+    pub(crate) async fn effect_of(
+        &self,
+        station: &StationRecord,
+        command: &SentCommand,
+    ) -> Done<Option<CommandEffect>> {
         let taken_at = command.answered_at.unwrap_or(command.command.sent_at);
         if command.outcome.as_deref() != Some("accepted") {
             return Ok(None);
@@ -56,25 +60,42 @@ impl Commands {
         Ok(match asked {
             CommandIntent::Start(start) => {
                 let until = taken_at + station.plug_in_time() + SLACK;
-                Some(match self.started_by(station, command, &as_meant(station, start), until).await? {
-                    Some(session) => CommandEffect::of_session("started", &session, session.start.at),
-                    None => CommandEffect::none_by(until, self.clock.now(), "not_started"),
-                })
+                Some(
+                    match self
+                        .started_by(station, command, &as_meant(station, start), until)
+                        .await?
+                    {
+                        Some(session) => {
+                            CommandEffect::of_session("started", &session, session.start.at)
+                        }
+                        None => CommandEffect::none_by(until, self.clock.now(), "not_started"),
+                    },
+                )
             }
             CommandIntent::Stop(transaction) => {
-                let Some(session) = self.named(station, transaction).await? else { return Ok(None) };
+                let Some(session) = self.named(station, transaction).await? else {
+                    return Ok(None);
+                };
                 Some(match &session.stop {
                     Some(stop) => CommandEffect::of_session("stopped", &session, stop.edge.at),
                     None => CommandEffect {
                         session: Some(session.reference.clone()),
-                        ..CommandEffect::none_by(taken_at + TO_STOP, self.clock.now(), "not_stopped")
+                        ..CommandEffect::none_by(
+                            taken_at + TO_STOP,
+                            self.clock.now(),
+                            "not_stopped",
+                        )
                     },
                 })
             }
-            CommandIntent::Boot => Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
-                Some(at) => CommandEffect { state: "booted", session: None, at: Some(at) },
-                None => CommandEffect::none_by(taken_at + TO_BOOT, self.clock.now(), "not_booted"),
-            }),
+            CommandIntent::Boot => {
+                Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
+                    Some(at) => CommandEffect { state: "booted", session: None, at: Some(at) },
+                    None => {
+                        CommandEffect::none_by(taken_at + TO_BOOT, self.clock.now(), "not_booted")
+                    }
+                })
+            }
             CommandIntent::List(..) | CommandIntent::Forget(_) => None,
         })
     }
@@ -90,12 +111,16 @@ impl Commands {
     ) -> Done<Option<Session>> {
         let answer = payload(command.answer.as_deref()).unwrap_or_default();
         if let Some(name) = command_intent::transaction_told(&answer)
-            && let Some(session) = self.store.session_by_start(&station.id, &keys::transaction(name)).await?
+            && let Some(session) =
+                self.store.session_by_start(&station.id, &keys::transaction(name)).await?
         {
             return Ok(Some(session));
         }
         let since = command.command.sent_at;
-        let mut sessions = self.store.sessions_started_at(&station.id, since - SLACK, until, LOOKED_THROUGH).await?;
+        let mut sessions = self
+            .store
+            .sessions_started_at(&station.id, since - SLACK, until, LOOKED_THROUGH)
+            .await?;
         sessions.retain(|session| session.start.received_at >= since);
         if let Some(number) = start.number {
             for session in &sessions {
@@ -106,15 +131,24 @@ impl Commands {
             }
         }
         let fits = |session: &Session| {
-            session.id_tag == start.id_tag && start.connector_id.is_none_or(|connector_id| connector_id == session.connector_id)
+            session.id_tag == start.id_tag
+                && start
+                    .connector_id
+                    .is_none_or(|connector_id| connector_id == session.connector_id)
         };
         Ok(sessions.into_iter().find(fits))
     }
 
     /// A station's session that a command names.
-    async fn named(&self, station: &StationRecord, transaction: TransactionAsked) -> Done<Option<Session>> {
+    async fn named(
+        &self,
+        station: &StationRecord,
+        transaction: TransactionAsked,
+    ) -> Done<Option<Session>> {
         let found = match transaction {
-            TransactionAsked::Named(name) => self.store.session_by_start(&station.id, &keys::transaction(&name)).await?,
+            TransactionAsked::Named(name) => {
+                self.store.session_by_start(&station.id, &keys::transaction(&name)).await?
+            }
             TransactionAsked::Numbered(id) => self.store.session(id).await?,
         };
         Ok(found.filter(|session| session.station_id == station.id))

@@ -10,7 +10,12 @@ use crate::error::Done;
 
 impl Commands {
     /// Keeps that a station may remember a card from now on, before it is told so. Whether that was not kept already.
-    pub(crate) async fn expose(&self, station: &StationRecord, card: &CardNumber, at: DateTime<Utc>) -> Done<bool> {
+    pub(crate) async fn expose(
+        &self,
+        station: &StationRecord,
+        card: &CardNumber,
+        at: DateTime<Utc>,
+    ) -> Done<bool> {
         let fresh = !self.exposures.is_kept(card, &station.id);
         if fresh {
             let note = StationNote::Exposed(card.clone());

@@ -47,8 +47,23 @@ pub struct Commands {
 
 impl Commands {
     /// Puts it together.
-    pub fn new(stations: Arc<Stations>, cards: Arc<CardDirectory>, ledger: Ledger, exposures: Exposures) -> Self {
-        let (store, clock, cluster) = (stations.store.clone(), stations.clock.clone(), stations.cluster.clone());
-        Self { store, clock, cluster, stations, cards, ledger, exposures, credentials_turns: DashMap::new() }
+    pub fn new(
+        stations: Arc<Stations>,
+        cards: Arc<CardDirectory>,
+        ledger: Ledger,
+        exposures: Exposures,
+    ) -> Self {
+        let (store, clock, cluster) =
+            (stations.store.clone(), stations.clock.clone(), stations.cluster.clone());
+        Self {
+            store,
+            clock,
+            cluster,
+            stations,
+            cards,
+            ledger,
+            exposures,
+            credentials_turns: DashMap::new(),
+        }
     }
 }

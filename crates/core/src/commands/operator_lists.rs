@@ -15,10 +15,16 @@ use juden_store::sites::{ListChange, SITE_LIST_MAX};
 
 impl Commands {
     /// Keeps, before a list is sent, that the station may remember its cards from then on: which ones they are.
-    pub(crate) async fn expect_listed(&self, station: &StationRecord, id_tags: &[IdTag]) -> Done<Vec<CardNumber>> {
+    pub(crate) async fn expect_listed(
+        &self,
+        station: &StationRecord,
+        id_tags: &[IdTag],
+    ) -> Done<Vec<CardNumber>> {
         let mut cards = Vec::new();
         for id_tag in id_tags {
-            if let Some(file) = self.cards.find(&quirks::card_told(station, id_tag.as_sent())).await? {
+            if let Some(file) =
+                self.cards.find(&quirks::card_told(station, id_tag.as_sent())).await?
+            {
                 cards.push(file.card.number.clone());
             }
         }
@@ -37,12 +43,16 @@ impl Commands {
         cards: &[CardNumber],
         result: &CommandResult,
     ) -> Done<()> {
-        let in_use = station.settings().is_none_or(|settings| means(&settings, station.may_configure) == Means::List);
+        let in_use = station
+            .settings()
+            .is_none_or(|settings| means(&settings, station.may_configure) == Means::List);
         let now_has = match result.outcome.as_str() {
             "accepted" if in_use => version,
             "error" if is_refused_for_good(&result.answer) => return Ok(()),
             // What the list is now nobody knows, or it is not in use: it is sent whole once it is.
-            "failed" | "version_mismatch" | "not_supported" | "rejected" | "not_sent" => return Ok(()),
+            "failed" | "version_mismatch" | "not_supported" | "rejected" | "not_sent" => {
+                return Ok(());
+            }
             _ => self.store.list_version(&station.id).await?.max(version).saturating_add(1),
         };
         let now = self.clock.now();
@@ -59,9 +69,13 @@ impl Commands {
     /// A customer's data were cleared at a station: what its site's list holds of them goes too (N10.FR.08).
     pub(crate) async fn forget_customer_at(&self, id: &StationId, id_tag: &str) -> Done<()> {
         let Some(station) = self.stations.find(id).await? else { return Ok(()) };
-        let Some(file) = self.cards.find(&quirks::card_told(&station, id_tag)).await? else { return Ok(()) };
+        let Some(file) = self.cards.find(&quirks::card_told(&station, id_tag)).await? else {
+            return Ok(());
+        };
         let change = ListChange::Remove(file.card.number.clone());
-        self.store.change_site_list(&station.site, &change, SITE_LIST_MAX, self.clock.now()).await?;
+        self.store
+            .change_site_list(&station.site, &change, SITE_LIST_MAX, self.clock.now())
+            .await?;
         Ok(())
     }
 }

@@ -56,14 +56,17 @@ pub(crate) fn as_meant(station: &StationRecord, start: StartAsked) -> StartAsked
 /// Whether one of two cards is the other's beginning.
 fn is_cut(told: &IdTag, sent: &IdTag) -> bool {
     let (told, sent) = (told.matched(), sent.matched());
-    told.len().min(sent.len()) >= TOLD_AT_LEAST && (told.starts_with(sent) || sent.starts_with(told))
+    told.len().min(sent.len()) >= TOLD_AT_LEAST
+        && (told.starts_with(sent) || sent.starts_with(told))
 }
 
 /// Puts the card that is meant beside, or in the place of, the one that an event tells.
 pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
     match event {
         StationEvent::Authorize(shown) => shown.id_tag = meant,
-        StationEvent::Transaction(TransactionEvent::Start(report)) => report.meant = Some(meant.as_sent().to_owned()),
+        StationEvent::Transaction(TransactionEvent::Start(report)) => {
+            report.meant = Some(meant.as_sent().to_owned())
+        }
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = Some(meant),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {
             if let Some(shown) = &mut report.shown {
@@ -78,7 +81,9 @@ pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
 fn shown_card(event: &StationEvent) -> Option<IdTag> {
     match event {
         StationEvent::Authorize(shown) if !shown.nobody => Some(shown.id_tag.clone()),
-        StationEvent::Transaction(TransactionEvent::Start(report)) => Some(IdTag::new(report.card())),
+        StationEvent::Transaction(TransactionEvent::Start(report)) => {
+            Some(IdTag::new(report.card()))
+        }
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag.clone(),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {
             report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone())
@@ -91,7 +96,11 @@ fn shown_card(event: &StationEvent) -> Option<IdTag> {
 impl Commands {
     /// The card that is meant, where an event tells another reading of it; or one that nobody has, and it is our remote start's,
     /// cut short or longer.
-    pub(crate) async fn card_meant(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
+    pub(crate) async fn card_meant(
+        &self,
+        station: &StationRecord,
+        event: &StationEvent,
+    ) -> Done<Option<IdTag>> {
         let Some(told) = shown_card(event) else { return Ok(None) };
         match self.cards.find(&told).await? {
             Some(file) => Ok((file.card.id_tag != told).then(|| file.card.id_tag.clone())),
@@ -100,30 +109,50 @@ impl Commands {
     }
 
     /// The card of our own remote start, where an event tells it cut short or longer.
-    async fn card_sent(&self, station: &StationRecord, event: &StationEvent) -> Done<Option<IdTag>> {
+    async fn card_sent(
+        &self,
+        station: &StationRecord,
+        event: &StationEvent,
+    ) -> Done<Option<IdTag>> {
         let now = self.clock.now();
         match event {
             StationEvent::Authorize(shown) => {
                 let within = station.plug_in_time() + SLACK;
-                self.meant_by(station, ReportedTag { id_tag: &shown.id_tag, connector_id: None, at: now, within }).await
+                self.meant_by(
+                    station,
+                    ReportedTag { id_tag: &shown.id_tag, connector_id: None, at: now, within },
+                )
+                .await
             }
             StationEvent::Transaction(TransactionEvent::Start(report)) => {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 let within = station.plug_in_time() + SLACK;
                 let id_tag = IdTag::new(&report.id_tag);
-                self.meant_by(station, ReportedTag { id_tag: &id_tag, connector_id: report.connector_id, at, within }).await
+                self.meant_by(
+                    station,
+                    ReportedTag { id_tag: &id_tag, connector_id: report.connector_id, at, within },
+                )
+                .await
             }
             StationEvent::Transaction(TransactionEvent::Stop(report)) => {
                 let Some(id_tag) = &report.id_tag else { return Ok(None) };
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
-                self.meant_by(station, ReportedTag { id_tag, connector_id: None, at, within: STOPPED_WITHIN }).await
+                self.meant_by(
+                    station,
+                    ReportedTag { id_tag, connector_id: None, at, within: STOPPED_WITHIN },
+                )
+                .await
             }
             _ => Ok(None),
         }
     }
 
-    async fn meant_by(&self, station: &StationRecord, told: ReportedTag<'_>) -> Done<Option<IdTag>> {
+    async fn meant_by(
+        &self,
+        station: &StationRecord,
+        told: ReportedTag<'_>,
+    ) -> Done<Option<IdTag>> {
         if told.id_tag.matched().len() < TOLD_AT_LEAST {
             return Ok(None);
         }
@@ -138,7 +167,11 @@ impl Commands {
             let Some(start) = start_asked(station, one) else { continue };
             let elsewhere = matches!((told.connector_id, start.connector_id), (Some(here), Some(there)) if here != there);
             let is_new = asked.iter().all(|(card, _)| *card != start.id_tag);
-            if !elsewhere && is_new && is_cut(told.id_tag, &start.id_tag) && self.cards.find(&start.id_tag).await?.is_some() {
+            if !elsewhere
+                && is_new
+                && is_cut(told.id_tag, &start.id_tag)
+                && self.cards.find(&start.id_tag).await?.is_some()
+            {
                 asked.push((start.id_tag, one.command.sent_at));
             }
         }
@@ -157,9 +190,14 @@ impl Commands {
         mut asked: Vec<(IdTag, DateTime<Utc>)>,
     ) -> Done<Vec<(IdTag, DateTime<Utc>)>> {
         let since = asked.iter().map(|(_, sent_at)| *sent_at - SLACK).min().unwrap_or(until);
-        let sessions = self.store.sessions_started_at(&station.id, since, until, LOOKED_THROUGH).await?;
+        let sessions =
+            self.store.sessions_started_at(&station.id, since, until, LOOKED_THROUGH).await?;
         asked.retain(|(card, sent_at)| {
-            let led_to = |session: &Session| session.id_tag == *card && session.start.received_at >= *sent_at && session.stop.is_some();
+            let led_to = |session: &Session| {
+                session.id_tag == *card
+                    && session.start.received_at >= *sent_at
+                    && session.stop.is_some()
+            };
             !sessions.iter().any(led_to)
         });
         Ok(asked)

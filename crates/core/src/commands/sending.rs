@@ -39,31 +39,52 @@ const ANSWER_KEPT_MAX: usize = 64 * 1024;
 
 impl Commands {
     /// Sends a version-free command.
-    pub async fn send_command(&self, id: &StationId, command: &StationCommand, sent_by: &str) -> Done<CommandResult> {
+    pub async fn send_command(
+        &self,
+        id: &StationId,
+        command: &StationCommand,
+        sent_by: &str,
+    ) -> Done<CommandResult> {
         if let Some(result) = self.was_sent(id, sent_by).await? {
             return Ok(result);
         }
         let protocol = self.protocol_of(id).await?;
-        let station = self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let station =
+            self.stations.find(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         let worded = protocol.encode_command(&quirks::understood(&station, command.clone()));
-        let not_in_version = || AppError::conflict("not_in_version", format!("{} has no such command", protocol.subprotocol()));
+        let not_in_version = || {
+            AppError::conflict(
+                "not_in_version",
+                format!("{} has no such command", protocol.subprotocol()),
+            )
+        };
         let (action, payload) = worded.ok_or_else(not_in_version)?;
         let payload = payload.as_object().cloned().unwrap_or_default();
         self.send_call(id, action, &payload, sent_by).await
     }
 
     /// Sends a call of the station's own version.
-    pub async fn send_call(&self, id: &StationId, action: &str, payload: &Map<String, Value>, sent_by: &str) -> Done<CommandResult> {
+    pub async fn send_call(
+        &self,
+        id: &StationId,
+        action: &str,
+        payload: &Map<String, Value>,
+        sent_by: &str,
+    ) -> Done<CommandResult> {
         if let Some(result) = self.was_sent(id, sent_by).await? {
             return Ok(result);
         }
         // As it is kept, not as it is remembered: what is shown of a station holds for what it is sent.
-        let station = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let station =
+            self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         // A station that is away is taken to speak the first version, so that mistakes are told first.
         let protocol = self.protocol_of(id).await.unwrap_or(Protocol::OF_ABSENT);
         match protocol.check_command(action, payload) {
             None => {
-                let allowed = format!("a command of the station's version: {}", protocol.command_names().join(", "));
+                let allowed = format!(
+                    "a command of the station's version: {}",
+                    protocol.command_names().join(", ")
+                );
                 return Err(AppError::invalid("action", allowed));
             }
             Some(Err(violation)) => {
@@ -76,13 +97,18 @@ impl Commands {
         {
             return Err(AppError::invalid(violation.field, violation.allowed));
         }
-        if station.registration != Registration::Accepted && command_intent::starts_or_stops(action) {
-            return Err(AppError::conflict("station_not_accepted", "a station that is not accepted cannot start or stop transactions"));
+        if station.registration != Registration::Accepted && command_intent::starts_or_stops(action)
+        {
+            return Err(AppError::conflict(
+                "station_not_accepted",
+                "a station that is not accepted cannot start or stop transactions",
+            ));
         }
         self.protocol_of(id).await?;
         let set = protocol.credentials_set(action, payload);
         // Two such commands to one station at once would mix up their answers.
-        let place = set.as_ref().map(|_| self.credentials_turns.entry(id.clone()).or_default().clone());
+        let place =
+            set.as_ref().map(|_| self.credentials_turns.entry(id.clone()).or_default().clone());
         let _alone = match place {
             Some(place) => Some(place.lock_owned().await),
             None => None,
@@ -91,7 +117,8 @@ impl Commands {
             Some(set) => Some(self.expect_credentials(id, set).await?),
             None => None,
         };
-        let asked = command_intent::asked(action, &Value::Object(payload.clone())).filter(|_| sent_by != SENT_BY);
+        let asked = command_intent::asked(action, &Value::Object(payload.clone()))
+            .filter(|_| sent_by != SENT_BY);
         let listed = match &asked {
             Some(CommandIntent::List(_, id_tags)) => self.expect_listed(&station, id_tags).await?,
             _ => Vec::new(),
@@ -102,7 +129,8 @@ impl Commands {
             None => self.exchange(id, protocol, action, payload, sent_by).await,
         };
         if let Some(set) = &set {
-            let nothing_sent = CommandResult { number: None, outcome: "not_sent".into(), answer: Value::Null };
+            let nothing_sent =
+                CommandResult { number: None, outcome: "not_sent".into(), answer: Value::Null };
             self.answered_credentials(id, set, result.as_ref().unwrap_or(&nothing_sent)).await?;
         }
         if let (Some(asked), Ok(result)) = (&asked, &result)
@@ -117,14 +145,26 @@ impl Commands {
     /// session. Where the server ended before the station answered, nobody knows.
     async fn was_sent(&self, id: &StationId, sent_by: &str) -> Done<Option<CommandResult>> {
         let Some(number) = once::done().filter(|_| sent_by != SENT_BY) else { return Ok(None) };
-        let number = number.parse().map_err(|_| AppError::Busy("the command of this request cannot be read"))?;
-        let sent = self.store.command(number).await?.ok_or_else(|| AppError::not_found("command", number))?;
+        let number = number
+            .parse()
+            .map_err(|_| AppError::Busy("the command of this request cannot be read"))?;
+        let sent = self
+            .store
+            .command(number)
+            .await?
+            .ok_or_else(|| AppError::not_found("command", number))?;
         if sent.command.station_id != *id {
             return Err(AppError::not_found("command", number));
         }
         let answer = sent.answer.and_then(|text| serde_json::from_str(&text).ok());
-        let answer = answer.unwrap_or_else(|| json!({"error": "the server ended before the station's answer came"}));
-        Ok(Some(CommandResult { number: Some(number), outcome: sent.outcome.unwrap_or_else(|| "unknown".to_owned()), answer }))
+        let answer = answer.unwrap_or_else(
+            || json!({"error": "the server ended before the station's answer came"}),
+        );
+        Ok(Some(CommandResult {
+            number: Some(number),
+            outcome: sent.outcome.unwrap_or_else(|| "unknown".to_owned()),
+            answer,
+        }))
     }
 
     /// A command did not leave: asked again under the same key, it is sent.
@@ -179,28 +219,48 @@ impl Commands {
             secrets::scrub_echoes(&mut answer, &secret);
         }
         // Where the standard wants a status, an answer without one is no acceptance: a block would count as delivered.
-        let says_nothing = outcome == "accepted" && answer.get("status").is_none() && protocol.answer_needs_status(action);
+        let says_nothing = outcome == "accepted"
+            && answer.get("status").is_none()
+            && protocol.answer_needs_status(action);
         let outcome = if says_nothing { "error".to_owned() } else { outcome };
         let result = CommandResult { number: Some(number), outcome, answer };
-        if let (Some(answer), false) = (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
+        if let (Some(answer), false) =
+            (result.answer.as_object(), matches!(result.outcome.as_str(), "error" | "unknown"))
             && let Err(violation) = protocol.answer_fits(action, answer)
         {
             info!(station_id = %id, action, field = violation.field, allowed = violation.allowed, "a station's answer is not what the standard wants");
             metrics::counter!("juden_answers_off_standard_total").increment(1);
         }
         let text = result.answer.to_string();
-        let kept = if text.len() > ANSWER_KEPT_MAX { json!({"bytes": text.len()}).to_string() } else { text };
+        let kept = if text.len() > ANSWER_KEPT_MAX {
+            json!({"bytes": text.len()}).to_string()
+        } else {
+            text
+        };
         self.store.save_command_outcome(number, &result.outcome, &kept, self.clock.now()).await?;
         self.remember_capability(id, action, &result, sent_by).await;
         Ok(result)
     }
 
     /// What a command of an operator came to means for what Juden keeps of the station.
-    async fn follow(&self, station: &StationRecord, asked: &CommandIntent, listed: &[CardNumber], result: &CommandResult) -> Done<()> {
+    async fn follow(
+        &self,
+        station: &StationRecord,
+        asked: &CommandIntent,
+        listed: &[CardNumber],
+        result: &CommandResult,
+    ) -> Done<()> {
         match asked {
-            CommandIntent::List(version, _) => self.list_was_sent(station, *version, listed, result).await,
-            CommandIntent::Forget(id_tag) if result.outcome == "accepted" => self.forget_customer_at(&station.id, id_tag).await,
-            CommandIntent::Start(_) | CommandIntent::Stop(_) | CommandIntent::Boot | CommandIntent::Forget(_) => Ok(()),
+            CommandIntent::List(version, _) => {
+                self.list_was_sent(station, *version, listed, result).await
+            }
+            CommandIntent::Forget(id_tag) if result.outcome == "accepted" => {
+                self.forget_customer_at(&station.id, id_tag).await
+            }
+            CommandIntent::Start(_)
+            | CommandIntent::Stop(_)
+            | CommandIntent::Boot
+            | CommandIntent::Forget(_) => Ok(()),
         }
     }
 
@@ -209,29 +269,41 @@ impl Commands {
         let connection = match self.cluster.connection(id) {
             Some(here) => Some(here),
             None => {
-                let record = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+                let record = self
+                    .store
+                    .station(id)
+                    .await?
+                    .ok_or_else(|| AppError::not_found("station", id))?;
                 self.stations.connection_of(&record)
             }
         };
         connection
             .and_then(|connection| Protocol::from_subprotocol(&connection.protocol))
-            .ok_or_else(|| AppError::conflict("station_offline", format!("the station {id} is not connected")))
+            .ok_or_else(|| {
+                AppError::conflict("station_offline", format!("the station {id} is not connected"))
+            })
     }
 }
 
 /// What became of a call, in the API's words, and the answer.
 fn told(outcome: CallOutcome) -> (String, Value) {
     let (word, answer) = match outcome {
-        CallOutcome::Answered(Reply::Result(payload)) => match serde_json::from_str::<Value>(&payload) {
-            Ok(answer @ Value::Object(_)) => return (protocol::outcome(&answer), answer),
-            Ok(_) | Err(_) => ("error", json!({"error": "the answer is no JSON object"})),
-        },
+        CallOutcome::Answered(Reply::Result(payload)) => {
+            match serde_json::from_str::<Value>(&payload) {
+                Ok(answer @ Value::Object(_)) => return (protocol::outcome(&answer), answer),
+                Ok(_) | Err(_) => ("error", json!({"error": "the answer is no JSON object"})),
+            }
+        }
         CallOutcome::Answered(Reply::Error { code, description, details }) => {
             let details: Value = serde_json::from_str(&details).unwrap_or_default();
             ("error", json!({"error": code, "description": description, "details": details}))
         }
-        CallOutcome::TimedOut => ("unknown", json!({"error": "the station did not answer in time"})),
-        CallOutcome::Disconnected => ("unknown", json!({"error": "the connection ended before an answer"})),
+        CallOutcome::TimedOut => {
+            ("unknown", json!({"error": "the station did not answer in time"}))
+        }
+        CallOutcome::Disconnected => {
+            ("unknown", json!({"error": "the connection ended before an answer"}))
+        }
     };
     (word.to_owned(), answer)
 }

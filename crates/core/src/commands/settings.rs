@@ -28,7 +28,8 @@ const SETTING_VALUE_MAX: usize = 2_500;
 
 /// Whether a setting that a station told is kept: no password, and of a length that a setting has.
 fn is_kept((key, value): &(String, Option<String>)) -> bool {
-    let is_short = key.len() <= SETTING_NAME_MAX && value.as_ref().is_none_or(|value| value.len() <= SETTING_VALUE_MAX);
+    let is_short = key.len() <= SETTING_NAME_MAX
+        && value.as_ref().is_none_or(|value| value.len() <= SETTING_VALUE_MAX);
     is_short && !secrets::is_password_setting(key)
 }
 
@@ -40,7 +41,10 @@ fn takes_unknown(told: &[(String, Option<String>)]) -> Option<bool> {
 
 impl Commands {
     pub(crate) async fn trigger(&self, id: &StationId, message: &str) {
-        let command = StationCommand::TriggerMessage { requested_message: message.into(), connector_id: None };
+        let command = StationCommand::TriggerMessage {
+            requested_message: message.into(),
+            connector_id: None,
+        };
         match self.send_command(id, &command, SENT_BY).await {
             Ok(result) => {
                 info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message")
@@ -58,8 +62,12 @@ impl Commands {
             let payload = payload.as_object().cloned().unwrap_or_default();
             match self.send_call(id, action, &payload, SENT_BY).await {
                 Ok(result) if result.outcome == "not_supported" => {}
-                Ok(result) => return info!(station_id = %id, outcome = %result.outcome, "a station was asked for its device model"),
-                Err(cause) => return info!(station_id = %id, %cause, "a station could not be asked for its device model"),
+                Ok(result) => {
+                    return info!(station_id = %id, outcome = %result.outcome, "a station was asked for its device model");
+                }
+                Err(cause) => {
+                    return info!(station_id = %id, %cause, "a station could not be asked for its device model");
+                }
             }
         }
     }
@@ -68,15 +76,23 @@ impl Commands {
         let Ok(protocol) = self.protocol_of(id).await else { return };
         let asked = protocol.settings_asked();
         // A station that told its limit before is held to it: a longer question would not be sent.
-        let told = self.stations.find(id).await.ok().flatten().and_then(|station| station.settings());
-        let at_once = told.and_then(|told| told.variables_at_once()).map_or(SETTINGS_AT_ONCE, |most| most.min(SETTINGS_AT_ONCE));
-        let mut parts: Vec<Vec<String>> = asked.chunks(at_once).map(|part| part.iter().map(|key| (*key).to_owned()).collect()).collect();
+        let told =
+            self.stations.find(id).await.ok().flatten().and_then(|station| station.settings());
+        let at_once = told
+            .and_then(|told| told.variables_at_once())
+            .map_or(SETTINGS_AT_ONCE, |most| most.min(SETTINGS_AT_ONCE));
+        let mut parts: Vec<Vec<String>> = asked
+            .chunks(at_once)
+            .map(|part| part.iter().map(|key| (*key).to_owned()).collect())
+            .collect();
         if parts.is_empty() {
             parts.push(Vec::new());
         }
         let mut told = Vec::new();
         for keys in parts {
-            let Ok(result) = self.send_command(id, &StationCommand::GetConfiguration { keys }, SENT_BY).await else {
+            let Ok(result) =
+                self.send_command(id, &StationCommand::GetConfiguration { keys }, SENT_BY).await
+            else {
                 return;
             };
             match protocol.settings_told(&result.answer) {
@@ -88,10 +104,15 @@ impl Commands {
         }
         let count = told.len();
         let takes_unknown = takes_unknown(&told);
-        let settings: serde_json::Map<String, Value> =
-            told.into_iter().filter(is_kept).take(SETTINGS_KEPT).map(|(key, value)| (key, json!(value))).collect();
+        let settings: serde_json::Map<String, Value> = told
+            .into_iter()
+            .filter(is_kept)
+            .take(SETTINGS_KEPT)
+            .map(|(key, value)| (key, json!(value)))
+            .collect();
         let text = Value::Object(settings).to_string();
-        let told = ToldSettings { configuration: &text, firmware, takes_unknown, at: self.clock.now() };
+        let told =
+            ToldSettings { configuration: &text, firmware, takes_unknown, at: self.clock.now() };
         if self.store.save_configuration(id, &told).await.is_ok() {
             self.cards.changed.notify_one();
             let _ = self.stations.station_changed(id).await;

@@ -112,7 +112,12 @@ struct Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         if !self.ended {
-            self.app.telling.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.station);
+            self.app
+                .telling
+                .under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&self.station);
         }
     }
 }
@@ -138,7 +143,9 @@ impl Deliveries {
             let _ = tokio::time::timeout(LOOK_EVERY, self.cards.changed.notified()).await;
             match self.store.stations_to_tell(&self.cluster.stations(), self.clock.now()).await {
                 Ok(stations) => stations.iter().for_each(|station| self.take_turn(station, false)),
-                Err(cause) => warn!(%cause, "it could not be looked which stations are to be told of cards"),
+                Err(cause) => {
+                    warn!(%cause, "it could not be looked which stations are to be told of cards")
+                }
             }
         }
     }
@@ -196,16 +203,25 @@ impl Deliveries {
         let wait_s = (RETRY_FIRST_S << tries.clamp(0, 10)).min(RETRY_LAST_S);
         let (state, by) = match outcome {
             // What a list may hold counts as listed until it was told otherwise.
-            TellingResult::Delivered(CLEAR_CACHE) if part.iter().all(may_be_listed) => (DeliveryState::Delivered, None),
+            TellingResult::Delivered(CLEAR_CACHE) if part.iter().all(may_be_listed) => {
+                (DeliveryState::Delivered, None)
+            }
             TellingResult::Delivered(by) => (DeliveryState::Delivered, Some(by)),
             TellingResult::HoldsWhole => (DeliveryState::Delivered, Some(LOCAL_LIST)),
             TellingResult::NoMeans | TellingResult::NoRoom => (DeliveryState::Unsupported, None),
             TellingResult::Later => (DeliveryState::Pending, None),
         };
         let whole = matches!(outcome, TellingResult::HoldsWhole | TellingResult::NoRoom);
-        let told = DeliveryOutcome { state, means: by, at, next_try_at: at + TimeDelta::seconds(wait_s), whole };
+        let told = DeliveryOutcome {
+            state,
+            means: by,
+            at,
+            next_try_at: at + TimeDelta::seconds(wait_s),
+            whole,
+        };
         // Of a whole list, most was known before.
-        let news: Vec<&Delivery> = part.iter().filter(|one| one.state == DeliveryState::Pending).collect();
+        let news: Vec<&Delivery> =
+            part.iter().filter(|one| one.state == DeliveryState::Pending).collect();
         if let Err(cause) = self.store.save_told(part, &told).await {
             warn!(station_id = %id, %cause, "what a station was told could not be kept; it is told again");
             return false;
@@ -223,7 +239,11 @@ impl Deliveries {
     }
 
     /// Tells a station of cards by the best means that it has for each.
-    async fn tell_station(&self, station: &StationRecord, pending: Vec<Delivery>) -> Vec<(Vec<Delivery>, TellingResult)> {
+    async fn tell_station(
+        &self,
+        station: &StationRecord,
+        pending: Vec<Delivery>,
+    ) -> Vec<(Vec<Delivery>, TellingResult)> {
         let firmware = station.boot.as_ref().and_then(|boot| boot.firmware.as_deref());
         let settings = match station.settings() {
             Some(known) => known,
@@ -245,18 +265,34 @@ impl Deliveries {
                 false
             }
         };
-        let (listed, mut others): (Vec<_>, Vec<_>) =
-            pending.into_iter().partition(|one| by_list && !spellings(one, protocol.list_tag_max()).is_empty());
+        let (listed, mut others): (Vec<_>, Vec<_>) = pending
+            .into_iter()
+            .partition(|one| by_list && !spellings(one, protocol.list_tag_max()).is_empty());
         let mut told = Vec::new();
         if !listed.is_empty() {
             match self.tell_by_list(&station.id, &settings, &listed, protocol).await {
                 Listed::Told(Held { told: part, left_out, unlisted, whole }) => {
                     // What is in none of them was not sent: there was no room for a look at it.
-                    let known = |one: &Delivery| part.iter().chain(&left_out).chain(&unlisted).any(|other| other.card == one.card);
+                    let known = |one: &Delivery| {
+                        part.iter()
+                            .chain(&left_out)
+                            .chain(&unlisted)
+                            .any(|other| other.card == one.card)
+                    };
                     let rest = listed.into_iter().filter(|one| whole && !known(one)).collect();
-                    let outcome = if whole { TellingResult::HoldsWhole } else { TellingResult::Delivered(LOCAL_LIST) };
-                    told.extend([(part, outcome), (left_out, TellingResult::NoRoom), (rest, TellingResult::Later)]);
-                    others.extend(unlisted.into_iter().filter(|one| one.state == DeliveryState::Pending));
+                    let outcome = if whole {
+                        TellingResult::HoldsWhole
+                    } else {
+                        TellingResult::Delivered(LOCAL_LIST)
+                    };
+                    told.extend([
+                        (part, outcome),
+                        (left_out, TellingResult::NoRoom),
+                        (rest, TellingResult::Later),
+                    ]);
+                    others.extend(
+                        unlisted.into_iter().filter(|one| one.state == DeliveryState::Pending),
+                    );
                 }
                 Listed::Later => told.push((listed, TellingResult::Later)),
                 Listed::NoList => {
@@ -268,25 +304,36 @@ impl Deliveries {
                 }
                 Listed::Refused => {
                     // Whatever the list holds of it must be taken out again one day: it counts as listed.
-                    let (blocked, allowed): (Vec<_>, Vec<_>) = listed.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
+                    let (blocked, allowed): (Vec<_>, Vec<_>) =
+                        listed.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
                     let outcome = match self.tell_by_cache(&station.id, &settings, &blocked).await {
-                        TellingResult::Delivered(_) if !settings.takes_unknown_cards() => TellingResult::Delivered(LOCAL_LIST),
+                        TellingResult::Delivered(_) if !settings.takes_unknown_cards() => {
+                            TellingResult::Delivered(LOCAL_LIST)
+                        }
                         _ => TellingResult::Later,
                     };
                     // Whatever it held as accepted it holds still: that is tried again.
-                    let (held, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
-                    told.extend([(blocked, outcome), (held, TellingResult::Later), (allowed, TellingResult::Later)]);
+                    let (held, blocked): (Vec<_>, Vec<_>) =
+                        blocked.into_iter().partition(may_be_listed);
+                    told.extend([
+                        (blocked, outcome),
+                        (held, TellingResult::Later),
+                        (allowed, TellingResult::Later),
+                    ]);
                 }
             }
         }
         // Only a list can hold a card as accepted.
-        let (only_listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.listed && one.reach == BlockOrAllow::Allow);
+        let (only_listed, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|one| one.listed && one.reach == BlockOrAllow::Allow);
         told.push((only_listed, TellingResult::NoMeans));
         if !others.is_empty() {
             let outcome = self.tell_by_cache(&station.id, &settings, &others).await;
-            let (blocked, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
+            let (blocked, others): (Vec<_>, Vec<_>) =
+                others.into_iter().partition(|one| one.reach == BlockOrAllow::Block);
             // A station that takes any card while it is cut off charges with a forgotten one: the block waits for a list.
-            let of_blocked = if settings.takes_unknown_cards() { TellingResult::Later } else { outcome };
+            let of_blocked =
+                if settings.takes_unknown_cards() { TellingResult::Later } else { outcome };
             let (listed, blocked): (Vec<_>, Vec<_>) = blocked.into_iter().partition(may_be_listed);
             told.extend([(blocked, of_blocked), (listed, of_blocked)]);
             let (listed, others): (Vec<_>, Vec<_>) = others.into_iter().partition(may_be_listed);
@@ -307,12 +354,22 @@ impl Deliveries {
         }
     }
 
-    async fn switch_on_list(&self, id: &StationId, protocol: Protocol, firmware: Option<&str>) -> bool {
+    async fn switch_on_list(
+        &self,
+        id: &StationId,
+        protocol: Protocol,
+        firmware: Option<&str>,
+    ) -> bool {
         let mut switched = false;
         let switches = protocol.list_switches();
         for key in switches {
-            let command = StationCommand::ChangeConfiguration { key: key.into(), value: "true".into() };
-            let accepted = self.commands.send_command(id, &command, SENT_BY).await.is_ok_and(|result| result.outcome == "accepted");
+            let command =
+                StationCommand::ChangeConfiguration { key: key.into(), value: "true".into() };
+            let accepted = self
+                .commands
+                .send_command(id, &command, SENT_BY)
+                .await
+                .is_ok_and(|result| result.outcome == "accepted");
             switched |= accepted && key == switches[0];
         }
         if switched {
@@ -323,7 +380,12 @@ impl Deliveries {
     }
 
     /// Has a station forget which cards it has accepted. A card that is valid again it learns by itself.
-    async fn tell_by_cache(&self, id: &StationId, settings: &StationSettings, pending: &[Delivery]) -> TellingResult {
+    async fn tell_by_cache(
+        &self,
+        id: &StationId,
+        settings: &StationSettings,
+        pending: &[Delivery],
+    ) -> TellingResult {
         if pending.iter().all(|one| one.reach == BlockOrAllow::Allow) {
             return TellingResult::Delivered(CLEAR_CACHE);
         }

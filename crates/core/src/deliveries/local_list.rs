@@ -84,11 +84,18 @@ impl Deliveries {
             version = version.max(next_base(told, kept));
             // A list that is not the one that was sent: the station lost it, did not get all of it, or has another's.
             let full = full || told != kept || self.telling.is_doubted(id);
-            let Ok((entries, held)) = self.list_to_send(id, settings, pending, protocol, full).await else { return Listed::Later };
+            let Ok((entries, held)) =
+                self.list_to_send(id, settings, pending, protocol, full).await
+            else {
+                return Listed::Later;
+            };
             if entries.is_empty() && !held.whole {
                 return Listed::Told(held);
             }
-            match self.send_list(id, &mut version, held.whole, &entries, settings.entries_at_once()).await {
+            match self
+                .send_list(id, &mut version, held.whole, &entries, settings.entries_at_once())
+                .await
+            {
                 ListAnswer::Fine(()) => {
                     if held.whole {
                         self.telling.no_longer_doubted(id);
@@ -113,17 +120,29 @@ impl Deliveries {
         protocol: Protocol,
         full: bool,
     ) -> Done<(Vec<ListEntry>, Held)> {
-        let may_be_too_much = settings.entries_in_all().is_some() && self.store.has_listed(id).await?;
+        let may_be_too_much =
+            settings.entries_in_all().is_some() && self.store.has_listed(id).await?;
         if full || may_be_too_much {
             let most = settings.entries_in_all().unwrap_or(WHOLE_LIST_MAX).min(WHOLE_LIST_MAX);
-            let all = self.store.list_at(id, i64::try_from(WHOLE_LIST_MAX).unwrap_or(i64::MAX)).await?;
+            let all =
+                self.store.list_at(id, i64::try_from(WHOLE_LIST_MAX).unwrap_or(i64::MAX)).await?;
             let Split { fits, left_out, unlisted } = split(all, most, protocol);
             let has_room_again = fits.iter().any(|one| one.state == DeliveryState::Unsupported);
             if full || !left_out.is_empty() || !unlisted.is_empty() || has_room_again {
                 // What is to be taken out is not in the whole list.
-                let gone = pending.iter().filter(|one| one.reach == BlockOrAllow::Allow && !one.listed).cloned();
-                let told = self.store.begin_listing(&fits.into_iter().chain(gone).collect::<Vec<_>>()).await?;
-                let stays: Vec<Delivery> = told.iter().filter(|one| one.reach == BlockOrAllow::Block || one.listed).cloned().collect();
+                let gone = pending
+                    .iter()
+                    .filter(|one| one.reach == BlockOrAllow::Allow && !one.listed)
+                    .cloned();
+                let told = self
+                    .store
+                    .begin_listing(&fits.into_iter().chain(gone).collect::<Vec<_>>())
+                    .await?;
+                let stays: Vec<Delivery> = told
+                    .iter()
+                    .filter(|one| one.reach == BlockOrAllow::Block || one.listed)
+                    .cloned()
+                    .collect();
                 let entries = self.entries_of(&stays, protocol).await?;
                 return Ok((entries, Held { told, left_out, unlisted, whole: true }));
             }
@@ -133,7 +152,11 @@ impl Deliveries {
         Ok((entries, Held { told, ..Held::default() }))
     }
 
-    async fn entries_of(&self, deliveries: &[Delivery], protocol: Protocol) -> Done<Vec<ListEntry>> {
+    async fn entries_of(
+        &self,
+        deliveries: &[Delivery],
+        protocol: Protocol,
+    ) -> Done<Vec<ListEntry>> {
         let mut entries = Vec::new();
         for one in deliveries {
             entries.extend(self.entries(one, protocol).await?);
@@ -150,7 +173,11 @@ impl Deliveries {
         };
         let mut entries = Vec::new();
         for text in spellings(one, protocol.list_tag_max()) {
-            let entry = |kind: &Option<&'static str>| ListEntry { id_tag: text.to_owned(), kind: *kind, standing: standing.clone() };
+            let entry = |kind: &Option<&'static str>| ListEntry {
+                id_tag: text.to_owned(),
+                kind: *kind,
+                standing: standing.clone(),
+            };
             entries.extend(protocol.list_types().iter().map(entry));
         }
         Ok(entries)
@@ -163,7 +190,10 @@ impl Deliveries {
         if verdict.refusal.is_some() {
             return Ok(ListStanding::Blocked);
         }
-        let end = file.as_ref().and_then(|file| file.member.as_ref()).and_then(|member| member.end(&programme));
+        let end = file
+            .as_ref()
+            .and_then(|file| file.member.as_ref())
+            .and_then(|member| member.end(&programme));
         Ok(ListStanding::Accepted(TagAnswer { verdict, cache_until: end.map(|end| end.at) }))
     }
 
@@ -195,13 +225,19 @@ impl Deliveries {
         }
         match self.store.relist(id, self.clock.now()).await {
             Ok(()) => self.tell_soon(id),
-            Err(cause) => warn!(station_id = %id, %cause, "a station's list could not be sent again"),
+            Err(cause) => {
+                warn!(station_id = %id, %cause, "a station's list could not be sent again")
+            }
         }
     }
 
     /// The version of a station's list as it tells it; below 0: it has none.
     async fn list_version_of(&self, id: &StationId) -> ListAnswer<i64> {
-        let Ok(result) = self.commands.send_command(id, &StationCommand::GetListVersion, SENT_BY).await else { return ListAnswer::Nothing };
+        let Ok(result) =
+            self.commands.send_command(id, &StationCommand::GetListVersion, SENT_BY).await
+        else {
+            return ListAnswer::Nothing;
+        };
         match result.outcome.as_str() {
             "unknown" => ListAnswer::Nothing,
             "error" if is_refused_for_good(&result.answer) => ListAnswer::NoList,
@@ -213,8 +249,16 @@ impl Deliveries {
     }
 
     /// Sends list entries in as many messages as the station needs. Versions only rise.
-    async fn send_list(&self, id: &StationId, version: &mut i64, full: bool, entries: &[ListEntry], at_once: usize) -> ListAnswer<()> {
-        let pieces: Vec<&[ListEntry]> = if entries.is_empty() { vec![entries] } else { entries.chunks(at_once).collect() };
+    async fn send_list(
+        &self,
+        id: &StationId,
+        version: &mut i64,
+        full: bool,
+        entries: &[ListEntry],
+        at_once: usize,
+    ) -> ListAnswer<()> {
+        let pieces: Vec<&[ListEntry]> =
+            if entries.is_empty() { vec![entries] } else { entries.chunks(at_once).collect() };
         if full {
             // Kept before: a station that did not get all of it is behind, and is sent the whole again.
             let last = *version + i64::try_from(pieces.len()).unwrap_or(i64::MAX);
@@ -228,7 +272,11 @@ impl Deliveries {
                 return ListAnswer::Nothing;
             }
             *version += 1;
-            let command = StationCommand::UpdateList { version: *version, full: full && place == 0, entries: piece.to_vec() };
+            let command = StationCommand::UpdateList {
+                version: *version,
+                full: full && place == 0,
+                entries: piece.to_vec(),
+            };
             let result = match self.commands.send_command(id, &command, SENT_BY).await {
                 Ok(result) => result,
                 Err(AppError::Invalid { .. }) => return ListAnswer::Refused,

@@ -65,13 +65,25 @@ impl Deliveries {
 
     /// Lets everyone hear of a change of cards that was committed. Returns when no node accepts by what it
     /// remembers from before.
-    pub(crate) async fn spread(&self, files: &[CardFile], member: Option<&Member>, looks: &[CardNumber]) -> Reached {
+    pub(crate) async fn spread(
+        &self,
+        files: &[CardFile],
+        member: Option<&Member>,
+        looks: &[CardNumber],
+    ) -> Reached {
         let began = std::time::Instant::now();
-        let cards = files.iter().map(|file| &file.card).chain(member.into_iter().flat_map(|member| &member.cards));
+        let cards = files
+            .iter()
+            .map(|file| &file.card)
+            .chain(member.into_iter().flat_map(|member| &member.cards));
         let tags: Vec<_> = cards.flat_map(Card::tags).collect();
         self.cards.forget_tags(&tags);
-        let changed: Vec<Changed> = tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
-        let (nodes, settled) = tokio::join!(self.cluster.announce(&changed), self.cards.answers.settled(SETTLED_WITHIN));
+        let changed: Vec<Changed> =
+            tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
+        let (nodes, settled) = tokio::join!(
+            self.cluster.announce(&changed),
+            self.cards.answers.settled(SETTLED_WITHIN)
+        );
         if !settled {
             warn!("a station did not take an answer that it was sent before a card changed");
         }
@@ -82,7 +94,9 @@ impl Deliveries {
             match self.look_at_card(card).await {
                 Ok(stations) => pending.extend(stations),
                 // The look is kept with the change: it is done later.
-                Err(cause) => warn!(card_number = %card, %cause, "stations could not be told of a card yet"),
+                Err(cause) => {
+                    warn!(card_number = %card, %cause, "stations could not be told of a card yet")
+                }
             }
         }
         if !looks.is_empty() {
@@ -101,7 +115,8 @@ impl Deliveries {
     pub(crate) async fn look_at_card(&self, number: &CardNumber) -> Done<Vec<StationId>> {
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let (file, programme) = (found::card(self.store.as_ref(), number).await?, self.programme.current());
+            let (file, programme) =
+                (found::card(self.store.as_ref(), number).await?, self.programme.current());
             let reach = match file.state_now(now, &programme) {
                 CardState::Active => BlockOrAllow::Allow,
                 CardState::Suspended(_) | CardState::Dead(_) => BlockOrAllow::Block,
@@ -114,7 +129,11 @@ impl Deliveries {
             if let Some(end) = end.filter(|end| end.at > now) {
                 self.store.add_look(number, end.at).await?;
             }
-            match self.store.recall(number, reach, now, &Seen::of(&[&file], file.member.as_ref())).await {
+            match self
+                .store
+                .recall(number, reach, now, &Seen::of(&[&file], file.member.as_ref()))
+                .await
+            {
                 Err(StoreError::Conflict(_)) => {}
                 other => return Ok(other?),
             }
@@ -156,7 +175,9 @@ impl Deliveries {
                     // One card's fault keeps no other waiting, and no month.
                     Err(cause) => {
                         warn!(card_number = %card, %cause, "a card could not be looked at; it is looked at again");
-                        self.store.add_look(&card, now + TimeDelta::seconds(LOOK_AFTER_FAULT_S)).await?;
+                        self.store
+                            .add_look(&card, now + TimeDelta::seconds(LOOK_AFTER_FAULT_S))
+                            .await?;
                         self.store.looked(&card, now).await?;
                     }
                 }

@@ -43,8 +43,10 @@ pub struct Deliveries {
 impl Deliveries {
     /// Puts it together.
     pub fn new(commands: Arc<Commands>, programme: Arc<ProgrammeDirectory>) -> Self {
-        let (store, clock, cluster) = (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
-        let (cards, telling, asked_to_boot) = (commands.cards.clone(), Telling::default(), DashSet::new());
+        let (store, clock, cluster) =
+            (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
+        let (cards, telling, asked_to_boot) =
+            (commands.cards.clone(), Telling::default(), DashSet::new());
         Self { store, clock, programme, cluster, cards, commands, telling, asked_to_boot }
     }
 }

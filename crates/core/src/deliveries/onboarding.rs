@@ -32,7 +32,9 @@ impl Deliveries {
 
     /// Asks a station for its connectors' states, where it has told none by itself.
     pub async fn ask_silent_for_states(&self, id: &StationId) {
-        let is_silent = |now: &StationRecord| now.boot.is_some() && now.connectors.iter().all(|one| one.status.is_none());
+        let is_silent = |now: &StationRecord| {
+            now.boot.is_some() && now.connectors.iter().all(|one| one.status.is_none())
+        };
         let silent = matches!(self.store.station(id).await, Ok(Some(now)) if is_silent(&now));
         if silent {
             self.commands.trigger(id, "StatusNotification").await;

@@ -42,20 +42,32 @@ impl Deliveries {
     }
 
     /// Changes a site's list. Its chargers are told as soon as they can be.
-    pub async fn change_site_list(self: &Arc<Self>, site: &str, change: &ListChange) -> Done<ListChanged> {
+    pub async fn change_site_list(
+        self: &Arc<Self>,
+        site: &str,
+        change: &ListChange,
+    ) -> Done<ListChanged> {
         self.known_site(site).await?;
         let named: &[CardNumber] = match change {
             ListChange::Replace(cards) => cards,
             ListChange::Add(card) | ListChange::Remove(card) => std::slice::from_ref(card),
         };
         if named.len() > SITE_LIST_MAX {
-            return Err(AppError::invalid("card_numbers", format!("at most {SITE_LIST_MAX} cards")));
+            return Err(AppError::invalid(
+                "card_numbers",
+                format!("at most {SITE_LIST_MAX} cards"),
+            ));
         }
         if let Some(unknown) = self.store.unknown_cards(named).await?.into_iter().next() {
             return Err(AppError::not_found("card", unknown));
         }
-        let Some(changed) = self.store.change_site_list(site, change, SITE_LIST_MAX, self.clock.now()).await? else {
-            return Err(AppError::conflict("list_full", format!("the list of a site has at most {SITE_LIST_MAX} cards")));
+        let Some(changed) =
+            self.store.change_site_list(site, change, SITE_LIST_MAX, self.clock.now()).await?
+        else {
+            return Err(AppError::conflict(
+                "list_full",
+                format!("the list of a site has at most {SITE_LIST_MAX} cards"),
+            ));
         };
         info!(site, added = changed.added, removed = changed.removed, "a site's list was changed");
         // Nobody waits for it: what is not looked at now, every node looks at by itself.
@@ -78,12 +90,22 @@ impl Deliveries {
 }
 
 fn check(site: &SiteRecord) -> Done<()> {
-    let texts = [("name", Some(&site.name), 1), ("address", Some(&site.address), 1), ("city", Some(&site.city), 1)];
-    let optional = [("postal_code", site.postal_code.as_ref(), 1), ("opening_hours", site.opening_hours.as_ref(), 1)];
+    let texts = [
+        ("name", Some(&site.name), 1),
+        ("address", Some(&site.address), 1),
+        ("city", Some(&site.city), 1),
+    ];
+    let optional = [
+        ("postal_code", site.postal_code.as_ref(), 1),
+        ("opening_hours", site.opening_hours.as_ref(), 1),
+    ];
     for (field, text, least) in texts.into_iter().chain(optional) {
         let length = text.map(|text| text.trim().chars().count());
         if length.is_some_and(|length| length < least || length > SITE_FIELD_MAX) {
-            return Err(AppError::invalid(field, format!("{least} to {SITE_FIELD_MAX} characters")));
+            return Err(AppError::invalid(
+                field,
+                format!("{least} to {SITE_FIELD_MAX} characters"),
+            ));
         }
     }
     if site.postal_code.as_ref().is_some_and(|code| code.chars().count() > 10) {
@@ -93,7 +115,10 @@ fn check(site: &SiteRecord) -> Done<()> {
         return Err(AppError::invalid("country", "three capital letters such as JPN"));
     }
     if site.time_zone.as_deref().is_some_and(|zone| Zone::parse(zone).is_none()) {
-        return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
+        return Err(AppError::invalid(
+            "time_zone",
+            "an IANA name such as Asia/Tokyo, or an offset such as +09:00",
+        ));
     }
     Ok(())
 }

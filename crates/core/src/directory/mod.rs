@@ -74,15 +74,20 @@ impl CardDirectory {
 
     /// The cards that readers read as these tags, by the tags' matched spelling: what is not remembered is read
     /// at once.
-    pub async fn find_all(&self, id_tags: &[&IdTag]) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+    pub async fn find_all(
+        &self,
+        id_tags: &[&IdTag],
+    ) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
         let is_trusted = self.trust.holds();
-        let mut found: HashMap<String, Option<Arc<CardFile>>> = HashMap::with_capacity(id_tags.len());
+        let mut found: HashMap<String, Option<Arc<CardFile>>> =
+            HashMap::with_capacity(id_tags.len());
         for tag in id_tags.iter().filter(|_| is_trusted) {
             if let Some(known) = self.known.get(tag.matched()) {
                 found.insert(tag.matched().to_owned(), known);
             }
         }
-        let unknown: Vec<&IdTag> = id_tags.iter().copied().filter(|tag| !found.contains_key(tag.matched())).collect();
+        let unknown: Vec<&IdTag> =
+            id_tags.iter().copied().filter(|tag| !found.contains_key(tag.matched())).collect();
         if !unknown.is_empty() {
             found.extend(self.read(&unknown).await?);
         }
@@ -104,8 +109,11 @@ impl CardDirectory {
         if let Some(newest) = files.iter().flatten().filter_map(CardFile::newest_event_at).max() {
             self.clock.not_before(newest);
         }
-        let read: HashMap<_, _> =
-            id_tags.iter().map(|tag| tag.matched().to_owned()).zip(files.into_iter().map(|file| file.map(Arc::new))).collect();
+        let read: HashMap<_, _> = id_tags
+            .iter()
+            .map(|tag| tag.matched().to_owned())
+            .zip(files.into_iter().map(|file| file.map(Arc::new)))
+            .collect();
         let _alone = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
         if self.changes.load(Ordering::SeqCst) == changes {
             for (tag, file) in &read {

@@ -93,12 +93,27 @@ impl Slot {
     }
 
     /// What is asked of the month, where it is remembered and rests on the member and the programme as they are now.
-    fn answer<T>(&self, member: &Member, programme: &Programme, asked: &impl Fn(&MonthUse) -> T) -> Option<T> {
-        self.state().known.as_ref().filter(|(_, of_month)| of_month.rests_on(member, programme)).map(|(_, of_month)| asked(of_month))
+    fn answer<T>(
+        &self,
+        member: &Member,
+        programme: &Programme,
+        asked: &impl Fn(&MonthUse) -> T,
+    ) -> Option<T> {
+        self.state()
+            .known
+            .as_ref()
+            .filter(|(_, of_month)| of_month.rests_on(member, programme))
+            .map(|(_, of_month)| asked(of_month))
     }
 
     /// Remembers a month that was read, with what was kept meanwhile. `false`: it no longer holds.
-    fn fill(&self, member: &Arc<Member>, mut of_month: MonthUse, programme: &Programme, forgotten: u64) -> bool {
+    fn fill(
+        &self,
+        member: &Arc<Member>,
+        mut of_month: MonthUse,
+        programme: &Programme,
+        forgotten: u64,
+    ) -> bool {
         let mut state = self.state();
         let meanwhile = state.meanwhile.take().unwrap_or_default();
         let holds = meanwhile.iter().all(|session| of_month.put(session, member, programme));
@@ -124,10 +139,12 @@ impl MonthUses {
     /// An empty memory. `is_shared`: whether other nodes write sessions too.
     pub fn new(store: Arc<dyn Store>, programme: Arc<ProgrammeDirectory>, is_shared: bool) -> Self {
         let weigh = |_: &(MemberId, BillingMonth), slot: &Arc<Slot>| {
-            let sessions = slot.state().known.as_ref().map_or(0, |(_, of_month)| of_month.sessions());
+            let sessions =
+                slot.state().known.as_ref().map_or(0, |(_, of_month)| of_month.sessions());
             u32::try_from(sessions + MONTH_WEIGHS).unwrap_or(u32::MAX)
         };
-        let slots = Cache::builder().max_capacity(SESSIONS_MAX).weigher(weigh).time_to_idle(IDLE_FOR);
+        let slots =
+            Cache::builder().max_capacity(SESSIONS_MAX).weigher(weigh).time_to_idle(IDLE_FOR);
         let slots = if is_shared { slots.time_to_live(SHARED_FOR).build() } else { slots.build() };
         Self { slots, forgotten: Arc::default(), store, programme }
     }
@@ -198,8 +215,10 @@ impl MonthUses {
             slot.state().meanwhile = Some(Vec::new());
             let programme = self.programme.current();
             let first = first_month_needed(member, month, &programme);
-            let sessions = self.store.sessions_of_members(&[&member.id], first, month.next()).await?;
-            let of_month = MonthUse::of(member, &sessions, month, &programme).map_err(UseFault::Price)?;
+            let sessions =
+                self.store.sessions_of_members(&[&member.id], first, month.next()).await?;
+            let of_month =
+                MonthUse::of(member, &sessions, month, &programme).map_err(UseFault::Price)?;
             // What is remembered no longer at its place hears of no session.
             let is_in_place = self.slots.get(place).is_some_and(|known| Arc::ptr_eq(&known, slot));
             if !slot.fill(member, of_month, &programme, forgotten) {

@@ -48,7 +48,8 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_fails_for_a_moment_is_read_again_for_a_bounded_time_and_what_fails_for_good_is_not() {
+    async fn what_fails_for_a_moment_is_read_again_for_a_bounded_time_and_what_fails_for_good_is_not()
+     {
         let away = StoreError::Failed(sqlx::Error::PoolTimedOut);
         assert!(Patience::new("card").lasts(&away).await);
         let mut spent = Patience { began: Instant::now() - WITHIN, ..Patience::new("card") };

@@ -30,13 +30,15 @@ impl Trust {
     /// All changes up to `asked_at` are known: the memory holds for as long after it.
     pub fn extend(&self, asked_at: Instant, lasts: Duration) {
         let until = asked_at.saturating_duration_since(self.since) + lasts;
-        self.until_ms.fetch_max(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.until_ms
+            .fetch_max(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// Whether the memory may be answered from now.
     pub fn holds(&self) -> bool {
         let until = self.until_ms.load(Ordering::SeqCst);
-        until == u64::MAX || u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX) < until
+        until == u64::MAX
+            || u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX) < until
     }
 }
 

@@ -42,7 +42,9 @@ pub struct CdrFacts(Arc<HashMap<SessionRef, Session>>);
 impl CdrFacts {
     /// Facts of these sessions.
     pub fn of(sessions: Vec<Session>) -> Self {
-        Self(Arc::new(sessions.into_iter().map(|session| (session.reference.clone(), session)).collect()))
+        Self(Arc::new(
+            sessions.into_iter().map(|session| (session.reference.clone(), session)).collect(),
+        ))
     }
 }
 
@@ -167,13 +169,20 @@ struct Price {
 }
 
 /// A member's records, a line each; and their number. `closed_at` is the instant from which they hold.
-pub fn lines(billed: &BilledMember, party: &Party, closed_at: DateTime<Utc>) -> io::Result<(Vec<u8>, usize)> {
+pub fn lines(
+    billed: &BilledMember,
+    party: &Party,
+    closed_at: DateTime<Utc>,
+) -> io::Result<(Vec<u8>, usize)> {
     let mut text = Vec::new();
     let mut count = 0;
     for group in &billed.groups {
         for record in &group.sessions {
             let Some(session) = billed.facts.0.get(&record.session) else { continue };
-            serde_json::to_writer(&mut text, &cdr(billed, (group, record), session, party, closed_at))?;
+            serde_json::to_writer(
+                &mut text,
+                &cdr(billed, (group, record), session, party, closed_at),
+            )?;
             text.push(b'\n');
             count += 1;
         }
@@ -187,12 +196,19 @@ pub fn total(groups: &[BilledGroup]) -> Yen {
         let cost = group.unit_price.times(record.charged);
         if record.is_credit { -cost } else { cost }
     };
-    groups.iter().flat_map(|group| group.sessions.iter().map(move |record| cost(group, record))).sum()
+    groups
+        .iter()
+        .flat_map(|group| group.sessions.iter().map(move |record| cost(group, record)))
+        .sum()
 }
 
 /// A record's id: the session's name, with a number from the second record of a session on.
 fn record_id(record: &BilledSession) -> String {
-    if record.version == 1 { record.session.to_string() } else { format!("{}-{}", record.session, record.version) }
+    if record.version == 1 {
+        record.session.to_string()
+    } else {
+        format!("{}-{}", record.session, record.version)
+    }
 }
 
 fn cdr<'a>(
@@ -205,11 +221,19 @@ fn cdr<'a>(
     let id = record_id(record);
     let told = record.told.as_ref();
     let start = session.start.at;
-    let end = told.map(|told| told.ended_at).or(session.stop.as_ref().map(|stop| stop.edge.at)).unwrap_or(start);
+    let end = told
+        .map(|told| told.ended_at)
+        .or(session.stop.as_ref().map(|stop| stop.edge.at))
+        .unwrap_or(start);
     let free = free_units(group, record, end - start);
-    let tariff_id = short(&format!("{}-{}-{free}", group.tariff_version.replace('/', "-"), group.charger_class.name()));
+    let tariff_id = short(&format!(
+        "{}-{}-{free}",
+        group.tariff_version.replace('/', "-"),
+        group.charger_class.name()
+    ));
     let cost = group.unit_price.times(record.charged);
-    let energy = told.map_or_else(|| session.stop.as_ref().and_then(|stop| stop.energy), |told| told.energy);
+    let energy =
+        told.map_or_else(|| session.stop.as_ref().and_then(|stop| stop.energy), |told| told.energy);
     let card = told.map_or(session.card.as_ref(), |told| told.card.as_ref());
     let queued = session.start.received_at - start > TimeDelta::seconds(CLOCK_TOLERANCE_S);
     Cdr {
@@ -226,7 +250,12 @@ fn cdr<'a>(
             contract_id: short(card.map_or(billed.member.as_str(), |card| card.as_str())),
         },
         auth_method: if queued { "WHITELIST" } else { "AUTH_REQUEST" },
-        cdr_location: location(group.charger_class, session, told.and_then(|told| told.place.as_ref()), party),
+        cdr_location: location(
+            group.charger_class,
+            session,
+            told.and_then(|told| told.place.as_ref()),
+            party,
+        ),
         currency: "JPY",
         tariffs: vec![tariff(group, (free, record.charged), party, tariff_id.clone(), closed_at)],
         charging_periods: periods(group, (free, record.charged), (start, end), &tariff_id),
@@ -245,7 +274,8 @@ fn cdr<'a>(
 
 /// A name as an id of OCPI: as it is where it fits, else `**` and digits of its hash.
 fn short(name: &str) -> String {
-    let fits = !name.is_empty() && name.len() <= ID_MAX && name.bytes().all(|b| b.is_ascii_graphic());
+    let fits =
+        !name.is_empty() && name.len() <= ID_MAX && name.bytes().all(|b| b.is_ascii_graphic());
     if fits { name.to_owned() } else { hashed(name) }
 }
 
@@ -264,7 +294,13 @@ fn cut(text: &str, most: usize) -> String {
 pub fn evse_id(party: &Party, station: &str, connector_id: i64) -> String {
     let plain: String = station
         .bytes()
-        .map(|b| if b.is_ascii_uppercase() || b.is_ascii_digit() { char::from(b).to_string() } else { format!("*{b:02X}") })
+        .map(|b| {
+            if b.is_ascii_uppercase() || b.is_ascii_digit() {
+                char::from(b).to_string()
+            } else {
+                format!("*{b:02X}")
+            }
+        })
         .collect();
     let connector = format!("*{}", connector_id.unsigned_abs());
     let outlet = if plain.len() + connector.len() <= OUTLET_MAX { plain } else { hashed(station) };
@@ -272,7 +308,12 @@ pub fn evse_id(party: &Party, station: &str, connector_id: i64) -> String {
 }
 
 /// Where it was: as the site's record says, where it has one; else its name is all that is known.
-fn location<'a>(class: ChargerClass, session: &'a Session, place: Option<&'a ChargePlace>, party: &Party) -> Location<'a> {
+fn location<'a>(
+    class: ChargerClass,
+    session: &'a Session,
+    place: Option<&'a ChargePlace>,
+    party: &Party,
+) -> Location<'a> {
     let (standard, power) = match class {
         ChargerClass::Quick => ("CHADEMO", "DC"),
         ChargerClass::Normal => ("IEC_62196_T1", "AC_1_PHASE"),
@@ -308,8 +349,16 @@ fn free_units(group: &BilledGroup, record: &BilledSession, duration: TimeDelta) 
 }
 
 /// The tariff of one record: free time first where it has any, then the price.
-fn tariff<'a>(group: &BilledGroup, split: (i64, i64), party: &'a Party, id: String, closed_at: DateTime<Utc>) -> Tariff<'a> {
-    let per_hour = |unit_price: Yen| group.tax_rate.without_tax(unit_price) * Decimal::from(3600) / Decimal::from(group.unit_s);
+fn tariff<'a>(
+    group: &BilledGroup,
+    split: (i64, i64),
+    party: &'a Party,
+    id: String,
+    closed_at: DateTime<Utc>,
+) -> Tariff<'a> {
+    let per_hour = |unit_price: Yen| {
+        group.tax_rate.without_tax(unit_price) * Decimal::from(3600) / Decimal::from(group.unit_s)
+    };
     let component = |unit_price: Yen| Component {
         r#type: "TIME",
         price: number(per_hour(unit_price)),
@@ -317,18 +366,35 @@ fn tariff<'a>(group: &BilledGroup, split: (i64, i64), party: &'a Party, id: Stri
         step_size: group.unit_s,
     };
     let free = || Element { price_components: vec![component(Yen::ZERO)], restrictions: None };
-    let charged = |restrictions| Element { price_components: vec![component(group.unit_price)], restrictions };
+    let charged = |restrictions| Element {
+        price_components: vec![component(group.unit_price)],
+        restrictions,
+    };
     let elements = match split {
         (_, 0) => vec![free()],
         (0, _) => vec![charged(None)],
-        (units, _) => vec![charged(Some(Restrictions { min_duration: units * group.unit_s })), free()],
+        (units, _) => {
+            vec![charged(Some(Restrictions { min_duration: units * group.unit_s })), free()]
+        }
     };
-    Tariff { country_code: &party.country, party_id: &party.party, id, currency: "JPY", elements, last_updated: instant(closed_at) }
+    Tariff {
+        country_code: &party.country,
+        party_id: &party.party,
+        id,
+        currency: "JPY",
+        elements,
+        last_updated: instant(closed_at),
+    }
 }
 
 /// The charging time, cut where the free time ends. Hours are told so that, rounded as they are, they begin
 /// as many units as were counted, and the free time lasts no shorter than the tariff says.
-fn periods(group: &BilledGroup, (free, charged): (i64, i64), (start, end): (DateTime<Utc>, DateTime<Utc>), tariff_id: &str) -> Vec<Period> {
+fn periods(
+    group: &BilledGroup,
+    (free, charged): (i64, i64),
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+    tariff_id: &str,
+) -> Vec<Period> {
     let period = |from: DateTime<Utc>, hours: Decimal| Period {
         start_date_time: instant(from),
         dimensions: vec![Dimension { r#type: "TIME", volume: number(hours) }],
@@ -340,7 +406,8 @@ fn periods(group: &BilledGroup, (free, charged): (i64, i64), (start, end): (Date
     if free == 0 || charged == 0 || edge >= end {
         return vec![period(start, total)];
     }
-    let free = exact_hours(free_time).round_dp_with_strategy(OCPI_DECIMALS, RoundingStrategy::AwayFromZero);
+    let free = exact_hours(free_time)
+        .round_dp_with_strategy(OCPI_DECIMALS, RoundingStrategy::AwayFromZero);
     vec![period(start, free), period(edge, total - free)]
 }
 
@@ -354,7 +421,10 @@ fn told_hours(duration: TimeDelta, units: i64, unit_s: i64) -> Decimal {
 }
 
 fn price(cost: Yen, tax_rate: TaxRate) -> Price {
-    Price { excl_vat: number(tax_rate.without_tax(cost)), incl_vat: number(Decimal::new(cost.hundredths(), 2)) }
+    Price {
+        excl_vat: number(tax_rate.without_tax(cost)),
+        incl_vat: number(Decimal::new(cost.hundredths(), 2)),
+    }
 }
 
 fn exact_hours(duration: TimeDelta) -> Decimal {
@@ -362,7 +432,8 @@ fn exact_hours(duration: TimeDelta) -> Decimal {
 }
 
 fn number(decimal: Decimal) -> Box<RawValue> {
-    RawValue::from_string(decimal.normalize().to_string()).expect("a decimal prints as a JSON number")
+    RawValue::from_string(decimal.normalize().to_string())
+        .expect("a decimal prints as a JSON number")
 }
 
 fn instant(at: DateTime<Utc>) -> String {
@@ -379,13 +450,29 @@ mod tests {
     fn an_evse_id_is_emi3s_and_no_two_connectors_have_one() {
         let party = Party { country: "JP".into(), party: "JDN".into() };
         assert_eq!(evse_id(&party, "CP1", 1), "JP*JDN*ECP1*1");
-        let stations = ["CP1", "cp1", "Cp1", "CP-1", "CP*1", "CP_1", "CP12D1", "充電1", &"X".repeat(44), &"X".repeat(45), &"x".repeat(44)];
+        let stations = [
+            "CP1",
+            "cp1",
+            "Cp1",
+            "CP-1",
+            "CP*1",
+            "CP_1",
+            "CP12D1",
+            "充電1",
+            &"X".repeat(44),
+            &"X".repeat(45),
+            &"x".repeat(44),
+        ];
         let mut seen = BTreeSet::new();
         for station in stations {
             for connector in [1, 2, 11, 1_000] {
                 let id = evse_id(&party, station, connector);
                 let outlet = id.strip_prefix("JP*JDN*E").unwrap();
-                assert!(outlet.len() <= OUTLET_MAX && outlet.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*'), "{id}");
+                assert!(
+                    outlet.len() <= OUTLET_MAX
+                        && outlet.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'*'),
+                    "{id}"
+                );
                 assert!(seen.insert(id.to_lowercase()), "{id} stands for two");
             }
         }

@@ -42,12 +42,19 @@ pub fn columns(layout: i64) -> &'static [&'static str] {
 /// A cell that no program takes for a formula: what would begin one has an apostrophe before it.
 pub fn cell(text: &str) -> String {
     let begins_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if begins_formula && text.parse::<rust_decimal::Decimal>().is_err() { format!("'{text}") } else { text.to_owned() }
+    if begins_formula && text.parse::<rust_decimal::Decimal>().is_err() {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Rows as text.
-pub(super) fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(rows: impl IntoIterator<Item = R>) -> io::Result<Vec<u8>> {
-    let mut writer = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
+pub(super) fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(
+    rows: impl IntoIterator<Item = R>,
+) -> io::Result<Vec<u8>> {
+    let mut writer =
+        ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row)?;
     }
@@ -63,9 +70,12 @@ pub fn header(columns: &[&str]) -> io::Result<Vec<u8>> {
 pub fn rows(invoices: &[Invoice], layout: i64) -> io::Result<Vec<u8>> {
     written(invoices.iter().flat_map(|invoice| {
         let (total, tax) = (invoice.total().to_string(), invoice.tax().to_string());
-        (1..)
-            .zip(&invoice.lines)
-            .map(move |(number, line)| row(invoice, number, line, &total, &tax).into_iter().take(columns(layout).len()).collect::<Vec<_>>())
+        (1..).zip(&invoice.lines).map(move |(number, line)| {
+            row(invoice, number, line, &total, &tax)
+                .into_iter()
+                .take(columns(layout).len())
+                .collect::<Vec<_>>()
+        })
     }))
 }
 

@@ -30,7 +30,12 @@ pub fn name(month: BillingMonth, format: Format) -> String {
 }
 
 /// What stands beside a file: what it comes to, its length in bytes and its hash, and what made it.
-pub fn manifest(month: BillingMonth, format: Format, tally: &Tally, (bytes, sha256): (usize, String)) -> Value {
+pub fn manifest(
+    month: BillingMonth,
+    format: Format,
+    tally: &Tally,
+    (bytes, sha256): (usize, String),
+) -> Value {
     json!({
         "month": month.to_string(),
         "format": format.name(),
@@ -63,7 +68,16 @@ impl ExportFile {
         remove_left(folder, &name)?;
         let partial = folder.join(partial_name(&name));
         let file = BufWriter::new(File::create(&partial)?);
-        Ok(Self { file, partial, folder: folder.to_path_buf(), name, month, format, hash: Sha256::default(), bytes: 0 })
+        Ok(Self {
+            file,
+            partial,
+            folder: folder.to_path_buf(),
+            name,
+            month,
+            format,
+            hash: Sha256::default(),
+            bytes: 0,
+        })
     }
 
     /// Writes a piece.
@@ -79,7 +93,8 @@ impl ExportFile {
         self.file.get_ref().sync_all()?;
         let path = self.folder.join(&self.name);
         fs::rename(&self.partial, &path)?;
-        let manifest = manifest(self.month, self.format, tally, (self.bytes, self.hash.clone().finish()));
+        let manifest =
+            manifest(self.month, self.format, tally, (self.bytes, self.hash.clone().finish()));
         let mut text = serde_json::to_vec_pretty(&manifest)?;
         text.push(b'\n');
         let manifest = write_whole(&self.folder, &format!("{}.manifest.json", self.name), &text)?;

@@ -43,7 +43,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 5] = [Self::Csv, Self::Jsonl, Self::OcpiCdr, Self::Collection, Self::Refunds];
+    pub const ALL: [Self; 5] =
+        [Self::Csv, Self::Jsonl, Self::OcpiCdr, Self::Collection, Self::Refunds];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -99,7 +100,9 @@ impl Format {
     pub fn holds(self, invoice: &Invoice, layout: i64) -> bool {
         match self {
             Self::Refunds => invoice.kind == InvoiceKind::Refund,
-            Self::Collection => invoice.kind.is_billed() && (layout < LAYOUT || invoice.total() > Yen::ZERO),
+            Self::Collection => {
+                invoice.kind.is_billed() && (layout < LAYOUT || invoice.total() > Yen::ZERO)
+            }
             Self::Csv | Self::Jsonl | Self::OcpiCdr => invoice.kind.is_billed(),
         }
     }

@@ -34,7 +34,10 @@ pub struct BatchState {
 impl BatchState {
     /// A state of the rows and steps that the store knows.
     pub fn of(rows: Vec<LedgerRow>, steps: Vec<StepRow>) -> Self {
-        let mut state = Self { steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(), ..Self::default() };
+        let mut state = Self {
+            steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(),
+            ..Self::default()
+        };
         for row in rows {
             state.place(row);
         }
@@ -87,7 +90,10 @@ impl BatchState {
         }
     }
 
-    fn rows_of<'a>(&'a self, ids: Option<&'a BTreeSet<SessionId>>) -> impl Iterator<Item = &'a LedgerRow> {
+    fn rows_of<'a>(
+        &'a self,
+        ids: Option<&'a BTreeSet<SessionId>>,
+    ) -> impl Iterator<Item = &'a LedgerRow> {
         ids.into_iter().flatten().filter_map(|id| self.rows.get(id))
     }
 
@@ -105,7 +111,8 @@ impl BatchState {
     /// All sessions with a start's content, the newest first.
     pub fn all_by_start(&self, station: &StationId, key: &str) -> Vec<&LedgerRow> {
         let ids = self.by_start.get(&(station.clone(), key.to_owned()));
-        let mut rows: Vec<&LedgerRow> = ids.into_iter().flatten().filter_map(|id| self.rows.get(id)).collect();
+        let mut rows: Vec<&LedgerRow> =
+            ids.into_iter().flatten().filter_map(|id| self.rows.get(id)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.start_ordinal));
         rows
     }
@@ -141,7 +148,11 @@ impl BatchState {
     }
 
     /// All sessions at a connector.
-    pub fn at_connector(&self, station: &StationId, connector_id: i64) -> impl Iterator<Item = &LedgerRow> {
+    pub fn at_connector(
+        &self,
+        station: &StationId,
+        connector_id: i64,
+    ) -> impl Iterator<Item = &LedgerRow> {
         self.rows_of(self.at.get(&(station.clone(), connector_id)))
     }
 

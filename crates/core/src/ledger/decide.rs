@@ -21,7 +21,9 @@ use juden_domain::session::{Reaction, Session, SessionMessage, Stop, StopBasis, 
 use juden_domain::station::ConnectorSite;
 use juden_domain::units::Register;
 use juden_ocpp::event::{Answer, StartReport, StopReport, TagAnswer, TransactionEvent};
-use juden_store::ledger::{InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher};
+use juden_store::ledger::{
+    InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher,
+};
 
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
@@ -61,7 +63,14 @@ impl BatchFacts<'_> {
         id
     }
 
-    pub(super) fn tag_answer(&mut self, job: &TransactionJob, id_tag: &IdTag, place: Place, busy: bool, occasion: Occasion) -> TagAnswer {
+    pub(super) fn tag_answer(
+        &mut self,
+        job: &TransactionJob,
+        id_tag: &IdTag,
+        place: Place,
+        busy: bool,
+        occasion: Occasion,
+    ) -> TagAnswer {
         let now = job.call.heard.received_at;
         let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
         let verdict = judge_now(file, now, place, busy, self.programme);
@@ -70,21 +79,36 @@ impl BatchFacts<'_> {
         if let (None, Some(file)) = (verdict.refusal, file) {
             self.exposed.push((file.card.number.clone(), job.call.station.id.clone(), now));
         }
-        TagAnswer { cache_until: Some(now + cache_for(verdict.refusal, place, self.cache_for)), verdict }
+        TagAnswer {
+            cache_until: Some(now + cache_for(verdict.refusal, place, self.cache_for)),
+            verdict,
+        }
     }
 }
 
 /// Decides one message: its answer.
-pub fn decide(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob) -> CommittedAnswer {
+pub fn decide(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+) -> CommittedAnswer {
     match &job.event {
         TransactionEvent::Start(report) => start(state, facts, job, report),
         TransactionEvent::Stop(report) => stop(state, facts, job, report),
         TransactionEvent::Step(report) => steps::step(state, facts, job, report),
-        TransactionEvent::Meter(report) => CommittedAnswer { payload: meter(state, job, report), session: None, acceptance: None },
+        TransactionEvent::Meter(report) => {
+            CommittedAnswer { payload: meter(state, job, report), session: None, acceptance: None }
+        }
     }
 }
 
-pub(super) fn keep(state: &mut BatchState, job: &TransactionJob, session_id: Option<SessionId>, effect: &'static str, answer: &str) {
+pub(super) fn keep(
+    state: &mut BatchState,
+    job: &TransactionJob,
+    session_id: Option<SessionId>,
+    effect: &'static str,
+    answer: &str,
+) {
     if job.over_quota {
         return;
     }
@@ -103,7 +127,13 @@ pub(super) fn keep(state: &mut BatchState, job: &TransactionJob, session_id: Opt
 }
 
 /// Keeps a repeat, or a differing stop, of a facts session, up to the limit.
-pub(super) fn keep_repeat(state: &mut BatchState, job: &TransactionJob, mut row: LedgerRow, effect: &'static str, answer: &str) {
+pub(super) fn keep_repeat(
+    state: &mut BatchState,
+    job: &TransactionJob,
+    mut row: LedgerRow,
+    effect: &'static str,
+    answer: &str,
+) {
     if row.repeats < REPEATS_KEPT {
         row.repeats += 1;
         keep(state, job, Some(row.session.id), effect, answer);
@@ -111,15 +141,24 @@ pub(super) fn keep_repeat(state: &mut BatchState, job: &TransactionJob, mut row:
     }
 }
 
-fn start(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StartReport) -> CommittedAnswer {
+fn start(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StartReport,
+) -> CommittedAnswer {
     let station = &job.call.station;
     let start_key = job.content.clone();
     let earlier = state.by_start(&station.id, &start_key).cloned();
     if let Some(row) = &earlier
         && !is_new_start_of_a_clockless_station(&row.session)
     {
-        debug_assert_eq!(react(row.session.phase(), SessionMessage::SameStart), Reaction::ReplayStart);
-        let (answer, session, id_tag) = (row.start_answer.clone(), row.session.id, row.session.id_tag.clone());
+        debug_assert_eq!(
+            react(row.session.phase(), SessionMessage::SameStart),
+            Reaction::ReplayStart
+        );
+        let (answer, session, id_tag) =
+            (row.start_answer.clone(), row.session.id, row.session.id_tag.clone());
         keep_repeat(state, job, row.clone(), "repeated_start", &answer);
         let place = station.place(facts.programme, job.call.heard.received_at);
         let acceptance = judged_now(id_tag, place, |tag| Answer::Started { session, tag });
@@ -169,18 +208,28 @@ fn start(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJo
         repeats: 0,
         evidence: None,
     });
-    CommittedAnswer { payload: answer, session: None, acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }) }
+    CommittedAnswer {
+        payload: answer,
+        session: None,
+        acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }),
+    }
 }
 
 /// A station whose clock stands still at each power-up sends the same content for different starts:
 /// its content counts only while the first of them runs.
 fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
-    let clockless = [Flag::ClockImplausible, Flag::TimeUnreadable].iter().any(|flag| session.flags.contains(flag));
+    let clockless = [Flag::ClockImplausible, Flag::TimeUnreadable]
+        .iter()
+        .any(|flag| session.flags.contains(flag));
     clockless && session.stop.is_some()
 }
 
 /// What a repeat tells of a card: the first answer, unless the card is refused by now (AU20).
-pub(super) fn judged_now(id_tag: IdTag, place: Place, answer: impl Fn(TagAnswer) -> Answer) -> Option<Acceptance> {
+pub(super) fn judged_now(
+    id_tag: IdTag,
+    place: Place,
+    answer: impl Fn(TagAnswer) -> Answer,
+) -> Option<Acceptance> {
     (!id_tag.is_empty()).then(|| Acceptance { answer: answer(TagAnswer::nobodys()), id_tag, place })
 }
 
@@ -191,7 +240,12 @@ fn is_live(job: &TransactionJob, session: &Session) -> bool {
 
 /// Names what the answer to a start that is heard as it happens says against it, where its own instant does
 /// not: the station was told no, and may have charged all the same.
-pub(super) fn flag_refusal(job: &TransactionJob, session: &mut Session, tag: &TagAnswer, place: Place) {
+pub(super) fn flag_refusal(
+    job: &TransactionJob,
+    session: &mut Session,
+    tag: &TagAnswer,
+    place: Place,
+) {
     if !is_live(job, session) || session.refusal.is_some() {
         return;
     }
@@ -211,12 +265,19 @@ const STALE_NAMED_DAYS: i64 = 7;
 
 /// Whether another running session keeps the card busy (row 8 of the ladder, rule B6). One that is over by now is ended
 /// provisionally.
-pub(super) fn flag_concurrency(state: &mut BatchState, facts: &BatchFacts<'_>, job: &TransactionJob, session: &mut Session) -> bool {
+pub(super) fn flag_concurrency(
+    state: &mut BatchState,
+    facts: &BatchFacts<'_>,
+    job: &TransactionJob,
+    session: &mut Session,
+) -> bool {
     let Some(card) = session.card.clone() else { return false };
     let now = job.call.heard.received_at;
     // What is heard as it happens is judged by our clock: the station's may be a little slow.
     let began = if is_live(job, session) { now.max(session.start.at) } else { session.start.at };
-    let here = |other: &Session| other.station_id == session.station_id && other.connector_id == session.connector_id;
+    let here = |other: &Session| {
+        other.station_id == session.station_id && other.connector_id == session.connector_id
+    };
     let others: Vec<LedgerRow> = state
         .running_of(&card)
         .filter(|row| row.session.refusal.is_none())
@@ -225,8 +286,10 @@ pub(super) fn flag_concurrency(state: &mut BatchState, facts: &BatchFacts<'_>, j
         .cloned()
         .collect();
     let offline = |other: &Session| facts.offline_since.get(&other.station_id).copied();
-    let busy = others.iter().any(|other| other.session.keeps_card_busy(now, offline(&other.session)));
-    let is_stale = !others.is_empty() || state.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
+    let busy =
+        others.iter().any(|other| other.session.keeps_card_busy(now, offline(&other.session)));
+    let is_stale = !others.is_empty()
+        || state.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
     for mut other in others {
         if let Some(over) = other.session.over_by_now(now, offline(&other.session)) {
             other.session.estimate_end(over);
@@ -243,16 +306,26 @@ pub(super) fn flag_concurrency(state: &mut BatchState, facts: &BatchFacts<'_>, j
 
 fn is_named_stale(other: &Session, began: DateTime<Utc>) -> bool {
     let ended = other.stop.as_ref().map(|stop| stop.edge.received_at);
-    other.refusal.is_none() && ended.is_some_and(|at| at <= began && began - at <= TimeDelta::days(STALE_NAMED_DAYS))
+    other.refusal.is_none()
+        && ended.is_some_and(|at| at <= began && began - at <= TimeDelta::days(STALE_NAMED_DAYS))
 }
 
 /// Sessions of a connector that later starts there show to be over (rule B6): they are ended provisionally, in whatever order
 /// the starts come.
 pub(super) fn supersede(state: &mut BatchState, session: &mut Session) {
     let open = |row: &&LedgerRow| row.session.stop.is_none() || row.session.is_estimated();
-    let at_connector = || state.at_connector(&session.station_id, session.connector_id).filter(|row| row.session.id != session.id);
-    let over: Vec<LedgerRow> = at_connector().filter(open).filter(|row| row.session.start.at <= session.start.at).cloned().collect();
-    let next = at_connector().map(|row| row.session.start.at).filter(|at| *at > session.start.at).min();
+    let at_connector = || {
+        state
+            .at_connector(&session.station_id, session.connector_id)
+            .filter(|row| row.session.id != session.id)
+    };
+    let over: Vec<LedgerRow> = at_connector()
+        .filter(open)
+        .filter(|row| row.session.start.at <= session.start.at)
+        .cloned()
+        .collect();
+    let next =
+        at_connector().map(|row| row.session.start.at).filter(|at| *at > session.start.at).min();
     if let Some(next) = next.filter(|_| session.stop.is_none()) {
         session.is_followed_at(next);
     }
@@ -262,27 +335,46 @@ pub(super) fn supersede(state: &mut BatchState, session: &mut Session) {
     }
 }
 
-fn stop(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StopReport) -> CommittedAnswer {
+fn stop(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StopReport,
+) -> CommittedAnswer {
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let tag = id_tag.map(|id_tag| facts.tag_answer(job, id_tag, Place::Open, false, Occasion::Stop));
+    let tag =
+        id_tag.map(|id_tag| facts.tag_answer(job, id_tag, Place::Open, false, Occasion::Stop));
     let answer = (job.call.encode)(&Answer::Stopped { tag });
     // A repeat means the card that it was kept with, whatever is registered of the station by now.
-    let kept = state.by_stop(&job.call.station.id, &job.content).and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
+    let kept = state
+        .by_stop(&job.call.station.id, &job.content)
+        .and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
     let payload = apply_stop(state, facts, job, report, answer);
     let id_tag = id_tag.map(|id_tag| kept.unwrap_or_else(|| id_tag.clone()));
-    let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag, Place::Open, |tag| Answer::Stopped { tag: Some(tag) }));
+    let acceptance = id_tag.and_then(|id_tag| {
+        judged_now(id_tag, Place::Open, |tag| Answer::Stopped { tag: Some(tag) })
+    });
     CommittedAnswer { payload, session: None, acceptance }
 }
 
 /// What a stop does; the answer's payload: `answer`, or that of an earlier one (rule B8).
-fn apply_stop(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StopReport, answer: String) -> String {
+fn apply_stop(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StopReport,
+    answer: String,
+) -> String {
     let station = &job.call.station.id;
     let stop_key = job.content.clone();
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     if let Some(row) = state.by_stop(station, &stop_key).cloned() {
         return repeated_stop(state, job, row, &stop_key, answer);
     }
-    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| state.row(SessionId(id)));
+    let named = report
+        .transaction_id
+        .filter(|id| (1..=SessionId::MAX).contains(id))
+        .and_then(|id| state.row(SessionId(id)));
     if let Some(mut row) = named.filter(|row| row.session.station_id == *station).cloned() {
         row.session.trail.is_number_named = true;
         return stop_of_known(state, job, row, report, stop_key, answer);
@@ -301,8 +393,20 @@ fn apply_stop(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &Transact
 }
 
 /// A stop that came before, also one that was guessed onto the session until its own came.
-fn repeated_stop(state: &mut BatchState, job: &TransactionJob, row: LedgerRow, stop_key: &str, answer: String) -> String {
-    let of_guess = row.session.trail.guess.as_ref().filter(|(key, _)| key == stop_key).map(|(_, answer)| answer.clone());
+fn repeated_stop(
+    state: &mut BatchState,
+    job: &TransactionJob,
+    row: LedgerRow,
+    stop_key: &str,
+    answer: String,
+) -> String {
+    let of_guess = row
+        .session
+        .trail
+        .guess
+        .as_ref()
+        .filter(|(key, _)| key == stop_key)
+        .map(|(_, answer)| answer.clone());
     let first = of_guess.or_else(|| row.stop_answer.clone()).unwrap_or(answer);
     keep_repeat(state, job, row, "repeated_stop", &first);
     first
@@ -354,7 +458,13 @@ fn close_row(
     }
     row.stop_key = Some(stop_key);
     row.stop_answer = Some(answer.clone());
-    keep(state, job, Some(row.session.id), if basis == StopBasis::Guessed { "guessed_stop" } else { "stopped" }, &answer);
+    keep(
+        state,
+        job,
+        Some(row.session.id),
+        if basis == StopBasis::Guessed { "guessed_stop" } else { "stopped" },
+        &answer,
+    );
     state.put(row);
     answer
 }
@@ -369,7 +479,11 @@ fn is_cut_off_stop_again(session: &Session, job: &TransactionJob, report: &StopR
 }
 
 /// A stop's report with how it was heard.
-pub(super) fn closing<'a>(job: &TransactionJob, report: &'a StopReport, basis: StopBasis) -> EndFacts<'a> {
+pub(super) fn closing<'a>(
+    job: &TransactionJob,
+    report: &'a StopReport,
+    basis: StopBasis,
+) -> EndFacts<'a> {
     EndFacts {
         zone: job.call.station.zone(),
         reported: &report.timestamp,
@@ -382,7 +496,13 @@ pub(super) fn closing<'a>(job: &TransactionJob, report: &'a StopReport, basis: S
     }
 }
 
-fn close(state: &mut BatchState, job: &TransactionJob, session: &mut Session, report: &StopReport, basis: StopBasis) {
+fn close(
+    state: &mut BatchState,
+    job: &TransactionJob,
+    session: &mut Session,
+    report: &StopReport,
+    basis: StopBasis,
+) {
     let connector_id = session.connector_id;
     add_readings(state, job, Some(session), connector_id, &report.readings);
     recording::close(session, &closing(job, report, basis));
@@ -398,7 +518,8 @@ fn build_from_stop(
     answer: String,
 ) -> String {
     let station = &job.call.station;
-    let first = report.readings.iter().min_by_key(|reading| reading.sampled_at.instant(station.zone()));
+    let first =
+        report.readings.iter().min_by_key(|reading| reading.sampled_at.instant(station.zone()));
     let (connector_id, site) = only_kind_of_connector(job);
     let id_tag = report.id_tag.clone().unwrap_or_else(|| IdTag::new(""));
     let start_key = format!("stop|{stop_key}");
@@ -416,7 +537,10 @@ fn build_from_stop(
         file: facts.file(&id_tag),
         reported: first.map_or(&report.timestamp, |reading| &reading.sampled_at),
         heard: job.call.heard,
-        meter: registers(&report.readings).into_iter().find(|(reading, _)| reading.context == "Transaction.Begin").map(|(_, value)| value),
+        meter: registers(&report.readings)
+            .into_iter()
+            .find(|(reading, _)| reading.context == "Transaction.Begin")
+            .map(|(_, value)| value),
         malformed: false,
     });
     session.flags.insert(Flag::StartMissing);

@@ -29,17 +29,35 @@ pub(super) fn meant(
     let running: Vec<&LedgerRow> = state.running_at(station).filter(can_be).collect();
     // What was only estimated to be over may be meant where nothing runs, by a stop of before that was shown.
     let before_its_end = |row: &&LedgerRow| is_before_its_end(job, report, &row.session);
-    let candidates = if running.is_empty() { state.estimated_at(station).filter(can_be).filter(before_its_end).collect() } else { running };
+    let candidates = if running.is_empty() {
+        state.estimated_at(station).filter(can_be).filter(before_its_end).collect()
+    } else {
+        running
+    };
     match candidates.as_slice() {
-        [only] if !only.session.trail.is_number_named && !is_other_in_use(state, facts, job, &only.session) => Some((*only).clone()),
+        [only]
+            if !only.session.trail.is_number_named
+                && !is_other_in_use(state, facts, job, &only.session) =>
+        {
+            Some((*only).clone())
+        }
         _ => None,
     }
 }
 
 /// Whether a stop can be a session's by its card, its register and its time.
-fn fits(facts: &BatchFacts<'_>, job: &TransactionJob, report: &StopReport, session: &Session, foreign: bool) -> bool {
+fn fits(
+    facts: &BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StopReport,
+    session: &Session,
+    foreign: bool,
+) -> bool {
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
-    let member = id_tag.and_then(|tag| facts.file(tag)).and_then(|file| file.member.as_ref()).map(|member| &member.id);
+    let member = id_tag
+        .and_then(|tag| facts.file(tag))
+        .and_then(|file| file.member.as_ref())
+        .map(|member| &member.id);
     let is_card = id_tag.is_some_and(|tag| *tag == session.id_tag);
     let card_fits = match id_tag {
         None => !foreign,
@@ -48,15 +66,31 @@ fn fits(facts: &BatchFacts<'_>, job: &TransactionJob, report: &StopReport, sessi
     // A register that stands where the session began is that of the one before it, unless the card itself says otherwise.
     let was_never_told = report.transaction_id.is_none_or(|number| number <= 0);
     let meter_fits = match (session.start.meter, report.meter_stop.map(Register::watt_hours)) {
-        (Some(start), Some(stop)) if stop != WattHours::UNKNOWN => start < stop || (start == stop && is_card && was_never_told),
+        (Some(start), Some(stop)) if stop != WattHours::UNKNOWN => {
+            start < stop || (start == stop && is_card && was_never_told)
+        }
         _ => true,
     };
-    let is_above = session.start.meter.zip(report.meter_stop).is_some_and(|(start, stop)| start < stop.watt_hours());
+    let is_above = session
+        .start
+        .meter
+        .zip(report.meter_stop)
+        .is_some_and(|(start, stop)| start < stop.watt_hours());
     let duration = end(job, report, session) - session.start.at;
     let is_after_start = duration >= TimeDelta::zero();
-    let energy = session.start.meter.zip(report.meter_stop).map(|(start, stop)| WattHours(stop.watt_hours().0.saturating_sub(start.0)));
-    let is_too_much = energy.zip(session.site).is_some_and(|(energy, site)| !is_plausible(energy, site.most_power_w(), duration));
-    card_fits && meter_fits && (is_card || !is_too_much) && is_after_start && (is_above || !is_said_before(session, job, report))
+    let energy = session
+        .start
+        .meter
+        .zip(report.meter_stop)
+        .map(|(start, stop)| WattHours(stop.watt_hours().0.saturating_sub(start.0)));
+    let is_too_much = energy
+        .zip(session.site)
+        .is_some_and(|(energy, site)| !is_plausible(energy, site.most_power_w(), duration));
+    card_fits
+        && meter_fits
+        && (is_card || !is_too_much)
+        && is_after_start
+        && (is_above || !is_said_before(session, job, report))
 }
 
 /// When a session would have ended by a stop.
@@ -77,13 +111,20 @@ fn is_said_before(session: &Session, job: &TransactionJob, report: &StopReport) 
 }
 
 /// Whether another connector is, or since the session's start was, in use by a transaction that we do not know.
-fn is_other_in_use(state: &BatchState, facts: &BatchFacts<'_>, job: &TransactionJob, session: &Session) -> bool {
+fn is_other_in_use(
+    state: &BatchState,
+    facts: &BatchFacts<'_>,
+    job: &TransactionJob,
+    session: &Session,
+) -> bool {
     let station = &job.call.station.id;
     if job.call.station.connectors.len() < 2 {
         return false;
     }
     let Some(in_use) = facts.in_use.get(station) else { return false };
-    let is_ours = |connector_id: i64| state.at_connector(station, connector_id).any(|row| row.session.stop.is_none());
+    let is_ours = |connector_id: i64| {
+        state.at_connector(station, connector_id).any(|row| row.session.stop.is_none())
+    };
     let occupied = in_use.connectors.iter().any(|id| *id != session.connector_id && !is_ours(*id));
     occupied || in_use.unknown_readings_at.is_some_and(|at| at >= session.start.received_at)
 }
@@ -91,5 +132,6 @@ fn is_other_in_use(state: &BatchState, facts: &BatchFacts<'_>, job: &Transaction
 /// Whether readings that name a number belong to a session at their connector that has another one: not where the station
 /// knows that session's own.
 pub(super) fn is_other_transaction(session: &Session, named: Option<i64>) -> bool {
-    session.trail.is_number_named && named.is_some_and(|number| number > 0 && SessionId(number) != session.id)
+    session.trail.is_number_named
+        && named.is_some_and(|number| number > 0 && SessionId(number) != session.id)
 }

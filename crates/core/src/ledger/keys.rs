@@ -31,7 +31,9 @@ pub fn reference(station: &StationId, start_key: &str, ordinal: i64) -> SessionR
             (0..4).rev().map(move |bit| u8::from(value >> bit & 1 == 1))
         })
         .collect();
-    let letter = |five: &[u8]| char::from(NAME_LETTERS[five.iter().fold(0, |value, bit| value * 2 + usize::from(*bit))]);
+    let letter = |five: &[u8]| {
+        char::from(NAME_LETTERS[five.iter().fold(0, |value, bit| value * 2 + usize::from(*bit))])
+    };
     let name: String = bits.chunks_exact(5).take(NAME_LENGTH).map(letter).collect();
     SessionRef::parse(&format!("S-{name}")).expect("these letters make a name")
 }
@@ -60,7 +62,10 @@ fn start(report: &StartReport, payload: &str) -> String {
     }
     let connector = report.connector_id.unwrap_or_default();
     let meter = report.meter_start.map_or(0, |register| register.watt_hours().0);
-    let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let instant = report
+        .timestamp
+        .instant(None)
+        .map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     hash(&format!("{connector}|{}|{instant}|{meter}", IdTag::new(&report.id_tag).matched()))
 }
 
@@ -71,7 +76,10 @@ fn stop(report: &StopReport, payload: &str) -> String {
     }
     let transaction = report.transaction_id.unwrap_or_default();
     let meter = report.meter_stop.map_or(0, |register| register.watt_hours().0);
-    let instant = report.timestamp.instant(None).map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let instant = report
+        .timestamp
+        .instant(None)
+        .map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     let card = report.id_tag.as_ref().map_or("", IdTag::matched);
     hash(&format!("{transaction}|{instant}|{meter}|{}|{card}", report.reason))
 }
@@ -127,7 +135,10 @@ impl Canonical {
 
 /// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
 fn step(step: &StepReport) -> String {
-    let instant = step.timestamp.instant(None).map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let instant = step
+        .timestamp
+        .instant(None)
+        .map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
     let evse = step.evse_id.map(|id| id.to_string());
     let said = Canonical("step".to_owned())
         .part(step.kind.name())
@@ -180,9 +191,15 @@ mod tests {
     fn contents_have_the_keys_that_stores_hold() {
         let known = [
             ("start", content_key(Protocol::V16, "StartTransaction", START)),
-            ("a start that lacks its time", content_key(Protocol::V16, "StartTransaction", r#"{"connectorId":1,"idTag":"A"}"#)),
+            (
+                "a start that lacks its time",
+                content_key(Protocol::V16, "StartTransaction", r#"{"connectorId":1,"idTag":"A"}"#),
+            ),
             ("stop", content_key(Protocol::V16, "StopTransaction", STOP)),
-            ("readings", content_key(Protocol::V16, "MeterValues", r#"{"connectorId":1,"meterValue":[]}"#)),
+            (
+                "readings",
+                content_key(Protocol::V16, "MeterValues", r#"{"connectorId":1,"meterValue":[]}"#),
+            ),
             ("step", content_key(Protocol::V201, "TransactionEvent", STEP)),
             ("transaction", transaction("T1")),
         ];
@@ -201,13 +218,21 @@ mod tests {
     #[test]
     fn a_session_has_the_name_that_bills_print() {
         let station = StationId::parse("CP1").unwrap();
-        assert_eq!(reference(&station, "0123456789abcdef0123456789abcdef", 0).as_str(), "S-J2APSVJT6CFZ68RF");
-        assert_ne!(reference(&station, "0123456789abcdef0123456789abcdef", 1), reference(&station, "0123456789abcdef0123456789abcdef", 0));
+        assert_eq!(
+            reference(&station, "0123456789abcdef0123456789abcdef", 0).as_str(),
+            "S-J2APSVJT6CFZ68RF"
+        );
+        assert_ne!(
+            reference(&station, "0123456789abcdef0123456789abcdef", 1),
+            reference(&station, "0123456789abcdef0123456789abcdef", 0)
+        );
     }
 
     #[test]
     fn a_message_without_a_number_has_a_place_beyond_all_numbers() {
-        let TransactionEvent::Step(step) = event(Protocol::V201, "TransactionEvent", STEP) else { panic!() };
+        let TransactionEvent::Step(step) = event(Protocol::V201, "TransactionEvent", STEP) else {
+            panic!()
+        };
         assert_eq!(order(&step, STEP), 0);
         let unnumbered = StepReport { seq_no: None, ..*step };
         assert_eq!(order(&unnumbered, STEP), 1_796_050_740_000);
@@ -229,6 +254,10 @@ mod tests {
         ] {
             assert_ne!(key(&STEP.replacen(from, to, 1)), first, "{from}");
         }
-        assert_eq!(key(&STEP.replace("\"seqNo\":0", "\"offline\":true,\"seqNo\":3")), first, "lateness and number are no content");
+        assert_eq!(
+            key(&STEP.replace("\"seqNo\":0", "\"offline\":true,\"seqNo\":3")),
+            first,
+            "lateness and number are no content"
+        );
     }
 }

@@ -20,11 +20,16 @@ use juden_store::ledger::{LedgerRow, ReadingRow, UNKNOWN_READINGS};
 pub(super) fn meter(state: &mut BatchState, job: &TransactionJob, report: &MeterReport) -> String {
     let station = &job.call.station;
     let connector_id = report.connector_id.unwrap_or_default();
-    let named = report.transaction_id.filter(|id| (1..=SessionId::MAX).contains(id)).and_then(|id| state.row(SessionId(id)));
+    let named = report
+        .transaction_id
+        .filter(|id| (1..=SessionId::MAX).contains(id))
+        .and_then(|id| state.row(SessionId(id)));
     let named = named.filter(|row| row.session.station_id == station.id);
     let is_named = named.is_some();
     let here = || at_that_time(state, job, connector_id, report);
-    let row = named.or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id))).cloned();
+    let row = named
+        .or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id)))
+        .cloned();
     let answer = (job.call.encode)(&Answer::Done);
     match row {
         Some(mut row) => {
@@ -50,13 +55,24 @@ pub(super) fn meter(state: &mut BatchState, job: &TransactionJob, report: &Meter
 
 /// Whether a session that was ended by a guess goes on: its station names it in readings of later.
 fn is_after_guess(job: &TransactionJob, session: &Session, report: &MeterReport) -> bool {
-    let Some(guess) = session.stop.as_ref().filter(|stop| stop.basis == StopBasis::Guessed) else { return false };
-    let newest = report.readings.iter().map(|reading| attribute(&reading.sampled_at, job.call.station.zone(), job.call.heard).at).max();
+    let Some(guess) = session.stop.as_ref().filter(|stop| stop.basis == StopBasis::Guessed) else {
+        return false;
+    };
+    let newest = report
+        .readings
+        .iter()
+        .map(|reading| attribute(&reading.sampled_at, job.call.station.zone(), job.call.heard).at)
+        .max();
     newest.is_some_and(|newest| newest > guess.edge.at)
 }
 
 /// The session that ran at the connector when the first of the readings was taken.
-fn at_that_time<'a>(state: &'a BatchState, job: &TransactionJob, connector_id: i64, report: &MeterReport) -> Option<&'a LedgerRow> {
+fn at_that_time<'a>(
+    state: &'a BatchState,
+    job: &TransactionJob,
+    connector_id: i64,
+    report: &MeterReport,
+) -> Option<&'a LedgerRow> {
     let sampled_at = sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
     state
         .at_connector(&job.call.station.id, connector_id)
@@ -67,7 +83,9 @@ fn at_that_time<'a>(state: &'a BatchState, job: &TransactionJob, connector_id: i
 
 /// When a reading was taken; our receipt where the station's time cannot be read.
 pub(super) fn sampled_at(job: &TransactionJob, reported: Option<&Reported>) -> DateTime<Utc> {
-    reported.and_then(|reported| reported.instant(job.call.station.zone())).unwrap_or(job.call.heard.received_at)
+    reported
+        .and_then(|reported| reported.instant(job.call.station.zone()))
+        .unwrap_or(job.call.heard.received_at)
 }
 
 /// What readings show of a session's charging: a register that rose, or power that flows.
@@ -76,7 +94,8 @@ fn see_charging(job: &TransactionJob, session: &mut Session, readings: &[Reading
     let at = |reading: &Reading| attribute(&reading.sampled_at, zone, job.call.heard).at;
     let known = session.last_reading.max(session.start.meter).unwrap_or(WattHours::UNKNOWN);
     let found = registers(readings);
-    let rose = found.iter().filter(|(_, value)| *value > known).map(|(reading, _)| at(reading)).max();
+    let rose =
+        found.iter().filter(|(_, value)| *value > known).map(|(reading, _)| at(reading)).max();
     let powered = readings.iter().filter(|reading| is_power(reading)).map(at).max();
     session.last_reading = session.last_reading.max(found.iter().map(|(_, value)| *value).max());
     // A first register says nothing where that of the start is not known.
@@ -94,7 +113,11 @@ fn is_power(reading: &Reading) -> bool {
     is_import
         && !reading.signed
         && reading.location == "Outlet"
-        && reading.value.trim().parse::<rust_decimal::Decimal>().is_ok_and(|value| value > rust_decimal::Decimal::ZERO)
+        && reading
+            .value
+            .trim()
+            .parse::<rust_decimal::Decimal>()
+            .is_ok_and(|value| value > rust_decimal::Decimal::ZERO)
 }
 
 /// Readings of one message that are kept as rows; further ones stay in the message itself.
@@ -108,7 +131,9 @@ pub(super) fn add_readings(
     connector_id: i64,
     readings: &[Reading],
 ) {
-    if let Some(session) = session.as_mut().filter(|session| session.stop.is_none() || session.is_estimated()) {
+    if let Some(session) =
+        session.as_mut().filter(|session| session.stop.is_none() || session.is_estimated())
+    {
         see_charging(job, session, readings);
     }
     if job.over_quota {

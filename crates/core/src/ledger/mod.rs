@@ -153,7 +153,10 @@ impl Ledger {
 
     /// Keeps that a connection opened, before everything that comes over it. What is returned tells when it
     /// is durable.
-    pub async fn open(&self, opening: ConnectionOpened) -> Result<oneshot::Receiver<()>, LedgerGone> {
+    pub async fn open(
+        &self,
+        opening: ConnectionOpened,
+    ) -> Result<oneshot::Receiver<()>, LedgerGone> {
         let (told, kept) = oneshot::channel();
         self.jobs.send(Job::Open(opening, told)).await.map_err(|_| LedgerGone)?;
         Ok(kept)
@@ -167,9 +170,20 @@ impl Ledger {
     }
 
     /// Settles a session; `false`: it was changed meanwhile, or is not there.
-    pub async fn settle(&self, session: &Session, what: Settlement, once: Option<Once>) -> Result<bool, LedgerGone> {
+    pub async fn settle(
+        &self,
+        session: &Session,
+        what: Settlement,
+        once: Option<Once>,
+    ) -> Result<bool, LedgerGone> {
         let (reply, settled) = oneshot::channel();
-        let settling = Settling { session: session.id, station: session.station_id.clone(), what, once, reply };
+        let settling = Settling {
+            session: session.id,
+            station: session.station_id.clone(),
+            what,
+            once,
+            reply,
+        };
         self.jobs.send(Job::Settle(Box::new(settling))).await.map_err(|_| LedgerGone)?;
         settled.await.map_err(|_| LedgerGone)
     }

@@ -51,7 +51,10 @@ pub enum Settlement {
 pub(super) fn want(wanted: &mut Wanted, notes: &[NoteRow], settlings: &[Settling]) {
     for row in notes {
         match &row.note {
-            StationNote::Status(status) if matches!(status.status.as_str(), FREE | CHARGING) && status.connector_id != 0 => {
+            StationNote::Status(status)
+                if matches!(status.status.as_str(), FREE | CHARGING)
+                    && status.connector_id != 0 =>
+            {
                 wanted.open_at.push((row.station_id.clone(), status.connector_id));
                 wanted.estimated_at.push(row.station_id.clone());
             }
@@ -83,8 +86,14 @@ pub(super) fn note(state: &mut BatchState, row: &NoteRow) {
 }
 
 fn over(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
-    let ends = |session: &Session| session.stop.is_none() && session.start.at < at && session.start.received_at < note.at;
-    let rows: Vec<LedgerRow> = state.at_connector(&note.station_id, connector_id).filter(|row| ends(&row.session)).cloned().collect();
+    let ends = |session: &Session| {
+        session.stop.is_none() && session.start.at < at && session.start.received_at < note.at
+    };
+    let rows: Vec<LedgerRow> = state
+        .at_connector(&note.station_id, connector_id)
+        .filter(|row| ends(&row.session))
+        .cloned()
+        .collect();
     for mut row in rows {
         row.session.estimate_end(Over { at, by: OverBy::Available });
         state.put(row);
@@ -92,8 +101,11 @@ fn over(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<
 }
 
 fn charging(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
-    let goes_on = |session: &Session| session.start.at <= at && (session.stop.is_none() || session.is_estimated());
-    let newest = state.at_connector(&note.station_id, connector_id).max_by_key(|row| row.session.start.at);
+    let goes_on = |session: &Session| {
+        session.start.at <= at && (session.stop.is_none() || session.is_estimated())
+    };
+    let newest =
+        state.at_connector(&note.station_id, connector_id).max_by_key(|row| row.session.start.at);
     if let Some(mut row) = newest.filter(|row| goes_on(&row.session)).cloned() {
         row.session.is_told_to_charge(at);
         state.put(row);
@@ -101,7 +113,11 @@ fn charging(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateT
 }
 
 fn booted(state: &mut BatchState, station: &StationId, at: DateTime<Utc>) {
-    let rows: Vec<LedgerRow> = state.running_at(station).filter(|row| row.session.start.received_at < at).cloned().collect();
+    let rows: Vec<LedgerRow> = state
+        .running_at(station)
+        .filter(|row| row.session.start.received_at < at)
+        .cloned()
+        .collect();
     for mut row in rows {
         row.session.trail.booted_at = Some(at);
         state.put(row);
@@ -110,7 +126,13 @@ fn booted(state: &mut BatchState, station: &StationId, at: DateTime<Utc>) {
 
 /// Settles a session; whether it was as the settlement supposed.
 pub(super) fn settle(state: &mut BatchState, settling: &Settling) -> bool {
-    let Some(mut row) = state.row(settling.session).filter(|row| row.session.station_id == settling.station).cloned() else { return false };
+    let Some(mut row) = state
+        .row(settling.session)
+        .filter(|row| row.session.station_id == settling.station)
+        .cloned()
+    else {
+        return false;
+    };
     match &settling.what {
         Settlement::Over(over) => {
             if row.session.stop.is_none() {

@@ -44,17 +44,25 @@ pub(super) fn registers(readings: &[Reading]) -> Vec<(&Reading, WattHours)> {
             if instant.first.is_none() {
                 in_order.push(key);
             }
-            if instant.first.is_none() || phase == 0 && instant.first.is_some_and(|first| first.phase != PHASES[0]) {
+            if instant.first.is_none()
+                || phase == 0 && instant.first.is_some_and(|first| first.phase != PHASES[0])
+            {
                 instant.first = Some(reading);
             }
             instant.phases[phase] = instant.phases[phase].or_else(|| energy(reading));
         }
     }
-    for instant in in_order.iter().filter_map(|key| instants.get(key)).filter(|instant| !instant.has_total) {
+    for instant in
+        in_order.iter().filter_map(|key| instants.get(key)).filter(|instant| !instant.has_total)
+    {
         let sum = match instant.phases {
             // Of a single-phase charger: it has no others.
-            [Some(only), None, None] | [None, Some(only), None] | [None, None, Some(only)] => Some(only),
-            phases => phases.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add((*phase)?)),
+            [Some(only), None, None] | [None, Some(only), None] | [None, None, Some(only)] => {
+                Some(only)
+            }
+            phases => {
+                phases.iter().try_fold(Decimal::ZERO, |sum, phase| sum.checked_add((*phase)?))
+            }
         };
         found.extend(instant.first.zip(sum.and_then(whole)));
     }
@@ -103,18 +111,40 @@ mod tests {
 
     #[test]
     fn the_register_of_all_phases_counts_and_phases_are_summed_only_without_it() {
-        let phases = [reading("L1", "100.4", "Wh"), reading("L2", "200.4", "Wh"), reading("L3", "0.3", "kWh")];
+        let phases = [
+            reading("L1", "100.4", "Wh"),
+            reading("L2", "200.4", "Wh"),
+            reading("L3", "0.3", "kWh"),
+        ];
         assert_eq!(values(&phases), [600], "100.4 + 200.4 + 300");
-        let voltages =
-            ["L1", "L2", "L3"].map(|phase| Reading { measurand: "Voltage".into(), unit: "V".into(), ..reading(phase, "230", "V") });
-        assert_eq!(values(&[&voltages[..], &phases[..]].concat()), [600], "beside others of each phase");
-        assert_eq!(values(&phases[..2]), Vec::<i64>::new(), "a phase that is not told may be anything");
+        let voltages = ["L1", "L2", "L3"].map(|phase| Reading {
+            measurand: "Voltage".into(),
+            unit: "V".into(),
+            ..reading(phase, "230", "V")
+        });
+        assert_eq!(
+            values(&[&voltages[..], &phases[..]].concat()),
+            [600],
+            "beside others of each phase"
+        );
+        assert_eq!(
+            values(&phases[..2]),
+            Vec::<i64>::new(),
+            "a phase that is not told may be anything"
+        );
         let mut with_total = phases.to_vec();
         with_total.push(reading("", "601.9", "Wh"));
         assert_eq!(values(&with_total), [601]);
-        assert_eq!(values(&[reading("L1", "x", "Wh"), phases[1].clone(), phases[2].clone()]), Vec::<i64>::new());
+        assert_eq!(
+            values(&[reading("L1", "x", "Wh"), phases[1].clone(), phases[2].clone()]),
+            Vec::<i64>::new()
+        );
         assert_eq!(values(&[reading("L1", "3051.313", "Wh")]), [3_051], "a single-phase charger");
-        assert_eq!(values(&[reading("", "3.5", "KWh"), reading("", "7", "WH")]), [3_500, 7], "units in any case");
+        assert_eq!(
+            values(&[reading("", "3.5", "KWh"), reading("", "7", "WH")]),
+            [3_500, 7],
+            "units in any case"
+        );
     }
 
     #[test]
@@ -125,9 +155,16 @@ mod tests {
             values(&[reading])
         };
         assert_eq!(other(|reading| reading.location = "Inlet".into()), Vec::<i64>::new());
-        assert_eq!(other(|reading| reading.measurand = "Power.Active.Import".into()), Vec::<i64>::new());
+        assert_eq!(
+            other(|reading| reading.measurand = "Power.Active.Import".into()),
+            Vec::<i64>::new()
+        );
         assert_eq!(other(|reading| reading.unit = "varh".into()), Vec::<i64>::new());
-        assert_eq!(other(|reading| reading.signed = true), Vec::<i64>::new(), "signed data of digits is no register");
+        assert_eq!(
+            other(|reading| reading.signed = true),
+            Vec::<i64>::new(),
+            "signed data of digits is no register"
+        );
         assert_eq!(other(|reading| reading.value = "1.5".into()), [1]);
     }
 }

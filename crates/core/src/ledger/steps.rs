@@ -4,7 +4,10 @@
 use chrono::{DateTime, Utc};
 
 use super::batch_state::BatchState;
-use super::decide::{BatchFacts, flag_concurrency, flag_refusal, judged_now, keep, keep_repeat, only_kind_of_connector, supersede};
+use super::decide::{
+    BatchFacts, flag_concurrency, flag_refusal, judged_now, keep, keep_repeat,
+    only_kind_of_connector, supersede,
+};
 use super::meters::{add_readings, sampled_at};
 use super::registers::registers as of_readings;
 use super::{Acceptance, CommittedAnswer, TransactionJob, keys};
@@ -34,55 +37,120 @@ const STAYING: [Flag; 10] = [
 ];
 
 /// What a step does: its answer.
-pub fn step(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StepReport) -> CommittedAnswer {
+pub fn step(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StepReport,
+) -> CommittedAnswer {
     let station = &job.call.station.id;
     if report.transaction.is_empty() {
         return of_no_transaction(state, facts, job, report);
     }
     let start_key = keys::transaction(&report.transaction);
-    let (order, second) = (keys::order(report, &job.call.payload), keys::second_order(&job.content));
+    let (order, second) =
+        (keys::order(report, &job.call.payload), keys::second_order(&job.content));
     // A name may be used again: what was answered before is looked for in all of its transactions.
     let rows = state.all_by_start(station, &start_key);
     let known_step = |row: &&LedgerRow| {
         let orders = [order, second, keys::order_by_time(report, &job.call.payload)];
-        orders.iter().find_map(|order| state.step(row.session.id, *order)).filter(|step| step.key == job.content).cloned()
+        orders
+            .iter()
+            .find_map(|order| state.step(row.session.id, *order))
+            .filter(|step| step.key == job.content)
+            .cloned()
     };
-    if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?))) {
+    if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?)))
+    {
         return repeat(state, job, report, row, &first);
     }
     // One name may be in use at two EVSEs at once.
-    let at_evse = |row: &&LedgerRow| row.evidence.as_ref().and_then(Evidence::evse_id) == report.evse_id && report.evse_id.is_some();
-    let place = if report.kind == StepKind::Started { 0 } else { rows.iter().position(at_evse).unwrap_or(0) };
-    let Some(newest) = rows.get(place).map(|row| (*row).clone()) else {
-        return apply(state, facts, job, report, order, Belonging { start_key, ordinal: 0, earlier: None });
+    let at_evse = |row: &&LedgerRow| {
+        row.evidence.as_ref().and_then(Evidence::evse_id) == report.evse_id
+            && report.evse_id.is_some()
     };
-    let is_number_known = state.step(newest.session.id, order).is_some() && !is_uncounted(&newest, order, report.kind);
-    if begins_anew(&newest, job, report) || is_of_another(&newest, facts, job, report, is_number_known) {
-        let ordinal = rows.iter().map(|row| row.start_ordinal).max().unwrap_or(newest.start_ordinal) + 1;
+    let place = if report.kind == StepKind::Started {
+        0
+    } else {
+        rows.iter().position(at_evse).unwrap_or(0)
+    };
+    let Some(newest) = rows.get(place).map(|row| (*row).clone()) else {
+        return apply(
+            state,
+            facts,
+            job,
+            report,
+            order,
+            Belonging { start_key, ordinal: 0, earlier: None },
+        );
+    };
+    let is_number_known = state.step(newest.session.id, order).is_some()
+        && !is_uncounted(&newest, order, report.kind);
+    if begins_anew(&newest, job, report)
+        || is_of_another(&newest, facts, job, report, is_number_known)
+    {
+        let ordinal =
+            rows.iter().map(|row| row.start_ordinal).max().unwrap_or(newest.start_ordinal) + 1;
         end_used_name(state, newest, job, report);
-        return apply(state, facts, job, report, order, Belonging { start_key, ordinal, earlier: None });
+        return apply(
+            state,
+            facts,
+            job,
+            report,
+            order,
+            Belonging { start_key, ordinal, earlier: None },
+        );
     }
-    let before = rows.get(place + 1).filter(|before| belongs_before(before, &newest, job, report)).map(|row| (*row).clone());
+    let before = rows
+        .get(place + 1)
+        .filter(|before| belongs_before(before, &newest, job, report))
+        .map(|row| (*row).clone());
     let of = before.unwrap_or(newest);
     let ordinal = of.start_ordinal;
     match state.step(of.session.id, order).cloned() {
-        None => apply(state, facts, job, report, order, Belonging { start_key, ordinal, earlier: Some(of) }),
+        None => apply(
+            state,
+            facts,
+            job,
+            report,
+            order,
+            Belonging { start_key, ordinal, earlier: Some(of) },
+        ),
         Some(_) if is_uncounted(&of, order, report.kind) => {
             let mut row = of;
             row.session.flags.insert(Flag::StepsUncounted);
             let order = keys::order_by_time(report, &job.call.payload);
-            apply(state, facts, job, report, order, Belonging { start_key, ordinal, earlier: Some(row) })
+            apply(
+                state,
+                facts,
+                job,
+                report,
+                order,
+                Belonging { start_key, ordinal, earlier: Some(row) },
+            )
         }
         Some(_) if of.evidence.as_ref().is_some_and(|evidence| evidence.misses(report.kind)) => {
             let mut row = of;
             if let Some(evidence) = &mut row.evidence {
                 evidence.numbers_repeated = true;
             }
-            apply(state, facts, job, report, second, Belonging { start_key, ordinal, earlier: Some(row) })
+            apply(
+                state,
+                facts,
+                job,
+                report,
+                second,
+                Belonging { start_key, ordinal, earlier: Some(row) },
+            )
         }
-        Some(_) if brings_card(&of, report) => {
-            apply(state, facts, job, report, second, Belonging { start_key, ordinal, earlier: Some(of) })
-        }
+        Some(_) if brings_card(&of, report) => apply(
+            state,
+            facts,
+            job,
+            report,
+            second,
+            Belonging { start_key, ordinal, earlier: Some(of) },
+        ),
         Some(first) => differing(state, facts, job, report, of, &first),
     }
 }
@@ -109,16 +177,25 @@ struct Belonging {
 /// Whether a start begins another transaction under a name that was used before (rule B10): it names another card or another
 /// EVSE than the kept start did, or comes after what shows that the kept one is over.
 fn begins_anew(newest: &LedgerRow, job: &TransactionJob, report: &StepReport) -> bool {
-    let Some(evidence) = newest.evidence.as_ref().filter(|_| report.kind == StepKind::Started) else { return false };
+    let Some(evidence) = newest.evidence.as_ref().filter(|_| report.kind == StepKind::Started)
+    else {
+        return false;
+    };
     let Some(started) = evidence.started() else { return false };
     let began = report.timestamp.instant(job.call.station.zone());
     let session = &newest.session;
-    let card = report.shown.as_ref().map(|shown| shown.id_tag.matched()).filter(|tag| !tag.is_empty());
+    let card =
+        report.shown.as_ref().map(|shown| shown.id_tag.matched()).filter(|tag| !tag.is_empty());
     let card_before = started.id_tag.as_deref().map(IdTag::new).filter(|tag| !tag.is_empty());
-    let is_other_card = card.zip(card_before).is_some_and(|(card, before)| card != before.matched());
-    let is_other_evse = report.evse_id.zip(evidence.evse_id()).is_some_and(|(evse, before)| evse != before);
+    let is_other_card =
+        card.zip(card_before).is_some_and(|(card, before)| card != before.matched());
+    let is_other_evse =
+        report.evse_id.zip(evidence.evse_id()).is_some_and(|(evse, before)| evse != before);
     let is_after = |at: DateTime<Utc>| began.is_none_or(|began| began > at);
-    let told_end = evidence.ended().and(session.stop.as_ref()).is_some_and(|stop| is_after(stop.edge.said.unwrap_or(stop.edge.at)));
+    let told_end = evidence
+        .ended()
+        .and(session.stop.as_ref())
+        .is_some_and(|stop| is_after(stop.edge.said.unwrap_or(stop.edge.at)));
     let over = session
         .trail
         .over
@@ -130,13 +207,27 @@ fn begins_anew(newest: &LedgerRow, job: &TransactionJob, report: &StepReport) ->
 
 /// Whether a step after a transaction was over by all evidence is of another one under its name, whose start did not come: it
 /// shows another member's card, or begins to count anew.
-fn is_of_another(newest: &LedgerRow, facts: &BatchFacts<'_>, job: &TransactionJob, report: &StepReport, is_number_known: bool) -> bool {
+fn is_of_another(
+    newest: &LedgerRow,
+    facts: &BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StepReport,
+    is_number_known: bool,
+) -> bool {
     let session = &newest.session;
-    let Some(over) = session.trail.over.filter(|_| session.is_estimated() && report.kind != StepKind::Started) else { return false };
+    let Some(over) =
+        session.trail.over.filter(|_| session.is_estimated() && report.kind != StepKind::Started)
+    else {
+        return false;
+    };
     if report.timestamp.instant(job.call.station.zone()).is_none_or(|said| said <= over.at) {
         return false;
     }
-    let tag = report.shown.as_ref().filter(|shown| !shown.nobody && !shown.id_tag.is_empty()).map(|shown| &shown.id_tag);
+    let tag = report
+        .shown
+        .as_ref()
+        .filter(|shown| !shown.nobody && !shown.id_tag.is_empty())
+        .map(|shown| &shown.id_tag);
     let is_other_card = tag.is_some_and(|tag| {
         let member = facts.file(tag).and_then(|file| file.member.as_ref()).map(|member| &member.id);
         *tag != session.id_tag && (member.is_none() || member != session.member.as_ref())
@@ -145,7 +236,12 @@ fn is_of_another(newest: &LedgerRow, facts: &BatchFacts<'_>, job: &TransactionJo
 }
 
 /// The transaction before under a name that is used again ends as one whose stop never comes (rules B9, B10).
-fn end_used_name(state: &mut BatchState, mut row: LedgerRow, job: &TransactionJob, report: &StepReport) {
+fn end_used_name(
+    state: &mut BatchState,
+    mut row: LedgerRow,
+    job: &TransactionJob,
+    report: &StepReport,
+) {
     row.session.flags.insert(Flag::NameUsedAgain);
     let began = attribute(&report.timestamp, job.call.station.zone(), job.call.heard).at;
     let at = row.session.trail.booted_at.filter(|booted| *booted < began).unwrap_or(began);
@@ -158,22 +254,41 @@ fn end_used_name(state: &mut BatchState, mut row: LedgerRow, job: &TransactionJo
 
 /// Whether a step that comes late belongs to the transaction before the newest of its name: it lies before that one began,
 /// and the one before has no end of its own yet.
-fn belongs_before(before: &LedgerRow, newest: &LedgerRow, job: &TransactionJob, report: &StepReport) -> bool {
+fn belongs_before(
+    before: &LedgerRow,
+    newest: &LedgerRow,
+    job: &TransactionJob,
+    report: &StepReport,
+) -> bool {
     let said = report.timestamp.instant(job.call.station.zone());
-    let began =
-        newest.evidence.as_ref().and_then(|evidence| evidence.started()).and_then(|step| step.reported.instant(job.call.station.zone()));
+    let began = newest
+        .evidence
+        .as_ref()
+        .and_then(|evidence| evidence.started())
+        .and_then(|step| step.reported.instant(job.call.station.zone()));
     let is_open = before.evidence.as_ref().is_some_and(|evidence| evidence.ended().is_none());
-    report.kind != StepKind::Started && is_open && said.zip(began).is_some_and(|(said, began)| said < began)
+    report.kind != StepKind::Started
+        && is_open
+        && said.zip(began).is_some_and(|(said, began)| said < began)
 }
 
 /// A step that names no transaction is kept, and belongs to none.
-fn of_no_transaction(state: &mut BatchState, facts: &mut BatchFacts<'_>, job: &TransactionJob, report: &StepReport) -> CommittedAnswer {
+fn of_no_transaction(
+    state: &mut BatchState,
+    facts: &mut BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StepReport,
+) -> CommittedAnswer {
     let (told, acceptance) = told(facts, job, report, Place::Open, false);
     let payload = (job.call.encode)(&told);
     if (facts.keep_unmatched)(&format!("{}|{}", job.call.station.id, job.content)) {
         keep(state, job, None, "step_of_no_transaction", &payload);
     }
-    CommittedAnswer { payload, session: None, acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }) }
+    CommittedAnswer {
+        payload,
+        session: None,
+        acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }),
+    }
 }
 
 /// A step under a number that another one has is kept and not applied; a card that it shows is judged (rule B10).
@@ -200,11 +315,19 @@ fn differing(
 }
 
 /// A step that came before has its first answer, unless its card is refused by now.
-fn repeat(state: &mut BatchState, job: &TransactionJob, report: &StepReport, row: LedgerRow, first: &StepRow) -> CommittedAnswer {
+fn repeat(
+    state: &mut BatchState,
+    job: &TransactionJob,
+    report: &StepReport,
+    row: LedgerRow,
+    first: &StepRow,
+) -> CommittedAnswer {
     let session = Some(Box::new(row.session.clone()));
     keep_repeat(state, job, row, "repeated_step", &first.answer);
-    let shown = report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone());
-    let acceptance = shown.and_then(|tag| judged_now(tag, Place::Open, |tag| Answer::Step { tag: Some(tag) }));
+    let shown =
+        report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone());
+    let acceptance =
+        shown.and_then(|tag| judged_now(tag, Place::Open, |tag| Answer::Step { tag: Some(tag) }));
     CommittedAnswer { payload: first.answer.clone(), session, acceptance }
 }
 
@@ -220,9 +343,12 @@ fn apply(
     let mut evidence = earlier.as_ref().and_then(|row| row.evidence.clone()).unwrap_or_default();
     evidence.tells_charged |= report.charged_s.is_some_and(|seconds| seconds > 0);
     evidence.add(as_step(facts, job, report, order, &evidence));
-    let binds = report.shown.is_some() && report.kind != StepKind::Ended && evidence.bound().is_some_and(|bound| bound.order == order);
+    let binds = report.shown.is_some()
+        && report.kind != StepKind::Ended
+        && evidence.bound().is_some_and(|bound| bound.order == order);
     let before = earlier.as_ref().map(|row| &row.session);
-    let Some(mut session) = made_anew(facts, job, report, (&start_key, ordinal), &evidence, before) else {
+    let Some(mut session) = made_anew(facts, job, report, (&start_key, ordinal), &evidence, before)
+    else {
         return of_no_transaction(state, facts, job, report);
     };
     if let Some(before) = before {
@@ -241,22 +367,32 @@ fn apply(
         }
         let was_uncounted = before.flags.contains(&Flag::StepsUncounted);
         session.flags.extend(was_uncounted.then_some(Flag::StepsUncounted));
-        let stays = |flag: &&Flag| STAYING.contains(flag) && !(binds && matches!(flag, Flag::Concurrent | Flag::StaleConcurrent));
+        let stays = |flag: &&Flag| {
+            STAYING.contains(flag)
+                && !(binds && matches!(flag, Flag::Concurrent | Flag::StaleConcurrent))
+        };
         session.flags.extend(before.flags.iter().filter(stays));
     }
     see_charging(job, report, &mut session, before);
-    let shows = report.shown.as_ref().is_some_and(|shown| !shown.nobody && shown.id_tag == session.id_tag);
-    let busy = shows && report.kind != StepKind::Ended && flag_concurrency(state, facts, job, &mut session);
+    let shows =
+        report.shown.as_ref().is_some_and(|shown| !shown.nobody && shown.id_tag == session.id_tag);
+    let busy = shows
+        && report.kind != StepKind::Ended
+        && flag_concurrency(state, facts, job, &mut session);
     // Connector 0: it is not facts yet.
-    if session.connector_id != 0 && before.is_none_or(|before| before.connector_id != session.connector_id) {
+    if session.connector_id != 0
+        && before.is_none_or(|before| before.connector_id != session.connector_id)
+    {
         supersede(state, &mut session);
     }
     let listed = session.site.is_some();
     let place = match report.kind {
         StepKind::Ended => Place::Open,
-        StepKind::Started | StepKind::Updated => {
-            job.call.station.place(facts.programme, job.call.heard.received_at).listed(listed || evidence.evse_id().is_none())
-        }
+        StepKind::Started | StepKind::Updated => job
+            .call
+            .station
+            .place(facts.programme, job.call.heard.received_at)
+            .listed(listed || evidence.evse_id().is_none()),
     };
     let (told, acceptance) = told(facts, job, report, place, busy);
     if let (true, Answer::Step { tag: Some(tag) }) = (binds, &told) {
@@ -265,14 +401,28 @@ fn apply(
     let payload = (job.call.encode)(&told);
     let connector_id = session.connector_id;
     add_readings(state, job, Some(&mut session), connector_id, &report.readings);
-    let again = report.kind == StepKind::Ended && before.is_some_and(|before| before.stop.is_some() && !before.is_provisional());
-    keep(state, job, Some(session.id), if again { "differing_stop" } else { report.kind.name() }, &payload);
+    let again = report.kind == StepKind::Ended
+        && before.is_some_and(|before| before.stop.is_some() && !before.is_provisional());
+    keep(
+        state,
+        job,
+        Some(session.id),
+        if again { "differing_stop" } else { report.kind.name() },
+        &payload,
+    );
     let left = before.and_then(|before| Some((before.member.clone()?, before.month())));
-    if let Some((member, month)) = left.filter(|(member, month)| session.member.as_ref() != Some(member) || session.month() != *month) {
+    if let Some((member, month)) = left.filter(|(member, month)| {
+        session.member.as_ref() != Some(member) || session.month() != *month
+    }) {
         state.left(member, month);
     }
     if !job.over_quota {
-        state.put_step(StepRow { session_id: session.id, order, key: job.content.clone(), answer: payload.clone() });
+        state.put_step(StepRow {
+            session_id: session.id,
+            order,
+            key: job.content.clone(),
+            answer: payload.clone(),
+        });
     }
     let now = Box::new(session.clone());
     let row = LedgerRow {
@@ -328,8 +478,10 @@ fn made_anew(
         Some(evse) => (evse, station.connector_site(evse)),
         None => only_kind_of_connector(job),
     };
-    let stays = before.filter(|before| before.connector_id == connector_id && before.site.is_some());
-    let (site_name, site) = stays.map_or((station.site.as_str(), site), |before| (before.site_name.as_str(), before.site));
+    let stays =
+        before.filter(|before| before.connector_id == connector_id && before.site.is_some());
+    let (site_name, site) = stays
+        .map_or((station.site.as_str(), site), |before| (before.site_name.as_str(), before.site));
     let bound = evidence.bound().and_then(|step| step.id_tag.as_deref()).map(IdTag::new);
     let id = before.map_or_else(|| facts.allot(), |before| before.id);
     let assembling = Assembling {
@@ -351,13 +503,20 @@ fn made_anew(
 }
 
 /// What a step shows of its session's charging, and that it goes on.
-fn see_charging(job: &TransactionJob, report: &StepReport, session: &mut Session, before: Option<&Session>) {
+fn see_charging(
+    job: &TransactionJob,
+    report: &StepReport,
+    session: &mut Session,
+    before: Option<&Session>,
+) {
     if report.kind == StepKind::Ended {
         return;
     }
     let at = attribute(&report.timestamp, job.call.station.zone(), job.call.heard).at;
     let facts = before.and_then(|before| before.last_reading).max(session.start.meter);
-    let rose = of_readings(&report.readings).iter().any(|(_, value)| facts.is_some_and(|facts| *value > facts));
+    let rose = of_readings(&report.readings)
+        .iter()
+        .any(|(_, value)| facts.is_some_and(|facts| *value > facts));
     if rose || report.charging() == Some(true) {
         session.is_seen_charging(at.max(session.start.at));
     } else {
@@ -367,16 +526,28 @@ fn see_charging(job: &TransactionJob, report: &StepReport, session: &mut Session
 
 /// A step as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time
 /// is right.
-fn as_step(facts: &BatchFacts<'_>, job: &TransactionJob, report: &StepReport, order: i64, evidence: &Evidence) -> Step {
+fn as_step(
+    facts: &BatchFacts<'_>,
+    job: &TransactionJob,
+    report: &StepReport,
+    order: i64,
+    evidence: &Evidence,
+) -> Step {
     let late = report.offline || evidence.is_passed(order);
     let heard = job.call.heard;
     let is_card = |tag: &&IdTag| !tag.is_empty() && report.kind != StepKind::Ended;
     let tag = report.shown.as_ref().map(|shown| &shown.id_tag).filter(is_card);
-    let accepted =
-        tag.is_some_and(|tag| judge_now(facts.file(tag), heard.received_at, Place::Open, false, facts.programme).refusal.is_none());
+    let accepted = tag.is_some_and(|tag| {
+        judge_now(facts.file(tag), heard.received_at, Place::Open, false, facts.programme)
+            .refusal
+            .is_none()
+    });
     let mut registers = Registers::default();
     for (reading, value) in of_readings(&report.readings) {
-        registers.take(&reading.context, Register { at: sampled_at(job, Some(&reading.sampled_at)), value });
+        registers.take(
+            &reading.context,
+            Register { at: sampled_at(job, Some(&reading.sampled_at)), value },
+        );
     }
     Step {
         order,

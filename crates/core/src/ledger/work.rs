@@ -79,10 +79,20 @@ impl Work {
 
     /// Its parts one by one; openings go first.
     pub fn split(self) -> (Vec<Self>, Vec<oneshot::Sender<()>>) {
-        let openings = self.openings.into_iter().map(|opening| Self { openings: vec![opening], ..Self::default() });
-        let transactions = self.transactions.into_iter().map(|job| Self { transactions: vec![job], ..Self::default() });
-        let notes = self.notes.into_iter().map(|note| Self { notes: vec![note], ..Self::default() });
-        let settlings = self.settlings.into_iter().map(|settling| Self { settlings: vec![settling], ..Self::default() });
+        let openings = self
+            .openings
+            .into_iter()
+            .map(|opening| Self { openings: vec![opening], ..Self::default() });
+        let transactions = self
+            .transactions
+            .into_iter()
+            .map(|job| Self { transactions: vec![job], ..Self::default() });
+        let notes =
+            self.notes.into_iter().map(|note| Self { notes: vec![note], ..Self::default() });
+        let settlings = self
+            .settlings
+            .into_iter()
+            .map(|settling| Self { settlings: vec![settling], ..Self::default() });
         (openings.chain(transactions).chain(notes).chain(settlings).collect(), self.told)
     }
 
@@ -108,16 +118,20 @@ impl Work {
     /// Everything that the decisions about its messages may ask for.
     pub fn wanted(&self) -> Wanted {
         let mut wanted = Wanted::default();
-        let mut stations: HashSet<StationId> = self.openings.iter().map(|opening| opening.station_id.clone()).collect();
+        let mut stations: HashSet<StationId> =
+            self.openings.iter().map(|opening| opening.station_id.clone()).collect();
         for job in &self.transactions {
             let station = job.call.station.id.clone();
             let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
             match &job.event {
                 TransactionEvent::Start(report) => {
                     wanted.start_keys.push((station.clone(), job.content.clone()));
-                    let connector_id = job.call.station.connector_meant(report.connector_id.unwrap_or_default());
+                    let connector_id =
+                        job.call.station.connector_meant(report.connector_id.unwrap_or_default());
                     let began = report.timestamp.instant(job.call.station.zone());
-                    wanted.followed.extend(began.map(|began| (station.clone(), connector_id, began)));
+                    wanted
+                        .followed
+                        .extend(began.map(|began| (station.clone(), connector_id, began)));
                     wanted.estimated_at.push(station.clone());
                     wanted.open_at.push((station.clone(), connector_id));
                     wanted.tags.extend(tag(job).map(|tag| tag.matched().to_owned()));
@@ -125,19 +139,39 @@ impl Work {
                 TransactionEvent::Stop(report) => {
                     let number = named(report.transaction_id);
                     wanted.sessions.extend(number);
-                    wanted.stops.push((station.clone(), job.content.clone(), number.unwrap_or_default()));
+                    wanted.stops.push((
+                        station.clone(),
+                        job.content.clone(),
+                        number.unwrap_or_default(),
+                    ));
                     wanted.estimated_at.push(station.clone());
                 }
                 TransactionEvent::Step(report) => {
                     let key = keys::transaction(&report.transaction);
-                    wanted.steps.push((station.clone(), key.clone(), keys::order(report, &job.call.payload)));
-                    wanted.steps.push((station.clone(), key.clone(), keys::second_order(&job.content)));
-                    wanted.steps.push((station.clone(), key.clone(), keys::order_by_time(report, &job.call.payload)));
+                    wanted.steps.push((
+                        station.clone(),
+                        key.clone(),
+                        keys::order(report, &job.call.payload),
+                    ));
+                    wanted.steps.push((
+                        station.clone(),
+                        key.clone(),
+                        keys::second_order(&job.content),
+                    ));
+                    wanted.steps.push((
+                        station.clone(),
+                        key.clone(),
+                        keys::order_by_time(report, &job.call.payload),
+                    ));
                     wanted.start_keys.push((station.clone(), key));
-                    let evse = report.evse_id.or_else(|| Some(job.call.station.connectors.first()?.connector_id));
+                    let evse = report
+                        .evse_id
+                        .or_else(|| Some(job.call.station.connectors.first()?.connector_id));
                     if report.kind == StepKind::Started {
                         let began = report.timestamp.instant(job.call.station.zone());
-                        wanted.followed.extend(began.zip(evse).map(|(began, evse)| (station.clone(), evse, began)));
+                        wanted.followed.extend(
+                            began.zip(evse).map(|(began, evse)| (station.clone(), evse, began)),
+                        );
                         wanted.estimated_at.push(station.clone());
                     }
                     wanted.open_at.extend(evse.map(|evse| (station.clone(), evse)));
@@ -146,8 +180,13 @@ impl Work {
                 // A reading belongs to the session that it names, or that ran at its connector then.
                 TransactionEvent::Meter(report) => {
                     wanted.sessions.extend(named(report.transaction_id));
-                    let at = sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
-                    wanted.connectors.push((station.clone(), report.connector_id.unwrap_or_default(), at));
+                    let at =
+                        sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
+                    wanted.connectors.push((
+                        station.clone(),
+                        report.connector_id.unwrap_or_default(),
+                        at,
+                    ));
                 }
             }
             stations.insert(station);

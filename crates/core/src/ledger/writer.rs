@@ -20,7 +20,9 @@ use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory};
 use juden_domain::authorization::CardFile;
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 use juden_ocpp::event::TransactionEvent;
-use juden_store::ledger::{Batch, BatchName, Facts, InUse, NoteRow, OpenRow, StationNote, StationOwner, TagHasher};
+use juden_store::ledger::{
+    Batch, BatchName, Facts, InUse, NoteRow, OpenRow, StationNote, StationOwner, TagHasher,
+};
 use juden_store::{NodeRun, Store, StoreError, Stored};
 
 /// Messages that one commit takes at most.
@@ -76,10 +78,17 @@ struct Doubt {
 
 /// Runs the writer until every [`super::Ledger`] is gone and the queue is empty.
 pub async fn run(parts: LedgerParts, mut queue: LedgerQueue) {
-    let mut writer = Writer { parts, next_id: 1, reserved_until: 1, batches: 0, unmatched: Cache::new(UNMATCHED_COUNTED) };
+    let mut writer = Writer {
+        parts,
+        next_id: 1,
+        reserved_until: 1,
+        batches: 0,
+        unmatched: Cache::new(UNMATCHED_COUNTED),
+    };
     let mut jobs = Vec::with_capacity(BATCH_MAX);
     while queue.0.recv_many(&mut jobs, BATCH_MAX).await > 0 {
-        metrics::histogram!("juden_ledger_batch_messages").record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
+        metrics::histogram!("juden_ledger_batch_messages")
+            .record(u32::try_from(jobs.len()).unwrap_or(u32::MAX));
         for work in Work::of(std::mem::take(&mut jobs)) {
             writer.write(work).await;
         }
@@ -96,10 +105,14 @@ impl Writer {
         loop {
             // What a message breaks off is that message: the others of its batch are tried one by one, and the writer lives.
             let tried = AssertUnwindSafe(self.try_write(&work, &mut doubt)).catch_unwind().await;
-            match tried.unwrap_or(Err(StoreError::Unreadable("a message whose handling broke off"))) {
+            match tried.unwrap_or(Err(StoreError::Unreadable("a message whose handling broke off")))
+            {
                 Ok(outcome) => return work.tell(outcome),
                 // What it does not manage in time as a whole it may manage in parts.
-                Err(cause) if cause.is_transient() && (too_slow < TOO_SLOW_MAX || work.len() == 1 || doubt.is_some()) => {
+                Err(cause)
+                    if cause.is_transient()
+                        && (too_slow < TOO_SLOW_MAX || work.len() == 1 || doubt.is_some()) =>
+                {
                     too_slow += u32::from(cause.is_too_slow());
                     warn!(%cause, wait_ms = wait.as_millis(), "the store does not answer; transaction messages wait");
                     metrics::counter!("juden_ledger_retries_total").increment(1);
@@ -165,7 +178,8 @@ impl Writer {
     }
 
     async fn decide(&mut self, work: &Work, facts: Facts) -> Stored<(Batch, BatchOutcome)> {
-        let holds: HashMap<&StationId, &StationOwner> = facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
+        let holds: HashMap<&StationId, &StationOwner> =
+            facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
         let cards = self.cards(&work.transactions, &facts).await?;
         let in_use = self.in_use(&work.transactions, &facts).await?;
         let mut state = BatchState::of(facts.rows, facts.steps);
@@ -205,20 +219,36 @@ impl Writer {
         for row in &work.notes {
             notes::note(&mut state, row);
         }
-        let settled = work.settlings.iter().map(|settling| notes::settle(&mut state, settling)).collect();
+        let settled =
+            work.settlings.iter().map(|settling| notes::settle(&mut state, settling)).collect();
         let opened = opened(&work.openings, self.parts.cluster.run(), fence_of);
         let fences = opened.iter().map(|open| open.fence).collect();
         let exposed = exposed(known.exposed, &self.parts.exposures);
         let notes = work.notes.iter().cloned().chain(known.shown).chain(exposed).collect();
-        Ok((Batch { opened, notes, ..state.into_batch() }, BatchOutcome { answers, fences, settled }))
+        Ok((
+            Batch { opened, notes, ..state.into_batch() },
+            BatchOutcome { answers, fences, settled },
+        ))
     }
 
     /// The files of the batch's cards. Where they changed after what the node has heard of, its memory of
     /// them is forgotten first.
-    async fn cards(&self, transactions: &[TransactionJob], facts: &Facts) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
+    async fn cards(
+        &self,
+        transactions: &[TransactionJob],
+        facts: &Facts,
+    ) -> Stored<HashMap<String, Option<Arc<CardFile>>>> {
         // A session that is made anew is judged by the card that it is bound to.
-        let bound = facts.rows.iter().filter(|row| row.evidence.is_some()).map(|row| row.session.id_tag.clone());
-        let tags: Vec<IdTag> = transactions.iter().filter_map(tag).chain(bound.filter(|tag| !tag.is_empty())).collect();
+        let bound = facts
+            .rows
+            .iter()
+            .filter(|row| row.evidence.is_some())
+            .map(|row| row.session.id_tag.clone());
+        let tags: Vec<IdTag> = transactions
+            .iter()
+            .filter_map(tag)
+            .chain(bound.filter(|tag| !tag.is_empty()))
+            .collect();
         let tags: Vec<&IdTag> = tags.iter().collect();
         if facts.change > self.parts.cluster.heard_up_to() {
             self.parts.cards.forget_tags(&tags);
@@ -227,15 +257,26 @@ impl Writer {
     }
 
     /// What is known of the connectors of stations whose stops name no session of theirs.
-    async fn in_use(&self, transactions: &[TransactionJob], facts: &Facts) -> Stored<HashMap<StationId, InUse>> {
+    async fn in_use(
+        &self,
+        transactions: &[TransactionJob],
+        facts: &Facts,
+    ) -> Stored<HashMap<StationId, InUse>> {
         let is_known = |number: i64, station: &StationId| {
-            facts.rows.iter().any(|row| row.session.id.0 == number && row.session.station_id == *station)
+            facts
+                .rows
+                .iter()
+                .any(|row| row.session.id.0 == number && row.session.station_id == *station)
         };
         let mut stations: Vec<StationId> = transactions
             .iter()
             .filter(|job| job.call.station.connectors.len() > 1)
             .filter_map(|job| match &job.event {
-                TransactionEvent::Stop(stop) if !stop.transaction_id.is_some_and(|number| is_known(number, &job.call.station.id)) => {
+                TransactionEvent::Stop(stop)
+                    if !stop
+                        .transaction_id
+                        .is_some_and(|number| is_known(number, &job.call.station.id)) =>
+                {
                     Some(job.call.station.id.clone())
                 }
                 _ => None,
@@ -243,22 +284,38 @@ impl Writer {
             .collect();
         stations.sort();
         stations.dedup();
-        if stations.is_empty() { Ok(HashMap::new()) } else { self.parts.store.in_use(&stations).await }
+        if stations.is_empty() {
+            Ok(HashMap::new())
+        } else {
+            self.parts.store.in_use(&stations).await
+        }
     }
 
     /// Since when the stations of running sessions are offline: the newest that is kept of their last
     /// sign of life and of their sessions' starts.
-    fn offline_since(&self, state: &BatchState, holds: &HashMap<&StationId, &StationOwner>) -> HashMap<StationId, DateTime<Utc>> {
+    fn offline_since(
+        &self,
+        state: &BatchState,
+        holds: &HashMap<&StationId, &StationOwner>,
+    ) -> HashMap<StationId, DateTime<Utc>> {
         let cluster = &self.parts.cluster;
-        let elsewhere =
-            |hold: &&StationOwner| hold.node.as_ref().is_some_and(|node| node != cluster.run() && cluster.live_node(node).is_some());
-        let is_offline = |station: &StationId| cluster.connection(station).is_none() && !holds.get(station).is_some_and(elsewhere);
+        let elsewhere = |hold: &&StationOwner| {
+            hold.node
+                .as_ref()
+                .is_some_and(|node| node != cluster.run() && cluster.live_node(node).is_some())
+        };
+        let is_offline = |station: &StationId| {
+            cluster.connection(station).is_none() && !holds.get(station).is_some_and(elsewhere)
+        };
         let mut since: HashMap<StationId, DateTime<Utc>> = HashMap::new();
         for row in state.running().filter(|row| is_offline(&row.session.station_id)) {
             let station = &row.session.station_id;
             let seen = holds.get(station).and_then(|hold| hold.last_seen_at);
             let heard = row.session.start.received_at.max(seen.unwrap_or(DateTime::<Utc>::MIN_UTC));
-            since.entry(station.clone()).and_modify(|since| *since = heard.max(*since)).or_insert(heard);
+            since
+                .entry(station.clone())
+                .and_modify(|since| *since = heard.max(*since))
+                .or_insert(heard);
         }
         since
     }
@@ -275,19 +332,32 @@ impl Writer {
 }
 
 /// The exposures that were not kept lately.
-fn exposed(exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>, kept: &Exposures) -> impl Iterator<Item = NoteRow> {
+fn exposed(
+    exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>,
+    kept: &Exposures,
+) -> impl Iterator<Item = NoteRow> {
     let fresh = exposed.into_iter().filter(|(card, station, _)| !kept.is_kept(card, station));
     fresh.map(|(card, station_id, at)| NoteRow { station_id, at, note: StationNote::Exposed(card) })
 }
 
 /// Openings with their fences, in the order in which they came.
-fn opened(openings: &[ConnectionOpened], run: &NodeRun, fence_of: impl Fn(&StationId) -> i64) -> Vec<OpenRow> {
+fn opened(
+    openings: &[ConnectionOpened],
+    run: &NodeRun,
+    fence_of: impl Fn(&StationId) -> i64,
+) -> Vec<OpenRow> {
     let mut newest: HashMap<&StationId, i64> = HashMap::new();
     let mut rows = Vec::with_capacity(openings.len());
     for ConnectionOpened { station_id, protocol, since, .. } in openings {
         let fence = newest.entry(station_id).or_insert_with(|| fence_of(station_id));
         *fence += 1;
-        rows.push(OpenRow { station_id: station_id.clone(), node: run.clone(), protocol, since: *since, fence: *fence });
+        rows.push(OpenRow {
+            station_id: station_id.clone(),
+            node: run.clone(),
+            protocol,
+            since: *since,
+            fence: *fence,
+        });
     }
     rows
 }

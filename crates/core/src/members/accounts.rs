@@ -69,37 +69,62 @@ impl Members {
         };
         let carried_credit = Balance::of(&invoices).total();
         // What asks for nothing is open for nobody.
-        let is_owed = |invoice: &&Invoice| invoice.kind.is_billed() && invoice.total() > Yen::ZERO && !paid.contains(invoice.id.as_str());
+        let is_owed = |invoice: &&Invoice| {
+            invoice.kind.is_billed()
+                && invoice.total() > Yen::ZERO
+                && !paid.contains(invoice.id.as_str())
+        };
         let open: Vec<OpenInvoice> = invoices
             .iter()
             .filter(is_owed)
             .cloned()
             .map(|invoice| OpenInvoice {
                 left: invoice.total() - paid_of(&invoice),
-                due_on: accelerated_to.map_or(invoice.due_on, |day| invoice.due_on.min(day.max(in_japan(invoice.issued_at).date_naive()))),
+                due_on: accelerated_to.map_or(invoice.due_on, |day| {
+                    invoice.due_on.min(day.max(in_japan(invoice.issued_at).date_naive()))
+                }),
                 failed: failed.contains(invoice.id.as_str()),
                 invoice,
             })
             .collect();
-        let invoices = invoices.into_iter().map(|invoice| (invoice.clone(), paid_of(&invoice))).collect();
+        let invoices =
+            invoices.into_iter().map(|invoice| (invoice.clone(), paid_of(&invoice))).collect();
         let open_total = open.iter().map(|open| open.left).sum();
-        Ok(Account { open_total, open, carried_credit, invoices, entries: member.entries(), accelerated_to })
+        Ok(Account {
+            open_total,
+            open,
+            carried_credit,
+            invoices,
+            entries: member.entries(),
+            accelerated_to,
+        })
     }
 
     fn accelerated_to(&self, member: &Member, now: DateTime<Utc>) -> Option<NaiveDate> {
-        let end = member.end(&self.programme.current()).filter(|end| end.cause == EndCause::Disqualified && end.at <= now)?;
+        let end = member
+            .end(&self.programme.current())
+            .filter(|end| end.cause == EndCause::Disqualified && end.at <= now)?;
         Some(in_japan(end.at).date_naive())
     }
 
     /// Notes what became of an invoice's payment. It can be told of an ended membership too.
-    pub async fn note_payment(&self, id: &MemberId, invoice_id: &str, outcome: PaymentOutcome, part: Option<Yen>) -> Done<Member> {
+    pub async fn note_payment(
+        &self,
+        id: &MemberId,
+        invoice_id: &str,
+        outcome: PaymentOutcome,
+        part: Option<Yen>,
+    ) -> Done<Member> {
         let known = self.store.invoice(invoice_id).await?.filter(|invoice| invoice.member == *id);
         let Some(known) = known else {
             self.member(id).await?;
             return Err(AppError::not_found("invoice", invoice_id));
         };
         if outcome == PaymentOutcome::Failed && known.total() <= Yen::ZERO {
-            return Err(AppError::conflict("nothing_owed", "the member owes nothing by this invoice: its payment cannot fail"));
+            return Err(AppError::conflict(
+                "nothing_owed",
+                "the member owes nothing by this invoice: its payment cannot fail",
+            ));
         }
         if outcome == PaymentOutcome::Failed && part.is_some() {
             return Err(AppError::invalid("amount_yen", "left out where a payment failed"));
@@ -107,7 +132,8 @@ impl Members {
         self.changes
             .change_member(id, None, |member, sight| {
                 let is_paid = member.paid_by(sight.at).contains(invoice_id);
-                let left = known.total() - member.paid_in_part(sight.at).get(invoice_id).copied().unwrap_or_default();
+                let left = known.total()
+                    - member.paid_in_part(sight.at).get(invoice_id).copied().unwrap_or_default();
                 if part.is_some_and(|part| part <= Yen::ZERO || (part > left && !is_paid)) {
                     return Err(AppError::invalid(
                         "amount_yen",
@@ -121,9 +147,10 @@ impl Members {
                         Some(amount) => MemberEvent::PaidInPart { invoice_id, amount },
                         None => MemberEvent::Paid { invoice_id },
                     })),
-                    PaymentOutcome::Failed if is_paid => {
-                        Err(AppError::conflict("already_paid", "the invoice was paid: its payment cannot fail any more"))
-                    }
+                    PaymentOutcome::Failed if is_paid => Err(AppError::conflict(
+                        "already_paid",
+                        "the invoice was paid: its payment cannot fail any more",
+                    )),
                     PaymentOutcome::Failed => {
                         let known = member.arrears_at(sight.at).contains(invoice_id.as_str());
                         Ok((!known).then_some(MemberEvent::PaymentFailed { invoice_id }))
@@ -136,19 +163,32 @@ impl Members {
     /// The fees that limit the operator's liability (article 23.2): base and metered fees paid by an instant, but no later
     /// than the end of the month in which twelve months since the contract were complete. The sum and the
     /// instant up to which it counts.
-    pub async fn fees_paid(&self, id: &MemberId, until: DateTime<Utc>) -> Done<(Yen, DateTime<Utc>)> {
+    pub async fn fees_paid(
+        &self,
+        id: &MemberId,
+        until: DateTime<Utc>,
+    ) -> Done<(Yen, DateTime<Utc>)> {
         let member = self.member(id).await?;
         let Some(admitted_at) = member.admitted_at else { return Ok((Yen::ZERO, until)) };
         let until = until.min(liability_until(in_japan(admitted_at).date_naive()));
-        let (paid, parts): (BTreeSet<&str>, _) = (member.paid_by(until), member.paid_in_part(until));
+        let (paid, parts): (BTreeSet<&str>, _) =
+            (member.paid_by(until), member.paid_in_part(until));
         let invoices = self.store.invoices_of_members(&[id]).await?;
         let of_invoice = |invoice: &Invoice| {
-            let fees: Yen = invoice.lines.iter().filter(|line| line.code.is_usage_fee()).map(|line| line.amount).sum();
+            let fees: Yen = invoice
+                .lines
+                .iter()
+                .filter(|line| line.code.is_usage_fee())
+                .map(|line| line.amount)
+                .sum();
             match paid.contains(invoice.id.as_str()) {
                 true => fees,
                 false => fees.min(parts.get(invoice.id.as_str()).copied().unwrap_or_default()),
             }
         };
-        Ok((invoices.iter().filter(|invoice| invoice.kind.is_billed()).map(of_invoice).sum(), until))
+        Ok((
+            invoices.iter().filter(|invoice| invoice.kind.is_billed()).map(of_invoice).sum(),
+            until,
+        ))
     }
 }

@@ -63,7 +63,11 @@ impl Members {
             art80_permit: application.art80_permit,
         };
         self.check_offer(&admission, now)?;
-        let event = if application.await_decision { MemberEvent::Applied(admission) } else { MemberEvent::Admitted(admission) };
+        let event = if application.await_decision {
+            MemberEvent::Applied(admission)
+        } else {
+            MemberEvent::Admitted(admission)
+        };
         let id = self.store.add_member(&event, now, once::to_keep().as_ref()).await?;
         self.member(&id).await
     }
@@ -115,8 +119,10 @@ impl Members {
 /// Checks a name as bills print it.
 pub(crate) fn check_name(name: &str) -> Done<()> {
     // Characters that print nothing, or turn what is printed around.
-    let hidden =
-        |c: char| c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}');
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+    };
     if name.trim().is_empty() || name.chars().count() > NAME_MAX || name.chars().any(hidden) {
         return Err(AppError::invalid("name", format!("1 to {NAME_MAX} printable characters")));
     }
@@ -131,7 +137,10 @@ pub(crate) fn check_email(text: &str, rule: EmailRule) -> Done<()> {
 /// Checks a payment method.
 pub(crate) fn check_payment(payment: PaymentMethod) -> Done<()> {
     if payment.brand.is_some() && payment.kind != PaymentKind::CreditCard {
-        return Err(AppError::invalid("payment_method.brand", "left out where no credit card pays"));
+        return Err(AppError::invalid(
+            "payment_method.brand",
+            "left out where no credit card pays",
+        ));
     }
     Ok(())
 }
@@ -139,7 +148,10 @@ pub(crate) fn check_payment(payment: PaymentMethod) -> Done<()> {
 /// Checks a vehicle identification number.
 pub(crate) fn check_vin(vin: &str) -> Done<()> {
     if vin.trim().is_empty() || vin.chars().count() > VIN_MAX || vin.chars().any(char::is_control) {
-        return Err(AppError::invalid("vehicle.vin", format!("1 to {VIN_MAX} printable characters")));
+        return Err(AppError::invalid(
+            "vehicle.vin",
+            format!("1 to {VIN_MAX} printable characters"),
+        ));
     }
     Ok(())
 }

@@ -47,7 +47,10 @@ impl Members {
             }
             BenefitClaim::Member(id) => {
                 let member = self.store.member(id).await?;
-                Ok(member.map_or_else(|| nobody(service), |member| by_member(&member, &query, &programme)))
+                Ok(member.map_or_else(
+                    || nobody(service),
+                    |member| by_member(&member, &query, &programme),
+                ))
             }
         }
     }

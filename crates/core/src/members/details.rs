@@ -11,7 +11,12 @@ use juden_domain::provision::{Consent, NAME_MAX};
 
 impl Members {
     /// Changes name and address; what is left out stays.
-    pub async fn change_contact(&self, id: &MemberId, name: Option<&str>, email: Option<&str>) -> Done<Member> {
+    pub async fn change_contact(
+        &self,
+        id: &MemberId,
+        name: Option<&str>,
+        email: Option<&str>,
+    ) -> Done<Member> {
         name.map_or(Ok(()), check_name)?;
         email.map_or(Ok(()), |email| check_email(email, self.rules.email_rule))?;
         self.changes
@@ -33,7 +38,8 @@ impl Members {
         self.changes
             .change_member(id, None, |member, sight| {
                 member.check_changeable(sight.at, sight.programme)?;
-                Ok((member.payment_at(sight.at).method != method).then_some(MemberEvent::PaymentMethodChanged(method)))
+                Ok((member.payment_at(sight.at).method != method)
+                    .then_some(MemberEvent::PaymentMethodChanged(method)))
             })
             .await
     }
@@ -63,8 +69,14 @@ impl Members {
     /// Gives (`true`) or withdraws a member's consent that a recipient may have its data for a purpose.
     pub async fn set_consent(&self, id: &MemberId, consent: &Consent, given: bool) -> Done<Member> {
         for (field, text) in [("recipient", &consent.recipient), ("purpose", &consent.purpose)] {
-            if text.is_empty() || text.chars().count() > NAME_MAX || text.chars().any(char::is_control) {
-                return Err(AppError::invalid(field, format!("1 to {NAME_MAX} printable characters")));
+            if text.is_empty()
+                || text.chars().count() > NAME_MAX
+                || text.chars().any(char::is_control)
+            {
+                return Err(AppError::invalid(
+                    field,
+                    format!("1 to {NAME_MAX} printable characters"),
+                ));
             }
         }
         self.changes
@@ -72,7 +84,11 @@ impl Members {
                 if given {
                     member.check_changeable(sight.at, sight.programme)?;
                 }
-                let event = if given { MemberEvent::ConsentGiven(consent.clone()) } else { MemberEvent::ConsentWithdrawn(consent.clone()) };
+                let event = if given {
+                    MemberEvent::ConsentGiven(consent.clone())
+                } else {
+                    MemberEvent::ConsentWithdrawn(consent.clone())
+                };
                 Ok((member.consents_at(consent, sight.at) != given).then_some(event))
             })
             .await

@@ -34,20 +34,35 @@ impl Members {
         check_reason(author.reason)?;
         let size = amount.max(-amount);
         if size == Yen::ZERO || size > AMOUNT_MAX || size.floor_to_whole() != size {
-            return Err(AppError::invalid("amount_yen", "whole yen other than 0, at most 100000000"));
+            return Err(AppError::invalid(
+                "amount_yen",
+                "whole yen other than 0, at most 100000000",
+            ));
         }
         let amount = match kind {
             EntryKind::Goodwill => -size,
             EntryKind::Damages => size,
             EntryKind::Other => amount,
         };
-        let approval = if size > self.rules.confirm_over { Approval::Waiting } else { Approval::Done };
-        let event =
-            MemberEvent::Entered(Entered { kind, amount, tax_rate, reason: author.reason.to_owned(), by: author.by.to_owned(), approval });
+        let approval =
+            if size > self.rules.confirm_over { Approval::Waiting } else { Approval::Done };
+        let event = MemberEvent::Entered(Entered {
+            kind,
+            amount,
+            tax_rate,
+            reason: author.reason.to_owned(),
+            by: author.by.to_owned(),
+            approval,
+        });
         let member = self
             .changes
             .change_member(id, None, |member, sight| {
-                let not_admitted = || AppError::conflict("not_admitted", "the member has no bills: it was never admitted");
+                let not_admitted = || {
+                    AppError::conflict(
+                        "not_admitted",
+                        "the member has no bills: it was never admitted",
+                    )
+                };
                 member.admitted_at.filter(|at| *at <= sight.at).ok_or_else(not_admitted)?;
                 Ok(Some(event.clone()))
             })
@@ -57,20 +72,36 @@ impl Members {
     }
 
     /// Has a second person confirm an entry that waits, or anybody refuse it.
-    pub async fn settle_entry(&self, id: &str, by: &str, approval: Approval) -> Done<(Member, Entry)> {
+    pub async fn settle_entry(
+        &self,
+        id: &str,
+        by: &str,
+        approval: Approval,
+    ) -> Done<(Member, Entry)> {
         let unknown = || AppError::not_found("entry", id);
         let (member, number) = id.rsplit_once(MARK).ok_or_else(unknown)?;
-        let (member, number) = (MemberId::parse(member).map_err(|_| unknown())?, number.parse::<i64>().map_err(|_| unknown())?);
-        let found = |member: &Member| member.entries().into_iter().find(|entry| entry.number == number);
+        let (member, number) = (
+            MemberId::parse(member).map_err(|_| unknown())?,
+            number.parse::<i64>().map_err(|_| unknown())?,
+        );
+        let found =
+            |member: &Member| member.entries().into_iter().find(|entry| entry.number == number);
         let member = self
             .changes
             .change_member(&member, None, |member, _| {
                 let entry = found(member).ok_or_else(unknown)?;
                 check_settleable(entry.approval, &entry.entered.by, by, approval)?;
-                Ok(Some(MemberEvent::EntrySettled { number, approval, by: by.to_owned(), entered_at: entry.at }))
+                Ok(Some(MemberEvent::EntrySettled {
+                    number,
+                    approval,
+                    by: by.to_owned(),
+                    entered_at: entry.at,
+                }))
             })
             .await
-            .map_err(|cause| if matches!(cause, AppError::NotFound { .. }) { unknown() } else { cause })?;
+            .map_err(
+                |cause| if matches!(cause, AppError::NotFound { .. }) { unknown() } else { cause },
+            )?;
         let entry = found(&member).ok_or_else(unknown)?;
         Ok((member, entry))
     }
@@ -79,7 +110,10 @@ impl Members {
     pub async fn ask_refund(&self, id: &MemberId) -> Done<Member> {
         let carried = self.account(id).await?.carried_credit;
         if carried <= Yen::ZERO {
-            return Err(AppError::conflict("no_credit", "no credit is carried for the member: there is nothing to pay out"));
+            return Err(AppError::conflict(
+                "no_credit",
+                "no credit is carried for the member: there is nothing to pay out",
+            ));
         }
         self.changes.change_member(id, None, |_, _| Ok(Some(MemberEvent::RefundAsked))).await
     }

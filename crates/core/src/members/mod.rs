@@ -48,7 +48,8 @@ pub struct Members {
 impl Members {
     /// Puts it together.
     pub fn new(changes: Arc<Changes>, closing: Arc<Closing>, rules: MemberRules) -> Self {
-        let (store, clock, programme) = (changes.store.clone(), changes.clock.clone(), changes.programme.clone());
+        let (store, clock, programme) =
+            (changes.store.clone(), changes.clock.clone(), changes.programme.clone());
         Self { store, clock, programme, changes, closing, rules }
     }
 }

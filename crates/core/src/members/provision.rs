@@ -35,7 +35,12 @@ pub enum Provided {
 
 impl Members {
     /// What a recipient may have for a purpose, of a month; refused otherwise.
-    pub async fn provide(&self, wanted: &Consent, month: BillingMonth, page: &Page) -> Done<Provided> {
+    pub async fn provide(
+        &self,
+        wanted: &Consent,
+        month: BillingMonth,
+        page: &Page,
+    ) -> Done<Provided> {
         match dataset(wanted) {
             Ok(Dataset::Sessions) => {
                 let filter = SessionFilter { month: Some(month), ..SessionFilter::default() };
@@ -51,7 +56,11 @@ impl Members {
             Ok(Dataset::Statistics) => Ok(Provided::Statistics(self.statistics(month).await?)),
             Err(refused) => {
                 let members = self.consenting(wanted).await?;
-                if members.is_empty() { Err(refused.into()) } else { Ok(Provided::Members { members, read_to: None }) }
+                if members.is_empty() {
+                    Err(refused.into())
+                } else {
+                    Ok(Provided::Members { members, read_to: None })
+                }
             }
         }
     }
@@ -72,12 +81,16 @@ impl Members {
         Ok(found)
     }
 
-    async fn statistics(&self, month: BillingMonth) -> Done<BTreeMap<(String, ChargerClass, u32), Cell>> {
+    async fn statistics(
+        &self,
+        month: BillingMonth,
+    ) -> Done<BTreeMap<(String, ChargerClass, u32), Cell>> {
         let filter = SessionFilter { month: Some(month), ..SessionFilter::default() };
         let mut statistics = Statistics::default();
         let mut after = None;
         loop {
-            let sessions = self.store.sessions(&filter, &Page { after, limit: READ_AT_ONCE }).await?;
+            let sessions =
+                self.store.sessions(&filter, &Page { after, limit: READ_AT_ONCE }).await?;
             let Some(last) = sessions.last() else { return Ok(statistics.cells()) };
             after = Some(last.id.to_string());
             sessions.iter().filter_map(use_of).for_each(|one| statistics.add(one));

@@ -76,13 +76,17 @@ impl Requests {
             return Ok(Earlier::Answered(kept));
         }
         let done = self.store.done_once(key, request).await?;
-        Ok(done.map_or(Earlier::Nothing, |(body_sha256, subject)| Earlier::Done(body_sha256, subject)))
+        Ok(done
+            .map_or(Earlier::Nothing, |(body_sha256, subject)| Earlier::Done(body_sha256, subject)))
     }
 
     /// Keeps an answer for the repeats of its request.
     pub async fn keep_answer(&self, key: &str, request: &str, kept: &KeptAnswer) -> Done<()> {
         let now = self.clock.now();
-        Ok(self.store.keep_answer(key, request, kept, now, now - TimeDelta::hours(KEPT_HOURS)).await?)
+        Ok(self
+            .store
+            .keep_answer(key, request, kept, now, now - TimeDelta::hours(KEPT_HOURS))
+            .await?)
     }
 }
 
@@ -92,10 +96,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_has_its_key_where_it_runs_and_nowhere_else() {
-        let once = Once { key: "k".into(), request: "POST /x".into(), body_sha256: "00".into(), at: chrono::DateTime::UNIX_EPOCH };
+        let once = Once {
+            key: "k".into(),
+            request: "POST /x".into(),
+            body_sha256: "00".into(),
+            at: chrono::DateTime::UNIX_EPOCH,
+        };
         assert_eq!((to_keep(), done(), derived(b"s", "code")), (None, None, None));
         let request = || OnceRequest { once: once.clone(), done: Some("C-1".into()) };
-        let (kept, was_done, first) = under(request(), async { (to_keep(), done(), derived(b"s", "code")) }).await;
+        let (kept, was_done, first) =
+            under(request(), async { (to_keep(), done(), derived(b"s", "code")) }).await;
         assert_eq!((kept, was_done.as_deref()), (Some(once.clone()), Some("C-1")));
         let again = under(request(), async { derived(b"s", "code") }).await;
         assert_eq!(first, again);

@@ -96,18 +96,35 @@ impl From<NoCorrection> for AppError {
 
 impl Sessions {
     /// Corrects a session; with the session as it stands then.
-    pub async fn correct(&self, name: &str, asked: &CorrectionRequest, author: Author<'_>) -> Done<(Correction, SessionView)> {
+    pub async fn correct(
+        &self,
+        name: &str,
+        asked: &CorrectionRequest,
+        author: Author<'_>,
+    ) -> Done<(Correction, SessionView)> {
         check_reason(author.reason)?;
         for _ in 0..TRIES {
             let view = self.view_of(name).await?;
             if once::done().is_some() {
-                let newest = view.session.corrections.last().cloned().ok_or(AppError::Busy("the correction is being made"))?;
+                let newest = view
+                    .session
+                    .corrections
+                    .last()
+                    .cloned()
+                    .ok_or(AppError::Busy("the correction is being made"))?;
                 return Ok((newest, view));
             }
             let (kind, member) = self.resolved(&view.session, asked).await?;
             correction::check_room(&view.session, &kind)?;
-            correction::check(&view.session, &kind, view.standing, member.as_ref(), self.clock.now())?;
-            let number = i64::try_from(view.session.corrections.len()).unwrap_or(i64::MAX).saturating_add(1);
+            correction::check(
+                &view.session,
+                &kind,
+                view.standing,
+                member.as_ref(),
+                self.clock.now(),
+            )?;
+            let number =
+                i64::try_from(view.session.corrections.len()).unwrap_or(i64::MAX).saturating_add(1);
             let mut made = Correction {
                 number,
                 kind,
@@ -118,8 +135,10 @@ impl Sessions {
                 settled: None,
             };
             // What a charger measured and a person was asked about is no sum that the person names.
-            let is_decided_alone = correction::is_as_measured(&view.session.corrections) && view.state != BillingState::Ended;
-            let is_decision = matches!(made.kind, CorrectionKind::Bill | CorrectionKind::Waive) && is_decided_alone;
+            let is_decided_alone = correction::is_as_measured(&view.session.corrections)
+                && view.state != BillingState::Ended;
+            let is_decision = matches!(made.kind, CorrectionKind::Bill | CorrectionKind::Waive)
+                && is_decided_alone;
             if !is_decision && self.worth(&view.session, &made).await? > self.confirm_over {
                 made.approval = Approval::Waiting;
             }
@@ -134,7 +153,12 @@ impl Sessions {
     }
 
     /// Has a second person confirm a correction that waits, or anybody refuse it.
-    pub async fn settle_correction(&self, id: &str, by: &str, approval: Approval) -> Done<(Correction, SessionView)> {
+    pub async fn settle_correction(
+        &self,
+        id: &str,
+        by: &str,
+        approval: Approval,
+    ) -> Done<(Correction, SessionView)> {
         let unknown = || AppError::not_found("correction", id);
         let (name, number) = id.rsplit_once('-').ok_or_else(unknown)?;
         let number: i64 = number.parse().map_err(|_| unknown())?;
@@ -142,14 +166,21 @@ impl Sessions {
             let view = self.view_of(name).await.map_err(|_| unknown())?;
             let mut corrections = view.session.corrections.clone();
             let counts_from = correction::next_to_count(&corrections, self.clock.now());
-            let one = corrections.iter_mut().find(|one| one.number == number).ok_or_else(unknown)?;
+            let one =
+                corrections.iter_mut().find(|one| one.number == number).ok_or_else(unknown)?;
             if once::done().is_some() {
                 return Ok((one.clone(), view));
             }
             check_settleable(one.approval, &one.by, by, approval)?;
             if approval == Approval::Done {
                 let member = self.whose(&view.session, &one.kind).await?;
-                correction::check(&view.session, &one.kind, view.standing, member.as_ref(), self.clock.now())?;
+                correction::check(
+                    &view.session,
+                    &one.kind,
+                    view.standing,
+                    member.as_ref(),
+                    self.clock.now(),
+                )?;
             }
             (one.approval, one.settled) = (approval, Some((by.to_owned(), counts_from)));
             let settled = one.clone();
@@ -169,7 +200,10 @@ impl Sessions {
         after: i64,
         limit: i64,
     ) -> Done<Vec<(JournalEntry, Option<SessionRef>)>> {
-        self.stations.find(station).await?.ok_or_else(|| AppError::not_found("station", station))?;
+        self.stations
+            .find(station)
+            .await?
+            .ok_or_else(|| AppError::not_found("station", station))?;
         let entries = self.store.station_journal(station, filter, after, limit).await?;
         let mut names: HashMap<SessionId, SessionRef> = HashMap::new();
         for id in entries.iter().filter_map(|entry| entry.session_id) {
@@ -194,18 +228,30 @@ impl Sessions {
             return Ok(());
         }
         let Some(station) = self.store.station(&session.station_id).await? else { return Ok(()) };
-        let connector = station.connectors.iter().find(|one| one.connector_id == session.connector_id);
-        let free_since = connector.filter(|one| one.status.as_deref() == Some(FREE)).and_then(|one| one.status_at);
+        let connector =
+            station.connectors.iter().find(|one| one.connector_id == session.connector_id);
+        let free_since = connector
+            .filter(|one| one.status.as_deref() == Some(FREE))
+            .and_then(|one| one.status_at);
         if let Some(over) = session.over_by_state(free_since, station.booted_at, self.clock.now()) {
             self.ledger.settle(&session, Settlement::Over(over), None).await?;
         }
         Ok(())
     }
 
-    async fn settle(&self, seen: &Session, corrections: Vec<Correction>, once: Option<Once>) -> Done<bool> {
+    async fn settle(
+        &self,
+        seen: &Session,
+        corrections: Vec<Correction>,
+        once: Option<Once>,
+    ) -> Done<bool> {
         let after = self.after(seen, corrections.clone()).await?;
         let months = months_of(&[seen, &after]);
-        let what = Settlement::Corrected { corrections, seen: Box::new(seen.clone()), months: months.clone() };
+        let what = Settlement::Corrected {
+            corrections,
+            seen: Box::new(seen.clone()),
+            months: months.clone(),
+        };
         let done = self.ledger.settle(seen, what, once).await?;
         if done {
             for (member, month) in &months {
@@ -217,31 +263,58 @@ impl Sessions {
 
     /// The session with other corrections: they hold against what was measured, which the store keeps.
     async fn after(&self, seen: &Session, corrections: Vec<Correction>) -> Done<Session> {
-        let measured = self.store.measured_session(seen.id).await?.ok_or_else(|| AppError::not_found("session", &seen.reference))?;
+        let measured = self
+            .store
+            .measured_session(seen.id)
+            .await?
+            .ok_or_else(|| AppError::not_found("session", &seen.reference))?;
         Ok(Session { corrections, ..measured }.corrected())
     }
 
     /// What is asked for, with what it rests on; and whose the session is then.
-    async fn resolved(&self, session: &Session, asked: &CorrectionRequest) -> Done<(CorrectionKind, Option<Member>)> {
+    async fn resolved(
+        &self,
+        session: &Session,
+        asked: &CorrectionRequest,
+    ) -> Done<(CorrectionKind, Option<Member>)> {
         let kind = match asked {
-            CorrectionRequest::End { stopped_at: None, energy } => match correction::last_evidence(session)? {
-                CorrectionKind::End { at, energy: seen } => CorrectionKind::End { at, energy: energy.or(seen) },
-                other => other,
-            },
-            CorrectionRequest::End { stopped_at: Some(at), energy } => CorrectionKind::End { at: *at, energy: *energy },
+            CorrectionRequest::End { stopped_at: None, energy } => {
+                match correction::last_evidence(session)? {
+                    CorrectionKind::End { at, energy: seen } => {
+                        CorrectionKind::End { at, energy: energy.or(seen) }
+                    }
+                    other => other,
+                }
+            }
+            CorrectionRequest::End { stopped_at: Some(at), energy } => {
+                CorrectionKind::End { at: *at, energy: *energy }
+            }
             CorrectionRequest::Bill => CorrectionKind::Bill,
             CorrectionRequest::Waive => CorrectionKind::Waive,
             CorrectionRequest::ReduceUnits(units) => CorrectionKind::ReduceUnits(*units),
             CorrectionRequest::ReduceYen(yen) => CorrectionKind::ReduceYen(*yen),
             CorrectionRequest::Class(class) => CorrectionKind::Class(*class),
             CorrectionRequest::Undo => CorrectionKind::Undo,
-            CorrectionRequest::JoinStop(seq) => {
-                CorrectionKind::JoinStop { message: *seq, stop: Box::new(self.stop_of(session, *seq).await?) }
-            }
+            CorrectionRequest::JoinStop(seq) => CorrectionKind::JoinStop {
+                message: *seq,
+                stop: Box::new(self.stop_of(session, *seq).await?),
+            },
             CorrectionRequest::Assign(card) => {
-                let file = self.store.card(card).await?.ok_or_else(|| AppError::not_found("card", card))?;
-                let nobodys = || AppError::conflict("not_activated", format!("the card {card} is no member's: it was never activated"));
-                CorrectionKind::Assign { card: card.clone(), member: file.file.member.as_ref().ok_or_else(nobodys)?.id.clone() }
+                let file = self
+                    .store
+                    .card(card)
+                    .await?
+                    .ok_or_else(|| AppError::not_found("card", card))?;
+                let nobodys = || {
+                    AppError::conflict(
+                        "not_activated",
+                        format!("the card {card} is no member's: it was never activated"),
+                    )
+                };
+                CorrectionKind::Assign {
+                    card: card.clone(),
+                    member: file.file.member.as_ref().ok_or_else(nobodys)?.id.clone(),
+                }
             }
         };
         let member = self.whose(session, &kind).await?;
@@ -261,21 +334,37 @@ impl Sessions {
 
     /// The stop that a message of the journal tells.
     async fn stop_of(&self, session: &Session, seq: i64) -> Done<Stop> {
-        let entry = self.store.journal_entry(seq).await?.filter(|entry| entry.station_id == session.station_id.as_str());
-        let entry = entry.ok_or_else(|| AppError::not_found("message of the session's station", seq))?;
+        let entry = self
+            .store
+            .journal_entry(seq)
+            .await?
+            .filter(|entry| entry.station_id == session.station_id.as_str());
+        let entry =
+            entry.ok_or_else(|| AppError::not_found("message of the session's station", seq))?;
         let wrong = || AppError::invalid("message_id", "the number of a message that tells a stop");
         if let Some(other) = entry.session_id.filter(|other| *other != session.id)
             && let Some(other) = self.store.session(other).await?
         {
             let view = self.view_of(other.reference.as_str()).await?;
             if view.state == BillingState::Ended && !view.session.is_ended_by_person() {
-                let why = format!("the session {} is billed by this stop: end it otherwise, or waive it, first", other.reference);
+                let why = format!(
+                    "the session {} is billed by this stop: end it otherwise, or waive it, first",
+                    other.reference
+                );
                 return Err(AppError::conflict("stop_of_another_session", why));
             }
         }
-        let station = self.stations.find(&session.station_id).await?.ok_or_else(|| AppError::not_found("station", &session.station_id))?;
+        let station = self
+            .stations
+            .find(&session.station_id)
+            .await?
+            .ok_or_else(|| AppError::not_found("station", &session.station_id))?;
         let told = told_stop(&entry).ok_or_else(wrong)?;
-        let heard = Heard { received_at: entry.received_at, connected_since: entry.connected_since, clock: entry.clock };
+        let heard = Heard {
+            received_at: entry.received_at,
+            connected_since: entry.connected_since,
+            clock: entry.clock,
+        };
         let alone = Session { stop: None, ..session.clone() };
         Ok(told.stop(&alone, station.zone(), heard))
     }
@@ -309,24 +398,37 @@ impl Sessions {
 
 /// Whether a reason is one.
 pub(crate) fn check_reason(reason: &str) -> Done<()> {
-    if reason.trim().is_empty() || reason.chars().count() > REASON_MAX || reason.chars().any(is_unseen) {
-        return Err(AppError::invalid("reason", format!("from 1 to {REASON_MAX} characters, none of them a control character")));
+    if reason.trim().is_empty()
+        || reason.chars().count() > REASON_MAX
+        || reason.chars().any(is_unseen)
+    {
+        return Err(AppError::invalid(
+            "reason",
+            format!("from 1 to {REASON_MAX} characters, none of them a control character"),
+        ));
     }
     Ok(())
 }
 
 /// Whether a character shows nothing, or turns what stands beside it around.
 fn is_unseen(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether something that waits can be confirmed, or refused, by somebody.
 pub(crate) fn check_settleable(now: Approval, made_by: &str, by: &str, to: Approval) -> Done<()> {
     if now != Approval::Waiting {
-        return Err(AppError::conflict("not_waiting", format!("it is {}: only what waits is confirmed or refused", now.name())));
+        return Err(AppError::conflict(
+            "not_waiting",
+            format!("it is {}: only what waits is confirmed or refused", now.name()),
+        ));
     }
     if to == Approval::Done && made_by.trim().to_lowercase() == by.trim().to_lowercase() {
-        return Err(AppError::conflict("second_person", format!("{by} made it: another person must confirm it")));
+        return Err(AppError::conflict(
+            "second_person",
+            format!("{by} made it: another person must confirm it"),
+        ));
     }
     Ok(())
 }
@@ -336,7 +438,11 @@ fn months_of(sessions: &[&Session]) -> Vec<(MemberId, BillingMonth)> {
     let mut months = Vec::new();
     for session in sessions {
         let Some(member) = &session.member else { continue };
-        let last = session.stop.as_ref().map_or(session.month(), |stop| BillingMonth::of(stop.edge.at)).next();
+        let last = session
+            .stop
+            .as_ref()
+            .map_or(session.month(), |stop| BillingMonth::of(stop.edge.at))
+            .next();
         let mut month = session.month().previous();
         for _ in 0..MONTHS_MAX {
             months.push((member.clone(), month));
@@ -385,7 +491,10 @@ fn told_stop(entry: &JournalEntry) -> Option<ToldStop> {
     } else {
         Payload::Broken(&entry.payload)
     };
-    let StationEvent::Transaction(event) = protocol.decode(&entry.action, payload).ok()?.event else { return None };
+    let StationEvent::Transaction(event) = protocol.decode(&entry.action, payload).ok()?.event
+    else {
+        return None;
+    };
     match event {
         TransactionEvent::Stop(report) => Some(ToldStop {
             reported: report.timestamp,

@@ -37,8 +37,15 @@ pub struct Sessions {
 
 impl Sessions {
     /// Puts it together.
-    pub fn new(billing: Arc<Billing>, stations: Arc<Stations>, ledger: Ledger, uses: MonthUses, confirm_over: Yen) -> Self {
-        let (store, clock, programme) = (billing.store.clone(), billing.clock.clone(), billing.programme.clone());
+    pub fn new(
+        billing: Arc<Billing>,
+        stations: Arc<Stations>,
+        ledger: Ledger,
+        uses: MonthUses,
+        confirm_over: Yen,
+    ) -> Self {
+        let (store, clock, programme) =
+            (billing.store.clone(), billing.clock.clone(), billing.programme.clone());
         Self { store, clock, programme, ledger, billing, uses, stations, confirm_over }
     }
 }

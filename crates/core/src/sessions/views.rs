@@ -94,7 +94,11 @@ impl Sessions {
     }
 
     /// The same; members are read once for all sessions of a list.
-    async fn session_view_with(&self, session: Session, members: &mut HashMap<MemberId, Member>) -> Done<SessionView> {
+    async fn session_view_with(
+        &self,
+        session: Session,
+        members: &mut HashMap<MemberId, Member>,
+    ) -> Done<SessionView> {
         if let Some(member) = &session.member
             && !members.contains_key(member)
         {
@@ -106,11 +110,15 @@ impl Sessions {
         let month = session.month();
         let price = member.zip(session.site).and_then(|(member, site)| {
             let found = programme.tariffs.plan(member.plans(&programme).plan_in(month), month).ok();
-            found.map(|(tariff, _, plan)| (plan.price(site.charger_class).unit_s, tariff.version.clone()))
+            found.map(|(tariff, _, plan)| {
+                (plan.price(site.charger_class).unit_s, tariff.version.clone())
+            })
         });
         Ok(SessionView {
             state: session.billing_state(standing),
-            units: price.as_ref().map(|(unit_s, _)| if standing.free { 0 } else { session.units(*unit_s) }),
+            units: price
+                .as_ref()
+                .map(|(unit_s, _)| if standing.free { 0 } else { session.units(*unit_s) }),
             tariff_version: price.map(|(_, version)| version),
             standing,
             session,
@@ -135,9 +143,12 @@ impl Sessions {
             return Ok(None);
         };
         let pool = rated.pools.iter().find(|pool| pool.charger_class == site.charger_class);
-        let split = rated.sessions.iter().find(|rated| rated.id == session.id).map(|rated| rated.split);
+        let split =
+            rated.sessions.iter().find(|rated| rated.id == session.id).map(|rated| rated.split);
         let invoices = self.store.invoices_of_members(&[&member.id]).await?;
-        let names = |invoice: &&Invoice| invoice.lines.iter().any(|line| line.sessions.contains(&session.reference));
+        let names = |invoice: &&Invoice| {
+            invoice.lines.iter().any(|line| line.sessions.contains(&session.reference))
+        };
         Ok(pool.zip(split).map(|(pool, split)| SessionRating {
             plan: member.plan_name_in(month, &self.programme.current()),
             price: pool.price.clone(),
@@ -158,11 +169,15 @@ impl Sessions {
         let mut found = Vec::new();
         let mut after = page.after.clone();
         let mut scanned = 0;
-        let filter = &SessionFilter { running: filter.running || state == Some(BillingState::Open), ..filter.clone() };
+        let filter = &SessionFilter {
+            running: filter.running || state == Some(BillingState::Open),
+            ..filter.clone()
+        };
         let mut members = HashMap::new();
         loop {
             let limit = if state.is_some() { SCANNED_AT_ONCE } else { page.limit + 1 };
-            let sessions = self.store.sessions(filter, &Page { after: after.clone(), limit }).await?;
+            let sessions =
+                self.store.sessions(filter, &Page { after: after.clone(), limit }).await?;
             let is_last = i64::try_from(sessions.len()).unwrap_or(i64::MAX) < limit;
             for session in sessions {
                 if found.len() == wanted {

@@ -49,7 +49,11 @@ impl Denied {
     /// Whether it says something of which stations there are, and of what they have.
     pub const fn is_of_who_comes(self) -> bool {
         match self {
-            Self::UnknownStation | Self::SecurityProfile | Self::Password | Self::NoCertificate | Self::CertificateSubject => true,
+            Self::UnknownStation
+            | Self::SecurityProfile
+            | Self::Password
+            | Self::NoCertificate
+            | Self::CertificateSubject => true,
             Self::BadIdentity | Self::Protocol => false,
         }
     }
@@ -91,7 +95,8 @@ impl Credentials {
     /// The same, by another name where the user is the one told.
     fn with_user(&self, told: &str, name: &str) -> Self {
         let mut renamed = self.clone();
-        if let Some((user, _)) = renamed.basic.as_mut().filter(|(user, _)| user == told.as_bytes()) {
+        if let Some((user, _)) = renamed.basic.as_mut().filter(|(user, _)| user == told.as_bytes())
+        {
             *user = name.as_bytes().to_vec();
         }
         renamed
@@ -117,12 +122,19 @@ impl Stations {
 
     /// Decides who may connect. A station is registered for one security profile, and comes with no other
     /// (OCPP A00.FR.001).
-    pub async fn admit_station(&self, id: &str, shown: &Credentials, transport: &Transport) -> Done<Result<Admitted, Denied>> {
+    pub async fn admit_station(
+        &self,
+        id: &str,
+        shown: &Credentials,
+        transport: &Transport,
+    ) -> Done<Result<Admitted, Denied>> {
         let Ok(id) = StationId::parse(id) else {
             return Ok(Err(Denied::BadIdentity));
         };
         // One that was taken down is as unknown as one that never was.
-        let Some(station) = self.station_called(&id, shown).await?.filter(|station| station.retired_at.is_none()) else {
+        let Some(station) =
+            self.station_called(&id, shown).await?.filter(|station| station.retired_at.is_none())
+        else {
             return Ok(Err(Denied::UnknownStation));
         };
         if station.security_profile < self.rules.min_security_profile {
@@ -146,7 +158,11 @@ impl Stations {
 
     /// A station by its identity. One that nobody has is, over OCPP 2.0.1, that of the only station that has it in another
     /// case: that version compares identities without case (part 2 section 2.1), and firmware changes it.
-    async fn station_called(&self, id: &StationId, shown: &Credentials) -> Done<Option<Arc<StationRecord>>> {
+    async fn station_called(
+        &self,
+        id: &StationId,
+        shown: &Credentials,
+    ) -> Done<Option<Arc<StationRecord>>> {
         let found = self.directory.find(id).await?;
         if found.is_some() || !shown.speaks().is_some_and(Protocol::ignores_case_of_identities) {
             return Ok(found);
@@ -183,7 +199,9 @@ impl Stations {
     ) -> Done<Result<Option<KnownPassword>, Denied>> {
         Ok(match (profile, transport) {
             (0, Transport::Plain) => Ok(None),
-            (1, Transport::Plain) | (2, Transport::Tls(_)) => self.known_password(station, shown).await?.map(Some).ok_or(Denied::Password),
+            (1, Transport::Plain) | (2, Transport::Tls(_)) => {
+                self.known_password(station, shown).await?.map(Some).ok_or(Denied::Password)
+            }
             (3, Transport::Tls(None)) => Err(Denied::NoCertificate),
             (3, Transport::Tls(Some(certificate))) if self.is_of(station, certificate) => Ok(None),
             (3, Transport::Tls(Some(_))) => Err(Denied::CertificateSubject),
@@ -196,18 +214,26 @@ impl Stations {
     /// number a station tells itself proves nothing: it could tell another's.
     fn is_of(&self, station: &StationRecord, certificate: &ClientCertificate) -> bool {
         let name = certificate.common_name.as_str();
-        let named = name == station.id.as_str() || station.certificate_name.as_deref() == Some(name);
+        let named =
+            name == station.id.as_str() || station.certificate_name.as_deref() == Some(name);
         let wanted = &self.rules.client_organization;
         named && (wanted.is_empty() || certificate.organization.as_ref() == Some(wanted))
     }
 
     /// Which of a station's passwords is shown.
-    async fn known_password(&self, station: &StationRecord, shown: &Credentials) -> Done<Option<KnownPassword>> {
+    async fn known_password(
+        &self,
+        station: &StationRecord,
+        shown: &Credentials,
+    ) -> Done<Option<KnownPassword>> {
         let Some((user, password)) = &shown.basic else { return Ok(None) };
         if user != station.id.as_str().as_bytes() {
             return Ok(None);
         }
-        for (kept, which) in [(&station.password_hash, KnownPassword::Current), (&station.next.password_hash, KnownPassword::Next)] {
+        for (kept, which) in [
+            (&station.password_hash, KnownPassword::Current),
+            (&station.next.password_hash, KnownPassword::Next),
+        ] {
             if let Some(kept) = kept
                 && self.is_password(station, kept, password).await?
             {
@@ -217,7 +243,12 @@ impl Stations {
         Ok(None)
     }
 
-    async fn is_password(&self, station: &StationRecord, kept: &str, password: &[u8]) -> Done<bool> {
+    async fn is_password(
+        &self,
+        station: &StationRecord,
+        kept: &str,
+        password: &[u8],
+    ) -> Done<bool> {
         if self.passwords.matches(SlowQueue::Stations, kept, password).await? {
             return Ok(true);
         }
@@ -275,7 +306,8 @@ impl AdminKey {
             return Ok((Self { secret, kept }, None));
         }
         let made = random_hex(24);
-        let kept = store.meta_or_set(ADMIN_KEY, &kept_keyed(secret.as_bytes(), made.as_bytes())).await?;
+        let kept =
+            store.meta_or_set(ADMIN_KEY, &kept_keyed(secret.as_bytes(), made.as_bytes())).await?;
         let key = Self { secret, kept };
         let is_made = key.is(&made);
         Ok((key, is_made.then_some(made)))

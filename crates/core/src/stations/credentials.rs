@@ -23,14 +23,21 @@ pub(crate) fn is_expected(next: &NextCredentials) -> bool {
 
 impl Stations {
     /// Keeps what a station came with: its next profile, or its next password, or that it still has its old one.
-    pub(crate) async fn came_with(&self, station: &StationRecord, security_profile: u8, password: Option<KnownPassword>) -> Done<()> {
+    pub(crate) async fn came_with(
+        &self,
+        station: &StationRecord,
+        security_profile: u8,
+        password: Option<KnownPassword>,
+    ) -> Done<()> {
         let mut next = station.next.clone();
         let mut password_hash = station.password_hash.clone();
         if next.security_profile == Some(security_profile) {
             next.security_profile = None;
         }
         match password {
-            Some(KnownPassword::Next) => (password_hash, next.after_reboot) = (next.password_hash.take(), false),
+            Some(KnownPassword::Next) => {
+                (password_hash, next.after_reboot) = (next.password_hash.take(), false)
+            }
             Some(KnownPassword::Current) if !next.after_reboot => next.password_hash = None,
             Some(KnownPassword::Current) | None => {}
         }

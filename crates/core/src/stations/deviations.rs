@@ -33,7 +33,11 @@ mod tests {
 
     #[test]
     fn each_station_has_its_own_counts() {
-        let (oddities, one, other) = (Deviations::default(), StationId::parse("CP1").unwrap(), StationId::parse("CP2").unwrap());
+        let (oddities, one, other) = (
+            Deviations::default(),
+            StationId::parse("CP1").unwrap(),
+            StationId::parse("CP2").unwrap(),
+        );
         oddities.note(&one, "an empty text");
         oddities.note(&one, "an empty text");
         assert_eq!(oddities.of(&one), Counts::from([("an empty text", 2)]));

@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use juden_domain::ids::IdTag;
 use juden_domain::station::Quirk;
 use juden_domain::units::{Register, WattHours};
-use juden_ocpp::event::{Further, PresentedToken, Reading, StationCommand, StationEvent, TransactionEvent};
+use juden_ocpp::event::{
+    Further, PresentedToken, Reading, StationCommand, StationEvent, TransactionEvent,
+};
 use juden_store::StationRecord;
 
 /// Watt-hours in a kilowatt-hour.
@@ -30,8 +32,11 @@ pub fn understood(station: &StationRecord, mut command: StationCommand) -> Stati
         return command;
     }
     match &mut command {
-        StationCommand::RemoteStart { id_tag, .. } | StationCommand::Further(Further::Reserve { id_tag, .. }) => *id_tag = reversed(id_tag),
-        StationCommand::UpdateList { entries, .. } => entries.iter_mut().for_each(|entry| entry.id_tag = reversed(&entry.id_tag)),
+        StationCommand::RemoteStart { id_tag, .. }
+        | StationCommand::Further(Further::Reserve { id_tag, .. }) => *id_tag = reversed(id_tag),
+        StationCommand::UpdateList { entries, .. } => {
+            entries.iter_mut().for_each(|entry| entry.id_tag = reversed(&entry.id_tag))
+        }
         _ => {}
     }
     command
@@ -57,11 +62,14 @@ fn reversed(text: &str) -> String {
 fn turn(event: &mut StationEvent) {
     let tag = |id_tag: &IdTag| IdTag::new(&reversed(id_tag.as_sent()));
     match event {
-        StationEvent::Authorize(PresentedToken { id_tag, .. }) | StationEvent::Contract(PresentedToken { id_tag, .. }) => {
-            *id_tag = tag(id_tag)
+        StationEvent::Authorize(PresentedToken { id_tag, .. })
+        | StationEvent::Contract(PresentedToken { id_tag, .. }) => *id_tag = tag(id_tag),
+        StationEvent::Transaction(TransactionEvent::Start(report)) => {
+            report.id_tag = reversed(&report.id_tag)
         }
-        StationEvent::Transaction(TransactionEvent::Start(report)) => report.id_tag = reversed(&report.id_tag),
-        StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = report.id_tag.as_ref().map(tag),
+        StationEvent::Transaction(TransactionEvent::Stop(report)) => {
+            report.id_tag = report.id_tag.as_ref().map(tag)
+        }
         StationEvent::Transaction(TransactionEvent::Step(report)) => {
             if let Some(shown) = &mut report.shown {
                 shown.id_tag = tag(&shown.id_tag);
@@ -73,7 +81,9 @@ fn turn(event: &mut StationEvent) {
 
 fn scale(event: &mut TransactionEvent) {
     let meter = |meter: &mut Option<Register>| {
-        if let Some(register) = meter.as_mut().filter(|register| register.watt_hours() != WattHours::UNKNOWN) {
+        if let Some(register) =
+            meter.as_mut().filter(|register| register.watt_hours() != WattHours::UNKNOWN)
+        {
             register.0 = register.0.saturating_mul(Decimal::from(WH_OF_KWH));
         }
     };

@@ -48,7 +48,8 @@ impl Default for RefusalLog {
 impl RefusalLog {
     /// Remembers and counts one. Of many alike only the first is a line: who is refused again and again does not fill the disk.
     pub fn note(&self, refusal: HandshakeRefusal) {
-        metrics::counter!("juden_handshakes_refused_total", "reason" => refusal.reason).increment(1);
+        metrics::counter!("juden_handshakes_refused_total", "reason" => refusal.reason)
+            .increment(1);
         if self.is_told(&refusal) {
             let untold = self.untold.swap(0, Ordering::Relaxed);
             tracing::warn!(station_id = %refusal.station_id, peer = %refusal.peer, reason = refusal.reason, untold,
@@ -65,7 +66,8 @@ impl RefusalLog {
 
     /// Whether a refusal is the first of its reason and address for some time.
     fn is_told(&self, refusal: &HandshakeRefusal) -> bool {
-        let address = refusal.peer.rsplit_once(':').map_or(refusal.peer.as_str(), |(address, _)| address);
+        let address =
+            refusal.peer.rsplit_once(':').map_or(refusal.peer.as_str(), |(address, _)| address);
         self.told.entry((refusal.reason, address.to_owned())).or_insert(()).is_fresh()
     }
 
@@ -94,7 +96,10 @@ mod tests {
         }
         let newest = log.newest(usize::MAX);
         assert_eq!(newest.len(), REMEMBERED);
-        assert_eq!((newest[0].station_id.as_str(), newest[REMEMBERED - 1].station_id.as_str()), ("1000", "1"));
+        assert_eq!(
+            (newest[0].station_id.as_str(), newest[REMEMBERED - 1].station_id.as_str()),
+            ("1000", "1")
+        );
     }
 
     #[test]
@@ -108,7 +113,13 @@ mod tests {
             reason,
         };
         assert!(log.is_told(&refusal("192.0.2.1:5", "password")));
-        assert!(!log.is_told(&refusal("192.0.2.1:6", "password")), "another port of the same address");
-        assert!(log.is_told(&refusal("192.0.2.2:5", "password")) && log.is_told(&refusal("192.0.2.1:5", "protocol")));
+        assert!(
+            !log.is_told(&refusal("192.0.2.1:6", "password")),
+            "another port of the same address"
+        );
+        assert!(
+            log.is_told(&refusal("192.0.2.2:5", "password"))
+                && log.is_told(&refusal("192.0.2.1:5", "protocol"))
+        );
     }
 }

@@ -85,10 +85,15 @@ impl Stations {
     }
 
     /// Registers a station, or changes what is registered. `true`: it is new.
-    pub async fn put_station(&self, id: &StationId, draft: StationDraft) -> Done<(StationView, bool)> {
+    pub async fn put_station(
+        &self,
+        id: &StationId,
+        draft: StationDraft,
+    ) -> Done<(StationView, bool)> {
         check(&draft)?;
         let known = self.store.station(id).await?;
-        let is_other = |wanted: &str| wanted != "*" && known.as_ref().map(version).as_deref() != Some(wanted);
+        let is_other =
+            |wanted: &str| wanted != "*" && known.as_ref().map(version).as_deref() != Some(wanted);
         if draft.if_match.as_deref().is_some_and(|wanted| known.is_none() || is_other(wanted)) {
             return Err(AppError::Changed);
         }
@@ -101,9 +106,15 @@ impl Stations {
         };
         let usual = u8::from(password_hash.is_some());
         // A first password is there to be asked for; else the profile stays.
-        let known_profile =
-            |known: &StationRecord| if known.password_hash.is_none() { known.security_profile.max(usual) } else { known.security_profile };
-        let security_profile = draft.security_profile.unwrap_or_else(|| before.as_ref().map_or(usual, known_profile));
+        let known_profile = |known: &StationRecord| {
+            if known.password_hash.is_none() {
+                known.security_profile.max(usual)
+            } else {
+                known.security_profile
+            }
+        };
+        let security_profile =
+            draft.security_profile.unwrap_or_else(|| before.as_ref().map_or(usual, known_profile));
         if matches!(security_profile, 1 | 2) && password_hash.is_none() {
             return Err(AppError::invalid("password", "given: security profiles 1 and 2 need one"));
         }
@@ -113,36 +124,59 @@ impl Stations {
             Some(_) => NextCredentials { password_hash: None, after_reboot: false, ..told },
             None => told,
         };
-        let next = NextCredentials { security_profile: next.security_profile.filter(|next| *next > security_profile), ..next };
-        let connector = |(connector_id, site, standard): (i64, ConnectorSite, Option<String>)| ConnectorRecord {
-            connector_id,
-            site,
-            status: None,
-            error_code: None,
-            info: None,
-            vendor_error_code: None,
-            status_at: None,
-            standard,
+        let next = NextCredentials {
+            security_profile: next.security_profile.filter(|next| *next > security_profile),
+            ..next
+        };
+        let connector = |(connector_id, site, standard): (i64, ConnectorSite, Option<String>)| {
+            ConnectorRecord {
+                connector_id,
+                site,
+                status: None,
+                error_code: None,
+                info: None,
+                vendor_error_code: None,
+                status_at: None,
+                standard,
+            }
         };
         let connectors = match draft.connectors {
             Some(connectors) => connectors.into_iter().map(connector).collect(),
-            None => before.as_ref().map(|known| known.connectors.clone()).ok_or_else(|| needed("connectors"))?,
+            None => before
+                .as_ref()
+                .map(|known| known.connectors.clone())
+                .ok_or_else(|| needed("connectors"))?,
         };
         let record = StationRecord {
             id: id.clone(),
-            site: draft.site.or_else(|| Some(before.as_ref()?.site.clone())).ok_or_else(|| needed("site"))?,
+            site: draft
+                .site
+                .or_else(|| Some(before.as_ref()?.site.clone()))
+                .ok_or_else(|| needed("site"))?,
             password_hash,
-            accept_hex_password: draft.accept_hex_password.unwrap_or_else(|| kept(|known| known.accept_hex_password)),
+            accept_hex_password: draft
+                .accept_hex_password
+                .unwrap_or_else(|| kept(|known| known.accept_hex_password)),
             security_profile,
             next,
-            default_protocol: draft.default_protocol.unwrap_or_else(|| before.as_ref()?.default_protocol.clone()),
-            certificate_name: draft.certificate_name.unwrap_or_else(|| before.as_ref()?.certificate_name.clone()),
+            default_protocol: draft
+                .default_protocol
+                .unwrap_or_else(|| before.as_ref()?.default_protocol.clone()),
+            certificate_name: draft
+                .certificate_name
+                .unwrap_or_else(|| before.as_ref()?.certificate_name.clone()),
             retired_at: None,
             info: None,
             vendor_error_code: None,
             time_zone: draft.time_zone.unwrap_or_else(|| before.as_ref()?.time_zone.clone()),
-            registration: draft.registration.or_else(|| Some(before.as_ref()?.registration)).unwrap_or_default(),
-            availability: draft.availability.or_else(|| Some(before.as_ref()?.availability)).unwrap_or_default(),
+            registration: draft
+                .registration
+                .or_else(|| Some(before.as_ref()?.registration))
+                .unwrap_or_default(),
+            availability: draft
+                .availability
+                .or_else(|| Some(before.as_ref()?.availability))
+                .unwrap_or_default(),
             connectors,
             boot: None,
             booted_at: None,
@@ -152,11 +186,15 @@ impl Stations {
             configuration: None,
             configuration_firmware: None,
             may_configure: draft.may_configure.unwrap_or_else(|| kept(|known| known.may_configure)),
-            quirks: draft.quirks.or_else(|| Some(before.as_ref()?.quirks.clone())).unwrap_or_default(),
+            quirks: draft
+                .quirks
+                .or_else(|| Some(before.as_ref()?.quirks.clone()))
+                .unwrap_or_default(),
             not_done: None,
             connected: None,
         };
-        if known.as_ref().is_some_and(|known| known.registration == Registration::Accepted) && record.registration != Registration::Accepted
+        if known.as_ref().is_some_and(|known| known.registration == Registration::Accepted)
+            && record.registration != Registration::Accepted
         {
             self.store.set_meta(&accepted_once(id), "true").await?;
         }
@@ -164,7 +202,9 @@ impl Stations {
         let turned = |record: &StationRecord| record.quirks.contains(&Quirk::ReversedIdTags);
         if known.as_ref().is_some_and(|known| turned(known) != turned(&record)) {
             // Its list holds cards as it was told them before.
-            self.store.save_list_version(id, self.store.list_version(id).await?.saturating_add(1)).await?;
+            self.store
+                .save_list_version(id, self.store.list_version(id).await?.saturating_add(1))
+                .await?;
             self.store.relist(id, self.clock.now()).await?;
         }
         self.station_changed(id).await?;
@@ -181,7 +221,10 @@ impl Stations {
             return Err(AppError::Changed);
         }
         if !self.store.retire_station(id, self.clock.now()).await? {
-            return Err(AppError::conflict("session_running", "a session runs at the station: it can be taken down once that is over"));
+            return Err(AppError::conflict(
+                "session_running",
+                "a session runs at the station: it can be taken down once that is over",
+            ));
         }
         self.station_changed(id).await?;
         self.cluster.evict(id, i64::MAX);
@@ -195,7 +238,8 @@ impl Stations {
 
     /// A station.
     pub async fn station(&self, id: &StationId) -> Done<StationView> {
-        let record = self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+        let record =
+            self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         let mut views = self.views(vec![record]).await?;
         views.pop().ok_or_else(|| AppError::not_found("station", id))
     }
@@ -214,9 +258,16 @@ impl Stations {
         }
         let view = |record: StationRecord| {
             let connection = self.connection_of(&record);
-            let last_seen_at = connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
+            let last_seen_at =
+                connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
             let oddities = self.deviations.of(&record.id);
-            StationView { connection, last_seen_at, oddities, active: active.remove(&record.id).unwrap_or_default(), record }
+            StationView {
+                connection,
+                last_seen_at,
+                oddities,
+                active: active.remove(&record.id).unwrap_or_default(),
+                record,
+            }
         };
         Ok(records.into_iter().map(view).collect())
     }
@@ -224,7 +275,10 @@ impl Stations {
     /// A station's connection: here, or at another node that lives.
     pub(crate) fn connection_of(&self, record: &StationRecord) -> Option<Connection> {
         let elsewhere = || {
-            let connected = record.connected.as_ref().filter(|connected| connected.node != *self.cluster.run())?;
+            let connected = record
+                .connected
+                .as_ref()
+                .filter(|connected| connected.node != *self.cluster.run())?;
             Some(Connection {
                 node: self.cluster.live_node(&connected.node)?,
                 protocol: connected.protocol.clone(),
@@ -238,10 +292,23 @@ impl Stations {
 
 /// What a station's registration is now, in short: it changes with everything that an operator registers.
 pub fn version(record: &StationRecord) -> String {
-    let connectors: Vec<_> = record.connectors.iter().map(|one| (one.connector_id, one.site, &one.standard)).collect();
+    let connectors: Vec<_> =
+        record.connectors.iter().map(|one| (one.connector_id, one.site, &one.standard)).collect();
     let registered = (
-        (&record.site, &record.password_hash, record.accept_hex_password, record.security_profile, &record.default_protocol),
-        (&record.time_zone, &record.certificate_name, record.registration, record.availability, record.may_configure),
+        (
+            &record.site,
+            &record.password_hash,
+            record.accept_hex_password,
+            record.security_profile,
+            &record.default_protocol,
+        ),
+        (
+            &record.time_zone,
+            &record.certificate_name,
+            record.registration,
+            record.availability,
+            record.may_configure,
+        ),
         (&record.quirks, record.retired_at, connectors),
     );
     let mut short = hex::sha256(format!("{registered:?}").as_bytes());
@@ -300,24 +367,52 @@ const STANDARDS: [&str; 40] = [
 const CERTIFICATE_NAME_MAX: usize = 64;
 
 fn check(draft: &StationDraft) -> Done<()> {
-    if draft.site.as_deref().is_some_and(|site| site.is_empty() || site.chars().count() > SITE_MAX) {
+    if draft.site.as_deref().is_some_and(|site| site.is_empty() || site.chars().count() > SITE_MAX)
+    {
         return Err(AppError::invalid("site", format!("1 to {SITE_MAX} characters")));
     }
-    if draft.password.as_ref().is_some_and(|password| password.is_empty() || password.len() > PASSWORD_MAX) {
+    if draft
+        .password
+        .as_ref()
+        .is_some_and(|password| password.is_empty() || password.len() > PASSWORD_MAX)
+    {
         return Err(AppError::invalid("password", format!("1 to {PASSWORD_MAX} bytes")));
     }
     if draft.security_profile.is_some_and(|profile| profile > 3) {
         return Err(AppError::invalid("security_profile", "0, 1, 2 or 3"));
     }
-    if draft.time_zone.as_ref().and_then(|zone| zone.as_deref()).is_some_and(|zone| Zone::parse(zone).is_none()) {
-        return Err(AppError::invalid("time_zone", "an IANA name such as Asia/Tokyo, or an offset such as +09:00"));
+    if draft
+        .time_zone
+        .as_ref()
+        .and_then(|zone| zone.as_deref())
+        .is_some_and(|zone| Zone::parse(zone).is_none())
+    {
+        return Err(AppError::invalid(
+            "time_zone",
+            "an IANA name such as Asia/Tokyo, or an offset such as +09:00",
+        ));
     }
-    if draft.default_protocol.as_ref().and_then(|name| name.as_deref()).is_some_and(|name| Protocol::from_subprotocol(name).is_none()) {
-        return Err(AppError::invalid("default_protocol", Protocol::ALL.map(Protocol::subprotocol).join(" or ")));
+    if draft
+        .default_protocol
+        .as_ref()
+        .and_then(|name| name.as_deref())
+        .is_some_and(|name| Protocol::from_subprotocol(name).is_none())
+    {
+        return Err(AppError::invalid(
+            "default_protocol",
+            Protocol::ALL.map(Protocol::subprotocol).join(" or "),
+        ));
     }
     let name = draft.certificate_name.as_ref().and_then(|name| name.as_deref());
-    if name.is_some_and(|name| name.is_empty() || name.chars().count() > CERTIFICATE_NAME_MAX || name.chars().any(char::is_control)) {
-        return Err(AppError::invalid("certificate_name", format!("1 to {CERTIFICATE_NAME_MAX} printable characters")));
+    if name.is_some_and(|name| {
+        name.is_empty()
+            || name.chars().count() > CERTIFICATE_NAME_MAX
+            || name.chars().any(char::is_control)
+    }) {
+        return Err(AppError::invalid(
+            "certificate_name",
+            format!("1 to {CERTIFICATE_NAME_MAX} printable characters"),
+        ));
     }
     let connectors = draft.connectors.as_deref().unwrap_or_default();
     if connectors.len() > CONNECTORS_MAX {
@@ -326,13 +421,22 @@ fn check(draft: &StationDraft) -> Done<()> {
     for (place, (id, site, standard)) in connectors.iter().enumerate() {
         if standard.as_deref().is_some_and(|standard| !STANDARDS.contains(&standard)) {
             let field = format!("connectors[{place}].connector_standard");
-            return Err(AppError::invalid(field, format!("one of OCPI's words: {}", STANDARDS.join(", "))));
+            return Err(AppError::invalid(
+                field,
+                format!("one of OCPI's words: {}", STANDARDS.join(", ")),
+            ));
         }
         if !(1..=1000).contains(id) || connectors[..place].iter().any(|(other, ..)| other == id) {
-            return Err(AppError::invalid(format!("connectors[{place}].connector_id"), "a number from 1 to 1000, each once"));
+            return Err(AppError::invalid(
+                format!("connectors[{place}].connector_id"),
+                "a number from 1 to 1000, each once",
+            ));
         }
         if site.session_cap_min.is_some_and(|cap| !(1..=100_000).contains(&cap)) {
-            return Err(AppError::invalid(format!("connectors[{place}].session_cap_min"), "from 1 to 100000 minutes"));
+            return Err(AppError::invalid(
+                format!("connectors[{place}].session_cap_min"),
+                "from 1 to 100000 minutes",
+            ));
         }
     }
     Ok(())

@@ -19,13 +19,16 @@ pub fn read(text: &str) -> BTreeMap<String, MessageSchema> {
     let entries = entries(text);
     let entry = |line: &str| -> (String, String, String) {
         let (head, body) = line.split_once('=').unwrap_or_else(|| panic!("no `=` in: {line}"));
-        let (word, name) = head.trim().split_once(' ').unwrap_or_else(|| panic!("no name in: {line}"));
+        let (word, name) =
+            head.trim().split_once(' ').unwrap_or_else(|| panic!("no name in: {line}"));
         (word.to_owned(), name.to_owned(), body.trim().to_owned())
     };
     let entries: Vec<(String, String, String)> = entries.iter().map(|line| entry(line)).collect();
     let is_named = |word: &str| word == "enum" || word == "type";
-    let lines =
-        entries.iter().filter(|(word, ..)| is_named(word)).map(|(word, name, body)| (name.as_str(), (word.as_str(), body.as_str())));
+    let lines = entries
+        .iter()
+        .filter(|(word, ..)| is_named(word))
+        .map(|(word, name, body)| (name.as_str(), (word.as_str(), body.as_str())));
     let mut names = Names { lines: lines.collect(), known: BTreeMap::new() };
     let mut messages: BTreeMap<String, MessageSchema> = BTreeMap::new();
     for (word, name, body) in entries.iter().filter(|(word, ..)| !is_named(word)) {
@@ -35,12 +38,16 @@ pub fn read(text: &str) -> BTreeMap<String, MessageSchema> {
             "down" => Direction::Down,
             "both" => Direction::Both,
             "reply" => {
-                messages.get_mut(name).unwrap_or_else(|| panic!("a reply to no call: {name}")).reply = fields;
+                messages
+                    .get_mut(name)
+                    .unwrap_or_else(|| panic!("a reply to no call: {name}"))
+                    .reply = fields;
                 continue;
             }
             other => panic!("{other} begins no entry"),
         };
-        messages.insert(name.clone(), MessageSchema { direction, call: fields, reply: Arc::new([]) });
+        messages
+            .insert(name.clone(), MessageSchema { direction, call: fields, reply: Arc::new([]) });
     }
     messages
 }
@@ -66,21 +73,37 @@ fn words(text: &str) -> Kind {
 
 impl<'a> Names<'a> {
     fn fields(&mut self, body: &'a str) -> Arc<[Field]> {
-        body.split(',').map(str::trim).filter(|field| !field.is_empty()).map(|field| self.field(field)).collect()
+        body.split(',')
+            .map(str::trim)
+            .filter(|field| !field.is_empty())
+            .map(|field| self.field(field))
+            .collect()
     }
 
     fn field(&mut self, text: &'a str) -> Field {
         let (name, kind) = text.split_once(": ").unwrap_or_else(|| panic!("no kind in: {text}"));
         let required = !name.ends_with('?');
-        Field { name: name.trim_end_matches('?').to_owned(), required, kind: self.kind(kind.trim()) }
+        Field {
+            name: name.trim_end_matches('?').to_owned(),
+            required,
+            kind: self.kind(kind.trim()),
+        }
     }
 
     fn kind(&mut self, text: &'a str) -> Kind {
         if let Some(list) = text.strip_prefix('[') {
-            let (bounds, of) = list.split_once(']').unwrap_or_else(|| panic!("no end of the bounds in: {text}"));
-            let (least, most) = bounds.split_once("..").unwrap_or_else(|| panic!("no bounds in: {text}"));
-            let number = |text: &str, default: usize| if text.is_empty() { default } else { text.parse().expect("a bound is a number") };
-            return Kind::List(number(least, 0), number(most, usize::MAX), Box::new(self.kind(of.trim())));
+            let (bounds, of) =
+                list.split_once(']').unwrap_or_else(|| panic!("no end of the bounds in: {text}"));
+            let (least, most) =
+                bounds.split_once("..").unwrap_or_else(|| panic!("no bounds in: {text}"));
+            let number = |text: &str, default: usize| {
+                if text.is_empty() { default } else { text.parse().expect("a bound is a number") }
+            };
+            return Kind::List(
+                number(least, 0),
+                number(most, usize::MAX),
+                Box::new(self.kind(of.trim())),
+            );
         }
         if let Some(inner) = text.strip_prefix('(') {
             return words(inner.trim_end_matches(')'));
@@ -88,8 +111,15 @@ impl<'a> Names<'a> {
         match text.split_once(' ').unwrap_or((text, "")) {
             ("int", "") => Kind::Integer(INTEGER.0, INTEGER.1),
             ("int", bounds) => {
-                let (low, high) = bounds.split_once("..").unwrap_or_else(|| panic!("no bounds in: {text}"));
-                let number = |text: &str, default: i64| if text.is_empty() { default } else { text.parse().expect("a bound is a number") };
+                let (low, high) =
+                    bounds.split_once("..").unwrap_or_else(|| panic!("no bounds in: {text}"));
+                let number = |text: &str, default: i64| {
+                    if text.is_empty() {
+                        default
+                    } else {
+                        text.parse().expect("a bound is a number")
+                    }
+                };
                 Kind::Integer(number(low, INTEGER.0), number(high, INTEGER.1))
             }
             ("number", _) => Kind::Number,

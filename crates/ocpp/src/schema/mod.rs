@@ -121,22 +121,38 @@ impl Schema {
         self.check_object(fields, payload, "")
     }
 
-    fn check_object(&self, fields: &[Field], object: &Map<String, Value>, path: &str) -> Result<(), Violation> {
+    fn check_object(
+        &self,
+        fields: &[Field],
+        object: &Map<String, Value>,
+        path: &str,
+    ) -> Result<(), Violation> {
         let at = |name: &str| {
             if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
         };
-        let is_custom = |key: &String, value: &Value| self.custom_data && key == "customData" && value["vendorId"].is_string();
-        let unknown = object.iter().find(|(key, value)| !is_custom(key, value) && !fields.iter().any(|field| field.name == **key));
+        let is_custom = |key: &String, value: &Value| {
+            self.custom_data && key == "customData" && value["vendorId"].is_string()
+        };
+        let unknown = object.iter().find(|(key, value)| {
+            !is_custom(key, value) && !fields.iter().any(|field| field.name == **key)
+        });
         if let Some((unknown, _)) = unknown {
             let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
-            let allowed = if names.is_empty() { "no fields".to_owned() } else { format!("one of: {}", names.join(", ")) };
+            let allowed = if names.is_empty() {
+                "no fields".to_owned()
+            } else {
+                format!("one of: {}", names.join(", "))
+            };
             return Err(Violation { field: at(unknown), allowed });
         }
         for field in fields {
             match object.get(&field.name) {
                 Some(value) => self.check_value(&field.kind, value, &at(&field.name))?,
                 None if field.required => {
-                    return Err(Violation { field: at(&field.name), allowed: format!("required: {}", describe(&field.kind)) });
+                    return Err(Violation {
+                        field: at(&field.name),
+                        allowed: format!("required: {}", describe(&field.kind)),
+                    });
                 }
                 None => {}
             }
@@ -146,19 +162,36 @@ impl Schema {
 
     fn check_value(&self, kind: &Kind, value: &Value, path: &str) -> Result<(), Violation> {
         let fits = match (kind, value) {
-            (Kind::Any, _) | (Kind::Number, Value::Number(_)) | (Kind::Flag, Value::Bool(_)) => true,
-            (Kind::Integer(low, high), Value::Number(number)) => number.as_i64().is_some_and(|n| (*low..=*high).contains(&n)),
+            (Kind::Any, _) | (Kind::Number, Value::Number(_)) | (Kind::Flag, Value::Bool(_)) => {
+                true
+            }
+            (Kind::Integer(low, high), Value::Number(number)) => {
+                number.as_i64().is_some_and(|n| (*low..=*high).contains(&n))
+            }
             (Kind::Tenths, Value::Number(number)) => is_tenths(&number.to_string()),
             (Kind::Text(max), Value::String(text)) => text.chars().count() <= *max,
-            (Kind::Instant, Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text).is_ok(),
+            (Kind::Instant, Value::String(text)) => {
+                chrono::DateTime::parse_from_rfc3339(text).is_ok()
+            }
             (Kind::OneOf(words), Value::String(text)) => words.contains(text),
-            (Kind::Object(fields), Value::Object(object)) => return self.check_object(fields, object, path),
-            (Kind::List(least, most, of), Value::Array(items)) if (*least..=*most).contains(&items.len()) => {
-                return items.iter().enumerate().try_for_each(|(n, item)| self.check_value(of, item, &format!("{path}[{n}]")));
+            (Kind::Object(fields), Value::Object(object)) => {
+                return self.check_object(fields, object, path);
+            }
+            (Kind::List(least, most, of), Value::Array(items))
+                if (*least..=*most).contains(&items.len()) =>
+            {
+                return items
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(n, item)| self.check_value(of, item, &format!("{path}[{n}]")));
             }
             _ => false,
         };
-        if fits { Ok(()) } else { Err(Violation { field: path.to_owned(), allowed: describe(kind) }) }
+        if fits {
+            Ok(())
+        } else {
+            Err(Violation { field: path.to_owned(), allowed: describe(kind) })
+        }
     }
 }
 
@@ -177,8 +210,12 @@ fn describe(kind: &Kind) -> String {
         Kind::Flag => "true or false".to_owned(),
         Kind::Any => "anything".to_owned(),
         Kind::OneOf(words) => format!("one of: {}", words.join(", ")),
-        Kind::List(least, usize::MAX, of) => format!("a list of at least {least}, each {}", describe(of)),
-        Kind::List(least, most, of) => format!("a list of {least} to {most}, each {}", describe(of)),
+        Kind::List(least, usize::MAX, of) => {
+            format!("a list of at least {least}, each {}", describe(of))
+        }
+        Kind::List(least, most, of) => {
+            format!("a list of {least} to {most}, each {}", describe(of))
+        }
         Kind::Object(_) => "an object".to_owned(),
     }
 }
@@ -191,23 +228,48 @@ mod tests {
 
     fn checked(schema: &Schema, action: &str, payload: &Value) -> Result<(), String> {
         let message = schema.message(action).unwrap();
-        schema.check(&message.call, payload.as_object().unwrap()).map_err(|violation| violation.field)
+        schema
+            .check(&message.call, payload.as_object().unwrap())
+            .map_err(|violation| violation.field)
     }
 
     #[test]
     fn every_message_of_both_versions_is_known_with_its_direction() {
-        let count = |schema: &Schema, direction| schema.messages().filter(|(_, message)| message.direction == direction).count();
-        assert_eq!([count(&V16, Direction::Up), count(&V16, Direction::Down), count(&V16, Direction::Both)], [13, 25, 1]);
-        assert_eq!([count(&V201, Direction::Up), count(&V201, Direction::Down), count(&V201, Direction::Both)], [24, 39, 1]);
+        let count = |schema: &Schema, direction| {
+            schema.messages().filter(|(_, message)| message.direction == direction).count()
+        };
+        assert_eq!(
+            [
+                count(&V16, Direction::Up),
+                count(&V16, Direction::Down),
+                count(&V16, Direction::Both)
+            ],
+            [13, 25, 1]
+        );
+        assert_eq!(
+            [
+                count(&V201, Direction::Up),
+                count(&V201, Direction::Down),
+                count(&V201, Direction::Both)
+            ],
+            [24, 39, 1]
+        );
     }
 
     #[test]
     fn custom_data_may_stand_in_every_object_of_the_newer_version_alone() {
         let custom = json!({"vendorId": "V", "more": [1]});
         assert_eq!(checked(&V201, "ClearCache", &json!({"customData": custom})), Ok(()));
-        assert_eq!(checked(&V201, "ClearCache", &json!({"customData": {}})), Err("customData".into()));
-        assert_eq!(checked(&V16, "ClearCache", &json!({"customData": custom})), Err("customData".into()));
-        let trigger = json!({"requestedMessage": "Heartbeat", "evse": {"id": 1, "customData": custom}});
+        assert_eq!(
+            checked(&V201, "ClearCache", &json!({"customData": {}})),
+            Err("customData".into())
+        );
+        assert_eq!(
+            checked(&V16, "ClearCache", &json!({"customData": custom})),
+            Err("customData".into())
+        );
+        let trigger =
+            json!({"requestedMessage": "Heartbeat", "evse": {"id": 1, "customData": custom}});
         assert_eq!(checked(&V201, "TriggerMessage", &trigger), Ok(()));
     }
 
@@ -224,8 +286,17 @@ mod tests {
         assert_eq!(checked(&V201, "SetChargingProfile", &profile(1025)), periods);
         assert_eq!(checked(&V201, "SetChargingProfile", &profile(0)), periods);
         assert_eq!(checked(&V201, "SetMonitoringLevel", &json!({"severity": 9})), Ok(()));
-        assert_eq!(checked(&V201, "SetMonitoringLevel", &json!({"severity": 10})), Err("severity".into()));
-        assert_eq!(checked(&V201, "RequestStopTransaction", &json!({"transactionId": "充".repeat(36)})), Ok(()));
-        assert_eq!(checked(&V201, "RequestStopTransaction", &json!({"transactionId": "x".repeat(37)})), Err("transactionId".into()));
+        assert_eq!(
+            checked(&V201, "SetMonitoringLevel", &json!({"severity": 10})),
+            Err("severity".into())
+        );
+        assert_eq!(
+            checked(&V201, "RequestStopTransaction", &json!({"transactionId": "充".repeat(36)})),
+            Ok(())
+        );
+        assert_eq!(
+            checked(&V201, "RequestStopTransaction", &json!({"transactionId": "x".repeat(37)})),
+            Err("transactionId".into())
+        );
     }
 }

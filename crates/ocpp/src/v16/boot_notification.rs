@@ -13,7 +13,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let report = BootReport {
         vendor: fields.required_text("chargePointVendor").unwrap_or_default(),
         model: fields.required_text("chargePointModel").unwrap_or_default(),
-        serial: fields.text("chargePointSerialNumber").or_else(|| fields.text("chargeBoxSerialNumber")),
+        serial: fields
+            .text("chargePointSerialNumber")
+            .or_else(|| fields.text("chargeBoxSerialNumber")),
         firmware: fields.text("firmwareVersion"),
     };
     fields.check()?;

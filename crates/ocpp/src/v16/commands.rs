@@ -1,9 +1,11 @@
 //! Version-free commands as OCPP 1.6 words them.
 
 use rust_ocpp::v1_6::messages::{
-    change_availability::ChangeAvailabilityRequest, change_configuration::ChangeConfigurationRequest, clear_cache::ClearCacheRequest,
+    change_availability::ChangeAvailabilityRequest,
+    change_configuration::ChangeConfigurationRequest, clear_cache::ClearCacheRequest,
     data_transfer::DataTransferRequest, get_configuration::GetConfigurationRequest,
-    remote_start_transaction::RemoteStartTransactionRequest, remote_stop_transaction::RemoteStopTransactionRequest, reset::ResetRequest,
+    remote_start_transaction::RemoteStartTransactionRequest,
+    remote_stop_transaction::RemoteStopTransactionRequest, reset::ResetRequest,
     unlock_connector::UnlockConnectorRequest,
 };
 use rust_ocpp::v1_6::types::{AvailabilityType, ResetRequestStatus};
@@ -22,36 +24,57 @@ pub const ID_TAG_MAX: usize = 20;
 pub fn encode(command: &StationCommand) -> (&'static str, Value) {
     let id = |number: &i64| u32::try_from(*number);
     match command {
-        StationCommand::RemoteStart { id_tag, connector_id } => match connector_id.as_ref().map(id).transpose() {
-            Ok(connector_id) => written(
-                "RemoteStartTransaction",
-                &RemoteStartTransactionRequest { connector_id, id_tag: id_tag.clone(), charging_profile: None },
-            ),
-            Err(_) => ("RemoteStartTransaction", json!({"idTag": id_tag, "connectorId": connector_id})),
-        },
+        StationCommand::RemoteStart { id_tag, connector_id } => {
+            match connector_id.as_ref().map(id).transpose() {
+                Ok(connector_id) => written(
+                    "RemoteStartTransaction",
+                    &RemoteStartTransactionRequest {
+                        connector_id,
+                        id_tag: id_tag.clone(),
+                        charging_profile: None,
+                    },
+                ),
+                Err(_) => (
+                    "RemoteStartTransaction",
+                    json!({"idTag": id_tag, "connectorId": connector_id}),
+                ),
+            }
+        }
         StationCommand::RemoteStop { session, .. } => written(
             "RemoteStopTransaction",
-            &RemoteStopTransactionRequest { transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits") },
+            &RemoteStopTransactionRequest {
+                transaction_id: i32::try_from(session.0)
+                    .expect("session ids are allotted within 31 bits"),
+            },
         ),
         StationCommand::Reset { hard } => {
             let kind = if *hard { ResetRequestStatus::Hard } else { ResetRequestStatus::Soft };
             written("Reset", &ResetRequest { kind })
         }
         StationCommand::UnlockConnector { connector_id } => match id(connector_id) {
-            Ok(connector_id) => written("UnlockConnector", &UnlockConnectorRequest { connector_id }),
+            Ok(connector_id) => {
+                written("UnlockConnector", &UnlockConnectorRequest { connector_id })
+            }
             Err(_) => ("UnlockConnector", json!({"connectorId": connector_id})),
         },
         StationCommand::ClearCache => written("ClearCache", &ClearCacheRequest {}),
         StationCommand::GetListVersion => ("GetLocalListVersion", json!({})),
         StationCommand::UpdateList { version, full, entries } => {
             let entry = |one: &ListEntry| match &one.standing {
-                ListStanding::Accepted(answer) => json!({"idTag": one.id_tag, "idTagInfo": tag_info::encode(answer)}),
-                ListStanding::Blocked => json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}}),
+                ListStanding::Accepted(answer) => {
+                    json!({"idTag": one.id_tag, "idTagInfo": tag_info::encode(answer)})
+                }
+                ListStanding::Blocked => {
+                    json!({"idTag": one.id_tag, "idTagInfo": {"status": "Blocked"}})
+                }
                 ListStanding::Absent => json!({"idTag": one.id_tag}),
             };
             let list: Vec<Value> = entries.iter().map(entry).collect();
             let update = if *full { "Full" } else { "Differential" };
-            ("SendLocalList", json!({"listVersion": version, "updateType": update, "localAuthorizationList": list}))
+            (
+                "SendLocalList",
+                json!({"listVersion": version, "updateType": update, "localAuthorizationList": list}),
+            )
         }
         StationCommand::TriggerMessage { requested_message, connector_id } => {
             // The library's enum knows no other words; unknown ones must reach the check.
@@ -63,22 +86,33 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
         }
         StationCommand::ChangeAvailability { connector_id, operative } => match id(connector_id) {
             Ok(connector_id) => {
-                let kind = if *operative { AvailabilityType::Operative } else { AvailabilityType::Inoperative };
+                let kind = if *operative {
+                    AvailabilityType::Operative
+                } else {
+                    AvailabilityType::Inoperative
+                };
                 written("ChangeAvailability", &ChangeAvailabilityRequest { connector_id, kind })
             }
-            Err(_) => ("ChangeAvailability", json!({"connectorId": connector_id, "type": "Operative"})),
+            Err(_) => {
+                ("ChangeAvailability", json!({"connectorId": connector_id, "type": "Operative"}))
+            }
         },
         StationCommand::GetConfiguration { keys } => {
             let key = (!keys.is_empty()).then(|| keys.clone());
             written("GetConfiguration", &GetConfigurationRequest { key })
         }
-        StationCommand::ChangeConfiguration { key, value } => {
-            written("ChangeConfiguration", &ChangeConfigurationRequest { key: key.clone(), value: value.clone() })
-        }
+        StationCommand::ChangeConfiguration { key, value } => written(
+            "ChangeConfiguration",
+            &ChangeConfigurationRequest { key: key.clone(), value: value.clone() },
+        ),
         StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
         StationCommand::DataTransfer { vendor_id, message_id, data } => written(
             "DataTransfer",
-            &DataTransferRequest { vendor_string: vendor_id.clone(), message_id: message_id.clone(), data: data.clone() },
+            &DataTransferRequest {
+                vendor_string: vendor_id.clone(),
+                message_id: message_id.clone(),
+                data: data.clone(),
+            },
         ),
     }
 }
@@ -89,12 +123,16 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
     let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
     match (action, text("key").trim().to_ascii_lowercase().as_str()) {
         ("ChangeConfiguration", key) if is_password_setting(key) => {
-            let password = juden_domain::hex::decode(text("value")).unwrap_or_else(|| text("value").as_bytes().to_vec());
+            let password = juden_domain::hex::decode(text("value"))
+                .unwrap_or_else(|| text("value").as_bytes().to_vec());
             CredentialsSet { password: Some(password), security_profile: None }
         }
         ("ChangeConfiguration", "securityprofile") => {
             // What is no number is no profile: it is refused as one that there is not.
-            CredentialsSet { password: None, security_profile: Some(text("value").trim().parse().unwrap_or(u8::MAX)) }
+            CredentialsSet {
+                password: None,
+                security_profile: Some(text("value").trim().parse().unwrap_or(u8::MAX)),
+            }
         }
         _ => CredentialsSet::default(),
     }
@@ -103,7 +141,9 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
 /// The settings that an answer to GetConfiguration tells.
 pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     let keys = answer.get("configurationKey")?.as_array()?;
-    let told = |key: &Value| Some((key.get("key")?.as_str()?.to_owned(), key.get("value").and_then(setting_text)));
+    let told = |key: &Value| {
+        Some((key.get("key")?.as_str()?.to_owned(), key.get("value").and_then(setting_text)))
+    };
     Some(keys.iter().filter_map(told).collect())
 }
 
@@ -143,11 +183,14 @@ mod tests {
             ("None", None),
             ("Hidden", None),
         ];
-        assert_eq!(settings_told(&told).unwrap(), expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))));
+        assert_eq!(
+            settings_told(&told).unwrap(),
+            expected.map(|(key, value)| (key.to_owned(), value.map(str::to_owned)))
+        );
         let component = |name: &str, value: Value| serde_json::json!({"component": {"name": "AuthCtrlr"}, "variable": {"name": name}, "attributeStatus": "Accepted", "attributeValue": value});
         let newer = serde_json::json!({"getVariableResult": [component("Enabled", true.into()), component("Size", 9.into())]});
-        let expected =
-            [("AuthCtrlr.Enabled", "true"), ("AuthCtrlr.Size", "9")].map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
+        let expected = [("AuthCtrlr.Enabled", "true"), ("AuthCtrlr.Size", "9")]
+            .map(|(key, value)| (key.to_owned(), Some(value.to_owned())));
         assert_eq!(crate::v201::commands::settings_told(&newer).unwrap(), expected);
     }
 
@@ -172,7 +215,10 @@ mod tests {
                     ListEntry { id_tag: "B".into(), kind: None, standing: ListStanding::Absent },
                 ],
             },
-            StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },
+            StationCommand::TriggerMessage {
+                requested_message: "Heartbeat".into(),
+                connector_id: None,
+            },
             StationCommand::ChangeAvailability { connector_id: 0, operative: false },
             StationCommand::GetConfiguration { keys: vec![] },
             StationCommand::GetConfiguration { keys: vec!["HeartbeatInterval".into()] },
@@ -197,7 +243,11 @@ mod tests {
             ("ChangeConfiguration", json!({"key": "k", "value": "v".repeat(501)}), "value"),
             ("GetConfiguration", json!({"key": ["a", 5]}), "key[1]"),
             ("RemoteStopTransaction", json!({"transactionId": 2_147_483_648_i64}), "transactionId"),
-            ("RemoteStartTransaction", json!({"idTag": "T", "chargingProfile": {"chargingProfileId": 1}}), "chargingProfile.stackLevel"),
+            (
+                "RemoteStartTransaction",
+                json!({"idTag": "T", "chargingProfile": {"chargingProfileId": 1}}),
+                "chargingProfile.stackLevel",
+            ),
         ] {
             let violation = check(action, &payload).unwrap().unwrap_err();
             assert_eq!(violation.field, field, "{action}");
@@ -207,7 +257,13 @@ mod tests {
 
     #[test]
     fn limits_hold_at_the_limit() {
-        assert_eq!(check("ChangeConfiguration", &json!({"key": "k".repeat(50), "value": "v".repeat(500)})), Some(Ok(())));
-        assert_eq!(check("RemoteStartTransaction", &json!({"idTag": "T".repeat(20)})), Some(Ok(())));
+        assert_eq!(
+            check("ChangeConfiguration", &json!({"key": "k".repeat(50), "value": "v".repeat(500)})),
+            Some(Ok(()))
+        );
+        assert_eq!(
+            check("RemoteStartTransaction", &json!({"idTag": "T".repeat(20)})),
+            Some(Ok(()))
+        );
     }
 }

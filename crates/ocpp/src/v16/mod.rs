@@ -23,14 +23,24 @@ pub const ACTIONS: [(&str, Decode); 14] = [
     ("Authorize", authorize::decode),
     ("BootNotification", boot_notification::decode),
     ("DataTransfer", data_transfer::decode),
-    ("DiagnosticsStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::upload, empty)),
-    ("FirmwareStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)),
+    ("DiagnosticsStatusNotification", |payload| {
+        reports::read(payload, &[Needs::Text("status")], reports::upload, empty)
+    }),
+    ("FirmwareStatusNotification", |payload| {
+        reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)
+    }),
     ("Heartbeat", heartbeat::decode),
-    ("LogStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::upload, empty)),
+    ("LogStatusNotification", |payload| {
+        reports::read(payload, &[Needs::Text("status")], reports::upload, empty)
+    }),
     ("MeterValues", meter_values::decode),
-    ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
+    ("SecurityEventNotification", |payload| {
+        reports::read(payload, &[Needs::Text("type")], reports::security, empty)
+    }),
     ("SignCertificate", reports::sign),
-    ("SignedFirmwareStatusNotification", |payload| reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)),
+    ("SignedFirmwareStatusNotification", |payload| {
+        reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)
+    }),
     ("StartTransaction", start_transaction::decode),
     ("StatusNotification", status_notification::decode),
     ("StopTransaction", stop_transaction::decode),

@@ -13,8 +13,11 @@ use juden_domain::units::Register;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
-    let (connector_id, id_tag, timestamp) =
-        (fields.required_integer("connectorId"), fields.required_text("idTag"), fields.required_text("timestamp"));
+    let (connector_id, id_tag, timestamp) = (
+        fields.required_integer("connectorId"),
+        fields.required_text("idTag"),
+        fields.required_text("timestamp"),
+    );
     let meter_start = fields.register("meterStart").map(Register);
     // Of a message that was cut off behind what a session rests on, nothing is doubtful.
     let is_whole = connector_id.is_some() && id_tag.is_some() && timestamp.is_some();
@@ -33,7 +36,8 @@ fn encode(answer: &Answer) -> String {
     match answer {
         Answer::Started { session, tag } => json(&StartTransactionResponse {
             id_tag_info: tag_info::encode(tag),
-            transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits"),
+            transaction_id: i32::try_from(session.0)
+                .expect("session ids are allotted within 31 bits"),
         }),
         other => unreachable!("StartTransaction is not answered by {other:?}"),
     }

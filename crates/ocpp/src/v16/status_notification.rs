@@ -18,7 +18,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         error_code: fields.text("errorCode").unwrap_or_else(|| NO_ERROR.to_owned()),
         info: fields.text("info"),
         vendor_error_code: fields.text("vendorErrorCode"),
-        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        reported: fields
+            .text("timestamp")
+            .map_or(Reported::missing(), |text| timestamp::read(&text)),
         told_at: None,
         plug: None,
     };

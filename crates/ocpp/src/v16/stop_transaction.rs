@@ -21,7 +21,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let report = StopReport {
         transaction_id: fields.required_integer("transactionId"),
         id_tag: fields.text("idTag").map(|text| IdTag::new(&text)),
-        timestamp: fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        timestamp: fields
+            .required_text("timestamp")
+            .map_or(Reported::missing(), |text| timestamp::read(&text)),
         meter_stop: fields.register("meterStop").map(Register),
         reason: fields.text("reason").unwrap_or_else(|| DEFAULT_REASON.to_owned()),
         readings: readings(&mut fields, "transactionData"),
@@ -32,7 +34,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
 
 fn encode(answer: &Answer) -> String {
     match answer {
-        Answer::Stopped { tag } => json(&StopTransactionResponse { id_tag_info: tag.as_ref().map(tag_info::encode) }),
+        Answer::Stopped { tag } => {
+            json(&StopTransactionResponse { id_tag_info: tag.as_ref().map(tag_info::encode) })
+        }
         other => unreachable!("StopTransaction is not answered by {other:?}"),
     }
 }

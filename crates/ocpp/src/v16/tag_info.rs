@@ -12,9 +12,13 @@ const PARENT_MAX: usize = 20;
 const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
     match refusal {
         None => AuthorizationStatus::Accepted,
-        Some(Reason::Replaced | Reason::Deactivated | Reason::SuspendedLost | Reason::SuspendedOperator | Reason::ServiceSuspended) => {
-            AuthorizationStatus::Blocked
-        }
+        Some(
+            Reason::Replaced
+            | Reason::Deactivated
+            | Reason::SuspendedLost
+            | Reason::SuspendedOperator
+            | Reason::ServiceSuspended,
+        ) => AuthorizationStatus::Blocked,
         Some(Reason::MembershipEnded | Reason::ServiceEnded) => AuthorizationStatus::Expired,
         Some(Reason::Concurrent) => AuthorizationStatus::ConcurrentTx,
         Some(
@@ -47,7 +51,9 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
 pub fn encode(answer: &TagAnswer) -> IdTagInfo {
     let group = answer.verdict.group.as_ref().map(|member| member.as_str().to_owned());
     IdTagInfo {
-        expiry_date: answer.cache_until.filter(|_| answer.verdict.refusal.is_none_or(Reason::is_passing)),
+        expiry_date: answer
+            .cache_until
+            .filter(|_| answer.verdict.refusal.is_none_or(Reason::is_passing)),
         parent_id_tag: group.filter(|group| group.len() <= PARENT_MAX),
         status: status(answer.verdict.refusal),
     }

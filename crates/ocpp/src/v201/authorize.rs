@@ -12,8 +12,15 @@ use crate::frame::{CallError, Payload};
 const GOOD: &str = "Accepted";
 
 /// The standard's words for a contract certificate.
-const WORDS: [&str; 7] =
-    [GOOD, "SignatureError", "CertificateExpired", "CertificateRevoked", "NoCertificateAvailable", "CertChainError", "ContractCancelled"];
+const WORDS: [&str; 7] = [
+    GOOD,
+    "SignatureError",
+    "CertificateExpired",
+    "CertificateRevoked",
+    "NoCertificateAvailable",
+    "CertChainError",
+    "ContractCancelled",
+];
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
@@ -43,7 +50,10 @@ fn with_certificate(answer: &Answer) -> String {
             if certificate.as_deref().is_some_and(|word| word != GOOD) && info["status"] == GOOD {
                 info = json!({"status": "Invalid"});
             }
-            let status = certificate.as_deref().filter(|word| WORDS.contains(word)).unwrap_or("NoCertificateAvailable");
+            let status = certificate
+                .as_deref()
+                .filter(|word| WORDS.contains(word))
+                .unwrap_or("NoCertificateAvailable");
             json!({"idTokenInfo": info, "certificateStatus": status}).to_string()
         }
         other => unreachable!("Authorize is not answered by {other:?}"),

@@ -33,7 +33,8 @@ fn encode(answer: &Answer) -> String {
                 Registration::Pending => "Pending",
                 Registration::Rejected => "Rejected",
             };
-            json!({"currentTime": instant(*now), "interval": interval_s, "status": status}).to_string()
+            json!({"currentTime": instant(*now), "interval": interval_s, "status": status})
+                .to_string()
         }
         other => unreachable!("BootNotification is not answered by {other:?}"),
     }

@@ -26,7 +26,8 @@ pub const SETTINGS_ASKED: &[&str] = &[
 
 /// Asks for the whole device model; or, of a station that cannot tell all of it, for what can be set (B07).
 pub fn inventory(request_id: u32) -> Vec<(&'static str, Value)> {
-    let asked = |base: &str| ("GetBaseReport", json!({"requestId": request_id, "reportBase": base}));
+    let asked =
+        |base: &str| ("GetBaseReport", json!({"requestId": request_id, "reportBase": base}));
     vec![asked("FullInventory"), asked("ConfigurationInventory")]
 }
 
@@ -35,14 +36,20 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
     let mut set = CredentialsSet::default();
     match action {
         "SetVariables" => {
-            for data in payload.get("setVariableData").and_then(Value::as_array).into_iter().flatten() {
+            for data in
+                payload.get("setVariableData").and_then(Value::as_array).into_iter().flatten()
+            {
                 if data["variable"]["name"].as_str().is_some_and(is_password_variable) {
-                    set.password = data["attributeValue"].as_str().map(|text| text.as_bytes().to_vec());
+                    set.password =
+                        data["attributeValue"].as_str().map(|text| text.as_bytes().to_vec());
                 }
             }
         }
         "SetNetworkProfile" => {
-            let profile = payload.get("connectionData").and_then(|data| data.get("securityProfile")).and_then(Value::as_i64);
+            let profile = payload
+                .get("connectionData")
+                .and_then(|data| data.get("securityProfile"))
+                .and_then(Value::as_i64);
             set.security_profile = profile.map(|profile| u8::try_from(profile).unwrap_or(u8::MAX));
         }
         _ => {}
@@ -55,10 +62,15 @@ pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     let results = answer.get("getVariableResult")?.as_array()?;
     let part = |of: &Value| {
         let name = of.get("name")?.as_str()?;
-        Some(of.get("instance").and_then(Value::as_str).map_or_else(|| name.to_owned(), |instance| format!("{name}({instance})")))
+        Some(
+            of.get("instance")
+                .and_then(Value::as_str)
+                .map_or_else(|| name.to_owned(), |instance| format!("{name}({instance})")),
+        )
     };
     let told = |result: &Value| {
-        let name = format!("{}.{}", part(result.get("component")?)?, part(result.get("variable")?)?);
+        let name =
+            format!("{}.{}", part(result.get("component")?)?, part(result.get("variable")?)?);
         let value = result.get("attributeValue").and_then(crate::v16::commands::setting_text);
         (result["attributeStatus"] == "Accepted").then_some((name, value))
     };
@@ -94,7 +106,9 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             let name = transaction.clone().unwrap_or_else(|| session.0.to_string());
             ("RequestStopTransaction", json!({"transactionId": name}))
         }
-        StationCommand::Reset { hard } => ("Reset", json!({"type": if *hard { "Immediate" } else { "OnIdle" }})),
+        StationCommand::Reset { hard } => {
+            ("Reset", json!({"type": if *hard { "Immediate" } else { "OnIdle" }}))
+        }
         StationCommand::UnlockConnector { connector_id } => {
             ("UnlockConnector", json!({"evseId": connector_id, "connectorId": FIRST_CONNECTOR}))
         }
@@ -105,7 +119,8 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             let mut payload = json!({"versionNumber": version, "updateType": update});
             // An empty list is left out: the schema has none.
             if !entries.is_empty() {
-                payload["localAuthorizationList"] = Value::Array(entries.iter().map(entry).collect());
+                payload["localAuthorizationList"] =
+                    Value::Array(entries.iter().map(entry).collect());
             }
             ("SendLocalList", payload)
         }
@@ -121,7 +136,8 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             ("TriggerMessage", payload)
         }
         StationCommand::ChangeAvailability { connector_id, operative } => {
-            let mut payload = json!({"operationalStatus": if *operative { "Operative" } else { "Inoperative" }});
+            let mut payload =
+                json!({"operationalStatus": if *operative { "Operative" } else { "Inoperative" }});
             if *connector_id != 0 {
                 payload["evse"] = json!({"id": connector_id});
             }
@@ -132,11 +148,15 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
                 let (component, variable) = variable(key);
                 json!({"component": component, "variable": variable})
             };
-            ("GetVariables", json!({"getVariableData": keys.iter().map(wanted).collect::<Vec<_>>()}))
+            (
+                "GetVariables",
+                json!({"getVariableData": keys.iter().map(wanted).collect::<Vec<_>>()}),
+            )
         }
         StationCommand::ChangeConfiguration { key, value } => {
             let (component, variable) = variable(key);
-            let data = json!({"component": component, "variable": variable, "attributeValue": value});
+            let data =
+                json!({"component": component, "variable": variable, "attributeValue": value});
             ("SetVariables", json!({"setVariableData": [data]}))
         }
         StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
@@ -156,7 +176,9 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
 fn entry(one: &ListEntry) -> Value {
     let token = json!({"idToken": one.id_tag, "type": one.kind.unwrap_or(READER_TYPES[0])});
     match &one.standing {
-        ListStanding::Accepted(answer) => json!({"idToken": token, "idTokenInfo": id_token::info(answer)}),
+        ListStanding::Accepted(answer) => {
+            json!({"idToken": token, "idTokenInfo": id_token::info(answer)})
+        }
         ListStanding::Blocked => json!({"idToken": token, "idTokenInfo": {"status": "Blocked"}}),
         ListStanding::Absent => json!({"idToken": token}),
     }

@@ -14,7 +14,8 @@ const CONTENT_MAX: usize = 512;
 pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
     let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&answer) else { return answer };
     let is_own = |info: &Value| {
-        let group = info.get("groupIdToken").and_then(|group| group.get("idToken")).and_then(Value::as_str);
+        let group =
+            info.get("groupIdToken").and_then(|group| group.get("idToken")).and_then(Value::as_str);
         info.get("status").is_some_and(|status| status == "Accepted")
             && group.is_some()
             && group == shown.member.as_ref().map(MemberId::as_str)
@@ -32,7 +33,9 @@ pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
         let message = json!({"format": "UTF8", "language": language, "content": content});
         match fields.get_mut("idTokenInfo").and_then(Value::as_object_mut) {
             Some(info) => drop(info.insert("personalMessage".into(), message)),
-            None if is_step && !has_token => drop(fields.insert("updatedPersonalMessage".into(), message)),
+            None if is_step && !has_token => {
+                drop(fields.insert("updatedPersonalMessage".into(), message))
+            }
             None => {}
         }
     }
@@ -55,17 +58,27 @@ mod tests {
 
     fn shown(cost: Option<i64>) -> DriverDisplay {
         let member = MemberId::parse("M-1").ok();
-        DriverDisplay { member, cost: cost.map(Yen::whole), message: Some(("ja", "残".repeat(CONTENT_MAX + 1))) }
+        DriverDisplay {
+            member,
+            cost: cost.map(Yen::whole),
+            message: Some(("ja", "残".repeat(CONTENT_MAX + 1))),
+        }
     }
 
     #[test]
     fn a_message_stands_with_the_token_where_it_is_accepted_and_else_alone() {
-        let read =
-            |action: &str, answer: &str| -> Value { serde_json::from_str(&added(action, answer.to_owned(), &shown(Some(385)))).unwrap() };
-        let accepted =
-            read("TransactionEvent", r#"{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"M-1","type":"Central"}}}"#);
+        let read = |action: &str, answer: &str| -> Value {
+            serde_json::from_str(&added(action, answer.to_owned(), &shown(Some(385)))).unwrap()
+        };
+        let accepted = read(
+            "TransactionEvent",
+            r#"{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"M-1","type":"Central"}}}"#,
+        );
         assert_eq!(accepted["totalCost"], 385);
-        assert_eq!(accepted["idTokenInfo"]["personalMessage"]["content"].as_str().unwrap().chars().count(), CONTENT_MAX);
+        assert_eq!(
+            accepted["idTokenInfo"]["personalMessage"]["content"].as_str().unwrap().chars().count(),
+            CONTENT_MAX
+        );
         assert!(accepted.get("updatedPersonalMessage").is_none());
         // Another's card, a refused one and nobody's learn nothing.
         for info in [
@@ -85,12 +98,22 @@ mod tests {
     fn what_is_added_fits_the_standard() {
         for (action, answer) in [
             ("TransactionEvent", "{}"),
-            ("Authorize", r#"{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"M-1","type":"Central"}}}"#),
+            (
+                "Authorize",
+                r#"{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"M-1","type":"Central"}}}"#,
+            ),
         ] {
-            let Ok(Value::Object(read)) = serde_json::from_str(&added(action, answer.to_owned(), &shown(Some(0)))) else { panic!() };
+            let Ok(Value::Object(read)) =
+                serde_json::from_str(&added(action, answer.to_owned(), &shown(Some(0))))
+            else {
+                panic!()
+            };
             crate::protocol::Protocol::V201.answer_fits(action, &read).unwrap();
         }
         let (action, payload) = cost_command("T-1", Yen::whole(44));
-        crate::protocol::Protocol::V201.check_command(action, payload.as_object().unwrap()).unwrap().unwrap();
+        crate::protocol::Protocol::V201
+            .check_command(action, payload.as_object().unwrap())
+            .unwrap()
+            .unwrap();
     }
 }

@@ -24,19 +24,27 @@ pub(super) fn needs(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let evse_id = fields.required_integer("evseId");
     let mut needed = fields.required_object("chargingNeeds");
     fields.check()?;
-    let departs_at = needed.text("departureTime").and_then(|text| timestamp::read(&text).instant(None));
+    let departs_at =
+        needed.text("departureTime").and_then(|text| timestamp::read(&text).instant(None));
     let transfer = needed.text("requestedEnergyTransfer").unwrap_or_default();
     let most_w = match needed.object("dcChargingParameters") {
         Some(mut direct) => direct.integer("evMaxPower").or_else(|| product(&mut direct, 1)),
-        None => needed.object("acChargingParameters").and_then(|mut alternating| product(&mut alternating, phases(&transfer))),
+        None => needed
+            .object("acChargingParameters")
+            .and_then(|mut alternating| product(&mut alternating, phases(&transfer))),
     };
-    let needs = EvNeeds { evse_id: evse_id.unwrap_or_default(), most_w: most_w.filter(|most| *most > 0), departs_at };
+    let needs = EvNeeds {
+        evse_id: evse_id.unwrap_or_default(),
+        most_w: most_w.filter(|most| *most > 0),
+        departs_at,
+    };
     Ok(Decoded { event: StationEvent::EvNeeds(needs), encode: answered })
 }
 
 /// The power that a vehicle takes at most: current by voltage, over so many phases.
 fn product(parameters: &mut Fields<'_>, phases: i64) -> Option<i64> {
-    let (current, voltage) = (parameters.integer("evMaxCurrent")?, parameters.integer("evMaxVoltage")?);
+    let (current, voltage) =
+        (parameters.integer("evMaxCurrent")?, parameters.integer("evMaxVoltage")?);
     current.checked_mul(voltage)?.checked_mul(phases)
 }
 
@@ -55,7 +63,10 @@ pub(super) fn schedule(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut made = fields.required_object("chargingSchedule");
     fields.check()?;
     let unit = made.text("chargingRateUnit").unwrap_or_default();
-    let limits = made.objects("chargingSchedulePeriod").into_iter().filter_map(|period| period.scalar("limit")?.parse().ok());
+    let limits = made
+        .objects("chargingSchedulePeriod")
+        .into_iter()
+        .filter_map(|period| period.scalar("limit")?.parse().ok());
     let schedule = EvSchedule { evse_id: evse_id.unwrap_or_default(), unit, most: limits.max() };
     Ok(Decoded { event: StationEvent::EvSchedule(schedule), encode: answered })
 }
@@ -68,8 +79,17 @@ fn answered(answer: &Answer) -> String {
 }
 
 /// The profile that lets a transaction's vehicle have so much until it departs; its number is up to the caller.
-pub fn profile(number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, now: DateTime<Utc>) -> Value {
-    let until_s = needs.departs_at.map(|at| (at - now).num_seconds()).filter(|seconds| (1..=LONGEST_S).contains(seconds));
+pub fn profile(
+    number: u32,
+    transaction: &str,
+    needs: &EvNeeds,
+    limit_w: i64,
+    now: DateTime<Utc>,
+) -> Value {
+    let until_s = needs
+        .departs_at
+        .map(|at| (at - now).num_seconds())
+        .filter(|seconds| (1..=LONGEST_S).contains(seconds));
     let schedule = json!({
         "id": 1,
         "startSchedule": instant(now),
@@ -91,10 +111,20 @@ pub fn profile(number: u32, transaction: &str, needs: &EvNeeds, limit_w: i64, no
 /// What a profile that was sent lets an EVSE's vehicle have.
 pub fn allowed(payload: &Value, evse_id: i64) -> Option<EvAllowed> {
     let profile = payload.get("chargingProfile").filter(|_| payload["evseId"] == evse_id)?;
-    let schedule = profile.get("chargingSchedule")?.get(0).filter(|_| profile["chargingProfilePurpose"] == "TxProfile")?;
-    let limits = schedule["chargingSchedulePeriod"].as_array()?.iter().filter_map(|period| period["limit"].to_string().parse().ok());
+    let schedule = profile
+        .get("chargingSchedule")?
+        .get(0)
+        .filter(|_| profile["chargingProfilePurpose"] == "TxProfile")?;
+    let limits = schedule["chargingSchedulePeriod"]
+        .as_array()?
+        .iter()
+        .filter_map(|period| period["limit"].to_string().parse().ok());
     let transaction = profile.get("transactionId").and_then(Value::as_str).map(str::to_owned);
-    Some(EvAllowed { transaction, unit: schedule["chargingRateUnit"].as_str()?.to_owned(), most: limits.max()? })
+    Some(EvAllowed {
+        transaction,
+        unit: schedule["chargingRateUnit"].as_str()?.to_owned(),
+        most: limits.max()?,
+    })
 }
 
 #[cfg(test)]
@@ -113,21 +143,37 @@ mod tests {
 
     #[test]
     fn a_vehicles_power_is_what_it_tells_or_current_by_voltage_over_its_phases() {
-        let direct = |more: Value| json!({"requestedEnergyTransfer": "DC", "dcChargingParameters": more});
+        let direct =
+            |more: Value| json!({"requestedEnergyTransfer": "DC", "dcChargingParameters": more});
         assert_eq!(most(&direct(json!({"evMaxCurrent": 100, "evMaxVoltage": 400}))), Some(40_000));
-        assert_eq!(most(&direct(json!({"evMaxCurrent": 100, "evMaxVoltage": 400, "evMaxPower": 30_000}))), Some(30_000));
+        assert_eq!(
+            most(&direct(json!({"evMaxCurrent": 100, "evMaxVoltage": 400, "evMaxPower": 30_000}))),
+            Some(30_000)
+        );
         let alternating = |transfer: &str| json!({"requestedEnergyTransfer": transfer, "acChargingParameters": {"evMaxCurrent": 16, "evMaxVoltage": 200}});
         assert_eq!(most(&alternating("AC_single_phase")), Some(3_200));
         assert_eq!(most(&alternating("AC_three_phase")), Some(9_600));
         assert_eq!(most(&json!({"requestedEnergyTransfer": "DC"})), None);
-        assert_eq!(most(&direct(json!({"evMaxCurrent": 9_223_372_036_854_775_807_i64, "evMaxVoltage": 400}))), None);
+        assert_eq!(
+            most(&direct(
+                json!({"evMaxCurrent": 9_223_372_036_854_775_807_i64, "evMaxVoltage": 400})
+            )),
+            None
+        );
     }
 
     #[test]
     fn what_was_allowed_is_read_back_out_of_the_profile() {
         let needs = EvNeeds { evse_id: 2, most_w: None, departs_at: None };
         let sent = profile(7, "T-1", &needs, 50_000, "2026-11-21T00:00:00Z".parse().unwrap());
-        assert_eq!(allowed(&sent, 2), Some(EvAllowed { transaction: Some("T-1".into()), unit: "W".into(), most: Decimal::from(50_000) }));
+        assert_eq!(
+            allowed(&sent, 2),
+            Some(EvAllowed {
+                transaction: Some("T-1".into()),
+                unit: "W".into(),
+                most: Decimal::from(50_000)
+            })
+        );
         assert_eq!(allowed(&sent, 1), None);
         let mut other = sent;
         other["chargingProfile"]["chargingProfilePurpose"] = json!("TxDefaultProfile");

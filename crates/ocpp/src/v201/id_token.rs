@@ -16,7 +16,8 @@ pub const ID_TOKEN_MAX: usize = 36;
 pub const READER_TYPES: [&str; 3] = ["ISO14443", "ISO15693", "Local"];
 
 /// The same, as a list holds a card under each.
-pub const LIST_TYPES: [Option<&str>; 3] = [Some(READER_TYPES[0]), Some(READER_TYPES[1]), Some(READER_TYPES[2])];
+pub const LIST_TYPES: [Option<&str>; 3] =
+    [Some(READER_TYPES[0]), Some(READER_TYPES[1]), Some(READER_TYPES[2])];
 
 /// The type of tokens that the central system made.
 const CENTRAL: &str = "Central";
@@ -38,7 +39,12 @@ pub fn read(fields: &mut Fields<'_>) -> PresentedToken {
 const fn status(refusal: Option<Reason>) -> &'static str {
     match refusal {
         None => "Accepted",
-        Some(Reason::Replaced | Reason::Deactivated | Reason::SuspendedLost | Reason::SuspendedOperator) => "Blocked",
+        Some(
+            Reason::Replaced
+            | Reason::Deactivated
+            | Reason::SuspendedLost
+            | Reason::SuspendedOperator,
+        ) => "Blocked",
         Some(Reason::MembershipEnded | Reason::ServiceEnded) => "Expired",
         Some(Reason::ServiceSuspended) => "NotAtThisTime",
         Some(Reason::OffNetwork | Reason::ChargerUnavailable) => "NotAtThisLocation",
@@ -72,10 +78,14 @@ const fn status(refusal: Option<Reason>) -> &'static str {
 pub fn info(answer: &TagAnswer) -> Value {
     let mut info = Map::new();
     info.insert("status".into(), json!(status(answer.verdict.refusal)));
-    if let Some(until) = answer.cache_until.filter(|_| answer.verdict.refusal.is_none_or(Reason::is_passing)) {
+    if let Some(until) =
+        answer.cache_until.filter(|_| answer.verdict.refusal.is_none_or(Reason::is_passing))
+    {
         info.insert("cacheExpiryDateTime".into(), json!(instant(until)));
     }
-    if let Some(group) = answer.verdict.group.as_ref().filter(|group| group.as_str().len() <= ID_TOKEN_MAX) {
+    if let Some(group) =
+        answer.verdict.group.as_ref().filter(|group| group.as_str().len() <= ID_TOKEN_MAX)
+    {
         info.insert("groupIdToken".into(), json!({"idToken": group.as_str(), "type": CENTRAL}));
     }
     Value::Object(info)

@@ -31,33 +31,58 @@ const STATUS: &[Needs] = &[Needs::Text("status")];
 pub const ACTIONS: [(&str, Decode); 25] = [
     ("Authorize", authorize::decode),
     ("BootNotification", boot_notification::decode),
-    ("ClearedChargingLimit", |payload| reports::kept(payload, &[Needs::Text("chargingLimitSource")], empty)),
+    ("ClearedChargingLimit", |payload| {
+        reports::kept(payload, &[Needs::Text("chargingLimitSource")], empty)
+    }),
     ("DataTransfer", data_transfer),
-    ("FirmwareStatusNotification", |payload| reports::read(payload, STATUS, reports::firmware, empty)),
+    ("FirmwareStatusNotification", |payload| {
+        reports::read(payload, STATUS, reports::firmware, empty)
+    }),
     ("Get15118EVCertificate", |payload| {
-        let needs = &[Needs::Text("iso15118SchemaVersion"), Needs::Text("action"), Needs::Text("exiRequest")];
+        let needs = &[
+            Needs::Text("iso15118SchemaVersion"),
+            Needs::Text("action"),
+            Needs::Text("exiRequest"),
+        ];
         reports::asked(payload, needs, VehicleAsk::Certificate, ev_certificate)
     }),
     ("GetCertificateStatus", |payload| {
-        reports::asked(payload, &[Needs::Object("ocspRequestData")], VehicleAsk::Status, certificate_status)
+        reports::asked(
+            payload,
+            &[Needs::Object("ocspRequestData")],
+            VehicleAsk::Status,
+            certificate_status,
+        )
     }),
     ("Heartbeat", heartbeat),
     ("LogStatusNotification", |payload| reports::read(payload, STATUS, reports::upload, empty)),
     ("MeterValues", meter_values::decode),
-    ("NotifyChargingLimit", |payload| reports::kept(payload, &[Needs::Object("chargingLimit")], empty)),
+    ("NotifyChargingLimit", |payload| {
+        reports::kept(payload, &[Needs::Object("chargingLimit")], empty)
+    }),
     ("NotifyCustomerInformation", |payload| reports::kept(payload, PART, empty)),
     ("NotifyDisplayMessages", |payload| reports::kept(payload, REQUEST, empty)),
     ("NotifyEVChargingNeeds", ev_charging::needs),
     ("NotifyEVChargingSchedule", ev_charging::schedule),
-    ("NotifyEvent", |payload| reports::read(payload, &[Needs::Number("seqNo")], reports::states, empty)),
+    ("NotifyEvent", |payload| {
+        reports::read(payload, &[Needs::Number("seqNo")], reports::states, empty)
+    }),
     ("NotifyMonitoringReport", |payload| reports::kept(payload, PART, empty)),
     ("NotifyReport", |payload| reports::read(payload, PART, reports::variables, empty)),
     ("PublishFirmwareStatusNotification", |payload| reports::kept(payload, STATUS, empty)),
-    ("ReportChargingProfiles", |payload| reports::kept(payload, &[Needs::Number("requestId"), EVSE], empty)),
-    ("ReservationStatusUpdate", |payload| {
-        reports::kept(payload, &[Needs::Number("reservationId"), Needs::Text("reservationUpdateStatus")], empty)
+    ("ReportChargingProfiles", |payload| {
+        reports::kept(payload, &[Needs::Number("requestId"), EVSE], empty)
     }),
-    ("SecurityEventNotification", |payload| reports::read(payload, &[Needs::Text("type")], reports::security, empty)),
+    ("ReservationStatusUpdate", |payload| {
+        reports::kept(
+            payload,
+            &[Needs::Number("reservationId"), Needs::Text("reservationUpdateStatus")],
+            empty,
+        )
+    }),
+    ("SecurityEventNotification", |payload| {
+        reports::read(payload, &[Needs::Text("type")], reports::security, empty)
+    }),
     ("SignCertificate", reports::sign),
     ("StatusNotification", status_notification::decode),
     ("TransactionEvent", transaction_event::decode),
@@ -67,7 +92,9 @@ pub const ACTIONS: [(&str, Decode); 25] = [
 fn of_older_version(action: &str) -> CallError {
     CallError::new(
         ErrorCode::NotSupported,
-        format!("this is the {action} of OCPP 1.6 on a connection for 2.0.1: set the station to OCPP 1.6"),
+        format!(
+            "this is the {action} of OCPP 1.6 on a connection for 2.0.1: set the station to OCPP 1.6"
+        ),
     )
 }
 
@@ -84,7 +111,9 @@ fn empty(_: &Answer) -> String {
 /// A vehicle's certificate (M01, M02), or that there is none.
 fn ev_certificate(answer: &Answer) -> String {
     match answer {
-        Answer::Vehicle(Some(response)) => json!({"status": "Accepted", "exiResponse": response}).to_string(),
+        Answer::Vehicle(Some(response)) => {
+            json!({"status": "Accepted", "exiResponse": response}).to_string()
+        }
         _ => r#"{"status":"Failed","exiResponse":""}"#.to_owned(),
     }
 }
@@ -92,7 +121,9 @@ fn ev_certificate(answer: &Answer) -> String {
 /// What is known of a certificate (M06), or that nobody could be asked (M06.FR.09).
 fn certificate_status(answer: &Answer) -> String {
     match answer {
-        Answer::Vehicle(Some(result)) => json!({"status": "Accepted", "ocspResult": result}).to_string(),
+        Answer::Vehicle(Some(result)) => {
+            json!({"status": "Accepted", "ocspResult": result}).to_string()
+        }
         _ => r#"{"status":"Failed"}"#.to_owned(),
     }
 }
@@ -113,7 +144,10 @@ fn data_transfer(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let vendor_id = fields.required_text("vendorId").unwrap_or_default();
     fields.check()?;
-    Ok(Decoded { event: StationEvent::DataTransfer { vendor_id }, encode: |_| r#"{"status":"UnknownVendorId"}"#.to_owned() })
+    Ok(Decoded {
+        event: StationEvent::DataTransfer { vendor_id },
+        encode: |_| r#"{"status":"UnknownVendorId"}"#.to_owned(),
+    })
 }
 
 #[cfg(test)]

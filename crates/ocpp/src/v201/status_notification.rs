@@ -20,7 +20,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         error_code: NO_ERROR.to_owned(),
         info: None,
         vendor_error_code: None,
-        reported: fields.text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text)),
+        reported: fields
+            .text("timestamp")
+            .map_or(Reported::missing(), |text| timestamp::read(&text)),
         told_at: None,
         plug: fields.integer("connectorId"),
     };

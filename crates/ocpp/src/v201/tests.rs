@@ -3,7 +3,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::event::{
-    ListEntry, ListStanding, PresentedToken, Registration, StationCommand, StepKind, StepReport, TagAnswer, TransactionEvent,
+    ListEntry, ListStanding, PresentedToken, Registration, StationCommand, StepKind, StepReport,
+    TagAnswer, TransactionEvent,
 };
 use crate::protocol::Protocol;
 use juden_domain::authorization::Verdict;
@@ -26,7 +27,10 @@ fn step(payload: &str) -> StepReport {
 }
 
 fn told(refusal: Option<Reason>) -> TagAnswer {
-    TagAnswer { verdict: Verdict { refusal, group: Some(MemberId::parse("M-1").unwrap()) }, cache_until: Some(at()) }
+    TagAnswer {
+        verdict: Verdict { refusal, group: Some(MemberId::parse("M-1").unwrap()) },
+        cache_until: Some(at()),
+    }
 }
 
 /// What is answered must be what the standard lets us answer.
@@ -39,10 +43,16 @@ fn fits(action: &str, answer: &str) {
 #[test]
 fn every_answer_is_one_that_the_schema_allows() {
     for refusal in Reason::ALL.iter().copied().map(Some).chain([None]) {
-        let authorize = decoded("Authorize", r#"{"idToken":{"idToken":"A","type":"ISO14443"},"certificate":"x"}"#);
+        let authorize = decoded(
+            "Authorize",
+            r#"{"idToken":{"idToken":"A","type":"ISO14443"},"certificate":"x"}"#,
+        );
         for word in [None, Some("Accepted"), Some("CertificateRevoked"), Some("no such word")] {
             let certificate = word.map(str::to_owned);
-            fits("Authorize", &(authorize.encode)(&Answer::Contract { tag: told(refusal), certificate }));
+            fits(
+                "Authorize",
+                &(authorize.encode)(&Answer::Contract { tag: told(refusal), certificate }),
+            );
         }
         let authorize = decoded("Authorize", r#"{"idToken":{"idToken":"A","type":"ISO14443"}}"#);
         fits("Authorize", &(authorize.encode)(&Answer::Authorize(told(refusal))));
@@ -50,15 +60,24 @@ fn every_answer_is_one_that_the_schema_allows() {
         fits("TransactionEvent", &(event.encode)(&Answer::Step { tag: Some(told(refusal)) }));
     }
     for registration in [Registration::Accepted, Registration::Pending, Registration::Rejected] {
-        let boot = decoded("BootNotification", r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}"#);
-        fits("BootNotification", &(boot.encode)(&Answer::Boot { registration, now: at(), interval_s: 300 }));
+        let boot = decoded(
+            "BootNotification",
+            r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}"#,
+        );
+        fits(
+            "BootNotification",
+            &(boot.encode)(&Answer::Boot { registration, now: at(), interval_s: 300 }),
+        );
     }
     fits("Heartbeat", &encode_heartbeat(&Answer::Heartbeat { now: at() }));
     let rest = [
         ("ClearedChargingLimit", r#"{"chargingLimitSource":"EMS"}"#),
         ("DataTransfer", r#"{"vendorId":"V","data":{"a":[1]}}"#),
         ("FirmwareStatusNotification", r#"{"status":"Idle"}"#),
-        ("Get15118EVCertificate", r#"{"iso15118SchemaVersion":"x","action":"Install","exiRequest":"x"}"#),
+        (
+            "Get15118EVCertificate",
+            r#"{"iso15118SchemaVersion":"x","action":"Install","exiRequest":"x"}"#,
+        ),
         ("GetCertificateStatus", r#"{"ocspRequestData":{}}"#),
         ("LogStatusNotification", r#"{"status":"Idle"}"#),
         ("MeterValues", r#"{"evseId":0,"meterValue":[]}"#),
@@ -79,8 +98,12 @@ fn every_answer_is_one_that_the_schema_allows() {
     ];
     for (action, payload) in rest {
         let answers = match action {
-            "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" => [Answer::Accepted(true), Answer::Accepted(false)],
-            "GetCertificateStatus" | "Get15118EVCertificate" => [Answer::Vehicle(Some("AAAA".into())), Answer::Vehicle(None)],
+            "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" => {
+                [Answer::Accepted(true), Answer::Accepted(false)]
+            }
+            "GetCertificateStatus" | "Get15118EVCertificate" => {
+                [Answer::Vehicle(Some("AAAA".into())), Answer::Vehicle(None)]
+            }
             _ => [Answer::Done, Answer::Done],
         };
         answers.iter().for_each(|answer| fits(action, &(decoded(action, payload).encode)(answer)));
@@ -91,14 +114,33 @@ fn every_answer_is_one_that_the_schema_allows() {
 #[test]
 fn what_a_token_means_depends_on_its_type() {
     for (token, expected) in [
-        (r#"{"idToken":"04a2","type":"ISO14443"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"04a2","type":"Local"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"04a2","type":"Central"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("04A2"))),
-        (r#"{"idToken":"","type":"NoAuthorization"}"#, PresentedToken { id_tag: juden_domain::ids::IdTag::new(""), nobody: true }),
-        (r#"{"idToken":"04A2","type":"eMAID"}"#, PresentedToken::card(juden_domain::ids::IdTag::new("eMAID:04A2"))),
+        (
+            r#"{"idToken":"04a2","type":"ISO14443"}"#,
+            PresentedToken::card(juden_domain::ids::IdTag::new("04A2")),
+        ),
+        (
+            r#"{"idToken":"04a2","type":"Local"}"#,
+            PresentedToken::card(juden_domain::ids::IdTag::new("04A2")),
+        ),
+        (
+            r#"{"idToken":"04a2","type":"Central"}"#,
+            PresentedToken::card(juden_domain::ids::IdTag::new("04A2")),
+        ),
+        (
+            r#"{"idToken":"","type":"NoAuthorization"}"#,
+            PresentedToken { id_tag: juden_domain::ids::IdTag::new(""), nobody: true },
+        ),
+        (
+            r#"{"idToken":"04A2","type":"eMAID"}"#,
+            PresentedToken::card(juden_domain::ids::IdTag::new("eMAID:04A2")),
+        ),
     ] {
         let shown = step(&format!(r#"{{"idToken":{token}}}"#)).shown.unwrap();
-        assert_eq!((shown.id_tag.matched(), shown.nobody), (expected.id_tag.matched(), expected.nobody), "{token}");
+        assert_eq!(
+            (shown.id_tag.matched(), shown.nobody),
+            (expected.id_tag.matched(), expected.nobody),
+            "{token}"
+        );
     }
     let pin = step(r#"{"idToken":{"idToken":"4711","type":"KeyCode"}}"#).shown.unwrap();
     assert!(!pin.id_tag.as_sent().contains("4711"));
@@ -112,9 +154,15 @@ fn a_step_is_read_with_everything_that_it_says() {
         "evse":{"id":2,"connectorId":1},"idToken":{"idToken":"A","type":"ISO14443"},"customData":{"vendorId":"V"},
         "meterValue":[{"timestamp":"2024-04-03T00:00:00Z","sampledValue":[{"value":1.5,"unitOfMeasure":{"unit":"kWh"}}]}]}"#,
     );
-    assert_eq!((step.kind, step.transaction.as_str(), step.seq_no, step.offline), (StepKind::Ended, "T-1", Some(4), true));
+    assert_eq!(
+        (step.kind, step.transaction.as_str(), step.seq_no, step.offline),
+        (StepKind::Ended, "T-1", Some(4), true)
+    );
     assert_eq!((step.evse_id, step.remote_start_id), (Some(2), Some(9)));
-    assert_eq!((step.charging_state.as_deref(), step.stopped_reason.as_deref()), (Some("Idle"), Some("EVDisconnected")));
+    assert_eq!(
+        (step.charging_state.as_deref(), step.stopped_reason.as_deref()),
+        (Some("Idle"), Some("EVDisconnected"))
+    );
     assert_eq!((step.readings[0].value.as_str(), step.readings[0].unit.as_str()), ("1.5", "kWh"));
     assert_eq!(step.faults, Vec::<String>::new());
 }
@@ -124,7 +172,13 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
     let lacking = step("{}");
     assert_eq!(
         lacking.faults,
-        ["transactionInfo is missing", "eventType is missing", "timestamp is missing", "seqNo is missing", "transactionId is missing"]
+        [
+            "transactionInfo is missing",
+            "eventType is missing",
+            "timestamp is missing",
+            "seqNo is missing",
+            "transactionId is missing"
+        ]
     );
     let Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Step(broken)), .. }) = Protocol::V201.decode(
         "TransactionEvent",
@@ -134,13 +188,20 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
     ) else {
         panic!()
     };
-    assert_eq!((broken.kind, broken.transaction.as_str(), broken.seq_no), (StepKind::Ended, "T-1", Some(3)));
+    assert_eq!(
+        (broken.kind, broken.transaction.as_str(), broken.seq_no),
+        (StepKind::Ended, "T-1", Some(3))
+    );
 }
 
 #[test]
 fn a_boot_message_of_the_older_version_is_told_so() {
-    let error =
-        Protocol::V201.decode("BootNotification", Payload::Json(r#"{"chargePointVendor":"V","chargePointModel":"M"}"#)).unwrap_err();
+    let error = Protocol::V201
+        .decode(
+            "BootNotification",
+            Payload::Json(r#"{"chargePointVendor":"V","chargePointModel":"M"}"#),
+        )
+        .unwrap_err();
     assert!(error.description.contains("set the station to OCPP 1.6"), "{error:?}");
 }
 
@@ -161,15 +222,34 @@ fn every_command_is_written_as_the_schema_allows() {
         StationCommand::GetListVersion,
         StationCommand::UpdateList { version: 1, full: false, entries },
         StationCommand::UpdateList { version: 2, full: true, entries: vec![] },
-        StationCommand::TriggerMessage { requested_message: "StatusNotification".into(), connector_id: Some(1) },
-        StationCommand::TriggerMessage { requested_message: "Heartbeat".into(), connector_id: None },
+        StationCommand::TriggerMessage {
+            requested_message: "StatusNotification".into(),
+            connector_id: Some(1),
+        },
+        StationCommand::TriggerMessage {
+            requested_message: "Heartbeat".into(),
+            connector_id: None,
+        },
         StationCommand::ChangeAvailability { connector_id: 0, operative: false },
         StationCommand::ChangeAvailability { connector_id: 2, operative: true },
-        StationCommand::GetConfiguration { keys: vec!["OCPPCommCtrlr.HeartbeatInterval".into(), "A(x).B(y)".into()] },
-        StationCommand::ChangeConfiguration { key: "AuthCtrlr.LocalPreAuthorize".into(), value: "true".into() },
-        StationCommand::DataTransfer { vendor_id: "v".into(), message_id: None, data: Some("d".into()) },
+        StationCommand::GetConfiguration {
+            keys: vec!["OCPPCommCtrlr.HeartbeatInterval".into(), "A(x).B(y)".into()],
+        },
+        StationCommand::ChangeConfiguration {
+            key: "AuthCtrlr.LocalPreAuthorize".into(),
+            value: "true".into(),
+        },
+        StationCommand::DataTransfer {
+            vendor_id: "v".into(),
+            message_id: None,
+            data: Some("d".into()),
+        },
     ] {
         let (action, payload) = Protocol::V201.encode_command(&command).unwrap();
-        assert_eq!(Protocol::V201.check_command(action, payload.as_object().unwrap()), Some(Ok(())), "{command:?}");
+        assert_eq!(
+            Protocol::V201.check_command(action, payload.as_object().unwrap()),
+            Some(Ok(())),
+            "{command:?}"
+        );
     }
 }

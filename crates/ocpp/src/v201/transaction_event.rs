@@ -17,11 +17,16 @@ const WORD_MAX: usize = 64;
 pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let mut fields = Fields::of(payload);
     let mut info = fields.required_object("transactionInfo");
-    let mut word = |name: &str| info.text(name).map(|text| text.chars().take(WORD_MAX).collect::<String>());
-    let (transaction, charging_state, stopped_reason) = (word("transactionId"), word("chargingState"), word("stoppedReason"));
-    let (remote_start_id, charged_s) = (info.integer("remoteStartId"), info.integer("timeSpentCharging"));
+    let mut word =
+        |name: &str| info.text(name).map(|text| text.chars().take(WORD_MAX).collect::<String>());
+    let (transaction, charging_state, stopped_reason) =
+        (word("transactionId"), word("chargingState"), word("stoppedReason"));
+    let (remote_start_id, charged_s) =
+        (info.integer("remoteStartId"), info.integer("timeSpentCharging"));
     // Broken JSON has its fields on one level.
-    let transaction = transaction.or_else(|| fields.text("transactionId")).or_else(|| info.required_text("transactionId"));
+    let transaction = transaction
+        .or_else(|| fields.text("transactionId"))
+        .or_else(|| info.required_text("transactionId"));
     let kind = match fields.required_text("eventType").as_deref() {
         Some("Started") => StepKind::Started,
         Some("Ended") => StepKind::Ended,
@@ -32,7 +37,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         fields.take_faults(token);
         shown
     });
-    let timestamp = fields.required_text("timestamp").map_or(Reported::missing(), |text| timestamp::read(&text));
+    let timestamp = fields
+        .required_text("timestamp")
+        .map_or(Reported::missing(), |text| timestamp::read(&text));
     let report = StepReport {
         kind,
         transaction: transaction.unwrap_or_default(),
@@ -52,7 +59,10 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
             fields.faults()
         },
     };
-    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Step(Box::new(report))), encode })
+    Ok(Decoded {
+        event: StationEvent::Transaction(TransactionEvent::Step(Box::new(report))),
+        encode,
+    })
 }
 
 fn encode(answer: &Answer) -> String {

@@ -41,23 +41,60 @@ enum MemberText {
     Applied(AdmissionText),
     Admitted(AdmissionText),
     Rejected,
-    PlanChangeRequested { plan: String, term: Option<bool> },
+    PlanChangeRequested {
+        plan: String,
+        term: Option<bool>,
+    },
     PlanChangeCancelled,
     Withdrawn,
-    Disqualified { ground: u8, known_at: DateTime<Utc>, effective_at: DateTime<Utc> },
+    Disqualified {
+        ground: u8,
+        known_at: DateTime<Utc>,
+        effective_at: DateTime<Utc>,
+    },
     HoldSet,
     HoldLifted,
     PaymentMethodChanged(MethodText),
-    PaymentFailed { invoice_id: String },
-    Paid { invoice_id: String },
-    VehicleChanged { vin: Option<String> },
-    ContactChanged { name: String, email: String },
+    PaymentFailed {
+        invoice_id: String,
+    },
+    Paid {
+        invoice_id: String,
+    },
+    VehicleChanged {
+        vin: Option<String>,
+    },
+    ContactChanged {
+        name: String,
+        email: String,
+    },
     AdditionalCardRequested,
-    ConsentGiven { recipient: String, purpose: String },
-    ConsentWithdrawn { recipient: String, purpose: String },
-    Entered { entry: String, hundredths: i64, tax_rate: Option<String>, reason: String, by: String, approval: String },
-    EntrySettled { number: i64, approval: String, by: String, entered_at: DateTime<Utc> },
-    PaidInPart { invoice_id: String, hundredths: i64 },
+    ConsentGiven {
+        recipient: String,
+        purpose: String,
+    },
+    ConsentWithdrawn {
+        recipient: String,
+        purpose: String,
+    },
+    Entered {
+        entry: String,
+        hundredths: i64,
+        tax_rate: Option<String>,
+        reason: String,
+        by: String,
+        approval: String,
+    },
+    EntrySettled {
+        number: i64,
+        approval: String,
+        by: String,
+        entered_at: DateTime<Utc>,
+    },
+    PaidInPart {
+        invoice_id: String,
+        hundredths: i64,
+    },
     RefundAsked,
 }
 
@@ -104,22 +141,30 @@ pub fn member_event(event: &MemberEvent) -> Kept {
         MemberEvent::Applied(admission) => MemberText::Applied(admission_text(admission)),
         MemberEvent::Admitted(admission) => MemberText::Admitted(admission_text(admission)),
         MemberEvent::Rejected => MemberText::Rejected,
-        MemberEvent::PlanChangeRequested { plan, term } => MemberText::PlanChangeRequested { plan: plan.clone(), term: *term },
+        MemberEvent::PlanChangeRequested { plan, term } => {
+            MemberText::PlanChangeRequested { plan: plan.clone(), term: *term }
+        }
         MemberEvent::PlanChangeCancelled => MemberText::PlanChangeCancelled,
         MemberEvent::Withdrawn => MemberText::Withdrawn,
-        MemberEvent::Disqualified(it) => {
-            MemberText::Disqualified { ground: it.ground, known_at: it.known_at, effective_at: it.effective_at }
-        }
+        MemberEvent::Disqualified(it) => MemberText::Disqualified {
+            ground: it.ground,
+            known_at: it.known_at,
+            effective_at: it.effective_at,
+        },
         MemberEvent::HoldSet => MemberText::HoldSet,
         MemberEvent::HoldLifted => MemberText::HoldLifted,
         MemberEvent::PaymentMethodChanged(method) => MemberText::PaymentMethodChanged(MethodText {
             kind: method.kind.name().to_owned(),
             brand: method.brand.map(|brand| brand.name().to_owned()),
         }),
-        MemberEvent::PaymentFailed { invoice_id } => MemberText::PaymentFailed { invoice_id: invoice_id.clone() },
+        MemberEvent::PaymentFailed { invoice_id } => {
+            MemberText::PaymentFailed { invoice_id: invoice_id.clone() }
+        }
         MemberEvent::Paid { invoice_id } => MemberText::Paid { invoice_id: invoice_id.clone() },
         MemberEvent::VehicleChanged(vin) => MemberText::VehicleChanged { vin: vin.clone() },
-        MemberEvent::ContactChanged(contact) => MemberText::ContactChanged { name: contact.name.clone(), email: contact.email.clone() },
+        MemberEvent::ContactChanged(contact) => {
+            MemberText::ContactChanged { name: contact.name.clone(), email: contact.email.clone() }
+        }
         MemberEvent::AdditionalCardRequested => MemberText::AdditionalCardRequested,
         MemberEvent::ConsentGiven(given) => {
             let (recipient, purpose) = consent(given);
@@ -138,11 +183,17 @@ pub fn member_event(event: &MemberEvent) -> Kept {
             approval: entered.approval.name().to_owned(),
         },
         MemberEvent::EntrySettled { number, approval, by, entered_at } => {
-            MemberText::EntrySettled { number: *number, approval: approval.name().to_owned(), by: by.clone(), entered_at: *entered_at }
+            MemberText::EntrySettled {
+                number: *number,
+                approval: approval.name().to_owned(),
+                by: by.clone(),
+                entered_at: *entered_at,
+            }
         }
-        MemberEvent::PaidInPart { invoice_id, amount } => {
-            MemberText::PaidInPart { invoice_id: invoice_id.clone(), hundredths: amount.hundredths() }
-        }
+        MemberEvent::PaidInPart { invoice_id, amount } => MemberText::PaidInPart {
+            invoice_id: invoice_id.clone(),
+            hundredths: amount.hundredths(),
+        },
         MemberEvent::RefundAsked => MemberText::RefundAsked,
     })
 }
@@ -151,10 +202,16 @@ pub fn member_event(event: &MemberEvent) -> Kept {
 pub fn read_member_event(kind: &str, detail: &str) -> Stored<MemberEvent> {
     let unreadable = || StoreError::Unreadable("member event");
     Ok(match read(kind, detail, "member event")? {
-        MemberText::Applied(text) => MemberEvent::Applied(read_admission(text).ok_or_else(unreadable)?),
-        MemberText::Admitted(text) => MemberEvent::Admitted(read_admission(text).ok_or_else(unreadable)?),
+        MemberText::Applied(text) => {
+            MemberEvent::Applied(read_admission(text).ok_or_else(unreadable)?)
+        }
+        MemberText::Admitted(text) => {
+            MemberEvent::Admitted(read_admission(text).ok_or_else(unreadable)?)
+        }
         MemberText::Rejected => MemberEvent::Rejected,
-        MemberText::PlanChangeRequested { plan, term } => MemberEvent::PlanChangeRequested { plan, term },
+        MemberText::PlanChangeRequested { plan, term } => {
+            MemberEvent::PlanChangeRequested { plan, term }
+        }
         MemberText::PlanChangeCancelled => MemberEvent::PlanChangeCancelled,
         MemberText::Withdrawn => MemberEvent::Withdrawn,
         MemberText::Disqualified { ground, known_at, effective_at } => {
@@ -162,26 +219,41 @@ pub fn read_member_event(kind: &str, detail: &str) -> Stored<MemberEvent> {
         }
         MemberText::HoldSet => MemberEvent::HoldSet,
         MemberText::HoldLifted => MemberEvent::HoldLifted,
-        MemberText::PaymentMethodChanged(method) => {
-            MemberEvent::PaymentMethodChanged(read_method(&method.kind, method.brand.as_deref()).ok_or_else(unreadable)?)
-        }
+        MemberText::PaymentMethodChanged(method) => MemberEvent::PaymentMethodChanged(
+            read_method(&method.kind, method.brand.as_deref()).ok_or_else(unreadable)?,
+        ),
         MemberText::PaymentFailed { invoice_id } => MemberEvent::PaymentFailed { invoice_id },
         MemberText::Paid { invoice_id } => MemberEvent::Paid { invoice_id },
         MemberText::VehicleChanged { vin } => MemberEvent::VehicleChanged(vin),
-        MemberText::ContactChanged { name, email } => MemberEvent::ContactChanged(Contact { name, email }),
+        MemberText::ContactChanged { name, email } => {
+            MemberEvent::ContactChanged(Contact { name, email })
+        }
         MemberText::AdditionalCardRequested => MemberEvent::AdditionalCardRequested,
-        MemberText::ConsentGiven { recipient, purpose } => MemberEvent::ConsentGiven(Consent { recipient, purpose }),
-        MemberText::ConsentWithdrawn { recipient, purpose } => MemberEvent::ConsentWithdrawn(Consent { recipient, purpose }),
-        MemberText::Entered { entry, hundredths, tax_rate, reason, by, approval } => MemberEvent::Entered(Entered {
-            kind: EntryKind::parse(&entry).ok_or_else(unreadable)?,
-            amount: Yen::from_hundredths(hundredths),
-            tax_rate: tax_rate.map(|rate| TaxRate::parse(&rate).ok_or_else(unreadable)).transpose()?,
-            reason,
-            by,
-            approval: Approval::parse(&approval).ok_or_else(unreadable)?,
-        }),
+        MemberText::ConsentGiven { recipient, purpose } => {
+            MemberEvent::ConsentGiven(Consent { recipient, purpose })
+        }
+        MemberText::ConsentWithdrawn { recipient, purpose } => {
+            MemberEvent::ConsentWithdrawn(Consent { recipient, purpose })
+        }
+        MemberText::Entered { entry, hundredths, tax_rate, reason, by, approval } => {
+            MemberEvent::Entered(Entered {
+                kind: EntryKind::parse(&entry).ok_or_else(unreadable)?,
+                amount: Yen::from_hundredths(hundredths),
+                tax_rate: tax_rate
+                    .map(|rate| TaxRate::parse(&rate).ok_or_else(unreadable))
+                    .transpose()?,
+                reason,
+                by,
+                approval: Approval::parse(&approval).ok_or_else(unreadable)?,
+            })
+        }
         MemberText::EntrySettled { number, approval, by, entered_at } => {
-            MemberEvent::EntrySettled { number, approval: Approval::parse(&approval).ok_or_else(unreadable)?, by, entered_at }
+            MemberEvent::EntrySettled {
+                number,
+                approval: Approval::parse(&approval).ok_or_else(unreadable)?,
+                by,
+                entered_at,
+            }
         }
         MemberText::PaidInPart { invoice_id, hundredths } => {
             MemberEvent::PaidInPart { invoice_id, amount: Yen::from_hundredths(hundredths) }

@@ -70,8 +70,11 @@ pub fn evidence(evidence: &Evidence) -> String {
             Moment::Local(local) => (None, Some(local)),
             Moment::Missing | Moment::Unreadable => (None, None),
         };
-        let registers = [step.registers.begin, step.registers.end, step.registers.first, step.registers.last];
-        let registers = registers.map(|register| register.map(|register| (register.at.timestamp_millis(), register.value.0)));
+        let registers =
+            [step.registers.begin, step.registers.end, step.registers.first, step.registers.last];
+        let registers = registers.map(|register| {
+            register.map(|register| (register.at.timestamp_millis(), register.value.0))
+        });
         StepText {
             order: step.order,
             kind: step.kind.name().to_owned(),
@@ -80,7 +83,10 @@ pub fn evidence(evidence: &Evidence) -> String {
             local,
             received_ms: step.heard.received_at.timestamp_millis(),
             connected_ms: step.heard.connected_since.timestamp_millis(),
-            clock: step.heard.clock.map(|clock| (clock.offset.num_milliseconds(), clock.since.timestamp_millis())),
+            clock: step
+                .heard
+                .clock
+                .map(|clock| (clock.offset.num_milliseconds(), clock.since.timestamp_millis())),
             id_tag: step.id_tag.clone(),
             accepted: step.accepted,
             evse: step.evse_id,
@@ -103,7 +109,8 @@ pub fn evidence(evidence: &Evidence) -> String {
 
 /// Reads what [`evidence`] wrote.
 pub fn read_evidence(text: &str) -> Stored<Evidence> {
-    let kept: EvidenceText = serde_json::from_str(text).map_err(|_| StoreError::Unreadable("a transaction's steps"))?;
+    let kept: EvidenceText =
+        serde_json::from_str(text).map_err(|_| StoreError::Unreadable("a transaction's steps"))?;
     let steps = kept.steps.into_iter().map(read_step).collect::<Option<Vec<_>>>();
     Ok(Evidence {
         steps: steps.ok_or(StoreError::Unreadable("a transaction's step"))?,
@@ -139,7 +146,9 @@ fn read_step(kept: StepText) -> Option<Step> {
         heard: Heard {
             received_at: instant(kept.received_ms)?,
             connected_since: instant(kept.connected_ms)?,
-            clock: kept.clock.and_then(|(offset_ms, since)| columns::clock(Some(offset_ms), instant(since))),
+            clock: kept
+                .clock
+                .and_then(|(offset_ms, since)| columns::clock(Some(offset_ms), instant(since))),
         },
         id_tag: kept.id_tag,
         accepted: kept.accepted,
@@ -159,7 +168,11 @@ mod tests {
     #[test]
     fn what_was_kept_reads_back_as_it_was() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
-        let heard = Heard { received_at: at("2024-05-01T00:00:00.123Z"), connected_since: at("2024-05-01T00:00:00Z"), clock: None };
+        let heard = Heard {
+            received_at: at("2024-05-01T00:00:00.123Z"),
+            connected_since: at("2024-05-01T00:00:00Z"),
+            clock: None,
+        };
         let step = |order, kind, reported| Step {
             order,
             kind,
@@ -174,14 +187,25 @@ mod tests {
             registers: Registers::default(),
             malformed: false,
         };
-        let local = Reported { text: "2024-05-01T09:00:00".into(), moment: Moment::Local("2024-05-01T09:00:00".parse().unwrap()) };
-        let said = Reported { text: "x".into(), moment: Moment::At(at("2024-05-01T00:00:00.456Z")) };
+        let local = Reported {
+            text: "2024-05-01T09:00:00".into(),
+            moment: Moment::Local("2024-05-01T09:00:00".parse().unwrap()),
+        };
+        let said =
+            Reported { text: "x".into(), moment: Moment::At(at("2024-05-01T00:00:00.456Z")) };
         let mut whole = step(7, StepKind::Ended, said);
-        whole.registers.take("Transaction.End", Register { at: at("2024-05-01T00:00:00Z"), value: WattHours(-5) });
-        (whole.id_tag, whole.evse_id, whole.charging, whole.reason) = (Some("A".into()), Some(1), Some(true), Some("Local".into()));
+        whole.registers.take(
+            "Transaction.End",
+            Register { at: at("2024-05-01T00:00:00Z"), value: WattHours(-5) },
+        );
+        (whole.id_tag, whole.evse_id, whole.charging, whole.reason) =
+            (Some("A".into()), Some(1), Some(true), Some("Local".into()));
         let unreadable = Reported { text: "soon".into(), moment: Moment::Unreadable };
-        let mut kept = Evidence { tells_charged: true, numbers_repeated: true, ..Evidence::default() };
-        for step in [step(0, StepKind::Started, local), step(1, StepKind::Updated, unreadable), whole] {
+        let mut kept =
+            Evidence { tells_charged: true, numbers_repeated: true, ..Evidence::default() };
+        for step in
+            [step(0, StepKind::Started, local), step(1, StepKind::Updated, unreadable), whole]
+        {
             kept.add(step);
         }
         assert_eq!(read_evidence(&evidence(&kept)).unwrap(), kept);

@@ -122,7 +122,11 @@ fn read_line(line: LineText) -> Option<Line> {
         amount: Yen::from_hundredths(line.amount_hundredths),
         tax_rate: TaxRate::parse(&line.tax_rate)?,
         tariff_version: line.tariff_version,
-        sessions: line.sessions.iter().map(|text| SessionRef::parse(text).ok()).collect::<Option<_>>()?,
+        sessions: line
+            .sessions
+            .iter()
+            .map(|text| SessionRef::parse(text).ok())
+            .collect::<Option<_>>()?,
         previous_invoice: line.previous_invoice,
         reason: line.reason,
     })
@@ -181,13 +185,57 @@ pub fn read_site(document: &str) -> Stored<SiteRecord> {
 }
 
 fn site_text(site: &SiteRecord) -> SiteText {
-    let SiteRecord { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone } = site.clone();
-    SiteText { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone }
+    let SiteRecord {
+        site,
+        name,
+        address,
+        city,
+        postal_code,
+        country,
+        latitude,
+        longitude,
+        opening_hours,
+        time_zone,
+    } = site.clone();
+    SiteText {
+        site,
+        name,
+        address,
+        city,
+        postal_code,
+        country,
+        latitude,
+        longitude,
+        opening_hours,
+        time_zone,
+    }
 }
 
 fn read_site_text(text: SiteText) -> SiteRecord {
-    let SiteText { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone } = text;
-    SiteRecord { site, name, address, city, postal_code, country, latitude, longitude, opening_hours, time_zone }
+    let SiteText {
+        site,
+        name,
+        address,
+        city,
+        postal_code,
+        country,
+        latitude,
+        longitude,
+        opening_hours,
+        time_zone,
+    } = text;
+    SiteRecord {
+        site,
+        name,
+        address,
+        city,
+        postal_code,
+        country,
+        latitude,
+        longitude,
+        opening_hours,
+        time_zone,
+    }
 }
 
 fn told_text(told: &ChargeDetails) -> ToldText {
@@ -225,7 +273,16 @@ pub fn billed(groups: &[BilledGroup]) -> String {
             sessions: group
                 .sessions
                 .iter()
-                .map(|one| (one.session.to_string(), one.number.0, one.free, one.charged, one.version, one.is_credit))
+                .map(|one| {
+                    (
+                        one.session.to_string(),
+                        one.number.0,
+                        one.free,
+                        one.charged,
+                        one.version,
+                        one.is_credit,
+                    )
+                })
                 .collect(),
             told: group.sessions.iter().map(|one| one.told.as_ref().map(told_text)).collect(),
         })
@@ -235,10 +292,19 @@ pub fn billed(groups: &[BilledGroup]) -> String {
 
 /// Reads what [`billed`] wrote.
 pub fn read_billed(document: &str) -> Stored<Vec<BilledGroup>> {
-    let session = |(name, number, free, charged, version, is_credit): (String, i64, i64, i64, i64, bool)| {
-        let session = SessionRef::parse(&name).ok()?;
-        Some(BilledSession { session, number: SessionId(number), free, charged, version, is_credit, told: None })
-    };
+    let session =
+        |(name, number, free, charged, version, is_credit): (String, i64, i64, i64, i64, bool)| {
+            let session = SessionRef::parse(&name).ok()?;
+            Some(BilledSession {
+                session,
+                number: SessionId(number),
+                free,
+                charged,
+                version,
+                is_credit,
+                told: None,
+            })
+        };
     let group = |group: GroupText| {
         Some(BilledGroup {
             usage_month: BillingMonth::parse(&group.usage_month)?,
@@ -248,7 +314,8 @@ pub fn read_billed(document: &str) -> Stored<Vec<BilledGroup>> {
             tax_rate: TaxRate::parse(&group.tax_rate)?,
             tariff_version: group.tariff_version,
             sessions: {
-                let mut sessions: Vec<BilledSession> = group.sessions.into_iter().map(session).collect::<Option<_>>()?;
+                let mut sessions: Vec<BilledSession> =
+                    group.sessions.into_iter().map(session).collect::<Option<_>>()?;
                 for (session, told) in sessions.iter_mut().zip(group.told) {
                     session.told = told.and_then(read_told);
                 }
@@ -257,5 +324,7 @@ pub fn read_billed(document: &str) -> Stored<Vec<BilledGroup>> {
         })
     };
     let groups: Option<Vec<GroupText>> = serde_json::from_str(document).ok();
-    groups.and_then(|groups| groups.into_iter().map(group).collect()).ok_or(StoreError::Unreadable("billed sessions"))
+    groups
+        .and_then(|groups| groups.into_iter().map(group).collect())
+        .ok_or(StoreError::Unreadable("billed sessions"))
 }

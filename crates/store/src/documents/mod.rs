@@ -27,13 +27,18 @@ fn kept<T: Serialize>(event: &T) -> Kept {
 /// not survive.
 fn read<T: DeserializeOwned>(kind: &str, detail: &str, what: &'static str) -> Stored<T> {
     let kind = Value::String(kind.to_owned());
-    let tagged = if detail == "null" { format!("{{\"kind\":{kind}}}") } else { format!("{{\"kind\":{kind},\"detail\":{detail}}}") };
+    let tagged = if detail == "null" {
+        format!("{{\"kind\":{kind}}}")
+    } else {
+        format!("{{\"kind\":{kind},\"detail\":{detail}}}")
+    };
     serde_json::from_str(&tagged).map_err(|_| StoreError::Unreadable(what))
 }
 
 /// A card's further readings, out of a JSON array.
 pub fn read_readings(text: &str) -> Stored<Vec<IdTag>> {
-    let readings: Vec<String> = serde_json::from_str(text).map_err(|_| StoreError::Unreadable("card's readings"))?;
+    let readings: Vec<String> =
+        serde_json::from_str(text).map_err(|_| StoreError::Unreadable("card's readings"))?;
     Ok(readings.iter().map(|text| IdTag::new(text)).collect())
 }
 
@@ -56,19 +61,33 @@ mod tests {
         let at = "2024-05-01T00:00:00.123Z".parse().unwrap();
         for event in [
             MemberEvent::Withdrawn,
-            MemberEvent::Disqualified(Disqualification { ground: 7, known_at: at, effective_at: at }),
+            MemberEvent::Disqualified(Disqualification {
+                ground: 7,
+                known_at: at,
+                effective_at: at,
+            }),
             MemberEvent::PlanChangeRequested { plan: "simple".into(), term: None },
         ] {
             let (kind, detail) = events::member_event(&event);
             assert_eq!(events::read_member_event(&kind, &detail).unwrap(), event);
         }
-        let suspension =
-            ServiceSuspension { scope: Scope::Both, sites: Sites::All, reason: 6, span: Span { from: at, to: None }, note: "x".into() };
-        for event in [ProgrammeEvent::SuspensionOpened(suspension), ProgrammeEvent::SuspensionClosed { number: 12, to: at }] {
+        let suspension = ServiceSuspension {
+            scope: Scope::Both,
+            sites: Sites::All,
+            reason: 6,
+            span: Span { from: at, to: None },
+            note: "x".into(),
+        };
+        for event in [
+            ProgrammeEvent::SuspensionOpened(suspension),
+            ProgrammeEvent::SuspensionClosed { number: 12, to: at },
+        ] {
             let (kind, detail) = programme::programme_event(&event);
             assert_eq!(programme::read_programme_event(&kind, &detail).unwrap(), event);
         }
-        for event in [CardEvent::Deactivated, CardEvent::Replaced { by: CardNumber::parse("C-2").unwrap() }] {
+        for event in
+            [CardEvent::Deactivated, CardEvent::Replaced { by: CardNumber::parse("C-2").unwrap() }]
+        {
             let (kind, detail) = events::card_event(&event);
             assert_eq!(events::read_card_event(&kind, &detail).unwrap(), event);
         }

@@ -12,12 +12,39 @@ use juden_domain::terms::{ChangeReason, TermsVersion};
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", content = "detail", rename_all = "snake_case")]
 enum ProgrammeText {
-    TermsPublished { version: String, published_on: NaiveDate, effective_on: NaiveDate, reason: String, auto_renew: Option<bool> },
-    SuspensionOpened { scope: String, sites: Option<Vec<String>>, reason: u8, from: DateTime<Utc>, to: Option<DateTime<Utc>>, note: String },
-    SuspensionClosed { number: i64, to: DateTime<Utc> },
-    FreeOpeningOpened { sites: Option<Vec<String>>, from: DateTime<Utc>, to: Option<DateTime<Utc>>, note: String },
-    FreeOpeningClosed { number: i64, to: DateTime<Utc> },
-    ServiceEndSet { at: DateTime<Utc>, notified_at: DateTime<Utc> },
+    TermsPublished {
+        version: String,
+        published_on: NaiveDate,
+        effective_on: NaiveDate,
+        reason: String,
+        auto_renew: Option<bool>,
+    },
+    SuspensionOpened {
+        scope: String,
+        sites: Option<Vec<String>>,
+        reason: u8,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+        note: String,
+    },
+    SuspensionClosed {
+        number: i64,
+        to: DateTime<Utc>,
+    },
+    FreeOpeningOpened {
+        sites: Option<Vec<String>>,
+        from: DateTime<Utc>,
+        to: Option<DateTime<Utc>>,
+        note: String,
+    },
+    FreeOpeningClosed {
+        number: i64,
+        to: DateTime<Utc>,
+    },
+    ServiceEndSet {
+        at: DateTime<Utc>,
+        notified_at: DateTime<Utc>,
+    },
 }
 
 fn sites_text(sites: &Sites) -> Option<Vec<String>> {
@@ -45,12 +72,21 @@ pub fn programme_event(event: &ProgrammeEvent) -> Kept {
             to: it.span.to,
             note: it.note.clone(),
         },
-        ProgrammeEvent::SuspensionClosed { number, to } => ProgrammeText::SuspensionClosed { number: *number, to: *to },
-        ProgrammeEvent::FreeOpeningOpened(it) => {
-            ProgrammeText::FreeOpeningOpened { sites: sites_text(&it.sites), from: it.span.from, to: it.span.to, note: it.note.clone() }
+        ProgrammeEvent::SuspensionClosed { number, to } => {
+            ProgrammeText::SuspensionClosed { number: *number, to: *to }
         }
-        ProgrammeEvent::FreeOpeningClosed { number, to } => ProgrammeText::FreeOpeningClosed { number: *number, to: *to },
-        ProgrammeEvent::ServiceEndSet { at, notified_at } => ProgrammeText::ServiceEndSet { at: *at, notified_at: *notified_at },
+        ProgrammeEvent::FreeOpeningOpened(it) => ProgrammeText::FreeOpeningOpened {
+            sites: sites_text(&it.sites),
+            from: it.span.from,
+            to: it.span.to,
+            note: it.note.clone(),
+        },
+        ProgrammeEvent::FreeOpeningClosed { number, to } => {
+            ProgrammeText::FreeOpeningClosed { number: *number, to: *to }
+        }
+        ProgrammeEvent::ServiceEndSet { at, notified_at } => {
+            ProgrammeText::ServiceEndSet { at: *at, notified_at: *notified_at }
+        }
     })
 }
 
@@ -59,19 +95,47 @@ pub fn read_programme_event(kind: &str, detail: &str) -> Stored<ProgrammeEvent> 
     let unreadable = || StoreError::Unreadable("programme event");
     let sites = |names: Option<Vec<String>>| names.map_or(Sites::All, Sites::Some);
     Ok(match read(kind, detail, "programme event")? {
-        ProgrammeText::TermsPublished { version, published_on, effective_on, reason, auto_renew } => {
+        ProgrammeText::TermsPublished {
+            version,
+            published_on,
+            effective_on,
+            reason,
+            auto_renew,
+        } => {
             let reason = ChangeReason::parse(&reason).ok_or_else(unreadable)?;
-            ProgrammeEvent::TermsPublished(TermsVersion { version, published_on, effective_on, reason, auto_renew })
+            ProgrammeEvent::TermsPublished(TermsVersion {
+                version,
+                published_on,
+                effective_on,
+                reason,
+                auto_renew,
+            })
         }
         ProgrammeText::SuspensionOpened { scope, sites: names, reason, from, to, note } => {
             let scope = Scope::parse(&scope).ok_or_else(unreadable)?;
-            ProgrammeEvent::SuspensionOpened(ServiceSuspension { scope, sites: sites(names), reason, span: Span { from, to }, note })
+            ProgrammeEvent::SuspensionOpened(ServiceSuspension {
+                scope,
+                sites: sites(names),
+                reason,
+                span: Span { from, to },
+                note,
+            })
         }
-        ProgrammeText::SuspensionClosed { number, to } => ProgrammeEvent::SuspensionClosed { number, to },
+        ProgrammeText::SuspensionClosed { number, to } => {
+            ProgrammeEvent::SuspensionClosed { number, to }
+        }
         ProgrammeText::FreeOpeningOpened { sites: names, from, to, note } => {
-            ProgrammeEvent::FreeOpeningOpened(FreeOpening { sites: sites(names), span: Span { from, to }, note })
+            ProgrammeEvent::FreeOpeningOpened(FreeOpening {
+                sites: sites(names),
+                span: Span { from, to },
+                note,
+            })
         }
-        ProgrammeText::FreeOpeningClosed { number, to } => ProgrammeEvent::FreeOpeningClosed { number, to },
-        ProgrammeText::ServiceEndSet { at, notified_at } => ProgrammeEvent::ServiceEndSet { at, notified_at },
+        ProgrammeText::FreeOpeningClosed { number, to } => {
+            ProgrammeEvent::FreeOpeningClosed { number, to }
+        }
+        ProgrammeText::ServiceEndSet { at, notified_at } => {
+            ProgrammeEvent::ServiceEndSet { at, notified_at }
+        }
     })
 }

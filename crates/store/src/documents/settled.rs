@@ -117,12 +117,15 @@ pub fn texts(measured: &Session) -> Texts {
                 named: trail.is_number_named,
                 seen_ms: trail.charging_seen.map(|at| at.timestamp_millis()),
                 booted_ms: trail.booted_at.map(|at| at.timestamp_millis()),
-                over: trail.over.map(|over| (over.at.timestamp_millis(), over.by.name().to_owned())),
+                over: trail
+                    .over
+                    .map(|over| (over.at.timestamp_millis(), over.by.name().to_owned())),
                 clock_ms: trail.clock_offset_ms,
                 guess: trail.guess.clone(),
             })
         }),
-        corrections: has_corrections.then(|| text(&measured.corrections.iter().map(correction).collect::<Vec<_>>())),
+        corrections: has_corrections
+            .then(|| text(&measured.corrections.iter().map(correction).collect::<Vec<_>>())),
         measured: (!standing(&measured.corrections).is_empty()).then(|| {
             text(&MeasuredText {
                 card: measured.card.as_ref().map(ToString::to_string),
@@ -139,7 +142,12 @@ pub fn texts(measured: &Session) -> Texts {
 }
 
 /// The session as it was measured, out of the one that counts and what is kept beside it.
-pub fn read(mut counted: Session, basis: Option<&str>, kept: &Texts, decided: &Decided<'_>) -> Stored<Session> {
+pub fn read(
+    mut counted: Session,
+    basis: Option<&str>,
+    kept: &Texts,
+    decided: &Decided<'_>,
+) -> Stored<Session> {
     if let Some(stop) = &mut counted.stop {
         stop.basis = read_basis(basis)?;
     }
@@ -155,11 +163,18 @@ pub fn read(mut counted: Session, basis: Option<&str>, kept: &Texts, decided: &D
     };
     let Some(measured) = &kept.measured else { return Ok(counted) };
     let kept: MeasuredText = serde_json::from_str(measured).map_err(|_| UNREADABLE)?;
-    counted.card = kept.card.as_deref().map(CardNumber::parse).transpose().map_err(|_| UNREADABLE)?;
-    counted.member = kept.member.as_deref().map(MemberId::parse).transpose().map_err(|_| UNREADABLE)?;
+    counted.card =
+        kept.card.as_deref().map(CardNumber::parse).transpose().map_err(|_| UNREADABLE)?;
+    counted.member =
+        kept.member.as_deref().map(MemberId::parse).transpose().map_err(|_| UNREADABLE)?;
     counted.refusal = columns::refusal(kept.refusal.as_deref())?;
-    let class = kept.class.map(|class| ChargerClass::parse(&class).ok_or(UNREADABLE)).transpose()?;
-    counted.site = class.map(|charger_class| ConnectorSite { charger_class, power_w: kept.power_w, session_cap_min: kept.cap_min });
+    let class =
+        kept.class.map(|class| ChargerClass::parse(&class).ok_or(UNREADABLE)).transpose()?;
+    counted.site = class.map(|charger_class| ConnectorSite {
+        charger_class,
+        power_w: kept.power_w,
+        session_cap_min: kept.cap_min,
+    });
     counted.flags = columns::flags(&kept.flags)?;
     counted.stop = kept.stop.map(read_stop).transpose()?;
     Ok(counted)
@@ -169,11 +184,18 @@ const UNREADABLE: StoreError = StoreError::Unreadable("session's correction");
 
 /// What a stop rests on, as its column keeps it; nothing: it was told.
 pub fn basis(session: &Session) -> Option<&'static str> {
-    session.stop.as_ref().map(|stop| stop.basis).filter(|basis| *basis != StopBasis::Told).map(StopBasis::name)
+    session
+        .stop
+        .as_ref()
+        .map(|stop| stop.basis)
+        .filter(|basis| *basis != StopBasis::Told)
+        .map(StopBasis::name)
 }
 
 fn read_basis(name: Option<&str>) -> Stored<StopBasis> {
-    name.map_or(Ok(StopBasis::Told), |name| StopBasis::parse(name).ok_or(StoreError::Unreadable("what a stop rests on")))
+    name.map_or(Ok(StopBasis::Told), |name| {
+        StopBasis::parse(name).ok_or(StoreError::Unreadable("what a stop rests on"))
+    })
 }
 
 /// A decision of before there were corrections is the first of them.
@@ -198,8 +220,11 @@ fn instant(ms: i64) -> Stored<DateTime<Utc>> {
 }
 
 fn read_trail(trail: &str) -> Stored<Trail> {
-    let kept: TrailText = serde_json::from_str(trail).map_err(|_| StoreError::Unreadable("session's trail"))?;
-    let over = |(at, by): (i64, String)| -> Stored<Over> { Ok(Over { at: instant(at)?, by: OverBy::parse(&by).ok_or(UNREADABLE)? }) };
+    let kept: TrailText =
+        serde_json::from_str(trail).map_err(|_| StoreError::Unreadable("session's trail"))?;
+    let over = |(at, by): (i64, String)| -> Stored<Over> {
+        Ok(Over { at: instant(at)?, by: OverBy::parse(&by).ok_or(UNREADABLE)? })
+    };
     Ok(Trail {
         is_number_named: kept.named,
         charging_seen: kept.seen_ms.map(instant).transpose()?,
@@ -244,14 +269,20 @@ fn correction(one: &Correction) -> CorrectionText {
     CorrectionText {
         number: one.number,
         kind: match &one.kind {
-            CorrectionKind::End { at, energy } => KindText::End(at.timestamp_millis(), energy.map(|energy| energy.0)),
+            CorrectionKind::End { at, energy } => {
+                KindText::End(at.timestamp_millis(), energy.map(|energy| energy.0))
+            }
             CorrectionKind::Bill => KindText::Bill,
             CorrectionKind::Waive => KindText::Waive,
             CorrectionKind::ReduceUnits(units) => KindText::Units(*units),
             CorrectionKind::ReduceYen(yen) => KindText::Hundredths(yen.hundredths()),
-            CorrectionKind::Assign { card, member } => KindText::Assign(card.to_string(), member.to_string()),
+            CorrectionKind::Assign { card, member } => {
+                KindText::Assign(card.to_string(), member.to_string())
+            }
             CorrectionKind::Class(class) => KindText::Class(class.name().to_owned()),
-            CorrectionKind::JoinStop { message, stop: joined } => KindText::Join(*message, stop(joined)),
+            CorrectionKind::JoinStop { message, stop: joined } => {
+                KindText::Join(*message, stop(joined))
+            }
             CorrectionKind::Undo => KindText::Undo,
         },
         by: one.by.clone(),
@@ -266,7 +297,9 @@ fn read_correction(kept: CorrectionText) -> Stored<Correction> {
     Ok(Correction {
         number: kept.number,
         kind: match kept.kind {
-            KindText::End(at, energy) => CorrectionKind::End { at: instant(at)?, energy: energy.map(WattHours) },
+            KindText::End(at, energy) => {
+                CorrectionKind::End { at: instant(at)?, energy: energy.map(WattHours) }
+            }
             KindText::Bill => CorrectionKind::Bill,
             KindText::Waive => CorrectionKind::Waive,
             KindText::Units(units) => CorrectionKind::ReduceUnits(units),
@@ -275,8 +308,12 @@ fn read_correction(kept: CorrectionText) -> Stored<Correction> {
                 card: CardNumber::parse(&card).map_err(|_| UNREADABLE)?,
                 member: MemberId::parse(&member).map_err(|_| UNREADABLE)?,
             },
-            KindText::Class(class) => CorrectionKind::Class(ChargerClass::parse(&class).ok_or(UNREADABLE)?),
-            KindText::Join(message, stop) => CorrectionKind::JoinStop { message, stop: Box::new(read_stop(stop)?) },
+            KindText::Class(class) => {
+                CorrectionKind::Class(ChargerClass::parse(&class).ok_or(UNREADABLE)?)
+            }
+            KindText::Join(message, stop) => {
+                CorrectionKind::JoinStop { message, stop: Box::new(read_stop(stop)?) }
+            }
             KindText::Undo => CorrectionKind::Undo,
         },
         by: kept.by,
@@ -304,7 +341,11 @@ mod tests {
     /// A session of half an hour and 4 kWh, heard as it happened.
     fn finished() -> Session {
         let (start, stop) = ("2024-05-01T00:00:00Z", "2024-05-01T00:30:00Z");
-        let heard = |text: &str| Heard { received_at: text.parse().unwrap(), connected_since: text.parse().unwrap(), clock: None };
+        let heard = |text: &str| Heard {
+            received_at: text.parse().unwrap(),
+            connected_since: text.parse().unwrap(),
+            clock: None,
+        };
         let mut session = open(&StartFacts {
             id: SessionId(1),
             reference: SessionRef::parse("S-000000001").unwrap(),
@@ -313,7 +354,11 @@ mod tests {
             station_id: &StationId::parse("CP1").unwrap(),
             zone: None,
             connector_id: 1,
-            site: Some(ConnectorSite { charger_class: ChargerClass::Quick, power_w: Some(50_000), session_cap_min: None }),
+            site: Some(ConnectorSite {
+                charger_class: ChargerClass::Quick,
+                power_w: Some(50_000),
+                session_cap_min: None,
+            }),
             id_tag_text: "TAGC1",
             shown_at: None,
             file: None,
@@ -345,7 +390,10 @@ mod tests {
         let stop = Box::new(measured.stop.clone().unwrap());
         let kinds = [
             CorrectionKind::End { at: measured.start.at, energy: None },
-            CorrectionKind::Assign { card: CardNumber::parse("C-9").unwrap(), member: MemberId::parse("M-9").unwrap() },
+            CorrectionKind::Assign {
+                card: CardNumber::parse("C-9").unwrap(),
+                member: MemberId::parse("M-9").unwrap(),
+            },
             CorrectionKind::Class(ChargerClass::Normal),
             CorrectionKind::JoinStop { message: 7, stop },
             CorrectionKind::ReduceYen(Yen::whole(5)),
@@ -366,15 +414,28 @@ mod tests {
             .collect();
         let counted = measured.corrected();
         let kept = texts(&measured);
-        let columns = Session { corrections: Vec::new(), decision: None, reduction: None, is_assigned: false, ..counted.clone() };
-        let read = read(Session { trail: Trail::default(), ..columns }, basis(&counted), &kept, &Decided::default()).unwrap();
+        let columns = Session {
+            corrections: Vec::new(),
+            decision: None,
+            reduction: None,
+            is_assigned: false,
+            ..counted.clone()
+        };
+        let read = read(
+            Session { trail: Trail::default(), ..columns },
+            basis(&counted),
+            &kept,
+            &Decided::default(),
+        )
+        .unwrap();
         assert_eq!((&read, read.corrected()), (&measured, counted));
     }
 
     #[test]
     fn a_decision_of_before_goes_on_as_a_correction() {
         let session = finished();
-        let decided = Decided { decision: Some("waive"), note: Some("twice"), at: Some(session.start.at) };
+        let decided =
+            Decided { decision: Some("waive"), note: Some("twice"), at: Some(session.start.at) };
         let read = read(session, None, &Texts::default(), &decided).unwrap();
         assert_eq!(read.corrected().decision, Some(Decision::Waive));
         assert_eq!(read.corrections[0].reason, "twice");

@@ -90,13 +90,20 @@ const LISTED: &str = "
 
 #[async_trait]
 impl BlockStore for PostgresStore {
-    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn recall(
+        &self,
+        card: &CardNumber,
+        reach: BlockOrAllow,
+        at: DateTime<Utc>,
+        seen: &Seen,
+    ) -> Stored<Vec<StationId>> {
         retried!(self.try_recall(card, reach, at, seen))
     }
 
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
         let list = format!("{DELIVERIES} WHERE d.card_number = $1 ORDER BY d.station_id");
-        let rows = sqlx::query(AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.api).await?;
+        let rows =
+            sqlx::query(AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.api).await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -105,7 +112,11 @@ impl BlockStore for PostgresStore {
             "{DELIVERIES} WHERE d.station_id = $1 AND d.state = 'pending'
             ORDER BY d.reach = 'block' DESC, d.since, d.card_number LIMIT $2"
         );
-        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        let rows = sqlx::query(AssertSqlSafe(list))
+            .bind(station.as_str())
+            .bind(limit)
+            .fetch_all(&self.api)
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -114,11 +125,19 @@ impl BlockStore for PostgresStore {
             "{DELIVERIES} WHERE d.station_id = $1 AND (d.reach = 'block' OR d.listed)
             ORDER BY d.reach = 'block' DESC, d.since DESC, d.card_number LIMIT $2"
         );
-        let rows = sqlx::query(AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.api).await?;
+        let rows = sqlx::query(AssertSqlSafe(list))
+            .bind(station.as_str())
+            .bind(limit)
+            .fetch_all(&self.api)
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
-    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>> {
+    async fn stations_to_tell(
+        &self,
+        stations: &[StationId],
+        now: DateTime<Utc>,
+    ) -> Stored<Vec<StationId>> {
         let rows = sqlx::query(
             "SELECT DISTINCT station_id FROM card_deliveries WHERE state = 'pending' AND next_try_at <= $2 AND station_id = ANY($1)",
         )
@@ -179,7 +198,11 @@ impl BlockStore for PostgresStore {
     }
 
     async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query(RELIST_UNSUPPORTED).bind(station.as_str()).bind(ms(at)).execute(&self.api).await?;
+        sqlx::query(RELIST_UNSUPPORTED)
+            .bind(station.as_str())
+            .bind(ms(at))
+            .execute(&self.api)
+            .await?;
         Ok(())
     }
 
@@ -189,7 +212,8 @@ impl BlockStore for PostgresStore {
     }
 
     async fn list_version(&self, station: &StationId) -> Stored<i64> {
-        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = $1").bind(station.as_str());
+        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = $1")
+            .bind(station.as_str());
         Ok(version.fetch_optional(&self.api).await?.unwrap_or(0))
     }
 
@@ -204,7 +228,13 @@ impl BlockStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn try_recall(
+        &self,
+        card: &CardNumber,
+        reach: BlockOrAllow,
+        at: DateTime<Utc>,
+        seen: &Seen,
+    ) -> Stored<Vec<StationId>> {
         let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CHANGES).await?;
         if last_seq(&mut write, seen).await? > seen.last {
@@ -234,9 +264,13 @@ impl PostgresStore {
             .await?;
         let mut hold = HashSet::with_capacity(rows.len());
         for row in &rows {
-            hold.insert((row.try_get::<String, _>("card_number")?, row.try_get::<String, _>("station_id")?));
+            hold.insert((
+                row.try_get::<String, _>("card_number")?,
+                row.try_get::<String, _>("station_id")?,
+            ));
         }
-        let holds = |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
+        let holds =
+            |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
         Ok(deliveries.iter().filter(holds).cloned().collect())
     }
 
@@ -257,7 +291,10 @@ impl PostgresStore {
 }
 
 /// Notes when cards are to be looked at.
-pub async fn add_looks(write: &mut PgConnection, looks: &[(CardNumber, DateTime<Utc>)]) -> Stored<()> {
+pub async fn add_looks(
+    write: &mut PgConnection,
+    looks: &[(CardNumber, DateTime<Utc>)],
+) -> Stored<()> {
     if looks.is_empty() {
         return Ok(());
     }
@@ -270,7 +307,11 @@ pub async fn add_looks(write: &mut PgConnection, looks: &[(CardNumber, DateTime<
 }
 
 /// Has a card's stations told of it once more, by the transaction that changes how it is read.
-pub async fn tell_again(write: &mut PgConnection, card: &CardNumber, at: DateTime<Utc>) -> Stored<()> {
+pub async fn tell_again(
+    write: &mut PgConnection,
+    card: &CardNumber,
+    at: DateTime<Utc>,
+) -> Stored<()> {
     sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(ms(at)).execute(write).await?;
     Ok(())
 }
@@ -281,8 +322,10 @@ fn delivery(row: &PgRow) -> Stored<Delivery> {
         card: card_number(row.try_get("card_number")?)?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         readings: read_readings(row.try_get("readings")?)?,
-        reach: BlockOrAllow::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
-        state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
+        reach: BlockOrAllow::from_code(row.try_get("reach")?)
+            .ok_or(StoreError::Unreadable("delivery"))?,
+        state: DeliveryState::from_code(row.try_get("state")?)
+            .ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
         listed: row.try_get("listed")?,
         tries: row.try_get("tries")?,

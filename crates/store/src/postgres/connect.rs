@@ -69,7 +69,9 @@ pub enum OpenError {
         cause: String,
     },
     /// The server does not answer.
-    #[error("cannot reach the database server of {url}: {cause}; check host and port, and that the server runs and takes connections")]
+    #[error(
+        "cannot reach the database server of {url}: {cause}; check host and port, and that the server runs and takes connections"
+    )]
     Unreachable {
         /// Which.
         url: String,
@@ -77,7 +79,9 @@ pub enum OpenError {
         cause: String,
     },
     /// The server does not let the user in.
-    #[error("the database server of {url} refuses the user: {cause}; check user and password, and the server's pg_hba.conf")]
+    #[error(
+        "the database server of {url} refuses the user: {cause}; check user and password, and the server's pg_hba.conf"
+    )]
     Refused {
         /// Which.
         url: String,
@@ -91,7 +95,9 @@ pub enum OpenError {
         url: String,
     },
     /// The server takes no writes.
-    #[error("the database server of {url} takes no writes, it is a standby or read only: name the primary one")]
+    #[error(
+        "the database server of {url} takes no writes, it is a standby or read only: name the primary one"
+    )]
     ReadOnly {
         /// Which.
         url: String,
@@ -129,13 +135,17 @@ pub enum OpenError {
         known: i64,
     },
     /// The schema is older than the program.
-    #[error("the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate")]
+    #[error(
+        "the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate"
+    )]
     Outdated {
         /// Which.
         url: String,
     },
     /// The schema cannot be brought up to date.
-    #[error("cannot bring the schema of {url} up to date: {cause}; the user must own the database's schema")]
+    #[error(
+        "cannot bring the schema of {url} up to date: {cause}; the user must own the database's schema"
+    )]
     Migrate {
         /// Which.
         url: String,
@@ -165,17 +175,28 @@ const PARAMETERS: [&str; 14] = [
 /// A URL without its password, also where it is none: all before the last `@` may be one.
 pub fn shown(url: &str) -> String {
     let (plain, parameters) = url.split_once('?').unwrap_or((url, ""));
-    let begins = plain.find("://").map(|place| place + 3).or_else(|| plain.find('/').map(|place| place + 1)).unwrap_or(0);
+    let begins = plain
+        .find("://")
+        .map(|place| place + 3)
+        .or_else(|| plain.find('/').map(|place| place + 1))
+        .unwrap_or(0);
     let (scheme, rest) = plain.split_at(begins);
     let rest = match rest.rsplit_once('@') {
         Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
         // A password with a question mark in it.
-        None if parameters.contains('@') && rest.contains(':') => return format!("{scheme}(hidden)"),
+        None if parameters.contains('@') && rest.contains(':') => {
+            return format!("{scheme}(hidden)");
+        }
         None => rest.to_owned(),
     };
-    let is_shown = |parameter: &&str| PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default());
+    let is_shown =
+        |parameter: &&str| PARAMETERS.contains(&parameter.split('=').next().unwrap_or_default());
     let told: Vec<&str> = parameters.split('&').filter(is_shown).collect();
-    if told.is_empty() { format!("{scheme}{rest}") } else { format!("{scheme}{rest}?{}", told.join("&")) }
+    if told.is_empty() {
+        format!("{scheme}{rest}")
+    } else {
+        format!("{scheme}{rest}?{}", told.join("&"))
+    }
 }
 
 /// What a schema's fault means for opening.
@@ -183,7 +204,12 @@ pub fn unreadable(url: &str, cause: SchemaError) -> OpenError {
     let url = shown(url);
     match cause {
         SchemaError::Outdated => OpenError::Outdated { url },
-        SchemaError::Newer(at, needs) => OpenError::Newer { url, at, needs, known: crate::schema::Schema::newest(&super::migrations()) },
+        SchemaError::Newer(at, needs) => OpenError::Newer {
+            url,
+            at,
+            needs,
+            known: crate::schema::Schema::newest(&super::migrations()),
+        },
     }
 }
 
@@ -206,21 +232,28 @@ pub fn server(url: &str) -> Result<Server, OpenError> {
         match parameter.split_once('=') {
             Some((CONNECTIONS, count)) => {
                 let count = count.parse().ok().filter(|count| (1..=1000).contains(count));
-                connections = count.ok_or_else(|| failed(format!("{CONNECTIONS} must be 1 to 1000")))?;
+                connections =
+                    count.ok_or_else(|| failed(format!("{CONNECTIONS} must be 1 to 1000")))?;
             }
             Some((DURABILITY, "none")) => may_lose = true,
-            Some((DURABILITY, _)) => return Err(failed(format!("{DURABILITY} must be none, or left out"))),
+            Some((DURABILITY, _)) => {
+                return Err(failed(format!("{DURABILITY} must be none, or left out")));
+            }
             Some(("password", _)) => rest.push(parameter),
             other => {
                 let name = other.map_or(parameter, |(name, _)| name);
                 if !PARAMETERS.contains(&name) {
-                    return Err(failed(format!("there is no parameter {name:?}; there are password, {}", PARAMETERS.join(", "))));
+                    return Err(failed(format!(
+                        "there is no parameter {name:?}; there are password, {}",
+                        PARAMETERS.join(", ")
+                    )));
                 }
                 rest.push(parameter);
             }
         }
     }
-    let url = if rest.is_empty() { plain.to_owned() } else { format!("{plain}?{}", rest.join("&")) };
+    let url =
+        if rest.is_empty() { plain.to_owned() } else { format!("{plain}?{}", rest.join("&")) };
     let options = PgConnectOptions::from_str(&url).map_err(|cause| failed(cause.to_string()))?;
     let options = options.application_name("juden").options(SETTINGS);
     Ok(Server { options, connections, may_lose })
@@ -262,13 +295,19 @@ impl Server {
 
     /// For turns: each connection is closed with its turn.
     pub fn turns_pool(&self) -> PgPool {
-        let options = PgPoolOptions::new().max_connections(self.connections).acquire_timeout(TURN_WITHIN).test_before_acquire(false);
+        let options = PgPoolOptions::new()
+            .max_connections(self.connections)
+            .acquire_timeout(TURN_WITHIN)
+            .test_before_acquire(false);
         options.connect_lazy_with(self.options.clone())
     }
 
     /// For showing that the node lives, which need not survive the server's failure.
     pub fn pulse_pool(&self) -> PgPool {
-        self.pool(1, &[IDLE_IN_TRANSACTION, ("statement_timeout", "3s"), ("synchronous_commit", "off")])
+        self.pool(
+            1,
+            &[IDLE_IN_TRANSACTION, ("statement_timeout", "3s"), ("synchronous_commit", "off")],
+        )
     }
 }
 
@@ -293,7 +332,10 @@ pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
     let _ = connection.close().await;
     let told = |cause: sqlx::Error| fault(url, &cause);
     if row.try_get::<i32, _>("number").map_err(told)? < OLDEST_SERVER {
-        return Err(OpenError::Old { url: shown(url), version: row.try_get("version").map_err(told)? });
+        return Err(OpenError::Old {
+            url: shown(url),
+            version: row.try_get("version").map_err(told)?,
+        });
     }
     if row.try_get("is_read_only").map_err(told)? {
         return Err(OpenError::ReadOnly { url: shown(url) });
@@ -303,7 +345,10 @@ pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
             if !server.may_lose {
                 return Err(OpenError::NotDurable { url: shown(url), setting });
             }
-            tracing::warn!(setting, "THE DATABASE SERVER MAY LOSE WHAT IT CONFIRMED: a setting of it is off, and the URL says to take it");
+            tracing::warn!(
+                setting,
+                "THE DATABASE SERVER MAY LOSE WHAT IT CONFIRMED: a setting of it is off, and the URL says to take it"
+            );
         }
     }
     if row.try_get("confirms_early").map_err(told)? && !server.may_lose {
@@ -318,7 +363,9 @@ pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
 fn fault(url: &str, cause: &sqlx::Error) -> OpenError {
     let url = shown(url);
     let code = cause.as_database_error().and_then(|fault| fault.code()).unwrap_or_default();
-    let told = cause.as_database_error().map_or_else(|| cause.to_string(), |fault| fault.message().to_owned());
+    let told = cause
+        .as_database_error()
+        .map_or_else(|| cause.to_string(), |fault| fault.message().to_owned());
     match code.as_ref() {
         "28P01" | "28000" | "42501" => OpenError::Refused { url, cause: told },
         "3D000" => OpenError::Missing { url },
@@ -351,10 +398,16 @@ mod tests {
 
     #[test]
     fn how_many_connections_there_may_be_stands_in_the_url() {
-        assert_eq!(server("postgres://u@h/d?juden_connections=2&sslmode=disable").unwrap().connections, 2);
+        assert_eq!(
+            server("postgres://u@h/d?juden_connections=2&sslmode=disable").unwrap().connections,
+            2
+        );
         assert_eq!(server("postgres://u@h/d").unwrap().connections, CONNECTIONS_USUAL);
         assert!(server("postgres://u@h/d?juden_connections=none").is_err());
         let told = server("postgres://u@h/d?pasword=secret").err().unwrap().to_string();
-        assert!(told.contains("there is no parameter \"pasword\"") && !told.contains("secret"), "{told}");
+        assert!(
+            told.contains("there is no parameter \"pasword\"") && !told.contains("secret"),
+            "{told}"
+        );
     }
 }

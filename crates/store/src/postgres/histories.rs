@@ -25,8 +25,7 @@ const CARD_EVENTS: &str = "
     SELECT e.seq, e.card_number, e.at, e.kind, e.detail FROM cards c JOIN events e ON e.card_number = c.card_number
     WHERE c.member_id = ANY($1) ORDER BY e.card_number, e.at, e.seq";
 
-const EVENTS_OF_CARDS: &str =
-    "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number = ANY($1) ORDER BY card_number, at, seq";
+const EVENTS_OF_CARDS: &str = "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number = ANY($1) ORDER BY card_number, at, seq";
 
 /// The cards of card rows, in their order, each with its member: as many statements, however many.
 pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFile>> {
@@ -40,17 +39,28 @@ pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFi
     }
     let owners: Vec<&str> = owners.into_iter().collect();
     let members = if owners.is_empty() { Vec::new() } else { members_by_id(look, &owners).await? };
-    let events = if stock.is_empty() { Vec::new() } else { sqlx::query(EVENTS_OF_CARDS).bind(stock).fetch_all(look).await? };
-    let members: BTreeMap<&str, &Member> = members.iter().map(|member| (member.id.as_str(), member)).collect();
+    let events = if stock.is_empty() {
+        Vec::new()
+    } else {
+        sqlx::query(EVENTS_OF_CARDS).bind(stock).fetch_all(look).await?
+    };
+    let members: BTreeMap<&str, &Member> =
+        members.iter().map(|member| (member.id.as_str(), member)).collect();
     let mut events = by_card(&events)?;
     let file = |row: &PgRow| {
         let number: &str = row.try_get("card_number")?;
         let Some(member) = optional::<&str>(row, "member_id")? else {
-            return Ok(CardFile { card: card(row, events.remove(number).unwrap_or_default())?, member: None });
+            return Ok(CardFile {
+                card: card(row, events.remove(number).unwrap_or_default())?,
+                member: None,
+            });
         };
         let member = *members.get(member).ok_or(StoreError::Unreadable("card's member"))?;
         let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
-        Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member.clone()) })
+        Ok(CardFile {
+            card: card.ok_or(StoreError::Unreadable("card"))?,
+            member: Some(member.clone()),
+        })
     };
     rows.iter().map(file).collect()
 }
@@ -58,7 +68,8 @@ pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFi
 /// Members in the order of their ids, with all their cards: three statements, however many.
 pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<Member>> {
     let events = sqlx::query(MEMBER_EVENTS).bind(ids).fetch_all(&mut *look).await?;
-    let cards = format!("SELECT {CARD} FROM cards c WHERE c.member_id = ANY($1) ORDER BY c.card_no");
+    let cards =
+        format!("SELECT {CARD} FROM cards c WHERE c.member_id = ANY($1) ORDER BY c.card_no");
     let cards = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(ids).fetch_all(&mut *look).await?;
     let card_events = sqlx::query(CARD_EVENTS).bind(ids).fetch_all(&mut *look).await?;
 
@@ -66,7 +77,9 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
     let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for row in &cards {
         // A card that is somebody's was activated: without its history it would be in stock.
-        let events = events_of_cards.remove(row.try_get::<&str, _>("card_number")?).ok_or(StoreError::Unreadable("card's history"))?;
+        let events = events_of_cards
+            .remove(row.try_get::<&str, _>("card_number")?)
+            .ok_or(StoreError::Unreadable("card's history"))?;
         cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
     }
     let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
@@ -91,7 +104,12 @@ fn by_card(rows: &[PgRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
 
 fn card(row: &PgRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
     let readings = read_readings(row.try_get("readings")?)?;
-    Ok(Card { number: card_number(row.try_get("card_number")?)?, id_tag: IdTag::new(row.try_get("id_tag")?), readings, events })
+    Ok(Card {
+        number: card_number(row.try_get("card_number")?)?,
+        id_tag: IdTag::new(row.try_get("id_tag")?),
+        readings,
+        events,
+    })
 }
 
 fn of_card(row: &PgRow) -> Stored<Dated<CardEvent>> {

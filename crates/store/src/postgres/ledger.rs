@@ -11,8 +11,9 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
 use super::{PostgresStore, begun, locks, write};
 use crate::ledger::{
-    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
-    OPEN_OF_STATION, OpenBatch, StationOwner, UNKNOWN_READINGS, Wanted,
+    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME,
+    OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, StationOwner, UNKNOWN_READINGS,
+    Wanted,
 };
 use crate::{NodeRun, Stored};
 use juden_domain::ids::StationId;
@@ -99,10 +100,17 @@ const HOLDS: &str = "
 #[async_trait]
 impl LedgerStore for PostgresStore {
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64> {
-        locks::within(WITHIN, async { Ok(sqlx::query_scalar(RESERVE).bind(count).fetch_one(&self.write).await?) }).await
+        locks::within(WITHIN, async {
+            Ok(sqlx::query_scalar(RESERVE).bind(count).fetch_one(&self.write).await?)
+        })
+        .await
     }
 
-    async fn open_batch(&self, name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)> {
+    async fn open_batch(
+        &self,
+        name: &BatchName,
+        wanted: &Wanted,
+    ) -> Stored<(Facts, Box<dyn OpenBatch>)> {
         locks::within(WITHIN, async {
             let mut transaction = begun(&self.write, "BEGIN").await?;
             lock(&mut transaction, name, wanted).await?;
@@ -117,7 +125,9 @@ impl LedgerStore for PostgresStore {
 
     async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>> {
         let names: Vec<&str> = stations.iter().map(StationId::as_str).collect();
-        let connectors = sqlx::query("SELECT station_id, connector_id FROM connectors WHERE station_id = ANY($1) AND status = ANY($2)");
+        let connectors = sqlx::query(
+            "SELECT station_id, connector_id FROM connectors WHERE station_id = ANY($1) AND status = ANY($2)",
+        );
         let readings = format!(
             "SELECT w.station_id, (
                 SELECT max(j.received_at) FROM (SELECT * FROM journal j WHERE j.station_id = w.station_id ORDER BY j.seq DESC LIMIT {LOOKED_BACK}) j
@@ -127,10 +137,20 @@ impl LedgerStore for PostgresStore {
         locks::within(WITHIN, async {
             let mut found: HashMap<StationId, InUse> = HashMap::new();
             for row in connectors.bind(&names).bind(&IN_USE[..]).fetch_all(&self.write).await? {
-                found.entry(station_id(&row)?).or_default().connectors.push(row.try_get("connector_id")?);
+                found
+                    .entry(station_id(&row)?)
+                    .or_default()
+                    .connectors
+                    .push(row.try_get("connector_id")?);
             }
-            for row in sqlx::query(AssertSqlSafe(readings)).bind(&names).bind(UNKNOWN_READINGS).fetch_all(&self.write).await? {
-                found.entry(station_id(&row)?).or_default().unknown_readings_at = optional(&row, "at")?;
+            for row in sqlx::query(AssertSqlSafe(readings))
+                .bind(&names)
+                .bind(UNKNOWN_READINGS)
+                .fetch_all(&self.write)
+                .await?
+            {
+                found.entry(station_id(&row)?).or_default().unknown_readings_at =
+                    optional(&row, "at")?;
             }
             Ok(found)
         })
@@ -138,7 +158,9 @@ impl LedgerStore for PostgresStore {
     }
 
     async fn is_committed(&self, name: &BatchName) -> Stored<bool> {
-        let asked = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM ledger_marks WHERE run = $1 AND number >= $2)");
+        let asked = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM ledger_marks WHERE run = $1 AND number >= $2)",
+        );
         let asked = asked.bind(&name.node.0).bind(name.number);
         locks::within(WITHIN, async { Ok(asked.fetch_one(&self.write).await?) }).await
     }
@@ -185,12 +207,21 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
 }
 
 /// Who holds the wanted stations, and those of the sessions that were found; and the last change.
-async fn holds(transaction: &mut PgConnection, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<(Vec<StationOwner>, i64)> {
+async fn holds(
+    transaction: &mut PgConnection,
+    wanted: &Wanted,
+    rows: &[LedgerRow],
+) -> Stored<(Vec<StationOwner>, i64)> {
     let of_rows = rows.iter().map(|row| &row.session.station_id);
-    let ids: BTreeSet<&str> = wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
-    let rows = sqlx::query(HOLDS).bind(ids.into_iter().collect::<Vec<_>>()).fetch_all(transaction).await?;
+    let ids: BTreeSet<&str> =
+        wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
+    let rows =
+        sqlx::query(HOLDS).bind(ids.into_iter().collect::<Vec<_>>()).fetch_all(transaction).await?;
     let change = rows.first().map_or(Ok(0), |row| row.try_get("seq"))?;
-    let known = rows.iter().map(|row| Ok(optional::<&str>(row, "station_id")?.map(|_| row))).collect::<Stored<Vec<_>>>()?;
+    let known = rows
+        .iter()
+        .map(|row| Ok(optional::<&str>(row, "station_id")?.map(|_| row)))
+        .collect::<Stored<Vec<_>>>()?;
     let hold = |row: &PgRow| {
         Ok(StationOwner {
             station_id: station_id(row)?,

@@ -49,7 +49,10 @@ pub async fn within<T>(limit: Duration, call: impl Future<Output = Stored<T>> + 
     match tokio::time::timeout(limit, call).await {
         Ok(done) => done,
         Err(_) => {
-            let cause = std::io::Error::new(std::io::ErrorKind::TimedOut, "the database server does not answer");
+            let cause = std::io::Error::new(
+                std::io::ErrorKind::TimedOut,
+                "the database server does not answer",
+            );
             Err(StoreError::Failed(sqlx::Error::Io(cause)))
         }
     }

@@ -9,7 +9,9 @@ use super::histories::{CARD, files, members_by_id};
 use super::rows::{column, member_id, ms, optional, text};
 use super::{PostgresStore, blocks, locks, months, nodes, retried};
 use crate::documents::events::{card_event, member_event};
-use crate::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored};
+use crate::{
+    Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored,
+};
 use juden_domain::authorization::CardFile;
 use juden_domain::card::CardEvent;
 use juden_domain::ids::{CardNumber, IdTag, MemberId};
@@ -52,7 +54,9 @@ const FAILURES: &str = "
 
 /// The last event of what was seen.
 pub async fn last_seq(write: &mut PgConnection, seen: &Seen) -> Stored<i64> {
-    let last = sqlx::query_scalar(LAST_SEQ).bind(column(&seen.cards, CardNumber::as_str)).bind(seen.member.as_ref().map(MemberId::as_str));
+    let last = sqlx::query_scalar(LAST_SEQ)
+        .bind(column(&seen.cards, CardNumber::as_str))
+        .bind(seen.member.as_ref().map(MemberId::as_str));
     Ok(last.fetch_one(write).await?)
 }
 
@@ -67,7 +71,12 @@ const FREE_NUMBER: &str = "
 
 #[async_trait]
 impl MemberStore for PostgresStore {
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
+    async fn add_member(
+        &self,
+        event: &MemberEvent,
+        at: DateTime<Utc>,
+        once: Option<&Once>,
+    ) -> Stored<MemberId> {
         retried!(self.try_add_member(event, at, once))
     }
 
@@ -77,11 +86,13 @@ impl MemberStore for PostgresStore {
 
     async fn members(&self, page: &Page) -> Stored<Vec<Member>> {
         let mut look = self.look().await?;
-        let ids: Vec<String> = sqlx::query_scalar("SELECT member_id FROM members WHERE member_id > $1 ORDER BY member_id LIMIT $2")
-            .bind(text(page.after.as_deref().unwrap_or("")))
-            .bind(page.limit)
-            .fetch_all(&mut *look)
-            .await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT member_id FROM members WHERE member_id > $1 ORDER BY member_id LIMIT $2",
+        )
+        .bind(text(page.after.as_deref().unwrap_or("")))
+        .bind(page.limit)
+        .fetch_all(&mut *look)
+        .await?;
         members_by_id(&mut look, &column(&ids, String::as_str)).await
     }
 
@@ -89,16 +100,26 @@ impl MemberStore for PostgresStore {
         retried!(self.try_add_card(card, at))
     }
 
-    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+    async fn add_reading(
+        &self,
+        card: &CardNumber,
+        id_tag: &IdTag,
+        at: DateTime<Utc>,
+    ) -> Stored<bool> {
         retried!(self.try_add_reading(card, id_tag, at))
     }
 
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
         let mut look = self.look().await?;
         let card = format!("SELECT {CARD}, c.code_hash FROM cards c WHERE c.card_number = $1");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(card)).bind(number.as_str()).fetch_all(&mut *look).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(card))
+            .bind(number.as_str())
+            .fetch_all(&mut *look)
+            .await?;
         let file = files(&mut look, &rows).await?.pop();
-        let kept = |(row, file): (&PgRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
+        let kept = |(row, file): (&PgRow, CardFile)| {
+            Ok(KeptCard { code_hash: row.try_get("code_hash")?, file })
+        };
         rows.first().zip(file).map(kept).transpose()
     }
 
@@ -110,7 +131,10 @@ impl MemberStore for PostgresStore {
                 (SELECT k.card_number FROM cards k WHERE k.id_tag_matched = w.tag),
                 (SELECT r.card_number FROM card_readings r WHERE r.id_tag_matched = w.tag))"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(column(id_tags, |tag| text(tag.matched()))).fetch_all(&mut *look).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(cards))
+            .bind(column(id_tags, |tag| text(tag.matched())))
+            .fetch_all(&mut *look)
+            .await?;
         let mut found = vec![None; id_tags.len()];
         for (row, file) in rows.iter().zip(files(&mut look, &rows).await?) {
             let place = usize::try_from(row.try_get::<i64, _>("place")? - 1).unwrap_or_default();
@@ -124,7 +148,13 @@ impl MemberStore for PostgresStore {
     }
 
     async fn history(&self, member: &MemberId) -> Stored<Vec<KeptEvent>> {
-        sqlx::query(HISTORY).bind(member.as_str()).fetch_all(&self.api).await?.iter().map(kept_event).collect()
+        sqlx::query(HISTORY)
+            .bind(member.as_str())
+            .fetch_all(&self.api)
+            .await?
+            .iter()
+            .map(kept_event)
+            .collect()
     }
 
     async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>> {
@@ -138,13 +168,20 @@ impl MemberStore for PostgresStore {
         ids.iter().map(|id| member_id(id)).collect()
     }
 
-    async fn note_activation_failure(&self, card: &CardNumber, member: &MemberId, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("INSERT INTO activation_failures (card_number, member_id, at) VALUES ($1, $2, $3)")
-            .bind(card.as_str())
-            .bind(member.as_str())
-            .bind(ms(at))
-            .execute(&self.api)
-            .await?;
+    async fn note_activation_failure(
+        &self,
+        card: &CardNumber,
+        member: &MemberId,
+        at: DateTime<Utc>,
+    ) -> Stored<()> {
+        sqlx::query(
+            "INSERT INTO activation_failures (card_number, member_id, at) VALUES ($1, $2, $3)",
+        )
+        .bind(card.as_str())
+        .bind(member.as_str())
+        .bind(ms(at))
+        .execute(&self.api)
+        .await?;
         Ok(())
     }
 
@@ -154,7 +191,12 @@ impl MemberStore for PostgresStore {
         member: &MemberId,
         since: DateTime<Utc>,
     ) -> Stored<(Vec<DateTime<Utc>>, Vec<DateTime<Utc>>)> {
-        let rows = sqlx::query(FAILURES).bind(card.as_str()).bind(member.as_str()).bind(ms(since)).fetch_all(&self.api).await?;
+        let rows = sqlx::query(FAILURES)
+            .bind(card.as_str())
+            .bind(member.as_str())
+            .bind(ms(since))
+            .fetch_all(&self.api)
+            .await?;
         let mut found = (Vec::new(), Vec::new());
         for row in &rows {
             let list = if row.try_get("is_of_card")? { &mut found.0 } else { &mut found.1 };
@@ -165,10 +207,17 @@ impl MemberStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
+    async fn try_add_member(
+        &self,
+        event: &MemberEvent,
+        at: DateTime<Utc>,
+        once: Option<&Once>,
+    ) -> Stored<MemberId> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
+        let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members")
+            .fetch_one(&mut *write)
+            .await?;
         let id = member_id(&format!("M-{number:06}"))?;
         sqlx::query("INSERT INTO members (member_no, member_id) VALUES ($1, $2)")
             .bind(number)
@@ -185,7 +234,9 @@ impl PostgresStore {
     async fn try_add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
+        let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards")
+            .fetch_one(&mut *write)
+            .await?;
         let number = match &card.number {
             Some(number) => number.as_str().to_owned(),
             None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
@@ -217,11 +268,20 @@ impl PostgresStore {
         super::rows::card_number(&number)
     }
 
-    async fn try_add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+    async fn try_add_reading(
+        &self,
+        card: &CardNumber,
+        id_tag: &IdTag,
+        at: DateTime<Utc>,
+    ) -> Stored<bool> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         if let Some(known) = reader_of(&mut write, id_tag).await? {
-            return if known == card.as_str() { Ok(false) } else { Err(StoreError::Conflict("id_tag")) };
+            return if known == card.as_str() {
+                Ok(false)
+            } else {
+                Err(StoreError::Conflict("id_tag"))
+            };
         }
         sqlx::query("INSERT INTO card_readings (id_tag_matched, id_tag, card_number, created_at) VALUES ($1, $2, $3, $4)")
             .bind(text(id_tag.matched()))
@@ -247,8 +307,10 @@ impl PostgresStore {
             months::recheck(&mut write, Some(member), month).await?;
         }
         blocks::add_looks(&mut write, change.looks).await?;
-        let cards = change.seen.cards.iter().chain(change.events.iter().filter_map(|event| keys(event).1));
-        let members = change.seen.member.iter().chain(change.events.iter().filter_map(|event| keys(event).0));
+        let cards =
+            change.seen.cards.iter().chain(change.events.iter().filter_map(|event| keys(event).1));
+        let members =
+            change.seen.member.iter().chain(change.events.iter().filter_map(|event| keys(event).0));
         nodes::cards_changed(&mut write, cards, members, change.at).await?;
         super::once::keep(&mut write, change.once, "").await?;
         write.commit().await?;
@@ -298,7 +360,11 @@ async fn add_events(write: &mut PgConnection, events: &[Append], at: DateTime<Ut
         .bind(column(events, |append| consent(append).map(|consent| text(&consent.purpose))))
         .execute(&mut *write)
         .await?;
-    let bound: Vec<(&str, &str)> = events.iter().map(keys).filter_map(|(member, card)| Some((card?.as_str(), member?.as_str()))).collect();
+    let bound: Vec<(&str, &str)> = events
+        .iter()
+        .map(keys)
+        .filter_map(|(member, card)| Some((card?.as_str(), member?.as_str())))
+        .collect();
     if !bound.is_empty() {
         let (cards, members): (Vec<&str>, Vec<&str>) = bound.into_iter().unzip();
         sqlx::query(BIND_CARDS).bind(cards).bind(members).execute(&mut *write).await?;
@@ -306,7 +372,9 @@ async fn add_events(write: &mut PgConnection, events: &[Append], at: DateTime<Ut
     let ends: Vec<(&str, DateTime<Utc>)> = events
         .iter()
         .filter_map(|append| match append {
-            Append::Member(id, MemberEvent::Disqualified(it)) => Some((id.as_str(), ms(it.effective_at.max(at)))),
+            Append::Member(id, MemberEvent::Disqualified(it)) => {
+                Some((id.as_str(), ms(it.effective_at.max(at))))
+            }
             Append::Member(..) | Append::Card(..) => None,
         })
         .collect();

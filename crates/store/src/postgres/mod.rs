@@ -68,7 +68,11 @@ macro_rules! retried {
         let mut tries = 0;
         loop {
             match $work.await {
-                Err(cause) if tries < crate::postgres::TRIES && crate::postgres::is_crossed(&cause) => tries += 1,
+                Err(cause)
+                    if tries < crate::postgres::TRIES && crate::postgres::is_crossed(&cause) =>
+                {
+                    tries += 1
+                }
                 done => break done,
             }
         }
@@ -106,9 +110,14 @@ impl PostgresStore {
     pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {
         let failed = |cause| OpenError::Migrate { url: connect::shown(url), cause };
         let migrations = migrations();
-        self.schema(&migrations).await.may_migrate().map_err(|cause| connect::unreadable(url, cause))?;
+        self.schema(&migrations)
+            .await
+            .may_migrate()
+            .map_err(|cause| connect::unreadable(url, cause))?;
         // A connection of its own: what takes long here is not cut off.
-        let mut connection = PgConnection::connect_with(&self.turns.connect_options()).await.map_err(|cause| failed(cause.into()))?;
+        let mut connection = PgConnection::connect_with(&self.turns.connect_options())
+            .await
+            .map_err(|cause| failed(cause.into()))?;
         migrations.run(&mut connection).await.map_err(failed)?;
         let _ = connection.close().await;
         Ok(())
@@ -116,14 +125,25 @@ impl PostgresStore {
 
     /// Checks that the program can work with the schema.
     pub async fn check_schema(&self, url: &str) -> Result<(), OpenError> {
-        self.schema(&migrations()).await.is_readable().map_err(|cause: SchemaError| connect::unreadable(url, cause))
+        self.schema(&migrations())
+            .await
+            .is_readable()
+            .map_err(|cause: SchemaError| connect::unreadable(url, cause))
     }
 
     async fn schema(&self, migrations: &Migrator) -> Schema {
         let known = Schema::newest(migrations);
-        let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.api).await;
-        let needs = sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > $1").bind(known);
-        Schema { known, at: at.ok().flatten(), needs: needs.fetch_one(&self.api).await.ok().flatten() }
+        let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&self.api)
+            .await;
+        let needs =
+            sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > $1")
+                .bind(known);
+        Schema {
+            known,
+            at: at.ok().flatten(),
+            needs: needs.fetch_one(&self.api).await.ok().flatten(),
+        }
     }
 
     /// Ends the connections.

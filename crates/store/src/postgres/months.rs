@@ -35,7 +35,8 @@ const SAVE_BILLED: &str = "
 const REMOVED_AT_ONCE: u32 = 2_000;
 
 /// That a row's run is complete, or that it was issued by itself.
-const COUNTS: &str = "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
+const COUNTS: &str =
+    "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
 
 const INVOICE: &str = "invoice_id, kind, month, member_id, issued_at, document";
 
@@ -52,13 +53,16 @@ impl BillingStore for PostgresStore {
     }
 
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>> {
-        let text: Option<String> = sqlx::query_scalar("SELECT max(month) FROM months").fetch_one(&self.api).await?;
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT max(month) FROM months").fetch_one(&self.api).await?;
         columns::month(text.as_deref())
     }
 
     async fn first_month(&self) -> Stored<Option<BillingMonth>> {
         let at: Option<DateTime<Utc>> =
-            sqlx::query_scalar("SELECT at FROM events WHERE kind = 'admitted' ORDER BY at LIMIT 1").fetch_optional(&self.api).await?;
+            sqlx::query_scalar("SELECT at FROM events WHERE kind = 'admitted' ORDER BY at LIMIT 1")
+                .fetch_optional(&self.api)
+                .await?;
         Ok(at.map(BillingMonth::of))
     }
 
@@ -66,7 +70,10 @@ impl BillingStore for PostgresStore {
     /// from then on, and nothing of it can be completed.
     async fn begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run> {
         let run = retried!(self.try_begin_run(month, at))?;
-        for (table, key) in [("invoices", "month, member_id, invoice_id"), ("billed_sessions", "month, member_id, part")] {
+        for (table, key) in [
+            ("invoices", "month, member_id, invoice_id"),
+            ("billed_sessions", "month, member_id, part"),
+        ] {
             self.remove_left(table, key).await?;
         }
         sqlx::query("DELETE FROM runs WHERE is_abandoned").execute(&self.api).await?;
@@ -81,8 +88,13 @@ impl BillingStore for PostgresStore {
                 .await?;
         let read = |row: &PgRow| {
             let member: &str = row.try_get("member_id")?;
-            let month = BillingMonth::parse(row.try_get("month")?).ok_or(StoreError::Unreadable("recheck"))?;
-            if member == EVERYBODY { Ok((None, month)) } else { Ok((Some(member_id(member)?), month)) }
+            let month = BillingMonth::parse(row.try_get("month")?)
+                .ok_or(StoreError::Unreadable("recheck"))?;
+            if member == EVERYBODY {
+                Ok((None, month))
+            } else {
+                Ok((Some(member_id(member)?), month))
+            }
         };
         rows.iter().map(read).collect()
     }
@@ -95,7 +107,13 @@ impl BillingStore for PostgresStore {
         retried!(self.try_complete_run(run, closed))
     }
 
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>> {
+    async fn invoices(
+        &self,
+        month: BillingMonth,
+        run: Option<&Run>,
+        after: &InvoiceCursor,
+        limit: i64,
+    ) -> Stored<Vec<Invoice>> {
         let list = format!(
             "SELECT {INVOICE} FROM invoices WHERE month = $1 AND (member_id, invoice_id) > ($2, $3) AND ({COUNTS} OR run = $4)
              ORDER BY member_id, invoice_id LIMIT $5"
@@ -112,9 +130,13 @@ impl BillingStore for PostgresStore {
     }
 
     async fn invoices_of_members(&self, members: &[&MemberId]) -> Stored<Vec<Invoice>> {
-        let list =
-            format!("SELECT {INVOICE} FROM invoices WHERE member_id = ANY($1) AND {COUNTS} ORDER BY member_id, issued_at, invoice_id");
-        let rows = sqlx::query(AssertSqlSafe(list)).bind(column(members, |member| member.as_str())).fetch_all(&self.api).await?;
+        let list = format!(
+            "SELECT {INVOICE} FROM invoices WHERE member_id = ANY($1) AND {COUNTS} ORDER BY member_id, issued_at, invoice_id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(list))
+            .bind(column(members, |member| member.as_str()))
+            .fetch_all(&self.api)
+            .await?;
         rows.iter().map(issued).collect()
     }
 
@@ -124,7 +146,12 @@ impl BillingStore for PostgresStore {
         row.as_ref().map(issued).transpose()
     }
 
-    async fn billed_of_month(&self, month: BillingMonth, after: Option<&BilledPart>, limit: i64) -> Stored<Vec<BilledPart>> {
+    async fn billed_of_month(
+        &self,
+        month: BillingMonth,
+        after: Option<&BilledPart>,
+        limit: i64,
+    ) -> Stored<Vec<BilledPart>> {
         let list = format!(
             "SELECT {RECORDS} FROM billed_sessions WHERE month = $1 AND (member_id, part) > ($2, $3) AND {COUNTS}
              ORDER BY member_id, part LIMIT $4"
@@ -140,14 +167,22 @@ impl BillingStore for PostgresStore {
     }
 
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>> {
-        let list = format!("SELECT {RECORDS} FROM billed_sessions WHERE member_id = ANY($1) AND {COUNTS} ORDER BY member_id, month, part");
-        let rows = sqlx::query(AssertSqlSafe(list)).bind(column(members, |member| member.as_str())).fetch_all(&self.api).await?;
+        let list = format!(
+            "SELECT {RECORDS} FROM billed_sessions WHERE member_id = ANY($1) AND {COUNTS} ORDER BY member_id, month, part"
+        );
+        let rows = sqlx::query(AssertSqlSafe(list))
+            .bind(column(members, |member| member.as_str()))
+            .fetch_all(&self.api)
+            .await?;
         rows.iter().map(part).collect()
     }
 
     async fn members_with_final(&self) -> Stored<Vec<MemberId>> {
-        let ids: Vec<String> =
-            sqlx::query_scalar("SELECT DISTINCT member_id FROM invoices WHERE kind = 'final' ORDER BY 1").fetch_all(&self.api).await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT member_id FROM invoices WHERE kind = 'final' ORDER BY 1",
+        )
+        .fetch_all(&self.api)
+        .await?;
         ids.iter().map(|id| member_id(id)).collect()
     }
 
@@ -161,8 +196,12 @@ impl BillingStore for PostgresStore {
     }
 
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
-        let row = sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1").fetch_optional(&self.api).await?;
-        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, row.try_get("due_at")?))).transpose()
+        let row =
+            sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1")
+                .fetch_optional(&self.api)
+                .await?;
+        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, row.try_get("due_at")?)))
+            .transpose()
     }
 
     async fn issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()> {
@@ -174,20 +213,33 @@ impl PostgresStore {
     async fn try_begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run> {
         let mut write = self.begin().await?;
         locks::alone(&mut write, locks::CLOSING).await?;
-        sqlx::query("UPDATE runs SET is_abandoned = true WHERE completed_at IS NULL").execute(&mut *write).await?;
-        let number = sqlx::query_scalar("INSERT INTO runs (month, started_at) VALUES ($1, $2) RETURNING run")
-            .bind(month.to_string())
-            .bind(ms(at))
+        sqlx::query("UPDATE runs SET is_abandoned = true WHERE completed_at IS NULL")
+            .execute(&mut *write)
+            .await?;
+        let number = sqlx::query_scalar(
+            "INSERT INTO runs (month, started_at) VALUES ($1, $2) RETURNING run",
+        )
+        .bind(month.to_string())
+        .bind(ms(at))
+        .fetch_one(&mut *write)
+        .await?;
+        let recheck_until = sqlx::query_scalar("SELECT coalesce(max(recheck), 0) FROM rechecks")
             .fetch_one(&mut *write)
             .await?;
-        let recheck_until = sqlx::query_scalar("SELECT coalesce(max(recheck), 0) FROM rechecks").fetch_one(&mut *write).await?;
         write.commit().await?;
         Ok(Run { number, recheck_until })
     }
 
-    async fn try_save_parts(&self, run: &Run, month: BillingMonth, parts: &[MemberPart]) -> Stored<()> {
+    async fn try_save_parts(
+        &self,
+        run: &Run,
+        month: BillingMonth,
+        parts: &[MemberPart],
+    ) -> Stored<()> {
         let mut write = self.begin().await?;
-        let runs = sqlx::query("SELECT 1 FROM runs WHERE run = $1 AND completed_at IS NULL AND NOT is_abandoned FOR SHARE");
+        let runs = sqlx::query(
+            "SELECT 1 FROM runs WHERE run = $1 AND completed_at IS NULL AND NOT is_abandoned FOR SHARE",
+        );
         if runs.bind(run.number).fetch_optional(&mut *write).await?.is_none() {
             return Err(StoreError::Conflict("the month's close"));
         }
@@ -214,8 +266,17 @@ impl PostgresStore {
         if inserted.rows_affected() == 0 {
             return Ok(false);
         }
-        let completed = sqlx::query("UPDATE runs SET completed_at = $2 WHERE run = $1 AND completed_at IS NULL AND NOT is_abandoned");
-        if completed.bind(run.number).bind(ms(closed.closed_at)).execute(&mut *write).await?.rows_affected() == 0 {
+        let completed = sqlx::query(
+            "UPDATE runs SET completed_at = $2 WHERE run = $1 AND completed_at IS NULL AND NOT is_abandoned",
+        );
+        if completed
+            .bind(run.number)
+            .bind(ms(closed.closed_at))
+            .execute(&mut *write)
+            .await?
+            .rows_affected()
+            == 0
+        {
             return Err(StoreError::Conflict("the month's close"));
         }
         sqlx::query("DELETE FROM rechecks WHERE recheck <= $1 AND usage_month <= $2")
@@ -229,7 +290,10 @@ impl PostgresStore {
 
     async fn try_issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()> {
         let mut write = self.begin().await?;
-        let waited = sqlx::query("DELETE FROM endings WHERE member_id = $1").bind(part.member.as_str()).execute(&mut *write).await?;
+        let waited = sqlx::query("DELETE FROM endings WHERE member_id = $1")
+            .bind(part.member.as_str())
+            .execute(&mut *write)
+            .await?;
         if waited.rows_affected() > 0 {
             save(&mut write, None, month, std::slice::from_ref(part)).await?;
         }
@@ -243,12 +307,19 @@ impl PostgresStore {
             "DELETE FROM {table} WHERE ({key}) IN
                 (SELECT {key} FROM {table} WHERE run IN (SELECT run FROM runs WHERE is_abandoned) LIMIT {REMOVED_AT_ONCE})"
         );
-        while sqlx::query(AssertSqlSafe(remove.as_str())).execute(&self.api).await?.rows_affected() > 0 {}
+        while sqlx::query(AssertSqlSafe(remove.as_str())).execute(&self.api).await?.rows_affected()
+            > 0
+        {}
         Ok(())
     }
 }
 
-async fn save(write: &mut PgConnection, run: Option<i64>, month: BillingMonth, parts: &[MemberPart]) -> Stored<()> {
+async fn save(
+    write: &mut PgConnection,
+    run: Option<i64>,
+    month: BillingMonth,
+    parts: &[MemberPart],
+) -> Stored<()> {
     let invoices: Vec<&Invoice> = parts.iter().flat_map(|part| &part.invoices).collect();
     if !invoices.is_empty() {
         sqlx::query(SAVE_INVOICES)
@@ -291,7 +362,8 @@ fn issued(row: &PgRow) -> Stored<Invoice> {
 fn part(row: &PgRow) -> Stored<BilledPart> {
     Ok(BilledPart {
         member: member_id(row.try_get("member_id")?)?,
-        month: BillingMonth::parse(row.try_get("month")?).ok_or(StoreError::Unreadable("billed sessions"))?,
+        month: BillingMonth::parse(row.try_get("month")?)
+            .ok_or(StoreError::Unreadable("billed sessions"))?,
         part: row.try_get("part")?,
         groups: read_billed(row.try_get("document")?)?,
     })
@@ -311,7 +383,11 @@ fn closed(row: &PgRow, month: BillingMonth) -> Stored<ClosedMonth> {
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
 /// Under the shared lock of closing.
-pub async fn recheck(write: &mut PgConnection, member: Option<&MemberId>, month: BillingMonth) -> Stored<()> {
+pub async fn recheck(
+    write: &mut PgConnection,
+    member: Option<&MemberId>,
+    month: BillingMonth,
+) -> Stored<()> {
     sqlx::query("INSERT INTO rechecks (member_id, usage_month) SELECT $1, $2 WHERE EXISTS (SELECT 1 FROM runs WHERE month >= $2)")
         .bind(member.map_or(EVERYBODY, MemberId::as_str))
         .bind(month.to_string())

@@ -89,7 +89,14 @@ impl NodeStore for PostgresStore {
         retried!(self.try_join(node, silent_ms))
     }
 
-    async fn pulse(&self, node: &NewNode, heard: i64, applied: i64, clock: DateTime<Utc>, forget_ms: i64) -> Stored<Pulse> {
+    async fn pulse(
+        &self,
+        node: &NewNode,
+        heard: i64,
+        applied: i64,
+        clock: DateTime<Utc>,
+        forget_ms: i64,
+    ) -> Stored<Pulse> {
         let row = sqlx::query(PULSE)
             .bind(&node.run.0)
             .bind(text(&node.name))
@@ -99,9 +106,12 @@ impl NodeStore for PostgresStore {
             .bind(forget_ms)
             .bind(HEARD_AT_ONCE)
             .bind(heard);
-        let pulse = locks::within(PULSE_WITHIN, async { pulse(&row.fetch_one(&self.pulse).await?) }).await?;
+        let pulse =
+            locks::within(PULSE_WITHIN, async { pulse(&row.fetch_one(&self.pulse).await?) })
+                .await?;
         if self.pulses.fetch_add(1, Ordering::Relaxed) % PRUNE_EVERY == PRUNE_EVERY - 1 {
-            locks::within(PULSE_WITHIN, async { Ok(sqlx::query(PRUNE).execute(&self.api).await?) }).await?;
+            locks::within(PULSE_WITHIN, async { Ok(sqlx::query(PRUNE).execute(&self.api).await?) })
+                .await?;
         }
         Ok(pulse)
     }
@@ -111,7 +121,9 @@ impl NodeStore for PostgresStore {
     }
 
     async fn last_change(&self) -> Stored<i64> {
-        Ok(sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes").fetch_one(&self.api).await?)
+        Ok(sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes")
+            .fetch_one(&self.api)
+            .await?)
     }
 
     async fn leave(&self, run: &NodeRun) -> Stored<()> {
@@ -136,8 +148,14 @@ impl PostgresStore {
                 return Ok(Joined::NotLinked(known.name));
             }
         }
-        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes").fetch_one(&mut *write).await?;
-        sqlx::query("DELETE FROM nodes WHERE name = $1 OR run = $2").bind(text(&node.name)).bind(&node.run.0).execute(&mut *write).await?;
+        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM changes")
+            .fetch_one(&mut *write)
+            .await?;
+        sqlx::query("DELETE FROM nodes WHERE name = $1 OR run = $2")
+            .bind(text(&node.name))
+            .bind(&node.run.0)
+            .execute(&mut *write)
+            .await?;
         sqlx::query(PUT_NODE)
             .bind(&node.run.0)
             .bind(text(&node.name))
@@ -161,16 +179,26 @@ fn state(row: &PgRow) -> Stored<NodeState> {
 }
 
 fn pulse(row: &PgRow) -> Stored<Pulse> {
-    let (kinds, subjects): (Vec<String>, Vec<String>) = (row.try_get("kinds")?, row.try_get("subjects")?);
+    let (kinds, subjects): (Vec<String>, Vec<String>) =
+        (row.try_get("kinds")?, row.try_get("subjects")?);
     let (runs, names): (Vec<String>, Vec<String>) = (row.try_get("runs")?, row.try_get("names")?);
-    let (applied, silent): (Vec<i64>, Vec<i64>) = (row.try_get("applied")?, row.try_get("silent_ms")?);
+    let (applied, silent): (Vec<i64>, Vec<i64>) =
+        (row.try_get("applied")?, row.try_get("silent_ms")?);
     let numbers = applied.into_iter().zip(silent);
-    let state =
-        |((run, name), (applied, silent_ms)): ((String, String), (i64, i64))| NodeState { name, run: NodeRun(run), applied, silent_ms };
+    let state = |((run, name), (applied, silent_ms)): ((String, String), (i64, i64))| NodeState {
+        name,
+        run: NodeRun(run),
+        applied,
+        silent_ms,
+    };
     let missed = row.try_get("missed")?;
     Ok(Pulse {
         now: row.try_get("now")?,
-        changes: if missed { Vec::new() } else { kinds.into_iter().zip(subjects).map(changed).collect::<Stored<_>>()? },
+        changes: if missed {
+            Vec::new()
+        } else {
+            kinds.into_iter().zip(subjects).map(changed).collect::<Stored<_>>()?
+        },
         last: row.try_get("last")?,
         missed,
         furthest_clock: row.try_get("furthest_clock")?,
@@ -181,7 +209,9 @@ fn pulse(row: &PgRow) -> Stored<Pulse> {
 fn changed((kind, subject): (String, String)) -> Stored<Changed> {
     match kind.as_str() {
         "card" => Ok(Changed::Card(subject)),
-        "station" => Ok(Changed::Station(StationId::parse(&subject).map_err(|_| StoreError::Unreadable("station id"))?)),
+        "station" => Ok(Changed::Station(
+            StationId::parse(&subject).map_err(|_| StoreError::Unreadable("station id"))?,
+        )),
         "programme" => Ok(Changed::Programme),
         _ => Err(StoreError::Unreadable("change")),
     }
@@ -189,7 +219,12 @@ fn changed((kind, subject): (String, String)) -> Stored<Changed> {
 
 /// Tells nodes that a station's record changed. Under the lock of changes, as the others here.
 pub async fn station_changed(write: &mut PgConnection, station: &StationId) -> Stored<()> {
-    sqlx::query(ADD_CHANGE).bind("station").bind(station.as_str()).bind(None::<DateTime<Utc>>).execute(write).await?;
+    sqlx::query(ADD_CHANGE)
+        .bind("station")
+        .bind(station.as_str())
+        .bind(None::<DateTime<Utc>>)
+        .execute(write)
+        .await?;
     Ok(())
 }
 
@@ -201,7 +236,12 @@ pub async fn programme_changed(write: &mut PgConnection, at: DateTime<Utc>) -> S
 
 /// Tells nodes that a tag is a card's now.
 pub async fn tag_changed(write: &mut PgConnection, tag: &IdTag, at: DateTime<Utc>) -> Stored<()> {
-    sqlx::query(ADD_CHANGE).bind("card").bind(text(tag.matched())).bind(ms(at)).execute(write).await?;
+    sqlx::query(ADD_CHANGE)
+        .bind("card")
+        .bind(text(tag.matched()))
+        .bind(ms(at))
+        .execute(write)
+        .await?;
     Ok(())
 }
 

@@ -25,7 +25,9 @@ pub async fn keep(write: &mut PgConnection, once: Option<&Once>, subject: &str) 
 impl PostgresStore {
     /// The hash of the body, and what was made, of a request that was done.
     pub(super) async fn done(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
-        let find = sqlx::query("SELECT body_sha256, subject FROM idempotent_changes WHERE key = $1 AND request = $2");
+        let find = sqlx::query(
+            "SELECT body_sha256, subject FROM idempotent_changes WHERE key = $1 AND request = $2",
+        );
         let row = find.bind(text(key)).bind(text(request)).fetch_optional(&self.api).await?;
         row.map(|row| Ok((row.try_get("body_sha256")?, row.try_get("subject")?))).transpose()
     }

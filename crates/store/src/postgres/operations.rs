@@ -10,7 +10,10 @@ use sqlx::{PgPool, Postgres, Row};
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::exchanges::COMMANDS_KEPT;
-use crate::{KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
+use crate::{
+    KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError,
+    Stored, Turn,
+};
 use juden_domain::month::BillingMonth;
 
 /// A server that answers later is taken for one that does not.
@@ -31,7 +34,10 @@ const FORGET_CHANGES: &str = "
 #[async_trait]
 impl OperationStore for PostgresStore {
     async fn meta(&self, name: &str) -> Stored<Option<String>> {
-        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = $1").bind(text(name)).fetch_optional(&self.api).await?)
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
+            .bind(text(name))
+            .fetch_optional(&self.api)
+            .await?)
     }
 
     async fn meta_or_set(&self, name: &str, value: &str) -> Stored<String> {
@@ -69,20 +75,32 @@ impl OperationStore for PostgresStore {
         .await?;
         super::once::keep(&mut write, command.once.as_ref(), &number.to_string()).await?;
         if number % FORGET_COMMANDS_EVERY == 0 {
-            sqlx::query(FORGET_COMMANDS).bind(command.station_id.as_str()).bind(COMMANDS_KEPT).execute(&mut *write).await?;
+            sqlx::query(FORGET_COMMANDS)
+                .bind(command.station_id.as_str())
+                .bind(COMMANDS_KEPT)
+                .execute(&mut *write)
+                .await?;
         }
         write.commit().await?;
         Ok(number)
     }
 
-    async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("UPDATE commands SET outcome = $2, answer = $3, answered_at = $4 WHERE command_no = $1")
-            .bind(number)
-            .bind(text(outcome))
-            .bind(text(answer))
-            .bind(ms(at))
-            .execute(&self.api)
-            .await?;
+    async fn save_command_outcome(
+        &self,
+        number: i64,
+        outcome: &str,
+        answer: &str,
+        at: DateTime<Utc>,
+    ) -> Stored<()> {
+        sqlx::query(
+            "UPDATE commands SET outcome = $2, answer = $3, answered_at = $4 WHERE command_no = $1",
+        )
+        .bind(number)
+        .bind(text(outcome))
+        .bind(text(answer))
+        .bind(ms(at))
+        .execute(&self.api)
+        .await?;
         Ok(())
     }
 
@@ -107,7 +125,8 @@ impl OperationStore for PostgresStore {
         row.map(|row| {
             Ok(KeptAnswer {
                 body_sha256: row.try_get("body_sha256")?,
-                status: u16::try_from(row.try_get::<i64, _>("status")?).map_err(|_| StoreError::Unreadable("kept answer"))?,
+                status: u16::try_from(row.try_get::<i64, _>("status")?)
+                    .map_err(|_| StoreError::Unreadable("kept answer"))?,
                 content_type: row.try_get("content_type")?,
                 answer: row.try_get("answer")?,
             })
@@ -143,19 +162,25 @@ impl OperationStore for PostgresStore {
 
     async fn try_turn(&self, name: &str) -> Stored<Option<Turn>> {
         let mut turn = turn_connection(&self.tries).await?;
-        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, $2))")
-            .bind(text(name))
-            .bind(locks::TURN_SEED)
-            .fetch_one(&mut *turn)
-            .await?;
+        let taken: bool =
+            sqlx::query_scalar("SELECT pg_try_advisory_lock(hashtextextended($1, $2))")
+                .bind(text(name))
+                .bind(locks::TURN_SEED)
+                .fetch_one(&mut *turn)
+                .await?;
         Ok(taken.then(|| Box::new(turn) as Turn))
     }
 
     async fn ping(&self) -> Stored<()> {
-        let asked = sqlx::query_scalar("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean");
-        let is_read_only = locks::within(PING_WITHIN, async { Ok(asked.fetch_one(&self.api).await?) }).await?;
+        let asked = sqlx::query_scalar(
+            "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
+        );
+        let is_read_only =
+            locks::within(PING_WITHIN, async { Ok(asked.fetch_one(&self.api).await?) }).await?;
         if is_read_only {
-            let cause = std::io::Error::other("the database server takes no writes: it is a standby, or read only");
+            let cause = std::io::Error::other(
+                "the database server takes no writes: it is a standby, or read only",
+            );
             return Err(StoreError::Failed(sqlx::Error::Io(cause)));
         }
         Ok(())

@@ -43,7 +43,8 @@ fn part(table: &str, first: NaiveDate) -> String {
 /// The day after the last of a part's month, by its name.
 fn end(part: &str, table: &str) -> Option<NaiveDate> {
     let (year, month) = part.strip_prefix(table)?.strip_prefix('_')?.split_once('_')?;
-    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?.checked_add_months(chrono::Months::new(1))
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?
+        .checked_add_months(chrono::Months::new(1))
 }
 
 impl PostgresStore {
@@ -53,7 +54,9 @@ impl PostgresStore {
         for table in TABLES {
             let known = self.parts(table).await?;
             for ahead in 0..=MONTHS_AHEAD {
-                let Some(month) = first.checked_add_months(chrono::Months::new(ahead)) else { continue };
+                let Some(month) = first.checked_add_months(chrono::Months::new(ahead)) else {
+                    continue;
+                };
                 if !known.contains(&part(table, month)) {
                     self.make_part(table, month).await?;
                 }
@@ -73,7 +76,10 @@ impl PostgresStore {
         let mut write = self.begin().await?;
         locks::alone(&mut write, locks::ROOM).await?;
         sqlx::raw_sql(BRIEFLY).execute(&mut *write).await?;
-        let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(&part).fetch_one(&mut *write).await?;
+        let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(&part)
+            .fetch_one(&mut *write)
+            .await?;
         if is_there {
             return Ok(());
         }
@@ -83,7 +89,11 @@ impl PostgresStore {
         );
         match sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut *write).await {
             Ok(_) => Ok(write.commit().await?),
-            Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some(ROWS_IN_DEFAULT) => Ok(()),
+            Err(sqlx::Error::Database(fault))
+                if fault.code().as_deref() == Some(ROWS_IN_DEFAULT) =>
+            {
+                Ok(())
+            }
             Err(cause) => Err(StoreError::Failed(cause)),
         }
     }
@@ -93,7 +103,9 @@ impl PostgresStore {
         let mut removed = 0;
         for table in TABLES {
             for part in self.parts(table).await? {
-                let until = end(&part, table).and_then(|end| end.and_hms_opt(0, 0, 0)).map(|end| end.and_utc());
+                let until = end(&part, table)
+                    .and_then(|end| end.and_hms_opt(0, 0, 0))
+                    .map(|end| end.and_utc());
                 if until.is_some_and(|until| until <= month.start()) {
                     removed += self.drop_part(&part).await?;
                 }
@@ -106,12 +118,16 @@ impl PostgresStore {
         let mut write = self.begin().await?;
         locks::alone(&mut write, locks::ROOM).await?;
         sqlx::raw_sql(BRIEFLY).execute(&mut *write).await?;
-        let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").bind(part).fetch_one(&mut *write).await?;
+        let is_there: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+            .bind(part)
+            .fetch_one(&mut *write)
+            .await?;
         if !is_there {
             return Ok(0);
         }
         let count = format!("SELECT count(*) AS rows FROM {part}");
-        let rows: i64 = sqlx::query(AssertSqlSafe(count)).fetch_one(&mut *write).await?.try_get("rows")?;
+        let rows: i64 =
+            sqlx::query(AssertSqlSafe(count)).fetch_one(&mut *write).await?.try_get("rows")?;
         sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE {part}"))).execute(&mut *write).await?;
         write.commit().await?;
         Ok(u64::try_from(rows).unwrap_or(0))
@@ -122,7 +138,12 @@ impl PostgresStore {
         let mut removed = 0;
         for statement in [FORGET_JOURNAL, FORGET_READINGS] {
             loop {
-                let rows = sqlx::query(statement).bind(month.start()).bind(REMOVED_AT_ONCE).execute(&self.api).await?.rows_affected();
+                let rows = sqlx::query(statement)
+                    .bind(month.start())
+                    .bind(REMOVED_AT_ONCE)
+                    .execute(&self.api)
+                    .await?
+                    .rows_affected();
                 removed += rows;
                 if rows == 0 {
                     break;

@@ -15,7 +15,8 @@ use juden_domain::card::Dated;
 use juden_domain::month::BillingMonth;
 use juden_domain::programme::ProgrammeEvent;
 
-const PROGRAMME_EVENTS: &str = "SELECT seq, at, NULL::text AS card_number, kind, detail FROM programme_events ORDER BY seq";
+const PROGRAMME_EVENTS: &str =
+    "SELECT seq, at, NULL::text AS card_number, kind, detail FROM programme_events ORDER BY seq";
 
 const AUDIT: &str = "
     SELECT entry, at, actor, peer, action, subject, also, reason, detail, outcome FROM audit WHERE entry < $1 ORDER BY entry DESC LIMIT $2";
@@ -30,7 +31,15 @@ const AUDIT_OF: &str = "
 impl RecordStore for PostgresStore {
     async fn programme_events(&self) -> Stored<Vec<Dated<ProgrammeEvent>>> {
         let kept = self.programme_history().await?;
-        kept.iter().map(|kept| Ok(Dated { seq: kept.seq, at: kept.at, event: read_programme_event(&kept.kind, &kept.detail)? })).collect()
+        kept.iter()
+            .map(|kept| {
+                Ok(Dated {
+                    seq: kept.seq,
+                    at: kept.at,
+                    event: read_programme_event(&kept.kind, &kept.detail)?,
+                })
+            })
+            .collect()
     }
 
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>> {
@@ -66,13 +75,19 @@ impl RecordStore for PostgresStore {
     }
 
     async fn save_audit_outcome(&self, number: i64, outcome: &str) -> Stored<()> {
-        sqlx::query("UPDATE audit SET outcome = $2 WHERE entry = $1").bind(number).bind(text(outcome)).execute(&self.api).await?;
+        sqlx::query("UPDATE audit SET outcome = $2 WHERE entry = $1")
+            .bind(number)
+            .bind(text(outcome))
+            .execute(&self.api)
+            .await?;
         Ok(())
     }
 
     async fn audit(&self, subject: Option<&str>, page: &Page) -> Stored<Vec<(i64, AuditEntry)>> {
         let before = page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
-        let query = sqlx::query(if subject.is_some() { AUDIT_OF } else { AUDIT }).bind(before).bind(page.limit);
+        let query = sqlx::query(if subject.is_some() { AUDIT_OF } else { AUDIT })
+            .bind(before)
+            .bind(page.limit);
         let rows = match subject {
             Some(subject) => query.bind(text(subject)).fetch_all(&self.api).await?,
             None => query.fetch_all(&self.api).await?,
@@ -92,12 +107,14 @@ impl PostgresStore {
         let (kind, detail) = programme_event(event);
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let seq: i64 = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES ($1, $2, $3) RETURNING seq")
-            .bind(ms(at))
-            .bind(kind)
-            .bind(text(&detail))
-            .fetch_one(&mut *write)
-            .await?;
+        let seq: i64 = sqlx::query_scalar(
+            "INSERT INTO programme_events (at, kind, detail) VALUES ($1, $2, $3) RETURNING seq",
+        )
+        .bind(ms(at))
+        .bind(kind)
+        .bind(text(&detail))
+        .fetch_one(&mut *write)
+        .await?;
         if let Some(month) = recheck {
             super::months::recheck(&mut write, None, month).await?;
         }

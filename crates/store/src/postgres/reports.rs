@@ -9,7 +9,8 @@ use sqlx::{PgConnection, Row};
 use super::PostgresStore;
 use super::rows::{column, ms, optional, station_id, text};
 use crate::exchanges::{
-    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
+    SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::ledger::{NoteRow, ReportRow, StationNote};
 use crate::{KeptCommand, Page, Stored};
@@ -64,8 +65,13 @@ pub async fn write(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
         .bind(column(&reports, |(note, _)| ms(note.at)))
         .execute(&mut *write)
         .await?;
-    let stations: BTreeSet<&str> = reports.iter().map(|(note, _)| note.station_id.as_str()).collect();
-    sqlx::query(MAKE_ROOM).bind(stations.into_iter().collect::<Vec<_>>()).bind(REPORTS_KEPT).execute(write).await?;
+    let stations: BTreeSet<&str> =
+        reports.iter().map(|(note, _)| note.station_id.as_str()).collect();
+    sqlx::query(MAKE_ROOM)
+        .bind(stations.into_iter().collect::<Vec<_>>())
+        .bind(REPORTS_KEPT)
+        .execute(write)
+        .await?;
     Ok(())
 }
 
@@ -117,7 +123,12 @@ fn before(page: &Page) -> i64 {
 
 #[async_trait]
 impl ExchangeStore for PostgresStore {
-    async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>> {
+    async fn reports(
+        &self,
+        station: &StationId,
+        filter: &ReportFilter,
+        page: &Page,
+    ) -> Stored<Vec<KeptReport>> {
         let rows = sqlx::query(READ)
             .bind(station.as_str())
             .bind(before(page))
@@ -141,17 +152,34 @@ impl ExchangeStore for PostgresStore {
 
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>> {
         let (component, variable) = variable_after(page);
-        let read = sqlx::query(VARIABLES).bind(station.as_str()).bind(text(component)).bind(text(variable)).bind(page.limit);
+        let read = sqlx::query(VARIABLES)
+            .bind(station.as_str())
+            .bind(text(component))
+            .bind(text(variable))
+            .bind(page.limit);
         let rows = read.fetch_all(&self.api).await?;
         let kept = |row: &PgRow| {
-            let (component, variable, document) = (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
-            Ok(KeptVariable { report: VariableReport { component, variable, document }, at: row.try_get("at")? })
+            let (component, variable, document) =
+                (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
+            Ok(KeptVariable {
+                report: VariableReport { component, variable, document },
+                at: row.try_get("at")?,
+            })
         };
         rows.iter().map(kept).collect()
     }
 
-    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>> {
-        let find = sqlx::query(COMMANDS_OF).bind(station.as_str()).bind(actions).bind(COMMANDS_SEARCHED).bind(limit);
+    async fn commands_of(
+        &self,
+        station: &StationId,
+        actions: &[&str],
+        limit: i64,
+    ) -> Stored<Vec<SentCommand>> {
+        let find = sqlx::query(COMMANDS_OF)
+            .bind(station.as_str())
+            .bind(actions)
+            .bind(COMMANDS_SEARCHED)
+            .bind(limit);
         find.fetch_all(&self.api).await?.iter().map(sent).collect()
     }
 
@@ -180,5 +208,11 @@ fn sent(row: &PgRow) -> Stored<SentCommand> {
         once: None,
     };
     let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-    Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional(row, "answered_at")? })
+    Ok(SentCommand {
+        number: row.try_get("command_no")?,
+        command,
+        outcome,
+        answer,
+        answered_at: optional(row, "answered_at")?,
+    })
 }

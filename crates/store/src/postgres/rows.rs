@@ -27,7 +27,11 @@ pub const SESSION: &str = "s.session_id, s.station_id, s.connector_id, s.charger
 
 /// Text as it can be kept: without NUL.
 pub fn text(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{FFFD}")) } else { Cow::Borrowed(text) }
+    if text.contains('\0') {
+        Cow::Owned(text.replace('\0', "\u{FFFD}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// An instant as it is kept: to the millisecond.
@@ -53,8 +57,13 @@ pub fn site(row: &PgRow) -> Stored<Option<ConnectorSite>> {
     let Some(class) = optional::<String>(row, "charger_class")? else {
         return Ok(None);
     };
-    let charger_class = ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
-    Ok(Some(ConnectorSite { charger_class, power_w: optional(row, "power_w")?, session_cap_min: optional(row, "session_cap_min")? }))
+    let charger_class =
+        ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
+    Ok(Some(ConnectorSite {
+        charger_class,
+        power_w: optional(row, "power_w")?,
+        session_cap_min: optional(row, "session_cap_min")?,
+    }))
 }
 
 fn id<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
@@ -138,8 +147,16 @@ pub fn measured(row: &PgRow) -> Stored<Session> {
         trail: Trail::default(),
         corrections: Vec::new(),
     };
-    let texts = Texts { trail: optional(row, "trail")?, corrections: optional(row, "corrections")?, measured: optional(row, "measured")? };
-    let decided = Decided { decision: optional(row, "decision")?, note: optional(row, "decision_note")?, at: optional(row, "decided_at")? };
+    let texts = Texts {
+        trail: optional(row, "trail")?,
+        corrections: optional(row, "corrections")?,
+        measured: optional(row, "measured")?,
+    };
+    let decided = Decided {
+        decision: optional(row, "decision")?,
+        note: optional(row, "decision_note")?,
+        at: optional(row, "decided_at")?,
+    };
     settled::read(session, optional(row, "stop_basis")?, &texts, &decided)
 }
 

@@ -67,12 +67,15 @@ impl SessionStore for PostgresStore {
 
     async fn sessions_by_reference(&self, references: &[SessionRef]) -> Stored<Vec<Session>> {
         let names: Vec<&str> = references.iter().map(SessionRef::as_str).collect();
-        let find = format!("SELECT {SESSION} FROM sessions s WHERE s.reference = ANY($1) ORDER BY s.started_at, s.reference");
+        let find = format!(
+            "SELECT {SESSION} FROM sessions s WHERE s.reference = ANY($1) ORDER BY s.started_at, s.reference"
+        );
         sessions(&sqlx::query(AssertSqlSafe(find)).bind(names).fetch_all(&self.api).await?)
     }
 
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>> {
-        let after = page.after.as_deref().and_then(|text| SessionId::parse(text).ok()).map_or(0, |id| id.0);
+        let after =
+            page.after.as_deref().and_then(|text| SessionId::parse(text).ok()).map_or(0, |id| id.0);
         let rows = sqlx::query(AssertSqlSafe(list(filter)))
             .bind(after)
             .bind(filter.month.map(|month| month.to_string()))
@@ -85,7 +88,12 @@ impl SessionStore for PostgresStore {
         sessions(&rows)
     }
 
-    async fn sessions_of_members(&self, members: &[&MemberId], first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>> {
+    async fn sessions_of_members(
+        &self,
+        members: &[&MemberId],
+        first: BillingMonth,
+        last: BillingMonth,
+    ) -> Stored<Vec<Session>> {
         let names: Vec<&str> = members.iter().map(|member| member.as_str()).collect();
         let rows = sqlx::query(AssertSqlSafe(of_members()))
             .bind(names)
@@ -97,7 +105,11 @@ impl SessionStore for PostgresStore {
         sessions(&rows)
     }
 
-    async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>> {
+    async fn first_session_since(
+        &self,
+        member: &MemberId,
+        since: DateTime<Utc>,
+    ) -> Stored<Option<Session>> {
         let find = format!(
             "SELECT {SESSION} FROM sessions s WHERE s.member_id = $1 AND s.usage_month >= $2 AND s.started_at >= $3
              ORDER BY s.usage_month, s.started_at, s.reference LIMIT 1"
@@ -111,37 +123,83 @@ impl SessionStore for PostgresStore {
         row.as_ref().map(session).transpose()
     }
 
-    async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>> {
+    async fn sessions_of_card(
+        &self,
+        card: &CardNumber,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Stored<Vec<Session>> {
         let find = format!(
             "SELECT {SESSION} FROM sessions s WHERE s.card_number = $1 AND s.started_at < $3 AND s.stopped_at > $2 ORDER BY s.session_id"
         );
-        sessions(&sqlx::query(AssertSqlSafe(find)).bind(card.as_str()).bind(ms(from)).bind(ms(to)).fetch_all(&self.api).await?)
+        sessions(
+            &sqlx::query(AssertSqlSafe(find))
+                .bind(card.as_str())
+                .bind(ms(from))
+                .bind(ms(to))
+                .fetch_all(&self.api)
+                .await?,
+        )
     }
 
-    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>> {
+    async fn sessions_started_at(
+        &self,
+        station: &StationId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        limit: i64,
+    ) -> Stored<Vec<Session>> {
         let find = format!(
             "SELECT {SESSION} FROM sessions s WHERE s.station_id = $1 AND s.started_at >= $2 AND s.started_at <= $3
              ORDER BY s.started_at, s.session_id LIMIT $4"
         );
-        let find = sqlx::query(AssertSqlSafe(find)).bind(station.as_str()).bind(ms(from)).bind(ms(to)).bind(limit);
+        let find = sqlx::query(AssertSqlSafe(find))
+            .bind(station.as_str())
+            .bind(ms(from))
+            .bind(ms(to))
+            .bind(limit);
         sessions(&find.fetch_all(&self.api).await?)
     }
 
-    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>> {
-        let find =
-            format!("SELECT {SESSION} FROM sessions s WHERE s.station_id = $1 AND s.start_key = $2 ORDER BY s.start_ordinal DESC LIMIT 1");
-        let rows = sqlx::query(AssertSqlSafe(find)).bind(station.as_str()).bind(start_key).fetch_all(&self.api).await?;
+    async fn session_by_start(
+        &self,
+        station: &StationId,
+        start_key: &str,
+    ) -> Stored<Option<Session>> {
+        let find = format!(
+            "SELECT {SESSION} FROM sessions s WHERE s.station_id = $1 AND s.start_key = $2 ORDER BY s.start_ordinal DESC LIMIT 1"
+        );
+        let rows = sqlx::query(AssertSqlSafe(find))
+            .bind(station.as_str())
+            .bind(start_key)
+            .fetch_all(&self.api)
+            .await?;
         Ok(sessions(&rows)?.pop())
     }
 
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>> {
-        let find = format!("SELECT {ENTRY} FROM journal WHERE session_id = $1 ORDER BY seq LIMIT $2");
-        sqlx::query(AssertSqlSafe(find)).bind(id.0).bind(limit).fetch_all(&self.api).await?.iter().map(entry).collect()
+        let find =
+            format!("SELECT {ENTRY} FROM journal WHERE session_id = $1 ORDER BY seq LIMIT $2");
+        sqlx::query(AssertSqlSafe(find))
+            .bind(id.0)
+            .bind(limit)
+            .fetch_all(&self.api)
+            .await?
+            .iter()
+            .map(entry)
+            .collect()
     }
 
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
         let find = format!("SELECT {ENTRY} FROM journal WHERE seq > $1 ORDER BY seq LIMIT $2");
-        sqlx::query(AssertSqlSafe(find)).bind(after).bind(limit).fetch_all(&self.api).await?.iter().map(entry).collect()
+        sqlx::query(AssertSqlSafe(find))
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.api)
+            .await?
+            .iter()
+            .map(entry)
+            .collect()
     }
 
     async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
@@ -150,7 +208,13 @@ impl SessionStore for PostgresStore {
         row.as_ref().map(entry).transpose()
     }
 
-    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
+    async fn station_journal(
+        &self,
+        station: &StationId,
+        filter: &JournalFilter,
+        after: i64,
+        limit: i64,
+    ) -> Stored<Vec<JournalEntry>> {
         let find = format!(
             "SELECT {ENTRY} FROM journal WHERE station_id = $1 AND seq > $2 AND ($3::timestamptz IS NULL OR received_at >= $3)
                 AND ($4::timestamptz IS NULL OR received_at < $4) AND ($5::text IS NULL OR action = $5) AND (NOT $6 OR session_id IS NULL)
@@ -170,9 +234,16 @@ impl SessionStore for PostgresStore {
     }
 
     async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>> {
-        let find =
-            format!("SELECT {SESSION} FROM sessions s WHERE s.stopped_at IS NULL AND s.session_id > $1 ORDER BY s.session_id LIMIT $2");
-        sessions(&sqlx::query(AssertSqlSafe(find)).bind(after.0).bind(limit).fetch_all(&self.api).await?)
+        let find = format!(
+            "SELECT {SESSION} FROM sessions s WHERE s.stopped_at IS NULL AND s.session_id > $1 ORDER BY s.session_id LIMIT $2"
+        );
+        sessions(
+            &sqlx::query(AssertSqlSafe(find))
+                .bind(after.0)
+                .bind(limit)
+                .fetch_all(&self.api)
+                .await?,
+        )
     }
 }
 

@@ -26,20 +26,35 @@ impl SiteStore for PostgresStore {
     async fn put_site(&self, record: &SiteRecord) -> Stored<bool> {
         let put = "INSERT INTO sites (site, document) VALUES ($1, $2) ON CONFLICT (site) DO UPDATE SET document = excluded.document
             RETURNING (xmax = 0) AS is_new";
-        Ok(sqlx::query_scalar(put).bind(text(&record.site)).bind(text(&site(record))).fetch_one(&self.api).await?)
+        Ok(sqlx::query_scalar(put)
+            .bind(text(&record.site))
+            .bind(text(&site(record)))
+            .fetch_one(&self.api)
+            .await?)
     }
 
     async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>> {
         let list = "SELECT document FROM sites WHERE site COLLATE \"C\" > $1 ORDER BY site COLLATE \"C\" LIMIT $2";
-        let kept: Vec<String> =
-            sqlx::query_scalar(list).bind(text(page.after.as_deref().unwrap_or(""))).bind(page.limit).fetch_all(&self.api).await?;
+        let kept: Vec<String> = sqlx::query_scalar(list)
+            .bind(text(page.after.as_deref().unwrap_or("")))
+            .bind(page.limit)
+            .fetch_all(&self.api)
+            .await?;
         kept.iter().map(|document| read_site(document)).collect()
     }
 
     async fn plug_standards(&self) -> Stored<Vec<(StationId, i64, String)>> {
         let list = "SELECT station_id, connector_id, connector_standard FROM connectors WHERE connector_standard IS NOT NULL";
         let rows = sqlx::query(list).fetch_all(&self.api).await?;
-        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, row.try_get("connector_standard")?))).collect()
+        rows.iter()
+            .map(|row| {
+                Ok((
+                    station_id(row)?,
+                    row.try_get("connector_id")?,
+                    row.try_get("connector_standard")?,
+                ))
+            })
+            .collect()
     }
 
     async fn is_site(&self, site: &str) -> Stored<bool> {
@@ -58,13 +73,22 @@ impl SiteStore for PostgresStore {
         cards.iter().map(|text| card_number(text)).collect()
     }
 
-    async fn change_site_list(&self, site: &str, change: &ListChange, most: usize, at: DateTime<Utc>) -> Stored<Option<ListChanged>> {
+    async fn change_site_list(
+        &self,
+        site: &str,
+        change: &ListChange,
+        most: usize,
+        at: DateTime<Utc>,
+    ) -> Stored<Option<ListChanged>> {
         retried!(self.try_change_site_list(site, change, most, at))
     }
 
     async fn unknown_cards(&self, cards: &[CardNumber]) -> Stored<Vec<String>> {
         let look = "SELECT c FROM unnest($1::text[]) c WHERE NOT EXISTS (SELECT 1 FROM cards WHERE card_number = c) ORDER BY c";
-        Ok(sqlx::query_scalar(look).bind(column(cards, CardNumber::as_str)).fetch_all(&self.api).await?)
+        Ok(sqlx::query_scalar(look)
+            .bind(column(cards, CardNumber::as_str))
+            .fetch_all(&self.api)
+            .await?)
     }
 
     async fn listed_stations(&self, site: &str, page: &Page) -> Stored<Vec<ListedStation>> {
@@ -88,17 +112,31 @@ impl SiteStore for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn try_change_site_list(&self, site: &str, change: &ListChange, most: usize, at: DateTime<Utc>) -> Stored<Option<ListChanged>> {
+    async fn try_change_site_list(
+        &self,
+        site: &str,
+        change: &ListChange,
+        most: usize,
+        at: DateTime<Utc>,
+    ) -> Stored<Option<ListChanged>> {
         let mut write = self.begin().await?;
         // One change at a time: what a replacement takes out is everything that is not in it.
         locks::alone(&mut write, locks::CHANGES).await?;
         let (added, removed) = match change {
-            ListChange::Replace(cards) => (add(&mut write, site, cards).await?, remove(&mut write, site, cards, false).await?),
-            ListChange::Add(card) => (add(&mut write, site, std::slice::from_ref(card)).await?, Vec::new()),
-            ListChange::Remove(card) => (Vec::new(), remove(&mut write, site, std::slice::from_ref(card), true).await?),
+            ListChange::Replace(cards) => {
+                (add(&mut write, site, cards).await?, remove(&mut write, site, cards, false).await?)
+            }
+            ListChange::Add(card) => {
+                (add(&mut write, site, std::slice::from_ref(card)).await?, Vec::new())
+            }
+            ListChange::Remove(card) => {
+                (Vec::new(), remove(&mut write, site, std::slice::from_ref(card), true).await?)
+            }
         };
-        let size: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM site_lists WHERE site = $1").bind(text(site)).fetch_one(&mut *write).await?;
+        let size: i64 = sqlx::query_scalar("SELECT count(*) FROM site_lists WHERE site = $1")
+            .bind(text(site))
+            .fetch_one(&mut *write)
+            .await?;
         if !added.is_empty() && usize::try_from(size).is_ok_and(|size| size > most) {
             return Ok(None);
         }
@@ -120,11 +158,25 @@ impl PostgresStore {
 async fn add(write: &mut PgConnection, site: &str, cards: &[CardNumber]) -> Stored<Vec<String>> {
     let add = "INSERT INTO site_lists (site, card_number) SELECT DISTINCT $1, c FROM unnest($2::text[]) c ORDER BY c
         ON CONFLICT DO NOTHING RETURNING card_number";
-    Ok(sqlx::query_scalar(add).bind(text(site)).bind(column(cards, CardNumber::as_str)).fetch_all(write).await?)
+    Ok(sqlx::query_scalar(add)
+        .bind(text(site))
+        .bind(column(cards, CardNumber::as_str))
+        .fetch_all(write)
+        .await?)
 }
 
 /// Takes these cards, or all others, out of a site's list; those that were there.
-async fn remove(write: &mut PgConnection, site: &str, cards: &[CardNumber], these: bool) -> Stored<Vec<String>> {
+async fn remove(
+    write: &mut PgConnection,
+    site: &str,
+    cards: &[CardNumber],
+    these: bool,
+) -> Stored<Vec<String>> {
     let remove = "DELETE FROM site_lists WHERE site = $1 AND (card_number = ANY($2)) = $3 RETURNING card_number";
-    Ok(sqlx::query_scalar(remove).bind(text(site)).bind(column(cards, CardNumber::as_str)).bind(these).fetch_all(write).await?)
+    Ok(sqlx::query_scalar(remove)
+        .bind(text(site))
+        .bind(column(cards, CardNumber::as_str))
+        .bind(these)
+        .fetch_all(write)
+        .await?)
 }

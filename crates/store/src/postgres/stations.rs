@@ -11,7 +11,10 @@ use super::rows::{column, ms, optional, reference, site, station_id, text};
 use super::{PostgresStore, locks, nodes, retried};
 use crate::columns;
 use crate::stations::names_of;
-use crate::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored, ToldSettings};
+use crate::{
+    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore,
+    StoreError, Stored, ToldSettings,
+};
 use juden_domain::ids::{SessionRef, StationId};
 use juden_domain::station::BootReport;
 
@@ -78,9 +81,14 @@ impl StationStore for PostgresStore {
 
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>> {
         let mut look = self.look().await?;
-        let list = format!("SELECT {STATION} FROM stations WHERE station_id > $1 ORDER BY station_id LIMIT $2");
-        let rows =
-            sqlx::query(AssertSqlSafe(list)).bind(text(page.after.as_deref().unwrap_or(""))).bind(page.limit).fetch_all(&mut *look).await?;
+        let list = format!(
+            "SELECT {STATION} FROM stations WHERE station_id > $1 ORDER BY station_id LIMIT $2"
+        );
+        let rows = sqlx::query(AssertSqlSafe(list))
+            .bind(text(page.after.as_deref().unwrap_or("")))
+            .bind(page.limit)
+            .fetch_all(&mut *look)
+            .await?;
         with_connectors(&mut look, &rows).await
     }
 
@@ -102,11 +110,20 @@ impl StationStore for PostgresStore {
         retried!(self.try_save_next(id, next))
     }
 
-    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+    async fn settle(
+        &self,
+        id: &StationId,
+        password_hash: Option<&str>,
+        security_profile: u8,
+        next: &NextCredentials,
+    ) -> Stored<()> {
         retried!(self.try_settle(id, password_hash, security_profile, next))
     }
 
-    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
+    async fn open_sessions_of(
+        &self,
+        ids: &[&StationId],
+    ) -> Stored<Vec<(StationId, i64, SessionRef)>> {
         let rows = sqlx::query(
             "SELECT DISTINCT ON (station_id, connector_id) station_id, connector_id, reference FROM sessions
              WHERE station_id = ANY($1) AND stopped_at IS NULL ORDER BY station_id, connector_id, session_id DESC",
@@ -114,7 +131,9 @@ impl StationStore for PostgresStore {
         .bind(ids.iter().map(|id| id.as_str()).collect::<Vec<_>>())
         .fetch_all(&self.api)
         .await?;
-        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference(row)?))).collect()
+        rows.iter()
+            .map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference(row)?)))
+            .collect()
     }
 }
 
@@ -136,7 +155,13 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn try_settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+    async fn try_settle(
+        &self,
+        id: &StationId,
+        password_hash: Option<&str>,
+        security_profile: u8,
+        next: &NextCredentials,
+    ) -> Stored<()> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         sqlx::query(SETTLE)
@@ -156,10 +181,11 @@ impl PostgresStore {
     async fn try_put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let known: Option<String> = sqlx::query_scalar("SELECT site FROM stations WHERE station_id = $1")
-            .bind(station.id.as_str())
-            .fetch_optional(&mut *write)
-            .await?;
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT site FROM stations WHERE station_id = $1")
+                .bind(station.id.as_str())
+                .fetch_optional(&mut *write)
+                .await?;
         sqlx::query(PUT_STATION)
             .bind(station.id.as_str())
             .bind(text(&station.site))
@@ -179,7 +205,8 @@ impl PostgresStore {
             .execute(&mut *write)
             .await?;
         if known.as_deref() != Some(text(&station.site).as_ref()) {
-            let looks = sqlx::query(LOOK_AT_LISTS).bind(text(&station.site)).bind(&known).bind(ms(at));
+            let looks =
+                sqlx::query(LOOK_AT_LISTS).bind(text(&station.site)).bind(&known).bind(ms(at));
             looks.execute(&mut *write).await?;
         }
         let listed = column(&station.connectors, |connector| connector.connector_id);
@@ -207,7 +234,13 @@ impl PostgresStore {
         locks::change(&mut write).await?;
         let retire = "UPDATE stations SET retired_at = $2 WHERE station_id = $1
              AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.station_id = $1 AND s.stopped_at IS NULL)";
-        let retired = sqlx::query(retire).bind(id.as_str()).bind(ms(at)).execute(&mut *write).await?.rows_affected() > 0;
+        let retired = sqlx::query(retire)
+            .bind(id.as_str())
+            .bind(ms(at))
+            .execute(&mut *write)
+            .await?
+            .rows_affected()
+            > 0;
         nodes::station_changed(&mut write, id).await?;
         write.commit().await?;
         Ok(retired)
@@ -216,7 +249,9 @@ impl PostgresStore {
     async fn try_save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
-        let save = sqlx::query("UPDATE stations SET not_done = $2 WHERE station_id = $1").bind(id.as_str()).bind(text(not_done));
+        let save = sqlx::query("UPDATE stations SET not_done = $2 WHERE station_id = $1")
+            .bind(id.as_str())
+            .bind(text(not_done));
         save.execute(&mut *write).await?;
         nodes::station_changed(&mut write, id).await?;
         write.commit().await?;
@@ -227,7 +262,11 @@ impl PostgresStore {
         let mut write = self.begin().await?;
         locks::change(&mut write).await?;
         if told.takes_unknown == Some(true) {
-            sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(ms(told.at)).execute(&mut *write).await?;
+            sqlx::query(LOOK_AT_BLOCKED)
+                .bind(id.as_str())
+                .bind(ms(told.at))
+                .execute(&mut *write)
+                .await?;
         }
         sqlx::query("UPDATE stations SET configuration = $2, configuration_firmware = $3, takes_unknown = coalesce($4, takes_unknown) WHERE station_id = $1")
             .bind(id.as_str())
@@ -288,11 +327,14 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         site: row.try_get("site")?,
         password_hash: optional(row, "password_hash")?,
         accept_hex_password: row.try_get("accept_hex_password")?,
-        security_profile: u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))?,
+        security_profile: u8::try_from(profile)
+            .map_err(|_| StoreError::Unreadable("security profile"))?,
         next: NextCredentials {
             password_hash: optional(row, "next_password_hash")?,
             security_profile: optional::<i64>(row, "next_security_profile")?
-                .map(|profile| u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile")))
+                .map(|profile| {
+                    u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))
+                })
                 .transpose()?,
             after_reboot: row.try_get("next_after_reboot")?,
         },
@@ -316,9 +358,11 @@ fn station(row: &PgRow) -> Stored<StationRecord> {
         quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
         not_done: optional(row, "not_done")?,
         connected: match (optional(row, "connected_node")?, optional(row, "connected_since")?) {
-            (Some(node), Some(since)) => {
-                Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })
-            }
+            (Some(node), Some(since)) => Some(Connected {
+                node: NodeRun(node),
+                protocol: optional(row, "connected_protocol")?.unwrap_or_default(),
+                since,
+            }),
             _ => None,
         },
     })

@@ -11,7 +11,9 @@ use super::rows::{column, ms, text};
 use super::{reports, steps};
 use crate::documents::evidence::evidence;
 use crate::documents::settled::{self, Texts};
-use crate::ledger::{Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, ShownCard, StationNote};
+use crate::ledger::{
+    Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, ShownCard, StationNote,
+};
 use crate::{Stored, columns};
 use juden_domain::ids::{CardNumber, IdTag, MemberId};
 use juden_domain::refusal::Reason;
@@ -123,12 +125,15 @@ const WRITE_EXPOSURES: &str = "
 pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !(batch.sessions.is_empty() && batch.journal.is_empty() && batch.readings.is_empty()) {
         let counted: Vec<LedgerRow> = batch.sessions.iter().map(LedgerRow::counted).collect();
-        let texts: Vec<Texts> = batch.sessions.iter().map(|row| settled::texts(&row.session)).collect();
+        let texts: Vec<Texts> =
+            batch.sessions.iter().map(|row| settled::texts(&row.session)).collect();
         let written = sessions(sqlx::query(WRITE_MESSAGES), &counted);
         let written = journal(readings(written, &batch.readings), &batch.journal);
         let written = settled(told_by_steps(written, &counted), &counted, &texts);
         let written = written
-            .bind(column(&batch.journal, |row| row.clock.map(|clock| clock.offset.num_milliseconds())))
+            .bind(column(&batch.journal, |row| {
+                row.clock.map(|clock| clock.offset.num_milliseconds())
+            }))
             .bind(column(&batch.journal, |row| row.clock.map(|clock| ms(clock.since))));
         written.execute(&mut *write).await?;
     }
@@ -156,8 +161,11 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
-    let stop = |row: &LedgerRow, of: fn(&Stop) -> Option<i64>| row.session.stop.as_ref().and_then(of);
-    let edge = |row: &LedgerRow, of: fn(&Edge) -> Option<DateTime<Utc>>| row.session.stop.as_ref().and_then(|stop| of(&stop.edge)).map(ms);
+    let stop =
+        |row: &LedgerRow, of: fn(&Stop) -> Option<i64>| row.session.stop.as_ref().and_then(of);
+    let edge = |row: &LedgerRow, of: fn(&Edge) -> Option<DateTime<Utc>>| {
+        row.session.stop.as_ref().and_then(|stop| of(&stop.edge)).map(ms)
+    };
     statement
         .bind(column(rows, |row| row.session.id.0))
         .bind(column(rows, |row| row.session.station_id.as_str()))
@@ -184,7 +192,13 @@ fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q
         .bind(column(rows, |row| edge(row, |edge| Some(edge.at))))
         .bind(column(rows, |row| stop(row, |stop| stop.edge.meter.map(|register| register.0))))
         .bind(column(rows, |row| row.session.stop.as_ref().map(|stop| text(&stop.reason))))
-        .bind(column(rows, |row| row.session.stop.as_ref().and_then(|stop| stop.id_tag.as_ref()).map(|tag| text(IdTag::as_sent(tag)))))
+        .bind(column(rows, |row| {
+            row.session
+                .stop
+                .as_ref()
+                .and_then(|stop| stop.id_tag.as_ref())
+                .map(|tag| text(IdTag::as_sent(tag)))
+        }))
         .bind(column(rows, |row| stop(row, |stop| stop.energy.map(|energy| energy.0))))
         .bind(column(rows, |row| row.stop_answer.as_deref().map(text)))
         .bind(column(rows, |row| row.session.last_reading.map(|register| register.0)))
@@ -226,11 +240,17 @@ fn journal<'q>(statement: Statement<'q>, rows: &'q [JournalRow]) -> Statement<'q
 fn told_by_steps<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
     statement
         .bind(column(rows, |row| row.session.transaction.as_deref().map(text)))
-        .bind(column(rows, |row| row.evidence.as_ref().map(evidence).map(|kept| text(&kept).into_owned())))
+        .bind(column(rows, |row| {
+            row.evidence.as_ref().map(evidence).map(|kept| text(&kept).into_owned())
+        }))
         .bind(column(rows, |row| row.session.shown_at.map(ms)))
 }
 
-fn settled<'q>(statement: Statement<'q>, counted: &'q [LedgerRow], texts: &'q [Texts]) -> Statement<'q> {
+fn settled<'q>(
+    statement: Statement<'q>,
+    counted: &'q [LedgerRow],
+    texts: &'q [Texts],
+) -> Statement<'q> {
     statement
         .bind(column(counted, |row| settled::basis(&row.session)))
         .bind(column(counted, |row| row.session.trail.guess.as_ref().map(|(key, _)| text(key))))
@@ -328,14 +348,18 @@ async fn stations(write: &mut PgConnection, notes: &Notes<'_>) -> Stored<()> {
         .bind(column(&rows, |row| row.boot.map(|(boot, _)| text(&boot.vendor))))
         .bind(column(&rows, |row| row.boot.map(|(boot, _)| text(&boot.model))))
         .bind(column(&rows, |row| row.boot.and_then(|(boot, _)| boot.serial.as_deref()).map(text)))
-        .bind(column(&rows, |row| row.boot.and_then(|(boot, _)| boot.firmware.as_deref()).map(text)))
+        .bind(column(&rows, |row| {
+            row.boot.and_then(|(boot, _)| boot.firmware.as_deref()).map(text)
+        }))
         .bind(column(&rows, |row| row.status.is_some()))
         .bind(column(&rows, |row| row.status.map(|status| text(&status.status))))
         .bind(column(&rows, |row| row.status.map(|status| text(&status.error_code))))
         .bind(column(&rows, |row| row.firmware_status.map(text)))
         .bind(column(&rows, |row| row.diagnostics_status.map(text)))
         .bind(column(&rows, |row| row.status.and_then(|status| status.info.as_deref()).map(text)))
-        .bind(column(&rows, |row| row.status.and_then(|status| status.vendor_error_code.as_deref()).map(text)))
+        .bind(column(&rows, |row| {
+            row.status.and_then(|status| status.vendor_error_code.as_deref()).map(text)
+        }))
         .execute(write)
         .await?;
     Ok(())

@@ -78,7 +78,13 @@ const DELIVERIES: &str = "
 
 #[async_trait]
 impl BlockStore for SqliteStore {
-    async fn recall(&self, card: &CardNumber, reach: BlockOrAllow, at: DateTime<Utc>, seen: &Seen) -> Stored<Vec<StationId>> {
+    async fn recall(
+        &self,
+        card: &CardNumber,
+        reach: BlockOrAllow,
+        at: DateTime<Utc>,
+        seen: &Seen,
+    ) -> Stored<Vec<StationId>> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         if last_seq(&mut write, seen).await? > seen.last {
             return Err(StoreError::Conflict("what it rests on"));
@@ -88,7 +94,11 @@ impl BlockStore for SqliteStore {
             BlockOrAllow::Allow => &[LOOKED, RECALL_ALLOW, EXPOSE_LISTED, ENTER, LEAVE],
         };
         for statement in statements.iter().copied() {
-            sqlx::query(statement).bind(card.as_str()).bind(at.timestamp_millis()).execute(&mut *write).await?;
+            sqlx::query(statement)
+                .bind(card.as_str())
+                .bind(at.timestamp_millis())
+                .execute(&mut *write)
+                .await?;
         }
         let rows = sqlx::query("SELECT station_id FROM card_deliveries WHERE card_number = ?1 AND state = 'pending' ORDER BY station_id")
             .bind(card.as_str())
@@ -100,7 +110,10 @@ impl BlockStore for SqliteStore {
 
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
         let list = format!("{DELIVERIES} WHERE d.card_number = ?1 ORDER BY d.station_id");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list))
+            .bind(card.as_str())
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -109,7 +122,11 @@ impl BlockStore for SqliteStore {
             "{DELIVERIES} WHERE d.station_id = ?1 AND d.state = 'pending'
             ORDER BY d.reach = 'block' DESC, d.since, d.card_number LIMIT ?2"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list))
+            .bind(station.as_str())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
@@ -118,11 +135,19 @@ impl BlockStore for SqliteStore {
             "{DELIVERIES} WHERE d.station_id = ?1 AND (d.reach = 'block' OR d.listed = 1)
             ORDER BY d.reach = 'block' DESC, d.since DESC, d.card_number LIMIT ?2"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(station.as_str()).bind(limit).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list))
+            .bind(station.as_str())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(delivery).collect()
     }
 
-    async fn stations_to_tell(&self, stations: &[StationId], now: DateTime<Utc>) -> Stored<Vec<StationId>> {
+    async fn stations_to_tell(
+        &self,
+        stations: &[StationId],
+        now: DateTime<Utc>,
+    ) -> Stored<Vec<StationId>> {
         let ids: Vec<&str> = stations.iter().map(StationId::as_str).collect();
         let rows = sqlx::query(
             "SELECT DISTINCT station_id FROM card_deliveries
@@ -146,9 +171,13 @@ impl BlockStore for SqliteStore {
         .await?;
         let mut hold = HashSet::with_capacity(rows.len());
         for row in &rows {
-            hold.insert((row.try_get::<String, _>("card_number")?, row.try_get::<String, _>("station_id")?));
+            hold.insert((
+                row.try_get::<String, _>("card_number")?,
+                row.try_get::<String, _>("station_id")?,
+            ));
         }
-        let holds = |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
+        let holds =
+            |one: &&Delivery| hold.contains(&(one.card.to_string(), one.station_id.to_string()));
         Ok(deliveries.iter().filter(holds).cloned().collect())
     }
 
@@ -176,7 +205,9 @@ impl BlockStore for SqliteStore {
                 .bind(limit)
                 .fetch_all(&self.read)
                 .await?;
-        due.iter().map(|text| CardNumber::parse(text).map_err(|_| StoreError::Unreadable("card number"))).collect()
+        due.iter()
+            .map(|text| CardNumber::parse(text).map_err(|_| StoreError::Unreadable("card number")))
+            .collect()
     }
 
     async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()> {
@@ -205,12 +236,20 @@ impl BlockStore for SqliteStore {
     }
 
     async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query(RELIST).bind(station.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        sqlx::query(RELIST)
+            .bind(station.as_str())
+            .bind(at.timestamp_millis())
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
     async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query(RELIST_UNSUPPORTED).bind(station.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        sqlx::query(RELIST_UNSUPPORTED)
+            .bind(station.as_str())
+            .bind(at.timestamp_millis())
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
@@ -220,7 +259,8 @@ impl BlockStore for SqliteStore {
     }
 
     async fn list_version(&self, station: &StationId) -> Stored<i64> {
-        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = ?1").bind(station.as_str());
+        let version = sqlx::query_scalar("SELECT list_version FROM stations WHERE station_id = ?1")
+            .bind(station.as_str());
         Ok(version.fetch_optional(&self.read).await?.unwrap_or(0))
     }
 
@@ -235,11 +275,15 @@ impl BlockStore for SqliteStore {
 }
 
 /// Notes when cards are to be looked at.
-pub async fn add_looks(write: &mut SqliteConnection, looks: &[(CardNumber, DateTime<Utc>)]) -> Stored<()> {
+pub async fn add_looks(
+    write: &mut SqliteConnection,
+    looks: &[(CardNumber, DateTime<Utc>)],
+) -> Stored<()> {
     if looks.is_empty() {
         return Ok(());
     }
-    let rows: Vec<_> = looks.iter().map(|(card, due)| json!([card.as_str(), due.timestamp_millis()])).collect();
+    let rows: Vec<_> =
+        looks.iter().map(|(card, due)| json!([card.as_str(), due.timestamp_millis()])).collect();
     sqlx::query("INSERT OR IGNORE INTO card_looks (card_number, due_at) SELECT r.value->>0, r.value->>1 FROM json_each(?1) r")
         .bind(json!(rows).to_string())
         .execute(write)
@@ -249,13 +293,19 @@ pub async fn add_looks(write: &mut SqliteConnection, looks: &[(CardNumber, DateT
 
 /// What names deliveries as they were read.
 /// Has a card's stations told of it once more, by the transaction that changes how it is read.
-pub async fn tell_again(write: &mut SqliteConnection, card: &CardNumber, at: DateTime<Utc>) -> Stored<()> {
+pub async fn tell_again(
+    write: &mut SqliteConnection,
+    card: &CardNumber,
+    at: DateTime<Utc>,
+) -> Stored<()> {
     sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(at.timestamp_millis()).execute(write).await?;
     Ok(())
 }
 
 fn keys(deliveries: &[Delivery]) -> String {
-    let key = |one: &Delivery| json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()]);
+    let key = |one: &Delivery| {
+        json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()])
+    };
     json!(deliveries.iter().map(key).collect::<Vec<_>>()).to_string()
 }
 
@@ -266,11 +316,14 @@ fn station_id(row: &SqliteRow) -> Stored<StationId> {
 fn delivery(row: &SqliteRow) -> Stored<Delivery> {
     Ok(Delivery {
         station_id: station_id(row)?,
-        card: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
+        card: CardNumber::parse(row.try_get("card_number")?)
+            .map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         readings: read_readings(row.try_get("readings")?)?,
-        reach: BlockOrAllow::from_code(row.try_get("reach")?).ok_or(StoreError::Unreadable("delivery"))?,
-        state: DeliveryState::from_code(row.try_get("state")?).ok_or(StoreError::Unreadable("delivery"))?,
+        reach: BlockOrAllow::from_code(row.try_get("reach")?)
+            .ok_or(StoreError::Unreadable("delivery"))?,
+        state: DeliveryState::from_code(row.try_get("state")?)
+            .ok_or(StoreError::Unreadable("delivery"))?,
         means: optional(row, "means")?,
         listed: row.try_get("listed")?,
         tries: row.try_get("tries")?,

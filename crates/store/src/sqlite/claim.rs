@@ -23,7 +23,12 @@ pub fn claim(url: &str, database: &Path) -> Result<Claim, OpenError> {
     let failed = |cause: std::io::Error| OpenError::Claim { url: url.to_owned(), cause };
     // Two names of one file are one database.
     let database = database.canonicalize().map_err(failed)?;
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_file(&database)).map_err(failed)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(lock_file(&database))
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Claim(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Taken { url: url.to_owned() }),

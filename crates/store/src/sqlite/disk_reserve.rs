@@ -30,7 +30,10 @@ impl DiskReserve {
         let parent = database.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut reserve = database.as_os_str().to_owned();
         reserve.push(".reserve");
-        Self { folder: parent.unwrap_or(Path::new(".")).to_path_buf(), reserve: PathBuf::from(reserve) }
+        Self {
+            folder: parent.unwrap_or(Path::new(".")).to_path_buf(),
+            reserve: PathBuf::from(reserve),
+        }
     }
 
     /// Free bytes; `None`: the system does not say.
@@ -50,8 +53,13 @@ impl DiskReserve {
         metrics::gauge!("juden_store_free_bytes").set(free as f64);
         if free < FULL_BELOW && self.reserve.exists() {
             match std::fs::remove_file(&self.reserve) {
-                Ok(()) => warn!(free, "THE DISK IS FULL: room that was kept for suspensions is given free; stations' messages wait"),
-                Err(cause) => warn!(%cause, "the disk is full, and the room that was kept cannot be given free"),
+                Ok(()) => warn!(
+                    free,
+                    "THE DISK IS FULL: room that was kept for suspensions is given free; stations' messages wait"
+                ),
+                Err(cause) => {
+                    warn!(%cause, "the disk is full, and the room that was kept cannot be given free")
+                }
             }
         } else if free > RESERVE_FROM && !self.reserve.exists() {
             match self.make() {
@@ -62,7 +70,8 @@ impl DiskReserve {
     }
 
     fn make(&self) -> std::io::Result<()> {
-        let made = File::create(&self.reserve).and_then(|file| Ok(fallocate(&file, FallocateFlags::empty(), 0, RESERVE)?));
+        let made = File::create(&self.reserve)
+            .and_then(|file| Ok(fallocate(&file, FallocateFlags::empty(), 0, RESERVE)?));
         if made.is_err() {
             let _ = std::fs::remove_file(&self.reserve);
         }

@@ -13,8 +13,9 @@ use super::SqliteStore;
 use super::disk_reserve::DiskReserve;
 use super::rows::{optional, optional_instant, session, session_values};
 use crate::ledger::{
-    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow, OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD,
-    OPEN_OF_STATION, OpenBatch, OpenRow, StationNote, StationOwner, UNKNOWN_READINGS, Wanted,
+    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow,
+    OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote,
+    StationOwner, UNKNOWN_READINGS, Wanted,
 };
 use crate::{NodeRun, StoreError, Stored};
 use juden_domain::ids::{CardNumber, MemberId, StationId};
@@ -118,9 +119,13 @@ const WRITE_READINGS: &str = "
 impl LedgerStore for SqliteStore {
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let next: Option<String> =
-            sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(NEXT_SESSION).fetch_optional(&mut *write).await?;
-        let first: i64 = next.map_or(Ok(1), |next| next.parse()).map_err(|_| StoreError::Unreadable("session counter"))?;
+        let next: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1")
+            .bind(NEXT_SESSION)
+            .fetch_optional(&mut *write)
+            .await?;
+        let first: i64 = next
+            .map_or(Ok(1), |next| next.parse())
+            .map_err(|_| StoreError::Unreadable("session counter"))?;
         sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
             .bind(NEXT_SESSION)
             .bind((first + count).to_string())
@@ -130,28 +135,50 @@ impl LedgerStore for SqliteStore {
         Ok(first)
     }
 
-    async fn open_batch(&self, _name: &BatchName, wanted: &Wanted) -> Stored<(Facts, Box<dyn OpenBatch>)> {
+    async fn open_batch(
+        &self,
+        _name: &BatchName,
+        wanted: &Wanted,
+    ) -> Stored<(Facts, Box<dyn OpenBatch>)> {
         let rows = self.ledger_rows(wanted).await?;
         let steps = self.wanted_steps(wanted).await?;
         let holds = self.holds(wanted, &rows).await?;
-        Ok((Facts { rows, steps, holds, change: 0 }, Box::new(SqliteBatch(self.write.clone(), self.room.clone()))))
+        Ok((
+            Facts { rows, steps, holds, change: 0 },
+            Box::new(SqliteBatch(self.write.clone(), self.room.clone())),
+        ))
     }
 
     async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>> {
         let names = json!(stations.iter().map(StationId::as_str).collect::<Vec<_>>()).to_string();
         let mut found: HashMap<StationId, InUse> = HashMap::new();
-        let station = |row: &SqliteRow| StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"));
+        let station = |row: &SqliteRow| {
+            StationId::parse(row.try_get("station_id")?)
+                .map_err(|_| StoreError::Unreadable("station id"))
+        };
         let connectors = "SELECT station_id, connector_id FROM connectors
              WHERE station_id IN (SELECT value FROM json_each(?1)) AND status IN (SELECT value FROM json_each(?2))";
-        for row in sqlx::query(connectors).bind(&names).bind(json!(IN_USE).to_string()).fetch_all(&self.read).await? {
+        for row in sqlx::query(connectors)
+            .bind(&names)
+            .bind(json!(IN_USE).to_string())
+            .fetch_all(&self.read)
+            .await?
+        {
             found.entry(station(&row)?).or_default().connectors.push(row.try_get("connector_id")?);
         }
         let readings = "SELECT w.value AS station_id, (
                 SELECT max(j.received_at) FROM (SELECT * FROM journal WHERE station_id = w.value ORDER BY seq DESC LIMIT ?3) j
                 WHERE j.session_id IS NULL AND j.effect = ?2) AS at
              FROM json_each(?1) w";
-        for row in sqlx::query(readings).bind(&names).bind(UNKNOWN_READINGS).bind(LOOKED_BACK).fetch_all(&self.read).await? {
-            found.entry(station(&row)?).or_default().unknown_readings_at = optional_instant(&row, "at")?;
+        for row in sqlx::query(readings)
+            .bind(&names)
+            .bind(UNKNOWN_READINGS)
+            .bind(LOOKED_BACK)
+            .fetch_all(&self.read)
+            .await?
+        {
+            found.entry(station(&row)?).or_default().unknown_readings_at =
+                optional_instant(&row, "at")?;
         }
         Ok(found)
     }
@@ -165,15 +192,32 @@ impl LedgerStore for SqliteStore {
 impl SqliteStore {
     async fn ledger_rows(&self, wanted: &Wanted) -> Stored<Vec<LedgerRow>> {
         let pairs = |keys: &[(StationId, String)]| -> String {
-            json!(keys.iter().map(|(station, key)| json!([station.as_str(), key])).collect::<Vec<_>>()).to_string()
+            json!(
+                keys.iter()
+                    .map(|(station, key)| json!([station.as_str(), key]))
+                    .collect::<Vec<_>>()
+            )
+            .to_string()
         };
-        let stops: Vec<Value> = wanted.stops.iter().map(|(station, key, number)| json!([station.as_str(), key, number])).collect();
-        let open_at: Vec<Value> = wanted.open_at.iter().map(|(station, connector)| json!([station.as_str(), connector])).collect();
+        let stops: Vec<Value> = wanted
+            .stops
+            .iter()
+            .map(|(station, key, number)| json!([station.as_str(), key, number]))
+            .collect();
+        let open_at: Vec<Value> = wanted
+            .open_at
+            .iter()
+            .map(|(station, connector)| json!([station.as_str(), connector]))
+            .collect();
         let places = |places: &[(StationId, i64, DateTime<Utc>)]| -> String {
             json!(
                 places
                     .iter()
-                    .map(|(station, connector, at)| json!([station.as_str(), connector, at.timestamp_millis()]))
+                    .map(|(station, connector, at)| json!([
+                        station.as_str(),
+                        connector,
+                        at.timestamp_millis()
+                    ]))
                     .collect::<Vec<_>>()
             )
             .to_string()
@@ -189,7 +233,10 @@ impl SqliteStore {
             .bind(OPEN_AT_CONNECTOR)
             .bind(OPEN_OF_CARD)
             .bind(OF_ONE_NAME)
-            .bind(json!(wanted.estimated_at.iter().map(StationId::as_str).collect::<Vec<_>>()).to_string())
+            .bind(
+                json!(wanted.estimated_at.iter().map(StationId::as_str).collect::<Vec<_>>())
+                    .to_string(),
+            )
             .bind(places(&wanted.followed))
             .fetch_all(&self.read)
             .await?;
@@ -199,7 +246,8 @@ impl SqliteStore {
     /// Who holds the wanted stations, and those of the sessions that were found.
     async fn holds(&self, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<Vec<StationOwner>> {
         let of_rows = rows.iter().map(|row| &row.session.station_id);
-        let ids: BTreeSet<&str> = wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
+        let ids: BTreeSet<&str> =
+            wanted.stations.iter().chain(of_rows).map(StationId::as_str).collect();
         let rows = sqlx::query(
             "SELECT station_id, fence, connected_node, last_seen_at FROM stations WHERE station_id IN (SELECT value FROM json_each(?1))",
         )
@@ -208,7 +256,8 @@ impl SqliteStore {
         .await?;
         let hold = |row: &SqliteRow| {
             Ok(StationOwner {
-                station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+                station_id: StationId::parse(row.try_get("station_id")?)
+                    .map_err(|_| StoreError::Unreadable("station id"))?,
                 fence: row.try_get("fence")?,
                 node: optional(row, "connected_node")?.map(NodeRun),
                 last_seen_at: optional_instant(row, "last_seen_at")?,
@@ -267,9 +316,15 @@ impl OpenBatch for SqliteBatch {
             return Err(StoreError::NoRoom);
         }
         let mut write = self.0.begin_with("BEGIN IMMEDIATE").await?;
-        let texts = [sessions, journal, readings].map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()));
+        let texts = [sessions, journal, readings]
+            .map(|rows| (!rows.is_empty()).then(|| Value::Array(rows).to_string()));
         let [sessions, journal, readings] = &texts;
-        let statements = [(WRITE_SESSIONS, sessions), (RECHECK, sessions), (WRITE_JOURNAL, journal), (WRITE_READINGS, readings)];
+        let statements = [
+            (WRITE_SESSIONS, sessions),
+            (RECHECK, sessions),
+            (WRITE_JOURNAL, journal),
+            (WRITE_READINGS, readings),
+        ];
         for (statement, rows) in statements {
             if let Some(rows) = rows {
                 sqlx::query(statement).bind(rows).execute(&mut *write).await?;

@@ -11,7 +11,9 @@ use super::SqliteStore;
 use super::rows::{instant, optional};
 use crate::documents::events::{card_event, member_event, read_card_event, read_member_event};
 use crate::documents::read_readings;
-use crate::{Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored};
+use crate::{
+    Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored,
+};
 use juden_domain::authorization::CardFile;
 use juden_domain::card::{Card, CardEvent, Dated};
 use juden_domain::ids::{CardNumber, IdTag, MemberId};
@@ -25,12 +27,15 @@ const LAST_SEQ: &str = "
     WHERE card_number IN (SELECT value FROM json_each(?1) UNION SELECT card_number FROM cards WHERE member_id = ?2)
         OR (member_id = ?2 AND card_number IS NULL)";
 
-const ADD_EVENT: &str = "INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+const ADD_EVENT: &str =
+    "INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 /// The last event of what was seen.
 pub async fn last_seq(write: &mut SqliteConnection, seen: &Seen) -> Stored<i64> {
     let cards: Vec<&str> = seen.cards.iter().map(CardNumber::as_str).collect();
-    let last = sqlx::query_scalar(LAST_SEQ).bind(serde_json::json!(cards).to_string()).bind(seen.member.as_ref().map(MemberId::as_str));
+    let last = sqlx::query_scalar(LAST_SEQ)
+        .bind(serde_json::json!(cards).to_string())
+        .bind(seen.member.as_ref().map(MemberId::as_str));
     Ok(last.fetch_one(write).await?)
 }
 
@@ -45,10 +50,18 @@ const FREE_NUMBER: &str = "
 
 #[async_trait]
 impl MemberStore for SqliteStore {
-    async fn add_member(&self, event: &MemberEvent, at: DateTime<Utc>, once: Option<&Once>) -> Stored<MemberId> {
+    async fn add_member(
+        &self,
+        event: &MemberEvent,
+        at: DateTime<Utc>,
+        once: Option<&Once>,
+    ) -> Stored<MemberId> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members").fetch_one(&mut *write).await?;
-        let id = MemberId::parse(&format!("M-{number:06}")).map_err(|_| StoreError::Unreadable("member id"))?;
+        let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members")
+            .fetch_one(&mut *write)
+            .await?;
+        let id = MemberId::parse(&format!("M-{number:06}"))
+            .map_err(|_| StoreError::Unreadable("member id"))?;
         sqlx::query("INSERT INTO members (member_no, member_id) VALUES (?1, ?2)")
             .bind(number)
             .bind(id.as_str())
@@ -66,17 +79,21 @@ impl MemberStore for SqliteStore {
     }
 
     async fn members(&self, page: &Page) -> Stored<Vec<Member>> {
-        let ids: Vec<String> = sqlx::query_scalar("SELECT member_id FROM members WHERE member_id > ?1 ORDER BY member_id LIMIT ?2")
-            .bind(page.after.as_deref().unwrap_or(""))
-            .bind(page.limit)
-            .fetch_all(&self.read)
-            .await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT member_id FROM members WHERE member_id > ?1 ORDER BY member_id LIMIT ?2",
+        )
+        .bind(page.after.as_deref().unwrap_or(""))
+        .bind(page.limit)
+        .fetch_all(&self.read)
+        .await?;
         self.members_by_id(&ids).await
     }
 
     async fn add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards").fetch_one(&mut *write).await?;
+        let next: i64 = sqlx::query_scalar("SELECT coalesce(max(card_no), 0) + 1 FROM cards")
+            .fetch_one(&mut *write)
+            .await?;
         let number = match &card.number {
             Some(number) => number.as_str().to_owned(),
             None => sqlx::query_scalar(FREE_NUMBER).bind(next).fetch_one(&mut *write).await?,
@@ -96,7 +113,8 @@ impl MemberStore for SqliteStore {
         if let Err(sqlx::Error::Database(cause)) = &inserted
             && cause.is_unique_violation()
         {
-            let what = if cause.message().contains("id_tag_matched") { "id_tag" } else { "card_number" };
+            let what =
+                if cause.message().contains("id_tag_matched") { "id_tag" } else { "card_number" };
             return Err(StoreError::Conflict(what));
         }
         inserted?;
@@ -107,16 +125,30 @@ impl MemberStore for SqliteStore {
 
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>> {
         let card = format!("SELECT c.*, {READINGS} FROM cards c WHERE c.card_number = ?1");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(card)).bind(number.as_str()).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(card))
+            .bind(number.as_str())
+            .fetch_all(&self.read)
+            .await?;
         let file = self.files(&rows).await?.pop();
-        let kept = |(row, file): (&SqliteRow, CardFile)| Ok(KeptCard { code_hash: row.try_get("code_hash")?, file });
+        let kept = |(row, file): (&SqliteRow, CardFile)| {
+            Ok(KeptCard { code_hash: row.try_get("code_hash")?, file })
+        };
         rows.first().zip(file).map(kept).transpose()
     }
 
-    async fn add_reading(&self, card: &CardNumber, id_tag: &IdTag, at: DateTime<Utc>) -> Stored<bool> {
+    async fn add_reading(
+        &self,
+        card: &CardNumber,
+        id_tag: &IdTag,
+        at: DateTime<Utc>,
+    ) -> Stored<bool> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         if let Some(known) = reader_of(&mut write, id_tag).await? {
-            return if known == card.as_str() { Ok(false) } else { Err(StoreError::Conflict("id_tag")) };
+            return if known == card.as_str() {
+                Ok(false)
+            } else {
+                Err(StoreError::Conflict("id_tag"))
+            };
         }
         sqlx::query("INSERT INTO card_readings (id_tag_matched, id_tag, card_number, created_at) VALUES (?1, ?2, ?3, ?4)")
             .bind(id_tag.matched())
@@ -137,7 +169,10 @@ impl MemberStore for SqliteStore {
                 (SELECT k.card_number FROM cards k WHERE k.id_tag_matched = w.value),
                 (SELECT r.card_number FROM card_readings r WHERE r.id_tag_matched = w.value))"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(serde_json::json!(tags).to_string()).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(cards))
+            .bind(serde_json::json!(tags).to_string())
+            .fetch_all(&self.read)
+            .await?;
         let mut found = vec![None; id_tags.len()];
         for (row, file) in rows.iter().zip(self.files(&rows).await?) {
             let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or_default();
@@ -184,16 +219,25 @@ impl MemberStore for SqliteStore {
         .bind(&consent.purpose)
         .fetch_all(&self.read)
         .await?;
-        ids.iter().map(|id| MemberId::parse(id).map_err(|_| StoreError::Unreadable("member id"))).collect()
+        ids.iter()
+            .map(|id| MemberId::parse(id).map_err(|_| StoreError::Unreadable("member id")))
+            .collect()
     }
 
-    async fn note_activation_failure(&self, card: &CardNumber, member: &MemberId, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("INSERT INTO activation_failures (card_number, member_id, at) VALUES (?1, ?2, ?3)")
-            .bind(card.as_str())
-            .bind(member.as_str())
-            .bind(at.timestamp_millis())
-            .execute(&self.write)
-            .await?;
+    async fn note_activation_failure(
+        &self,
+        card: &CardNumber,
+        member: &MemberId,
+        at: DateTime<Utc>,
+    ) -> Stored<()> {
+        sqlx::query(
+            "INSERT INTO activation_failures (card_number, member_id, at) VALUES (?1, ?2, ?3)",
+        )
+        .bind(card.as_str())
+        .bind(member.as_str())
+        .bind(at.timestamp_millis())
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 
@@ -204,10 +248,18 @@ impl MemberStore for SqliteStore {
         since: DateTime<Utc>,
     ) -> Stored<(Vec<DateTime<Utc>>, Vec<DateTime<Utc>>)> {
         let mut found = (Vec::new(), Vec::new());
-        for (list, column, name) in [(&mut found.0, "card_number", card.as_str()), (&mut found.1, "member_id", member.as_str())] {
-            let query = format!("SELECT at FROM activation_failures WHERE {column} = ?1 AND at > ?2 ORDER BY at");
-            let instants: Vec<i64> =
-                sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(name).bind(since.timestamp_millis()).fetch_all(&self.read).await?;
+        for (list, column, name) in [
+            (&mut found.0, "card_number", card.as_str()),
+            (&mut found.1, "member_id", member.as_str()),
+        ] {
+            let query = format!(
+                "SELECT at FROM activation_failures WHERE {column} = ?1 AND at > ?2 ORDER BY at"
+            );
+            let instants: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+                .bind(name)
+                .bind(since.timestamp_millis())
+                .fetch_all(&self.read)
+                .await?;
             list.extend(instants.into_iter().map(instant));
         }
         Ok(found)
@@ -226,23 +278,36 @@ impl SqliteStore {
             }
         }
         let owners: Vec<String> = owners.into_iter().collect();
-        let members = if owners.is_empty() { Vec::new() } else { self.members_by_id(&owners).await? };
-        let members: BTreeMap<&str, &Member> = members.iter().map(|member| (member.id.as_str(), member)).collect();
-        let mut events = if stock.is_empty() { BTreeMap::new() } else { self.events_of_stock(&stock).await? };
+        let members =
+            if owners.is_empty() { Vec::new() } else { self.members_by_id(&owners).await? };
+        let members: BTreeMap<&str, &Member> =
+            members.iter().map(|member| (member.id.as_str(), member)).collect();
+        let mut events =
+            if stock.is_empty() { BTreeMap::new() } else { self.events_of_stock(&stock).await? };
         let file = |row: &SqliteRow| {
             let number: String = row.try_get("card_number")?;
             let Some(member) = optional::<String>(row, "member_id")? else {
-                return Ok(CardFile { card: card(row, events.remove(&number).unwrap_or_default())?, member: None });
+                return Ok(CardFile {
+                    card: card(row, events.remove(&number).unwrap_or_default())?,
+                    member: None,
+                });
             };
-            let member = *members.get(member.as_str()).ok_or(StoreError::Unreadable("card's member"))?;
+            let member =
+                *members.get(member.as_str()).ok_or(StoreError::Unreadable("card's member"))?;
             let card = member.cards.iter().find(|card| card.number.as_str() == number).cloned();
-            Ok(CardFile { card: card.ok_or(StoreError::Unreadable("card"))?, member: Some(member.clone()) })
+            Ok(CardFile {
+                card: card.ok_or(StoreError::Unreadable("card"))?,
+                member: Some(member.clone()),
+            })
         };
         rows.iter().map(file).collect()
     }
 
     /// The events of cards that are nobody's yet, by the card's number.
-    async fn events_of_stock(&self, numbers: &[String]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
+    async fn events_of_stock(
+        &self,
+        numbers: &[String],
+    ) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
         let rows = sqlx::query(
             "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number IN (SELECT value FROM json_each(?1))
              ORDER BY card_number, at, seq",
@@ -263,9 +328,11 @@ impl SqliteStore {
         .bind(&ids)
         .fetch_all(&self.read)
         .await?;
+        let cards = format!(
+            "SELECT c.*, {READINGS} FROM cards c WHERE c.member_id IN (SELECT value FROM json_each(?1)) ORDER BY c.card_no"
+        );
         let cards =
-            format!("SELECT c.*, {READINGS} FROM cards c WHERE c.member_id IN (SELECT value FROM json_each(?1)) ORDER BY c.card_no");
-        let cards = sqlx::query(sqlx::AssertSqlSafe(cards)).bind(&ids).fetch_all(&self.read).await?;
+            sqlx::query(sqlx::AssertSqlSafe(cards)).bind(&ids).fetch_all(&self.read).await?;
         let card_events = sqlx::query(
             "SELECT seq, member_id, card_number, at, kind, detail FROM events WHERE card_number IN
                 (SELECT card_number FROM cards WHERE member_id IN (SELECT value FROM json_each(?1)))
@@ -286,7 +353,11 @@ impl SqliteStore {
         let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
         for row in &events {
             let (kind, detail): (String, String) = (row.try_get("kind")?, row.try_get("detail")?);
-            let event = Dated { seq: row.try_get("seq")?, at: instant(row.try_get("at")?), event: read_member_event(&kind, &detail)? };
+            let event = Dated {
+                seq: row.try_get("seq")?,
+                at: instant(row.try_get("at")?),
+                event: read_member_event(&kind, &detail)?,
+            };
             events_of.entry(row.try_get("member_id")?).or_default().push(event);
         }
         let member = |(id, events): (String, Vec<Dated<MemberEvent>>)| {
@@ -311,7 +382,8 @@ fn by_card(rows: &[SqliteRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>
 
 fn card(row: &SqliteRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
     Ok(Card {
-        number: CardNumber::parse(row.try_get("card_number")?).map_err(|_| StoreError::Unreadable("card number"))?,
+        number: CardNumber::parse(row.try_get("card_number")?)
+            .map_err(|_| StoreError::Unreadable("card number"))?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
         readings: read_readings(row.try_get("readings")?)?,
         events,
@@ -340,9 +412,20 @@ async fn add_event(write: &mut SqliteConnection, append: &Append, at: DateTime<U
             (bound_to, Some(number.as_str()), card_event(event))
         }
     };
-    sqlx::query(ADD_EVENT).bind(member).bind(card).bind(at.timestamp_millis()).bind(kind).bind(detail).execute(&mut *write).await?;
+    sqlx::query(ADD_EVENT)
+        .bind(member)
+        .bind(card)
+        .bind(at.timestamp_millis())
+        .bind(kind)
+        .bind(detail)
+        .execute(&mut *write)
+        .await?;
     if let (Some(member), Some(card)) = (member, card) {
-        sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1").bind(card).bind(member).execute(&mut *write).await?;
+        sqlx::query("UPDATE cards SET member_id = ?2 WHERE card_number = ?1")
+            .bind(card)
+            .bind(member)
+            .execute(&mut *write)
+            .await?;
     }
     if let Append::Member(id, MemberEvent::Disqualified(it)) = append {
         sqlx::query("INSERT INTO endings (member_id, due_at) VALUES (?1, ?2) ON CONFLICT (member_id) DO NOTHING")

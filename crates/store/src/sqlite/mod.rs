@@ -24,7 +24,9 @@ use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 
 use self::disk_reserve::DiskReserve;
 use crate::migrations::{SQLITE, migrator};
@@ -42,7 +44,9 @@ fn unreadable(url: &str, cause: SchemaError) -> OpenError {
     let url = url.to_owned();
     match cause {
         SchemaError::Outdated => OpenError::Outdated { url },
-        SchemaError::Newer(at, needs) => OpenError::Newer { url, at, needs, known: Schema::newest(&migrations()) },
+        SchemaError::Newer(at, needs) => {
+            OpenError::Newer { url, at, needs, known: Schema::newest(&migrations()) }
+        }
     }
 }
 
@@ -72,7 +76,9 @@ pub enum OpenError {
         cause: std::io::Error,
     },
     /// The database cannot be opened.
-    #[error("cannot open the database {url}: {cause}; it must be sqlite://PATH in a folder that can be written")]
+    #[error(
+        "cannot open the database {url}: {cause}; it must be sqlite://PATH in a folder that can be written"
+    )]
     Open {
         /// Which.
         url: String,
@@ -96,7 +102,9 @@ pub enum OpenError {
         url: String,
     },
     /// It cannot be claimed.
-    #[error("cannot claim the database {url} for this process: {cause}; its folder must be one that can be written")]
+    #[error(
+        "cannot claim the database {url} for this process: {cause}; its folder must be one that can be written"
+    )]
     Claim {
         /// Which.
         url: String,
@@ -132,7 +140,9 @@ pub enum OpenError {
         known: i64,
     },
     /// Its schema is older than the program.
-    #[error("the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate")]
+    #[error(
+        "the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate"
+    )]
     Outdated {
         /// Which.
         url: String,
@@ -164,7 +174,10 @@ impl SqliteStore {
             return Err(OpenError::Missing { url: url.to_owned() });
         }
         if create && !folder.as_os_str().is_empty() {
-            std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder { folder: folder.display().to_string(), cause })?;
+            std::fs::create_dir_all(&folder).map_err(|cause| OpenError::Folder {
+                folder: folder.display().to_string(),
+                cause,
+            })?;
         }
         let room = DiskReserve::of(options.get_filename());
         if std::fs::metadata(options.get_filename()).is_ok_and(|file| file.len() == 0) {
@@ -177,7 +190,9 @@ impl SqliteStore {
             Box::pin(async move { Ok(is_clean) })
         });
         let write = write.connect_with(options.clone()).await.map_err(failed)?;
-        let read = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.read_only(true));
+        let read = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_lazy_with(options.read_only(true));
         Ok(Self { write, read, room })
     }
 
@@ -185,7 +200,10 @@ impl SqliteStore {
     pub async fn migrate(&self, url: &str) -> Result<(), OpenError> {
         let migrations = migrations();
         self.schema(&migrations).await.may_migrate().map_err(|cause| unreadable(url, cause))?;
-        migrations.run(&self.write).await.map_err(|cause| OpenError::Migrate { url: url.to_owned(), cause })
+        migrations
+            .run(&self.write)
+            .await
+            .map_err(|cause| OpenError::Migrate { url: url.to_owned(), cause })
     }
 
     /// Checks that the program can work with the schema.
@@ -195,14 +213,23 @@ impl SqliteStore {
 
     async fn schema(&self, migrations: &Migrator) -> Schema {
         let known = Schema::newest(migrations);
-        let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success").fetch_one(&self.write).await;
-        let needs = sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > ?1").bind(known);
-        Schema { known, at: at.ok().flatten(), needs: needs.fetch_one(&self.write).await.ok().flatten() }
+        let at = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
+            .fetch_one(&self.write)
+            .await;
+        let needs =
+            sqlx::query_scalar("SELECT max(readable_from) FROM schema_readable WHERE version > ?1")
+                .bind(known);
+        Schema {
+            known,
+            at: at.ok().flatten(),
+            needs: needs.fetch_one(&self.write).await.ok().flatten(),
+        }
     }
 
     /// Claims the database of a URL for this process: nobody else serves it.
     pub fn claim(url: &str) -> Result<Claim, OpenError> {
-        let options = SqliteConnectOptions::from_str(url).map_err(|cause| OpenError::Open { url: url.to_owned(), cause })?;
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|cause| OpenError::Open { url: url.to_owned(), cause })?;
         claim::claim(url, options.get_filename())
     }
 

@@ -34,38 +34,52 @@ const SAVE_BILLED: &str = "
 const REMOVED_AT_ONCE: u32 = 2_000;
 
 /// That a row's run is complete, or that it was issued by itself.
-const COUNTS: &str = "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
+const COUNTS: &str =
+    "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
 
 #[async_trait]
 impl BillingStore for SqliteStore {
     async fn closed_month(&self, month: BillingMonth) -> Stored<Option<ClosedMonth>> {
-        let row = sqlx::query("SELECT * FROM months WHERE month = ?1").bind(month.to_string()).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT * FROM months WHERE month = ?1")
+            .bind(month.to_string())
+            .fetch_optional(&self.read)
+            .await?;
         row.map(|row| closed(&row, month)).transpose()
     }
 
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>> {
-        let text: Option<String> = sqlx::query_scalar("SELECT max(month) FROM months").fetch_one(&self.read).await?;
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT max(month) FROM months").fetch_one(&self.read).await?;
         columns::month(text.as_deref())
     }
 
     async fn first_month(&self) -> Stored<Option<BillingMonth>> {
         let at: Option<i64> =
-            sqlx::query_scalar("SELECT at FROM events WHERE kind = 'admitted' ORDER BY at LIMIT 1").fetch_optional(&self.read).await?;
+            sqlx::query_scalar("SELECT at FROM events WHERE kind = 'admitted' ORDER BY at LIMIT 1")
+                .fetch_optional(&self.read)
+                .await?;
         Ok(at.map(|at| BillingMonth::of(instant(at))))
     }
 
     async fn begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run> {
-        for (table, key) in [("invoices", "month, member_id, invoice_id"), ("billed_sessions", "month, member_id, part")] {
+        for (table, key) in [
+            ("invoices", "month, member_id, invoice_id"),
+            ("billed_sessions", "month, member_id, part"),
+        ] {
             self.remove_left(table, key).await?;
         }
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query("DELETE FROM runs WHERE completed_at IS NULL").execute(&mut *write).await?;
-        let number = sqlx::query_scalar("INSERT INTO runs (month, started_at) VALUES (?1, ?2) RETURNING run")
-            .bind(month.to_string())
-            .bind(at.timestamp_millis())
+        let number = sqlx::query_scalar(
+            "INSERT INTO runs (month, started_at) VALUES (?1, ?2) RETURNING run",
+        )
+        .bind(month.to_string())
+        .bind(at.timestamp_millis())
+        .fetch_one(&mut *write)
+        .await?;
+        let recheck_until = sqlx::query_scalar("SELECT coalesce(max(recheck), 0) FROM rechecks")
             .fetch_one(&mut *write)
             .await?;
-        let recheck_until = sqlx::query_scalar("SELECT coalesce(max(recheck), 0) FROM rechecks").fetch_one(&mut *write).await?;
         write.commit().await?;
         Ok(Run { number, recheck_until })
     }
@@ -77,8 +91,13 @@ impl BillingStore for SqliteStore {
             .await?;
         let read = |row: &SqliteRow| {
             let member: String = row.try_get("member_id")?;
-            let month = BillingMonth::parse(row.try_get("month")?).ok_or(StoreError::Unreadable("recheck"))?;
-            if member == EVERYBODY { Ok((None, month)) } else { Ok((Some(member_id(&member)?), month)) }
+            let month = BillingMonth::parse(row.try_get("month")?)
+                .ok_or(StoreError::Unreadable("recheck"))?;
+            if member == EVERYBODY {
+                Ok((None, month))
+            } else {
+                Ok((Some(member_id(&member)?), month))
+            }
         };
         rows.iter().map(read).collect()
     }
@@ -122,7 +141,13 @@ impl BillingStore for SqliteStore {
         Ok(true)
     }
 
-    async fn invoices(&self, month: BillingMonth, run: Option<&Run>, after: &InvoiceCursor, limit: i64) -> Stored<Vec<Invoice>> {
+    async fn invoices(
+        &self,
+        month: BillingMonth,
+        run: Option<&Run>,
+        after: &InvoiceCursor,
+        limit: i64,
+    ) -> Stored<Vec<Invoice>> {
         let list = format!(
             "SELECT * FROM invoices WHERE month = ?1 AND (member_id, invoice_id) > (?2, ?3) AND ({COUNTS} OR run = ?4)
              ORDER BY member_id, invoice_id LIMIT ?5"
@@ -143,17 +168,26 @@ impl BillingStore for SqliteStore {
             "SELECT * FROM invoices WHERE member_id IN (SELECT value FROM json_each(?1)) AND {COUNTS}
              ORDER BY member_id, issued_at, invoice_id"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(names(members)).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list))
+            .bind(names(members))
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(issued).collect()
     }
 
     async fn invoice(&self, id: &str) -> Stored<Option<Invoice>> {
         let find = format!("SELECT * FROM invoices WHERE invoice_id = ?1 AND {COUNTS}");
-        let row = sqlx::query(sqlx::AssertSqlSafe(find)).bind(id).fetch_optional(&self.read).await?;
+        let row =
+            sqlx::query(sqlx::AssertSqlSafe(find)).bind(id).fetch_optional(&self.read).await?;
         row.map(|row| issued(&row)).transpose()
     }
 
-    async fn billed_of_month(&self, month: BillingMonth, after: Option<&BilledPart>, limit: i64) -> Stored<Vec<BilledPart>> {
+    async fn billed_of_month(
+        &self,
+        month: BillingMonth,
+        after: Option<&BilledPart>,
+        limit: i64,
+    ) -> Stored<Vec<BilledPart>> {
         let list = format!(
             "SELECT * FROM billed_sessions WHERE month = ?1 AND (member_id, part) > (?2, ?3) AND {COUNTS}
              ORDER BY member_id, part LIMIT ?4"
@@ -173,13 +207,18 @@ impl BillingStore for SqliteStore {
             "SELECT * FROM billed_sessions WHERE member_id IN (SELECT value FROM json_each(?1)) AND {COUNTS}
              ORDER BY member_id, month, part"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(list)).bind(names(members)).fetch_all(&self.read).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(list))
+            .bind(names(members))
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(part).collect()
     }
 
     async fn members_with_final(&self) -> Stored<Vec<MemberId>> {
         let ids: Vec<String> =
-            sqlx::query_scalar("SELECT DISTINCT member_id FROM invoices WHERE kind = 'final'").fetch_all(&self.read).await?;
+            sqlx::query_scalar("SELECT DISTINCT member_id FROM invoices WHERE kind = 'final'")
+                .fetch_all(&self.read)
+                .await?;
         ids.iter().map(|id| member_id(id)).collect()
     }
 
@@ -188,19 +227,26 @@ impl BillingStore for SqliteStore {
             "SELECT member_id FROM invoices WHERE left_over_hundredths <> 0 AND {COUNTS}
              GROUP BY member_id HAVING sum(left_over_hundredths) <> 0"
         );
-        let ids: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(list)).fetch_all(&self.read).await?;
+        let ids: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(list)).fetch_all(&self.read).await?;
         ids.iter().map(|id| member_id(id)).collect()
     }
 
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
         let row =
-            sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1").fetch_optional(&self.read).await?;
-        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, instant(row.try_get("due_at")?)))).transpose()
+            sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1")
+                .fetch_optional(&self.read)
+                .await?;
+        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, instant(row.try_get("due_at")?))))
+            .transpose()
     }
 
     async fn issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let waited = sqlx::query("DELETE FROM endings WHERE member_id = ?1").bind(part.member.as_str()).execute(&mut *write).await?;
+        let waited = sqlx::query("DELETE FROM endings WHERE member_id = ?1")
+            .bind(part.member.as_str())
+            .execute(&mut *write)
+            .await?;
         if waited.rows_affected() > 0 {
             save(&mut write, None, month, std::slice::from_ref(part)).await?;
         }
@@ -216,12 +262,22 @@ impl SqliteStore {
             "DELETE FROM {table} WHERE ({key}) IN
                 (SELECT {key} FROM {table} WHERE run IN (SELECT run FROM runs WHERE completed_at IS NULL) LIMIT {REMOVED_AT_ONCE})"
         );
-        while sqlx::query(sqlx::AssertSqlSafe(remove.as_str())).execute(&self.write).await?.rows_affected() > 0 {}
+        while sqlx::query(sqlx::AssertSqlSafe(remove.as_str()))
+            .execute(&self.write)
+            .await?
+            .rows_affected()
+            > 0
+        {}
         Ok(())
     }
 }
 
-async fn save(write: &mut SqliteConnection, run: Option<i64>, month: BillingMonth, parts: &[MemberPart]) -> Stored<()> {
+async fn save(
+    write: &mut SqliteConnection,
+    run: Option<i64>,
+    month: BillingMonth,
+    parts: &[MemberPart],
+) -> Stored<()> {
     let invoices: Vec<Value> = parts
         .iter()
         .flat_map(|part| &part.invoices)
@@ -238,12 +294,20 @@ async fn save(write: &mut SqliteConnection, run: Option<i64>, month: BillingMont
             ])
         })
         .collect();
-    let records: Vec<Value> =
-        parts.iter().filter(|part| !part.billed.is_empty()).map(|part| json!([part.member.as_str(), billed(&part.billed)])).collect();
+    let records: Vec<Value> = parts
+        .iter()
+        .filter(|part| !part.billed.is_empty())
+        .map(|part| json!([part.member.as_str(), billed(&part.billed)]))
+        .collect();
     for (statement, rows) in [(SAVE_INVOICES, invoices), (SAVE_BILLED, records)] {
         if !rows.is_empty() {
             let rows = Value::Array(rows).to_string();
-            sqlx::query(statement).bind(month.to_string()).bind(run).bind(rows).execute(&mut *write).await?;
+            sqlx::query(statement)
+                .bind(month.to_string())
+                .bind(run)
+                .bind(rows)
+                .execute(&mut *write)
+                .await?;
         }
     }
     Ok(())
@@ -271,7 +335,8 @@ fn issued(row: &SqliteRow) -> Stored<Invoice> {
 fn part(row: &SqliteRow) -> Stored<BilledPart> {
     Ok(BilledPart {
         member: member_id(row.try_get("member_id")?)?,
-        month: BillingMonth::parse(row.try_get("month")?).ok_or(StoreError::Unreadable("billed sessions"))?,
+        month: BillingMonth::parse(row.try_get("month")?)
+            .ok_or(StoreError::Unreadable("billed sessions"))?,
         part: row.try_get("part")?,
         groups: read_billed(row.try_get("document")?)?,
     })
@@ -290,7 +355,11 @@ fn closed(row: &SqliteRow, month: BillingMonth) -> Stored<ClosedMonth> {
 }
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
-pub async fn recheck(write: &mut SqliteConnection, member: Option<&MemberId>, month: BillingMonth) -> Stored<()> {
+pub async fn recheck(
+    write: &mut SqliteConnection,
+    member: Option<&MemberId>,
+    month: BillingMonth,
+) -> Stored<()> {
     sqlx::query(
         "INSERT INTO rechecks (member_id, usage_month) SELECT ?1, ?2
          WHERE EXISTS (SELECT 1 FROM runs WHERE month >= ?2)",

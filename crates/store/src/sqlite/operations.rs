@@ -8,7 +8,10 @@ use sqlx::Row;
 
 use super::SqliteStore;
 use crate::exchanges::COMMANDS_KEPT;
-use crate::{KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError, Stored, Turn};
+use crate::{
+    KeptAnswer, KeptCommand, Once, OperationStore, SHOWN_CARDS_KEPT, SentCommand, StoreError,
+    Stored, Turn,
+};
 use juden_domain::month::{BillingMonth, japan_midnight};
 
 /// What a mark may take before the store counts as not writable.
@@ -17,7 +20,8 @@ const MARK_WITHIN: Duration = Duration::from_secs(5);
 /// Rows that one transaction removes: stations wait for no more.
 const REMOVED_AT_ONCE: i64 = 10_000;
 
-const FORGET_JOURNAL: &str = "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_at < ?1 LIMIT ?2)";
+const FORGET_JOURNAL: &str =
+    "DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE received_at < ?1 LIMIT ?2)";
 
 const FORGET_READINGS: &str = "
     DELETE FROM readings WHERE (session_id, station_id, connector_id, sampled_at, measurand, phase, location, context) IN
@@ -33,7 +37,10 @@ const FORGET_COMMANDS_EVERY: i64 = 16;
 #[async_trait]
 impl OperationStore for SqliteStore {
     async fn meta(&self, name: &str) -> Stored<Option<String>> {
-        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1").bind(name).fetch_optional(&self.read).await?)
+        Ok(sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1")
+            .bind(name)
+            .fetch_optional(&self.read)
+            .await?)
     }
 
     async fn meta_or_set(&self, name: &str, value: &str) -> Stored<String> {
@@ -70,20 +77,32 @@ impl OperationStore for SqliteStore {
         .await?;
         super::once::keep(&mut write, command.once.as_ref(), &number.to_string()).await?;
         if number % FORGET_COMMANDS_EVERY == 0 {
-            sqlx::query(FORGET_COMMANDS).bind(command.station_id.as_str()).bind(COMMANDS_KEPT).execute(&mut *write).await?;
+            sqlx::query(FORGET_COMMANDS)
+                .bind(command.station_id.as_str())
+                .bind(COMMANDS_KEPT)
+                .execute(&mut *write)
+                .await?;
         }
         write.commit().await?;
         Ok(number)
     }
 
-    async fn save_command_outcome(&self, number: i64, outcome: &str, answer: &str, at: DateTime<Utc>) -> Stored<()> {
-        sqlx::query("UPDATE commands SET outcome = ?2, answer = ?3, answered_at = ?4 WHERE command_no = ?1")
-            .bind(number)
-            .bind(outcome)
-            .bind(answer)
-            .bind(at.timestamp_millis())
-            .execute(&self.write)
-            .await?;
+    async fn save_command_outcome(
+        &self,
+        number: i64,
+        outcome: &str,
+        answer: &str,
+        at: DateTime<Utc>,
+    ) -> Stored<()> {
+        sqlx::query(
+            "UPDATE commands SET outcome = ?2, answer = ?3, answered_at = ?4 WHERE command_no = ?1",
+        )
+        .bind(number)
+        .bind(outcome)
+        .bind(answer)
+        .bind(at.timestamp_millis())
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 
@@ -110,7 +129,8 @@ impl OperationStore for SqliteStore {
         row.map(|row| {
             Ok(KeptAnswer {
                 body_sha256: row.try_get("body_sha256")?,
-                status: u16::try_from(row.try_get::<i64, _>("status")?).map_err(|_| StoreError::Unreadable("kept answer"))?,
+                status: u16::try_from(row.try_get::<i64, _>("status")?)
+                    .map_err(|_| StoreError::Unreadable("kept answer"))?,
                 content_type: row.try_get("content_type")?,
                 answer: row.try_get("answer")?,
             })
@@ -127,7 +147,10 @@ impl OperationStore for SqliteStore {
         forget_before: DateTime<Utc>,
     ) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for table in ["DELETE FROM idempotency_keys WHERE at < ?1", "DELETE FROM idempotent_changes WHERE at < ?1"] {
+        for table in [
+            "DELETE FROM idempotency_keys WHERE at < ?1",
+            "DELETE FROM idempotent_changes WHERE at < ?1",
+        ] {
             sqlx::query(table).bind(forget_before.timestamp_millis()).execute(&mut *write).await?;
         }
         sqlx::query(
@@ -163,7 +186,9 @@ impl OperationStore for SqliteStore {
             return Err(StoreError::NoRoom);
         }
         sqlx::query("SELECT 1").execute(&self.read).await?;
-        let mark = sqlx::query("INSERT INTO meta (name, value) VALUES ('marked', '') ON CONFLICT (name) DO UPDATE SET value = ''");
+        let mark = sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('marked', '') ON CONFLICT (name) DO UPDATE SET value = ''",
+        );
         match tokio::time::timeout(MARK_WITHIN, mark.execute(&self.write)).await {
             Ok(marked) => Ok(marked.map(|_| ())?),
             Err(_) => Err(StoreError::Failed(sqlx::Error::PoolTimedOut)),
@@ -192,7 +217,12 @@ impl OperationStore for SqliteStore {
         let mut removed = 0;
         for statement in [FORGET_JOURNAL, FORGET_READINGS] {
             loop {
-                let rows = sqlx::query(statement).bind(until).bind(REMOVED_AT_ONCE).execute(&self.write).await?.rows_affected();
+                let rows = sqlx::query(statement)
+                    .bind(until)
+                    .bind(REMOVED_AT_ONCE)
+                    .execute(&self.write)
+                    .await?
+                    .rows_affected();
                 removed += rows;
                 if rows == 0 {
                     break;

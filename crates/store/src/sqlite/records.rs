@@ -15,7 +15,8 @@ use juden_domain::card::Dated;
 use juden_domain::month::BillingMonth;
 use juden_domain::programme::ProgrammeEvent;
 
-const PROGRAMME_EVENTS: &str = "SELECT seq, at, NULL AS card_number, kind, detail FROM programme_events ORDER BY seq";
+const PROGRAMME_EVENTS: &str =
+    "SELECT seq, at, NULL AS card_number, kind, detail FROM programme_events ORDER BY seq";
 
 const AUDIT: &str = "SELECT * FROM audit WHERE entry < ?1 ORDER BY entry DESC LIMIT ?2";
 
@@ -28,7 +29,15 @@ const AUDIT_OF: &str = "
 impl RecordStore for SqliteStore {
     async fn programme_events(&self) -> Stored<Vec<Dated<ProgrammeEvent>>> {
         let kept = self.programme_history().await?;
-        kept.iter().map(|kept| Ok(Dated { seq: kept.seq, at: kept.at, event: read_programme_event(&kept.kind, &kept.detail)? })).collect()
+        kept.iter()
+            .map(|kept| {
+                Ok(Dated {
+                    seq: kept.seq,
+                    at: kept.at,
+                    event: read_programme_event(&kept.kind, &kept.detail)?,
+                })
+            })
+            .collect()
     }
 
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>> {
@@ -44,12 +53,14 @@ impl RecordStore for SqliteStore {
     ) -> Stored<i64> {
         let (kind, detail) = programme_event(event);
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let seq: i64 = sqlx::query_scalar("INSERT INTO programme_events (at, kind, detail) VALUES (?1, ?2, ?3) RETURNING seq")
-            .bind(at.timestamp_millis())
-            .bind(kind)
-            .bind(detail)
-            .fetch_one(&mut *write)
-            .await?;
+        let seq: i64 = sqlx::query_scalar(
+            "INSERT INTO programme_events (at, kind, detail) VALUES (?1, ?2, ?3) RETURNING seq",
+        )
+        .bind(at.timestamp_millis())
+        .bind(kind)
+        .bind(detail)
+        .fetch_one(&mut *write)
+        .await?;
         if let Some(month) = recheck {
             super::months::recheck(&mut write, None, month).await?;
         }
@@ -77,13 +88,19 @@ impl RecordStore for SqliteStore {
     }
 
     async fn save_audit_outcome(&self, number: i64, outcome: &str) -> Stored<()> {
-        sqlx::query("UPDATE audit SET outcome = ?2 WHERE entry = ?1").bind(number).bind(outcome).execute(&self.write).await?;
+        sqlx::query("UPDATE audit SET outcome = ?2 WHERE entry = ?1")
+            .bind(number)
+            .bind(outcome)
+            .execute(&self.write)
+            .await?;
         Ok(())
     }
 
     async fn audit(&self, subject: Option<&str>, page: &Page) -> Stored<Vec<(i64, AuditEntry)>> {
         let before = page.after.as_deref().and_then(|text| text.parse().ok()).unwrap_or(i64::MAX);
-        let query = sqlx::query(if subject.is_some() { AUDIT_OF } else { AUDIT }).bind(before).bind(page.limit);
+        let query = sqlx::query(if subject.is_some() { AUDIT_OF } else { AUDIT })
+            .bind(before)
+            .bind(page.limit);
         let rows = match subject {
             Some(subject) => query.bind(subject).fetch_all(&self.read).await?,
             None => query.fetch_all(&self.read).await?,

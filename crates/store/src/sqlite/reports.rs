@@ -8,7 +8,8 @@ use sqlx::{Row, SqliteConnection};
 use super::SqliteStore;
 use super::rows::{instant, optional, optional_instant};
 use crate::exchanges::{
-    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter, SentCommand, VARIABLES_KEPT, variable_after,
+    COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
+    SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::ledger::{NoteRow, ReportRow};
 use crate::{KeptCommand, Page, StoreError, Stored};
@@ -63,8 +64,13 @@ const VARIABLES: &str = "
     SELECT * FROM device_variables WHERE station_id = ?1 AND (component, variable) > (?2, ?3) ORDER BY component, variable LIMIT ?4";
 
 /// Keeps what a station tells of its device model.
-pub async fn write_variables(write: &mut SqliteConnection, note: &NoteRow, variables: &[VariableReport]) -> Stored<()> {
-    let rows: Vec<Value> = variables.iter().map(|one| json!([one.component, one.variable, one.document])).collect();
+pub async fn write_variables(
+    write: &mut SqliteConnection,
+    note: &NoteRow,
+    variables: &[VariableReport],
+) -> Stored<()> {
+    let rows: Vec<Value> =
+        variables.iter().map(|one| json!([one.component, one.variable, one.document])).collect();
     sqlx::query(WRITE_VARIABLES)
         .bind(note.station_id.as_str())
         .bind(Value::Array(rows).to_string())
@@ -81,7 +87,12 @@ fn before(page: &Page) -> i64 {
 
 #[async_trait]
 impl ExchangeStore for SqliteStore {
-    async fn reports(&self, station: &StationId, filter: &ReportFilter, page: &Page) -> Stored<Vec<KeptReport>> {
+    async fn reports(
+        &self,
+        station: &StationId,
+        filter: &ReportFilter,
+        page: &Page,
+    ) -> Stored<Vec<KeptReport>> {
         let rows = sqlx::query(READ)
             .bind(station.as_str())
             .bind(before(page))
@@ -98,23 +109,40 @@ impl ExchangeStore for SqliteStore {
                 more: row.try_get("more")?,
                 payload: row.try_get("payload")?,
             };
-            Ok(KeptReport { number: row.try_get("report_no")?, at: instant(row.try_get("at")?), row: kept })
+            Ok(KeptReport {
+                number: row.try_get("report_no")?,
+                at: instant(row.try_get("at")?),
+                row: kept,
+            })
         };
         rows.iter().map(report).collect()
     }
 
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>> {
         let (component, variable) = variable_after(page);
-        let read = sqlx::query(VARIABLES).bind(station.as_str()).bind(component).bind(variable).bind(page.limit);
+        let read = sqlx::query(VARIABLES)
+            .bind(station.as_str())
+            .bind(component)
+            .bind(variable)
+            .bind(page.limit);
         let rows = read.fetch_all(&self.read).await?;
         let kept = |row: &SqliteRow| {
-            let (component, variable, document) = (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
-            Ok(KeptVariable { report: VariableReport { component, variable, document }, at: instant(row.try_get("at")?) })
+            let (component, variable, document) =
+                (row.try_get("component")?, row.try_get("variable")?, row.try_get("document")?);
+            Ok(KeptVariable {
+                report: VariableReport { component, variable, document },
+                at: instant(row.try_get("at")?),
+            })
         };
         rows.iter().map(kept).collect()
     }
 
-    async fn commands_of(&self, station: &StationId, actions: &[&str], limit: i64) -> Stored<Vec<SentCommand>> {
+    async fn commands_of(
+        &self,
+        station: &StationId,
+        actions: &[&str],
+        limit: i64,
+    ) -> Stored<Vec<SentCommand>> {
         let find = sqlx::query(COMMANDS_OF)
             .bind(station.as_str())
             .bind(serde_json::json!(actions).to_string())
@@ -139,7 +167,8 @@ impl SqliteStore {
 
 fn sent(row: &SqliteRow) -> Stored<SentCommand> {
     let command = KeptCommand {
-        station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+        station_id: StationId::parse(row.try_get("station_id")?)
+            .map_err(|_| StoreError::Unreadable("station id"))?,
         sent_by: row.try_get("sent_by")?,
         message_id: row.try_get("message_id")?,
         action: row.try_get("action")?,
@@ -148,5 +177,11 @@ fn sent(row: &SqliteRow) -> Stored<SentCommand> {
         once: None,
     };
     let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-    Ok(SentCommand { number: row.try_get("command_no")?, command, outcome, answer, answered_at: optional_instant(row, "answered_at")? })
+    Ok(SentCommand {
+        number: row.try_get("command_no")?,
+        command,
+        outcome,
+        answer,
+        answered_at: optional_instant(row, "answered_at")?,
+    })
 }

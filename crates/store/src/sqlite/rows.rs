@@ -40,8 +40,13 @@ pub fn site(row: &SqliteRow) -> Stored<Option<ConnectorSite>> {
     let Some(class) = optional::<String>(row, "charger_class")? else {
         return Ok(None);
     };
-    let charger_class = ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
-    Ok(Some(ConnectorSite { charger_class, power_w: optional(row, "power_w")?, session_cap_min: optional(row, "session_cap_min")? }))
+    let charger_class =
+        ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
+    Ok(Some(ConnectorSite {
+        charger_class,
+        power_w: optional(row, "power_w")?,
+        session_cap_min: optional(row, "session_cap_min")?,
+    }))
 }
 
 fn id<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
@@ -83,8 +88,12 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         connector_id: row.try_get("connector_id")?,
         site: site(row)?,
         id_tag: IdTag::new(row.try_get("id_tag")?),
-        card: optional::<String>(row, "card_number")?.map(|text| id(CardNumber::parse(&text), "card number")).transpose()?,
-        member: optional::<String>(row, "member_id")?.map(|text| id(MemberId::parse(&text), "member id")).transpose()?,
+        card: optional::<String>(row, "card_number")?
+            .map(|text| id(CardNumber::parse(&text), "card number"))
+            .transpose()?,
+        member: optional::<String>(row, "member_id")?
+            .map(|text| id(MemberId::parse(&text), "member id"))
+            .transpose()?,
         refusal: columns::refusal(optional::<String>(row, "refusal")?.as_deref())?,
         start: Edge {
             reported: row.try_get("start_reported")?,
@@ -102,10 +111,24 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         trail: Trail::default(),
         corrections: Vec::new(),
     };
-    let texts = Texts { trail: optional(row, "trail")?, corrections: optional(row, "corrections")?, measured: optional(row, "measured")? };
-    let (decision, note) = (optional::<String>(row, "decision")?, optional::<String>(row, "decision_note")?);
-    let decided = Decided { decision: decision.as_deref(), note: note.as_deref(), at: optional_instant(row, "decided_at")? };
-    let session = settled::read(session, optional::<String>(row, "stop_basis")?.as_deref(), &texts, &decided)?;
+    let texts = Texts {
+        trail: optional(row, "trail")?,
+        corrections: optional(row, "corrections")?,
+        measured: optional(row, "measured")?,
+    };
+    let (decision, note) =
+        (optional::<String>(row, "decision")?, optional::<String>(row, "decision_note")?);
+    let decided = Decided {
+        decision: decision.as_deref(),
+        note: note.as_deref(),
+        at: optional_instant(row, "decided_at")?,
+    };
+    let session = settled::read(
+        session,
+        optional::<String>(row, "stop_basis")?.as_deref(),
+        &texts,
+        &decided,
+    )?;
     Ok(LedgerRow {
         session,
         start_key: row.try_get("start_key")?,
@@ -114,7 +137,9 @@ pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
         stop_key: optional(row, "stop_key")?,
         stop_answer: optional(row, "stop_answer")?,
         repeats: row.try_get("repeats")?,
-        evidence: optional::<String>(row, "evidence")?.map(|text| read_evidence(&text)).transpose()?,
+        evidence: optional::<String>(row, "evidence")?
+            .map(|text| read_evidence(&text))
+            .transpose()?,
     })
 }
 

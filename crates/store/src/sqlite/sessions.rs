@@ -40,12 +40,18 @@ fn sessions(rows: &[SqliteRow]) -> Stored<Vec<Session>> {
 #[async_trait]
 impl SessionStore for SqliteStore {
     async fn session(&self, id: SessionId) -> Stored<Option<Session>> {
-        let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1").bind(id.0).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1")
+            .bind(id.0)
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref().map(counted).transpose()
     }
 
     async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>> {
-        let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1").bind(id.0).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT * FROM sessions WHERE session_id = ?1")
+            .bind(id.0)
+            .fetch_optional(&self.read)
+            .await?;
         row.map(|row| Ok(super::rows::session(&row)?.session)).transpose()
     }
 
@@ -64,7 +70,8 @@ impl SessionStore for SqliteStore {
     }
 
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>> {
-        let after = page.after.as_deref().and_then(|text| SessionId::parse(text).ok()).map_or(0, |id| id.0);
+        let after =
+            page.after.as_deref().and_then(|text| SessionId::parse(text).ok()).map_or(0, |id| id.0);
         let rows = sqlx::query(sqlx::AssertSqlSafe(list(filter)))
             .bind(after)
             .bind(filter.month.map(|month| month.to_string()))
@@ -77,7 +84,12 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn sessions_of_members(&self, members: &[&MemberId], first: BillingMonth, last: BillingMonth) -> Stored<Vec<Session>> {
+    async fn sessions_of_members(
+        &self,
+        members: &[&MemberId],
+        first: BillingMonth,
+        last: BillingMonth,
+    ) -> Stored<Vec<Session>> {
         let names: Vec<&str> = members.iter().map(|member| member.as_str()).collect();
         let rows = sqlx::query(OF_MEMBERS)
             .bind(serde_json::json!(names).to_string())
@@ -89,7 +101,11 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn first_session_since(&self, member: &MemberId, since: DateTime<Utc>) -> Stored<Option<Session>> {
+    async fn first_session_since(
+        &self,
+        member: &MemberId,
+        since: DateTime<Utc>,
+    ) -> Stored<Option<Session>> {
         let row = sqlx::query(
             "SELECT * FROM sessions WHERE member_id = ?1 AND usage_month >= ?2 AND started_at >= ?3
              ORDER BY usage_month, started_at, reference LIMIT 1",
@@ -102,7 +118,12 @@ impl SessionStore for SqliteStore {
         row.as_ref().map(counted).transpose()
     }
 
-    async fn sessions_of_card(&self, card: &CardNumber, from: DateTime<Utc>, to: DateTime<Utc>) -> Stored<Vec<Session>> {
+    async fn sessions_of_card(
+        &self,
+        card: &CardNumber,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+    ) -> Stored<Vec<Session>> {
         let rows = sqlx::query("SELECT * FROM sessions WHERE card_number = ?1 AND started_at < ?3 AND stopped_at > ?2 ORDER BY session_id")
             .bind(card.as_str())
             .bind(from.timestamp_millis())
@@ -112,7 +133,13 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn sessions_started_at(&self, station: &StationId, from: DateTime<Utc>, to: DateTime<Utc>, limit: i64) -> Stored<Vec<Session>> {
+    async fn sessions_started_at(
+        &self,
+        station: &StationId,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        limit: i64,
+    ) -> Stored<Vec<Session>> {
         let find = "SELECT * FROM sessions WHERE station_id = ?1 AND started_at >= ?2 AND started_at <= ?3 ORDER BY started_at, session_id LIMIT ?4";
         let rows = sqlx::query(find)
             .bind(station.as_str())
@@ -124,9 +151,14 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn session_by_start(&self, station: &StationId, start_key: &str) -> Stored<Option<Session>> {
+    async fn session_by_start(
+        &self,
+        station: &StationId,
+        start_key: &str,
+    ) -> Stored<Option<Session>> {
         let find = "SELECT * FROM sessions WHERE station_id = ?1 AND start_key = ?2 ORDER BY start_ordinal DESC LIMIT 1";
-        let rows = sqlx::query(find).bind(station.as_str()).bind(start_key).fetch_all(&self.read).await?;
+        let rows =
+            sqlx::query(find).bind(station.as_str()).bind(start_key).fetch_all(&self.read).await?;
         Ok(sessions(&rows)?.pop())
     }
 
@@ -140,17 +172,29 @@ impl SessionStore for SqliteStore {
     }
 
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
-        let rows =
-            sqlx::query("SELECT * FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2").bind(after).bind(limit).fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT * FROM journal WHERE seq > ?1 ORDER BY seq LIMIT ?2")
+            .bind(after)
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(entry).collect()
     }
 
     async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
-        let row = sqlx::query("SELECT * FROM journal WHERE seq = ?1").bind(seq).fetch_optional(&self.read).await?;
+        let row = sqlx::query("SELECT * FROM journal WHERE seq = ?1")
+            .bind(seq)
+            .fetch_optional(&self.read)
+            .await?;
         row.as_ref().map(entry).transpose()
     }
 
-    async fn station_journal(&self, station: &StationId, filter: &JournalFilter, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
+    async fn station_journal(
+        &self,
+        station: &StationId,
+        filter: &JournalFilter,
+        after: i64,
+        limit: i64,
+    ) -> Stored<Vec<JournalEntry>> {
         let rows = sqlx::query(
             "SELECT * FROM journal WHERE station_id = ?1 AND seq > ?2 AND received_at >= coalesce(?3, received_at)
                 AND (?4 IS NULL OR received_at < ?4) AND (?5 IS NULL OR action = ?5) AND (?6 = 0 OR session_id IS NULL)
@@ -186,6 +230,9 @@ fn entry(row: &SqliteRow) -> Stored<JournalEntry> {
         received_at: instant(row.try_get("received_at")?),
         connected_since: instant(row.try_get("connected_since")?),
         session_id: optional(row, "session_id")?.map(SessionId),
-        clock: columns::clock(optional(row, "clock_offset_ms")?, optional_instant(row, "clock_since")?),
+        clock: columns::clock(
+            optional(row, "clock_offset_ms")?,
+            optional_instant(row, "clock_since")?,
+        ),
     })
 }

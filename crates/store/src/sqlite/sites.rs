@@ -24,8 +24,10 @@ const LISTED_STATIONS: &str = "
 impl SiteStore for SqliteStore {
     async fn put_site(&self, record: &SiteRecord) -> Stored<bool> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let known: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sites WHERE site = ?1)").bind(&record.site).fetch_one(&mut *write).await?;
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sites WHERE site = ?1)")
+            .bind(&record.site)
+            .fetch_one(&mut *write)
+            .await?;
         sqlx::query("INSERT INTO sites (site, document) VALUES (?1, ?2) ON CONFLICT (site) DO UPDATE SET document = ?2")
             .bind(&record.site)
             .bind(site(record))
@@ -37,8 +39,11 @@ impl SiteStore for SqliteStore {
 
     async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>> {
         let list = "SELECT document FROM sites WHERE site > ?1 ORDER BY site LIMIT ?2";
-        let kept: Vec<String> =
-            sqlx::query_scalar(list).bind(page.after.as_deref().unwrap_or("")).bind(page.limit).fetch_all(&self.read).await?;
+        let kept: Vec<String> = sqlx::query_scalar(list)
+            .bind(page.after.as_deref().unwrap_or(""))
+            .bind(page.limit)
+            .fetch_all(&self.read)
+            .await?;
         kept.iter().map(|document| read_site(document)).collect()
     }
 
@@ -46,7 +51,8 @@ impl SiteStore for SqliteStore {
         let list = "SELECT station_id, connector_id, connector_standard FROM connectors WHERE connector_standard IS NOT NULL";
         let rows = sqlx::query(list).fetch_all(&self.read).await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
-            let station = StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?;
+            let station = StationId::parse(row.try_get("station_id")?)
+                .map_err(|_| StoreError::Unreadable("station id"))?;
             Ok((station, row.try_get("connector_id")?, row.try_get("connector_standard")?))
         };
         rows.iter().map(read).collect()
@@ -59,19 +65,41 @@ impl SiteStore for SqliteStore {
 
     async fn site_list(&self, site: &str, page: &Page) -> Stored<Vec<CardNumber>> {
         let list = "SELECT card_number FROM site_lists WHERE site = ?1 AND card_number > ?2 ORDER BY card_number LIMIT ?3";
-        let cards: Vec<String> =
-            sqlx::query_scalar(list).bind(site).bind(page.after.as_deref().unwrap_or("")).bind(page.limit).fetch_all(&self.read).await?;
-        cards.iter().map(|text| CardNumber::parse(text).map_err(|_| StoreError::Unreadable("card number"))).collect()
+        let cards: Vec<String> = sqlx::query_scalar(list)
+            .bind(site)
+            .bind(page.after.as_deref().unwrap_or(""))
+            .bind(page.limit)
+            .fetch_all(&self.read)
+            .await?;
+        cards
+            .iter()
+            .map(|text| CardNumber::parse(text).map_err(|_| StoreError::Unreadable("card number")))
+            .collect()
     }
 
-    async fn change_site_list(&self, site: &str, change: &ListChange, most: usize, at: DateTime<Utc>) -> Stored<Option<ListChanged>> {
+    async fn change_site_list(
+        &self,
+        site: &str,
+        change: &ListChange,
+        most: usize,
+        at: DateTime<Utc>,
+    ) -> Stored<Option<ListChanged>> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let (added, removed) = match change {
-            ListChange::Replace(cards) => (add(&mut write, site, cards).await?, remove(&mut write, site, cards, false).await?),
-            ListChange::Add(card) => (add(&mut write, site, std::slice::from_ref(card)).await?, Vec::new()),
-            ListChange::Remove(card) => (Vec::new(), remove(&mut write, site, std::slice::from_ref(card), true).await?),
+            ListChange::Replace(cards) => {
+                (add(&mut write, site, cards).await?, remove(&mut write, site, cards, false).await?)
+            }
+            ListChange::Add(card) => {
+                (add(&mut write, site, std::slice::from_ref(card)).await?, Vec::new())
+            }
+            ListChange::Remove(card) => {
+                (Vec::new(), remove(&mut write, site, std::slice::from_ref(card), true).await?)
+            }
         };
-        let size: i64 = sqlx::query_scalar("SELECT count(*) FROM site_lists WHERE site = ?1").bind(site).fetch_one(&mut *write).await?;
+        let size: i64 = sqlx::query_scalar("SELECT count(*) FROM site_lists WHERE site = ?1")
+            .bind(site)
+            .fetch_one(&mut *write)
+            .await?;
         if !added.is_empty() && usize::try_from(size).is_ok_and(|size| size > most) {
             return Ok(None);
         }
@@ -100,7 +128,8 @@ impl SiteStore for SqliteStore {
             .await?;
         let station = |row: &sqlx::sqlite::SqliteRow| {
             Ok(ListedStation {
-                station_id: StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))?,
+                station_id: StationId::parse(row.try_get("station_id")?)
+                    .map_err(|_| StoreError::Unreadable("station id"))?,
                 version: row.try_get("list_version")?,
                 held: row.try_get("held")?,
                 pending: row.try_get("pending")?,
@@ -116,14 +145,28 @@ fn numbers(cards: &[CardNumber]) -> String {
 }
 
 /// Puts cards into a site's list; those that were not there.
-async fn add(write: &mut SqliteConnection, site: &str, cards: &[CardNumber]) -> Stored<Vec<String>> {
+async fn add(
+    write: &mut SqliteConnection,
+    site: &str,
+    cards: &[CardNumber],
+) -> Stored<Vec<String>> {
     let add = "INSERT INTO site_lists (site, card_number) SELECT DISTINCT ?1, value FROM json_each(?2) WHERE true
         ON CONFLICT DO NOTHING RETURNING card_number";
     Ok(sqlx::query_scalar(add).bind(site).bind(numbers(cards)).fetch_all(write).await?)
 }
 
 /// Takes these cards, or all others, out of a site's list; those that were there.
-async fn remove(write: &mut SqliteConnection, site: &str, cards: &[CardNumber], these: bool) -> Stored<Vec<String>> {
+async fn remove(
+    write: &mut SqliteConnection,
+    site: &str,
+    cards: &[CardNumber],
+    these: bool,
+) -> Stored<Vec<String>> {
     let remove = "DELETE FROM site_lists WHERE site = ?1 AND (card_number IN (SELECT value FROM json_each(?2))) = ?3 RETURNING card_number";
-    Ok(sqlx::query_scalar(remove).bind(site).bind(numbers(cards)).bind(these).fetch_all(write).await?)
+    Ok(sqlx::query_scalar(remove)
+        .bind(site)
+        .bind(numbers(cards))
+        .bind(these)
+        .fetch_all(write)
+        .await?)
 }

@@ -11,7 +11,10 @@ use super::SqliteStore;
 use super::rows::{optional, optional_instant, site};
 use crate::columns;
 use crate::stations::names_of;
-use crate::{Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore, StoreError, Stored, ToldSettings};
+use crate::{
+    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore,
+    StoreError, Stored, ToldSettings,
+};
 use juden_domain::ids::{SessionRef, StationId};
 use juden_domain::station::BootReport;
 
@@ -52,10 +55,11 @@ const LOOK_AT_BLOCKED: &str = "
 impl StationStore for SqliteStore {
     async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let known: Option<String> = sqlx::query_scalar("SELECT site FROM stations WHERE station_id = ?1")
-            .bind(station.id.as_str())
-            .fetch_optional(&mut *write)
-            .await?;
+        let known: Option<String> =
+            sqlx::query_scalar("SELECT site FROM stations WHERE station_id = ?1")
+                .bind(station.id.as_str())
+                .fetch_optional(&mut *write)
+                .await?;
         sqlx::query(PUT_STATION)
             .bind(station.id.as_str())
             .bind(&station.site)
@@ -75,10 +79,14 @@ impl StationStore for SqliteStore {
             .execute(&mut *write)
             .await?;
         if known.as_ref() != Some(&station.site) {
-            let looks = sqlx::query(LOOK_AT_LISTS).bind(&station.site).bind(&known).bind(at.timestamp_millis());
+            let looks = sqlx::query(LOOK_AT_LISTS)
+                .bind(&station.site)
+                .bind(&known)
+                .bind(at.timestamp_millis());
             looks.execute(&mut *write).await?;
         }
-        let listed: Vec<i64> = station.connectors.iter().map(|connector| connector.connector_id).collect();
+        let listed: Vec<i64> =
+            station.connectors.iter().map(|connector| connector.connector_id).collect();
         sqlx::query("DELETE FROM connectors WHERE station_id = ?1 AND connector_id NOT IN (SELECT value FROM json_each(?2))")
             .bind(station.id.as_str())
             .bind(serde_json::json!(listed).to_string())
@@ -102,21 +110,30 @@ impl StationStore for SqliteStore {
     async fn retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool> {
         let retire = "UPDATE stations SET retired_at = ?2 WHERE station_id = ?1
              AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.station_id = ?1 AND s.stopped_at IS NULL)";
-        let retired = sqlx::query(retire).bind(id.as_str()).bind(at.timestamp_millis()).execute(&self.write).await?;
+        let retired = sqlx::query(retire)
+            .bind(id.as_str())
+            .bind(at.timestamp_millis())
+            .execute(&self.write)
+            .await?;
         Ok(retired.rows_affected() > 0)
     }
 
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>> {
-        let rows = sqlx::query("SELECT * FROM stations WHERE station_id = ?1").bind(id.as_str()).fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT * FROM stations WHERE station_id = ?1")
+            .bind(id.as_str())
+            .fetch_all(&self.read)
+            .await?;
         Ok(self.with_connectors(&rows).await?.pop())
     }
 
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>> {
-        let rows = sqlx::query("SELECT * FROM stations WHERE station_id > ?1 ORDER BY station_id LIMIT ?2")
-            .bind(page.after.as_deref().unwrap_or(""))
-            .bind(page.limit)
-            .fetch_all(&self.read)
-            .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM stations WHERE station_id > ?1 ORDER BY station_id LIMIT ?2",
+        )
+        .bind(page.after.as_deref().unwrap_or(""))
+        .bind(page.limit)
+        .fetch_all(&self.read)
+        .await?;
         self.with_connectors(&rows).await
     }
 
@@ -127,7 +144,9 @@ impl StationStore for SqliteStore {
     }
 
     async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
-        let save = sqlx::query("UPDATE stations SET not_done = ?2 WHERE station_id = ?1").bind(id.as_str()).bind(not_done);
+        let save = sqlx::query("UPDATE stations SET not_done = ?2 WHERE station_id = ?1")
+            .bind(id.as_str())
+            .bind(not_done);
         save.execute(&self.write).await?;
         Ok(())
     }
@@ -135,7 +154,11 @@ impl StationStore for SqliteStore {
     async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()> {
         let mut write = self.write.begin_with("BEGIN IMMEDIATE").await?;
         if told.takes_unknown == Some(true) {
-            sqlx::query(LOOK_AT_BLOCKED).bind(id.as_str()).bind(told.at.timestamp_millis()).execute(&mut *write).await?;
+            sqlx::query(LOOK_AT_BLOCKED)
+                .bind(id.as_str())
+                .bind(told.at.timestamp_millis())
+                .execute(&mut *write)
+                .await?;
         }
         sqlx::query("UPDATE stations SET configuration = ?2, configuration_firmware = ?3, takes_unknown = coalesce(?4, takes_unknown) WHERE station_id = ?1")
             .bind(id.as_str())
@@ -161,7 +184,13 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
-    async fn settle(&self, id: &StationId, password_hash: Option<&str>, security_profile: u8, next: &NextCredentials) -> Stored<()> {
+    async fn settle(
+        &self,
+        id: &StationId,
+        password_hash: Option<&str>,
+        security_profile: u8,
+        next: &NextCredentials,
+    ) -> Stored<()> {
         sqlx::query(SETTLE)
             .bind(id.as_str())
             .bind(password_hash)
@@ -174,7 +203,10 @@ impl StationStore for SqliteStore {
         Ok(())
     }
 
-    async fn open_sessions_of(&self, ids: &[&StationId]) -> Stored<Vec<(StationId, i64, SessionRef)>> {
+    async fn open_sessions_of(
+        &self,
+        ids: &[&StationId],
+    ) -> Stored<Vec<(StationId, i64, SessionRef)>> {
         let rows = sqlx::query(
             "SELECT station_id, connector_id, reference, max(session_id) AS session_id FROM sessions INDEXED BY sessions_open_by_station
              WHERE station_id IN (SELECT value FROM json_each(?1)) AND stopped_at IS NULL GROUP BY station_id, connector_id",
@@ -182,7 +214,9 @@ impl StationStore for SqliteStore {
         .bind(names(ids.iter().copied()))
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference_of(row)?))).collect()
+        rows.iter()
+            .map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference_of(row)?)))
+            .collect()
     }
 }
 
@@ -263,10 +297,15 @@ fn station(row: &SqliteRow) -> Stored<StationRecord> {
         may_configure: row.try_get("may_configure")?,
         quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
         not_done: optional(row, "not_done")?,
-        connected: match (optional(row, "connected_node")?, optional_instant(row, "connected_since")?) {
-            (Some(node), Some(since)) => {
-                Some(Connected { node: NodeRun(node), protocol: optional(row, "connected_protocol")?.unwrap_or_default(), since })
-            }
+        connected: match (
+            optional(row, "connected_node")?,
+            optional_instant(row, "connected_since")?,
+        ) {
+            (Some(node), Some(since)) => Some(Connected {
+                node: NodeRun(node),
+                protocol: optional(row, "connected_protocol")?.unwrap_or_default(),
+                since,
+            }),
             _ => None,
         },
     })

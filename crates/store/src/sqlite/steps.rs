@@ -28,8 +28,13 @@ impl SqliteStore {
         if wanted.steps.is_empty() {
             return Ok(Vec::new());
         }
-        let steps: Vec<Value> = wanted.steps.iter().map(|(station, key, step)| json!([station.as_str(), key, step])).collect();
-        let rows = sqlx::query(WANTED).bind(Value::Array(steps).to_string()).fetch_all(&self.read).await?;
+        let steps: Vec<Value> = wanted
+            .steps
+            .iter()
+            .map(|(station, key, step)| json!([station.as_str(), key, step]))
+            .collect();
+        let rows =
+            sqlx::query(WANTED).bind(Value::Array(steps).to_string()).fetch_all(&self.read).await?;
         let step = |row: &SqliteRow| {
             Ok(StepRow {
                 session_id: SessionId(row.try_get("session_id")?),
@@ -45,11 +50,19 @@ impl SqliteStore {
 /// Writes a batch's steps, and the months that sessions left.
 pub async fn write(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
     if !batch.steps.is_empty() {
-        let rows: Vec<Value> = batch.steps.iter().map(|step| json!([step.session_id.0, step.order, step.key, step.answer])).collect();
+        let rows: Vec<Value> = batch
+            .steps
+            .iter()
+            .map(|step| json!([step.session_id.0, step.order, step.key, step.answer]))
+            .collect();
         sqlx::query(WRITE).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
     }
     if !batch.left.is_empty() {
-        let rows: Vec<Value> = batch.left.iter().map(|(member, month)| json!([member.as_str(), month.to_string()])).collect();
+        let rows: Vec<Value> = batch
+            .left
+            .iter()
+            .map(|(member, month)| json!([member.as_str(), month.to_string()]))
+            .collect();
         sqlx::query(RECHECK_LEFT).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
     }
     Ok(())

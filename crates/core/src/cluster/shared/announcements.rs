@@ -34,11 +34,17 @@ pub struct Announcements {
 
 impl Announcements {
     fn heard_by(&self, id: &str) -> HashSet<NodeRun> {
-        self.waited.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned().unwrap_or_default()
+        self.waited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn note(&self, id: &str, by: String) {
-        if let Some(heard) = self.waited.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id) {
+        if let Some(heard) = self.waited.lock().unwrap_or_else(PoisonError::into_inner).get_mut(id)
+        {
             heard.insert(NodeRun(by));
             self.told.notify_waiters();
         }
@@ -49,11 +55,20 @@ impl SharedCluster {
     pub(super) async fn tell_everyone(&self, changed: &[Changed]) -> Heard {
         let began = Instant::now();
         let id = Uuid::new_v4().to_string();
-        self.announcements.waited.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), HashSet::new());
+        self.announcements
+            .waited
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone(), HashSet::new());
         self.pulse_now();
         if let Some(bus) = &self.bus {
             let items = changed.iter().map(Item::from).collect();
-            let message = NodeMessage::Changed { id: id.clone(), from: self.me.run.0.clone(), clock: self.clock.now(), changed: items };
+            let message = NodeMessage::Changed {
+                id: id.clone(),
+                from: self.me.run.0.clone(),
+                clock: self.clock.now(),
+                changed: items,
+            };
             if let Err(cause) = bus.send_all(&message).await {
                 debug!(%cause, "a change was not announced over redis; nodes hear of it from the store");
             }
@@ -74,7 +89,11 @@ impl SharedCluster {
             // The store answers no more: every node's trust lapses by itself.
             tokio::time::sleep(TRUSTED_FOR.saturating_sub(began.elapsed())).await;
             let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-            heard.missing = live.iter().filter(|(run, _)| **run != self.me.run).map(|(_, name)| name.clone()).collect();
+            heard.missing = live
+                .iter()
+                .filter(|(run, _)| **run != self.me.run)
+                .map(|(_, name)| name.clone())
+                .collect();
             return heard;
         };
         let mut looked_at = Instant::now();
@@ -98,7 +117,8 @@ impl SharedCluster {
                 && let Ok((_, now)) = self.others().await
             {
                 looked_at = Instant::now();
-                let waiting: HashSet<NodeRun> = others.iter().map(|node| node.run.clone()).collect();
+                let waiting: HashSet<NodeRun> =
+                    others.iter().map(|node| node.run.clone()).collect();
                 others = now.into_iter().filter(|node| waiting.contains(&node.run)).collect();
             }
         }
@@ -141,12 +161,16 @@ impl SharedCluster {
         for message in messages {
             match message {
                 NodeMessage::Changed { from, .. } if from == self.me.run.0 => {}
-                NodeMessage::Changed { id, from, clock, changed } => self.apply(id, NodeRun(from), clock, changed).await,
+                NodeMessage::Changed { id, from, clock, changed } => {
+                    self.apply(id, NodeRun(from), clock, changed).await
+                }
                 NodeMessage::Heard { id, by } => self.announcements.note(&id, by),
                 NodeMessage::Call { id, from, station, message_id, action, payload } => {
                     self.clone().take_call(id, NodeRun(from), station, message_id, action, payload);
                 }
-                NodeMessage::Outcome { id, outcome } => self.calls.ended(&id, CallOutcome::from(outcome)),
+                NodeMessage::Outcome { id, outcome } => {
+                    self.calls.ended(&id, CallOutcome::from(outcome))
+                }
                 NodeMessage::Evict { station, below } => {
                     if let Ok(station) = StationId::parse(&station) {
                         self.seats.evict(&station, below);
@@ -159,7 +183,13 @@ impl SharedCluster {
     }
 
     /// Applies an announcement and confirms it once the answers from before have left.
-    async fn apply(self: &Arc<Self>, id: String, from: NodeRun, clock: chrono::DateTime<chrono::Utc>, changed: Vec<Item>) {
+    async fn apply(
+        self: &Arc<Self>,
+        id: String,
+        from: NodeRun,
+        clock: chrono::DateTime<chrono::Utc>,
+        changed: Vec<Item>,
+    ) {
         self.clock.not_before(clock);
         let changed: Vec<Changed> = changed.iter().filter_map(Item::changed).collect();
         if !self.memory.apply(&changed).await {
@@ -169,7 +199,8 @@ impl SharedCluster {
         tokio::spawn(async move {
             node.memory.settled().await;
             if let Some(bus) = &node.bus {
-                let _ = bus.send_to(&from, &NodeMessage::Heard { id, by: node.me.run.0.clone() }).await;
+                let _ =
+                    bus.send_to(&from, &NodeMessage::Heard { id, by: node.me.run.0.clone() }).await;
             }
         });
     }

@@ -131,7 +131,8 @@ impl Bus {
         match self.dial.connect(ANSWERS_WITHIN).await {
             Ok(conn) => Ok(current.insert(conn).clone()),
             Err(cause) => {
-                *self.failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
+                *self.failed_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                    Some(Instant::now());
                 Err(cause)
             }
         }
@@ -154,12 +155,28 @@ impl Bus {
         hex::keyed_sha256(&self.secret, &[b"bus|", stream.as_bytes(), b"|", text.as_bytes()])
     }
 
-    async fn add(&self, stream: String, message: &NodeMessage, lasts_s: Option<i64>) -> RedisResult<()> {
-        let text = serde_json::to_string(message).map_err(|cause| std::io::Error::other(cause.to_string()))?;
+    async fn add(
+        &self,
+        stream: String,
+        message: &NodeMessage,
+        lasts_s: Option<i64>,
+    ) -> RedisResult<()> {
+        let text = serde_json::to_string(message)
+            .map_err(|cause| std::io::Error::other(cause.to_string()))?;
         let mut conn = self.conn().await?;
         let mut pipe = redis::pipe();
         let seal = self.seal(&stream, &text);
-        pipe.cmd("XADD").arg(&stream).arg("MAXLEN").arg("~").arg(KEPT).arg("*").arg("m").arg(text).arg("s").arg(seal).ignore();
+        pipe.cmd("XADD")
+            .arg(&stream)
+            .arg("MAXLEN")
+            .arg("~")
+            .arg(KEPT)
+            .arg("*")
+            .arg("m")
+            .arg(text)
+            .arg("s")
+            .arg(seal)
+            .ignore();
         if let Some(lasts_s) = lasts_s {
             pipe.cmd("EXPIRE").arg(&stream).arg(lasts_s).ignore();
         }
@@ -170,7 +187,13 @@ impl Bus {
     /// Whether Redis answers, and takes writes.
     pub async fn try_out(&self) -> RedisResult<()> {
         let mut conn = self.conn().await?;
-        redis::cmd("SET").arg(self.keys.failures("tried")).arg(1).arg("PX").arg(1_000).query_async(&mut conn).await
+        redis::cmd("SET")
+            .arg(self.keys.failures("tried"))
+            .arg(1)
+            .arg("PX")
+            .arg(1_000)
+            .query_async(&mut conn)
+            .await
     }
 
     /// Tells all nodes, this one too.
@@ -184,12 +207,17 @@ impl Bus {
     }
 
     /// A connection that reads, from the streams' ends or from where an earlier one stopped.
-    pub async fn begin_reading(&self, run: &NodeRun, place: &mut Option<StreamCursor>) -> RedisResult<Conn> {
+    pub async fn begin_reading(
+        &self,
+        run: &NodeRun,
+        place: &mut Option<StreamCursor>,
+    ) -> RedisResult<Conn> {
         let mut conn = self.dial.connect(READ_WITHIN).await?;
         let all = last_id(&mut conn, &self.keys.all()).await?;
         let inbox = last_id(&mut conn, &self.keys.inbox(run)).await?;
         // Streams that are behind what was read are others: Redis was emptied, or an older copy took over.
-        let place = place.get_or_insert_with(|| StreamCursor { all: all.clone(), inbox: "0-0".into() });
+        let place =
+            place.get_or_insert_with(|| StreamCursor { all: all.clone(), inbox: "0-0".into() });
         if number(&all) < number(&place.all) {
             place.all = all;
         }
@@ -200,7 +228,12 @@ impl Bus {
     }
 
     /// Reads what came, waiting a moment for the first.
-    pub async fn read(&self, conn: &mut Conn, run: &NodeRun, place: &mut StreamCursor) -> RedisResult<Vec<NodeMessage>> {
+    pub async fn read(
+        &self,
+        conn: &mut Conn,
+        run: &NodeRun,
+        place: &mut StreamCursor,
+    ) -> RedisResult<Vec<NodeMessage>> {
         let (all, inbox) = (self.keys.all(), self.keys.inbox(run));
         let reply: Option<StreamReadReply> = redis::cmd("XREAD")
             .arg("COUNT")
@@ -222,14 +255,22 @@ impl Bus {
             } else {
                 place.inbox.clone_from(&last.id);
                 // Commands may carry secrets: what is read does not stay.
-                let _: () = redis::cmd("XTRIM").arg(&inbox).arg("MINID").arg(after(&last.id)).query_async(conn).await.unwrap_or(());
+                let _: () = redis::cmd("XTRIM")
+                    .arg(&inbox)
+                    .arg("MINID")
+                    .arg(after(&last.id))
+                    .query_async(conn)
+                    .await
+                    .unwrap_or(());
             }
             for entry in &stream.ids {
-                let (Some(text), Some(seal)) = (entry.get::<String>("m"), entry.get::<String>("s")) else {
+                let (Some(text), Some(seal)) = (entry.get::<String>("m"), entry.get::<String>("s"))
+                else {
                     metrics::counter!("juden_bus_forged_total").increment(1);
                     continue;
                 };
-                let is_ours: bool = self.seal(&stream.key, &text).as_bytes().ct_eq(seal.as_bytes()).into();
+                let is_ours: bool =
+                    self.seal(&stream.key, &text).as_bytes().ct_eq(seal.as_bytes()).into();
                 if !is_ours {
                     metrics::counter!("juden_bus_forged_total").increment(1);
                     continue;
@@ -246,7 +287,14 @@ impl Bus {
 }
 
 async fn last_id(conn: &mut Conn, stream: &str) -> RedisResult<String> {
-    let last: StreamRangeReply = redis::cmd("XREVRANGE").arg(stream).arg("+").arg("-").arg("COUNT").arg(1).query_async(conn).await?;
+    let last: StreamRangeReply = redis::cmd("XREVRANGE")
+        .arg(stream)
+        .arg("+")
+        .arg("-")
+        .arg("COUNT")
+        .arg(1)
+        .query_async(conn)
+        .await?;
     Ok(last.ids.first().map_or_else(|| "0-0".to_owned(), |entry| entry.id.clone()))
 }
 
@@ -276,7 +324,9 @@ mod tests {
     #[test]
     fn all_names_of_an_installation_lie_in_one_slot() {
         let keys = Keys::of("abc");
-        for name in [keys.all(), keys.inbox(&NodeRun("r".into())), keys.station("CP1"), keys.failures("x")] {
+        for name in
+            [keys.all(), keys.inbox(&NodeRun("r".into())), keys.station("CP1"), keys.failures("x")]
+        {
             assert!(name.starts_with("juden:{abc}:"), "{name}");
         }
     }

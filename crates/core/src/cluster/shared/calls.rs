@@ -43,10 +43,16 @@ impl Calls {
 
 impl SharedCluster {
     /// Hands a call to the node that holds the station.
-    pub(super) async fn route_elsewhere(&self, station: &StationId, call: OutgoingCall) -> Result<(), NotRouted> {
+    pub(super) async fn route_elsewhere(
+        &self,
+        station: &StationId,
+        call: OutgoingCall,
+    ) -> Result<(), NotRouted> {
         let Some(bus) = &self.bus else { return Err(NotRouted::Offline) };
         let holder = bus.holder(station).await.map_err(|_| NotRouted::Unreachable)?;
-        let holder = holder.filter(|lease| lease.run != self.me.run && self.is_live(&lease.run)).ok_or(NotRouted::Offline)?;
+        let holder = holder
+            .filter(|lease| lease.run != self.me.run && self.is_live(&lease.run))
+            .ok_or(NotRouted::Offline)?;
         if self.calls.under_way.len() >= CALLS_MAX {
             return Err(NotRouted::Busy);
         }
@@ -95,7 +101,12 @@ impl SharedCluster {
                 Err(cause) => Err(cause),
             };
             if let Some(bus) = &self.bus
-                && let Err(cause) = bus.send_to(&from, &NodeMessage::Outcome { id, outcome: RoutedOutcome::from(outcome) }).await
+                && let Err(cause) = bus
+                    .send_to(
+                        &from,
+                        &NodeMessage::Outcome { id, outcome: RoutedOutcome::from(outcome) },
+                    )
+                    .await
             {
                 debug!(%cause, "a command's outcome could not be told to the node that asked for it");
             }
@@ -112,8 +123,12 @@ impl SharedCluster {
 
     pub(super) async fn renew_now(&self) {
         let Some(bus) = &self.bus else { return };
-        let held: Vec<(StationId, i64)> =
-            self.seats.stations().into_iter().filter_map(|(station, fence)| Some((station, fence?))).collect();
+        let held: Vec<(StationId, i64)> = self
+            .seats
+            .stations()
+            .into_iter()
+            .filter_map(|(station, fence)| Some((station, fence?)))
+            .collect();
         if let Ok(lost) = bus.renew(&held, &self.me.run).await {
             for (station, newer) in lost {
                 self.seats.evict(&station, newer);

@@ -7,8 +7,8 @@ use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisFuture, RedisResult, TlsCertificates, TlsMode,
-    Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisFuture,
+    RedisResult, TlsCertificates, TlsMode, Value,
 };
 use tokio::sync::Mutex;
 
@@ -46,7 +46,12 @@ impl ConnectionLike for Conn {
         }
     }
 
-    fn req_packed_commands<'a>(&'a mut self, pipeline: &'a Pipeline, offset: usize, count: usize) -> RedisFuture<'a, Vec<Value>> {
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::Single(conn) => conn.req_packed_commands(pipeline, offset, count),
             Self::Cluster(conn) => conn.req_packed_commands(pipeline, offset, count),
@@ -77,10 +82,15 @@ fn several(rest: &str, tls: bool) -> Option<Several> {
         Some((credentials, rest)) => (Some(credentials), rest),
         None => (None, rest),
     };
-    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
-    let (user, password) = match credentials.map(|text| text.split_once(':').unwrap_or((text, ""))) {
+    let decoded = |text: &str| {
+        percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+    };
+    let (user, password) = match credentials.map(|text| text.split_once(':').unwrap_or((text, "")))
+    {
         None => (None, None),
-        Some((user, password)) => (Some(decoded(user)?).filter(|user| !user.is_empty()), Some(decoded(password)?)),
+        Some((user, password)) => {
+            (Some(decoded(user)?).filter(|user| !user.is_empty()), Some(decoded(password)?))
+        }
     };
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
     let server = |text: &str| {
@@ -106,7 +116,9 @@ impl Dial {
         let wrong = |_| format!("it must be {URLS}");
         let spelt = |prefix: &str| {
             let plain = url.strip_prefix(&format!("redis+{prefix}://")).map(|rest| (rest, false));
-            plain.or_else(|| url.strip_prefix(&format!("rediss+{prefix}://")).map(|rest| (rest, true)))
+            plain.or_else(|| {
+                url.strip_prefix(&format!("rediss+{prefix}://")).map(|rest| (rest, true))
+            })
         };
         if let Some((rest, tls)) = spelt("cluster") {
             return Ok(Self::Cluster(several(rest, tls).ok_or(()).map_err(wrong)?, certificates));
@@ -117,7 +129,8 @@ impl Dial {
         if !url.starts_with("redis://") && !url.starts_with("rediss://") {
             return Err(wrong(()));
         }
-        let info = url.into_connection_info().map_err(|cause| format!("{cause}; it must be {URLS}"))?;
+        let info =
+            url.into_connection_info().map_err(|cause| format!("{cause}; it must be {URLS}"))?;
         let client = match certificates {
             Some(certificates) => Client::build_with_tls(info, certificates),
             None => Client::open(info),
@@ -127,16 +140,25 @@ impl Dial {
 
     fn sentinel(named: Several, certificates: Option<TlsCertificates>) -> Result<Self, String> {
         let Some(service) = named.path.first().cloned() else {
-            return Err(format!("the service that the Sentinels watch is not named; it must be {URLS}"));
+            return Err(format!(
+                "the service that the Sentinels watch is not named; it must be {URLS}"
+            ));
         };
-        let addresses: Vec<ConnectionAddr> = named.servers.into_iter().map(|server| address(server, named.tls)).collect();
+        let addresses: Vec<ConnectionAddr> =
+            named.servers.into_iter().map(|server| address(server, named.tls)).collect();
         let told = |cause: redis::RedisError| cause.to_string();
-        let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master).map_err(told)?;
+        let mut builder =
+            SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)
+                .map_err(told)?;
         if named.tls {
-            builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
+            builder = builder
+                .set_client_to_redis_tls_mode(TlsMode::Secure)
+                .set_client_to_sentinel_tls_mode(TlsMode::Secure);
         }
         if let Some(certificates) = certificates {
-            builder = builder.set_client_to_redis_certificates(certificates.clone()).set_client_to_sentinel_certificates(certificates);
+            builder = builder
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates);
         }
         if let Some(user) = named.user {
             builder = builder.set_client_to_redis_username(user);
@@ -145,22 +167,40 @@ impl Dial {
             builder = builder.set_client_to_redis_password(password);
         }
         if let Some(db) = named.path.get(1) {
-            builder = builder.set_client_to_redis_db(db.parse().map_err(|_| format!("the database must be a number; it must be {URLS}"))?);
+            builder =
+                builder
+                    .set_client_to_redis_db(db.parse().map_err(|_| {
+                        format!("the database must be a number; it must be {URLS}")
+                    })?);
         }
         Ok(Self::Sentinel(Box::new(Mutex::new(builder.build().map_err(told)?))))
     }
 
     /// A new connection, on which a command may take so long.
     pub async fn connect(&self, answers_within: Duration) -> RedisResult<Conn> {
-        let config =
-            || AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_WITHIN)).set_response_timeout(Some(answers_within));
+        let config = || {
+            AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT_WITHIN))
+                .set_response_timeout(Some(answers_within))
+        };
         let connecting = async {
             match self {
-                Self::Single(client) => client.get_multiplexed_async_connection_with_config(&config()).await.map(Conn::Single),
+                Self::Single(client) => client
+                    .get_multiplexed_async_connection_with_config(&config())
+                    .await
+                    .map(Conn::Single),
                 Self::Cluster(named, certificates) => {
-                    cluster(named, certificates.clone(), answers_within)?.get_async_connection().await.map(Conn::Cluster)
+                    cluster(named, certificates.clone(), answers_within)?
+                        .get_async_connection()
+                        .await
+                        .map(Conn::Cluster)
                 }
-                Self::Sentinel(client) => client.lock().await.get_async_connection_with_config(&config()).await.map(Conn::Single),
+                Self::Sentinel(client) => client
+                    .lock()
+                    .await
+                    .get_async_connection_with_config(&config())
+                    .await
+                    .map(Conn::Single),
             }
         };
         // Finding a Cluster's or a Sentinel's master takes several connections.
@@ -171,9 +211,15 @@ impl Dial {
     }
 }
 
-fn cluster(named: &Several, certificates: Option<TlsCertificates>, answers_within: Duration) -> RedisResult<ClusterClient> {
+fn cluster(
+    named: &Several,
+    certificates: Option<TlsCertificates>,
+    answers_within: Duration,
+) -> RedisResult<ClusterClient> {
     let scheme = if named.tls { "rediss" } else { "redis" };
-    let mut builder = ClusterClient::builder(named.servers.iter().map(|(host, port)| format!("{scheme}://{host}:{port}")));
+    let mut builder = ClusterClient::builder(
+        named.servers.iter().map(|(host, port)| format!("{scheme}://{host}:{port}")),
+    );
     if let Some(password) = named.password.as_deref().filter(|password| !password.is_empty()) {
         builder = builder.password(password);
     }
@@ -204,7 +250,9 @@ mod tests {
 
     #[test]
     fn a_url_that_is_none_is_told_with_what_it_must_be() {
-        for url in ["http://h", "redis+cluster://h1", "redis+sentinel://h1:26379", "", "redis://h:port"] {
+        for url in
+            ["http://h", "redis+cluster://h1", "redis+sentinel://h1:26379", "", "redis://h:port"]
+        {
             let told = Dial::of(url, None).err().unwrap_or_default();
             assert!(told.contains("redis+cluster://"), "{url}: {told}");
         }

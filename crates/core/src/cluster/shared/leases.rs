@@ -42,7 +42,12 @@ fn lease(had: (Option<String>, Option<String>)) -> Option<Lease> {
 
 impl Bus {
     /// Takes a station's lease, unless a newer connection has it; whose it was.
-    pub async fn take(&self, station: &StationId, run: &NodeRun, fence: i64) -> RedisResult<Option<Lease>> {
+    pub async fn take(
+        &self,
+        station: &StationId,
+        run: &NodeRun,
+        fence: i64,
+    ) -> RedisResult<Option<Lease>> {
         let mut conn = self.conn().await?;
         let script = Script::new(TAKE);
         let mut take = script.key(self.keys.station(station.as_str()));
@@ -51,15 +56,26 @@ impl Bus {
     }
 
     /// Renews leases; those that a newer connection elsewhere has, with its fence.
-    pub async fn renew(&self, held: &[(StationId, i64)], run: &NodeRun) -> RedisResult<Vec<(StationId, i64)>> {
+    pub async fn renew(
+        &self,
+        held: &[(StationId, i64)],
+        run: &NodeRun,
+    ) -> RedisResult<Vec<(StationId, i64)>> {
         let mut lost = Vec::new();
         for piece in held.chunks(RENEWED_AT_ONCE) {
             let mut conn = self.conn().await?;
             let mut pipe = redis::pipe();
             for (station, fence) in piece {
-                pipe.cmd("EVAL").arg(TAKE).arg(1).arg(self.keys.station(station.as_str())).arg(&run.0).arg(fence).arg(LEASE_MS);
+                pipe.cmd("EVAL")
+                    .arg(TAKE)
+                    .arg(1)
+                    .arg(self.keys.station(station.as_str()))
+                    .arg(&run.0)
+                    .arg(fence)
+                    .arg(LEASE_MS);
             }
-            let had: RedisResult<Vec<(Option<String>, Option<String>)>> = pipe.query_async(&mut conn).await;
+            let had: RedisResult<Vec<(Option<String>, Option<String>)>> =
+                pipe.query_async(&mut conn).await;
             for ((station, fence), had) in piece.iter().zip(self.checked(had).await?) {
                 if let Some(newer) = lease(had).filter(|had| had.fence > *fence) {
                     lost.push((station.clone(), newer.fence));
@@ -70,18 +86,29 @@ impl Bus {
     }
 
     /// Gives a lease back.
-    pub async fn give_back(&self, station: &StationId, run: &NodeRun, fence: i64) -> RedisResult<()> {
+    pub async fn give_back(
+        &self,
+        station: &StationId,
+        run: &NodeRun,
+        fence: i64,
+    ) -> RedisResult<()> {
         let mut conn = self.conn().await?;
         let script = Script::new(RELEASE);
         let mut release = script.key(self.keys.station(station.as_str()));
-        let released: RedisResult<i64> = release.arg(&run.0).arg(fence).invoke_async(&mut conn).await;
+        let released: RedisResult<i64> =
+            release.arg(&run.0).arg(fence).invoke_async(&mut conn).await;
         self.checked(released).await.map(|_| ())
     }
 
     /// Who holds a station.
     pub async fn holder(&self, station: &StationId) -> RedisResult<Option<Lease>> {
         let mut conn = self.conn().await?;
-        let had = redis::cmd("HMGET").arg(self.keys.station(station.as_str())).arg("run").arg("fence").query_async(&mut conn).await;
+        let had = redis::cmd("HMGET")
+            .arg(self.keys.station(station.as_str()))
+            .arg("run")
+            .arg("fence")
+            .query_async(&mut conn)
+            .await;
         Ok(lease(self.checked(had).await?))
     }
 
@@ -90,7 +117,15 @@ impl Bus {
         let mut conn = self.conn().await?;
         let key = self.keys.failures(what);
         let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(&key).arg(0).arg("PX").arg(window_ms).arg("NX").ignore().cmd("INCR").arg(&key);
+        pipe.cmd("SET")
+            .arg(&key)
+            .arg(0)
+            .arg("PX")
+            .arg(window_ms)
+            .arg("NX")
+            .ignore()
+            .cmd("INCR")
+            .arg(&key);
         let counted: RedisResult<(u32,)> = pipe.query_async(&mut conn).await;
         self.checked(counted).await.map(|(count,)| count)
     }

@@ -125,7 +125,9 @@ impl From<Result<CallOutcome, NotRouted>> for RoutedOutcome {
     fn from(outcome: Result<CallOutcome, NotRouted>) -> Self {
         match outcome {
             Ok(CallOutcome::Answered(Reply::Result(payload))) => Self::Result(payload),
-            Ok(CallOutcome::Answered(Reply::Error { code, description, details })) => Self::Error { code, description, details },
+            Ok(CallOutcome::Answered(Reply::Error { code, description, details })) => {
+                Self::Error { code, description, details }
+            }
             Ok(CallOutcome::TimedOut) => Self::TimedOut,
             Ok(CallOutcome::Disconnected) => Self::Disconnected,
             Err(NotRouted::Busy) => Self::Busy,
@@ -138,9 +140,13 @@ impl From<RoutedOutcome> for CallOutcome {
     fn from(told: RoutedOutcome) -> Self {
         match told {
             RoutedOutcome::Result(payload) => Self::Answered(Reply::Result(payload)),
-            RoutedOutcome::Error { code, description, details } => Self::Answered(Reply::Error { code, description, details }),
+            RoutedOutcome::Error { code, description, details } => {
+                Self::Answered(Reply::Error { code, description, details })
+            }
             RoutedOutcome::TimedOut => Self::TimedOut,
-            RoutedOutcome::Disconnected | RoutedOutcome::Offline | RoutedOutcome::Busy => Self::Disconnected,
+            RoutedOutcome::Disconnected | RoutedOutcome::Offline | RoutedOutcome::Busy => {
+                Self::Disconnected
+            }
         }
     }
 }
@@ -151,11 +157,20 @@ mod tests {
 
     #[test]
     fn a_message_with_a_number_reads_back_as_it_was_written() {
-        let text = serde_json::to_string(&NodeMessage::Evict { station: "CP1".into(), below: 7 }).unwrap();
-        assert!(matches!(serde_json::from_str(&text).unwrap(), NodeMessage::Evict { below: 7, .. }), "{text}");
-        let call = NodeMessage::Outcome { id: "1".into(), outcome: RoutedOutcome::Result("{\"a\":1.50}".into()) };
+        let text =
+            serde_json::to_string(&NodeMessage::Evict { station: "CP1".into(), below: 7 }).unwrap();
+        assert!(
+            matches!(serde_json::from_str(&text).unwrap(), NodeMessage::Evict { below: 7, .. }),
+            "{text}"
+        );
+        let call = NodeMessage::Outcome {
+            id: "1".into(),
+            outcome: RoutedOutcome::Result("{\"a\":1.50}".into()),
+        };
         let text = serde_json::to_string(&call).unwrap();
-        let NodeMessage::Outcome { outcome: RoutedOutcome::Result(payload), .. } = serde_json::from_str(&text).unwrap() else {
+        let NodeMessage::Outcome { outcome: RoutedOutcome::Result(payload), .. } =
+            serde_json::from_str(&text).unwrap()
+        else {
             panic!("{text}")
         };
         assert_eq!(payload, "{\"a\":1.50}");

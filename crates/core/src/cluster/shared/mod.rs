@@ -140,7 +140,8 @@ impl Cluster for SharedCluster {
         match bus.take(station, &self.me.run, fence).await {
             Ok(Some(had)) if had.fence > fence => self.seats.evict(station, had.fence),
             Ok(Some(had)) if had.run != self.me.run => {
-                let evict = NodeMessage::Evict { station: station.as_str().to_owned(), below: fence };
+                let evict =
+                    NodeMessage::Evict { station: station.as_str().to_owned(), below: fence };
                 // Where it is not heard, the other connection ends with its first late message.
                 let _ = bus.send_to(&had.run, &evict).await;
             }

@@ -28,7 +28,11 @@ impl SharedCluster {
             let asked_at = Instant::now();
             let applied = self.settled.load(Ordering::SeqCst);
             let heard = self.heard.load(Ordering::SeqCst);
-            let pulse = tokio::time::timeout(WITHIN, self.store.pulse(&self.me, heard, applied, self.clock.now(), FORGET_MS)).await;
+            let pulse = tokio::time::timeout(
+                WITHIN,
+                self.store.pulse(&self.me, heard, applied, self.clock.now(), FORGET_MS),
+            )
+            .await;
             let is_news = match pulse {
                 Ok(Ok(pulse)) => {
                     if fails {
@@ -43,7 +47,10 @@ impl SharedCluster {
                             |_| "it took too long".to_owned(),
                             |result| result.err().map_or(String::new(), |cause| cause.to_string()),
                         );
-                        warn!(cause, "the store does not answer this node: cards are asked of it one by one until it does");
+                        warn!(
+                            cause,
+                            "the store does not answer this node: cards are asked of it one by one until it does"
+                        );
                     }
                     fails = true;
                     false
@@ -61,7 +68,12 @@ impl SharedCluster {
     async fn hear(&self, pulse: Pulse, asked_at: Instant) -> bool {
         self.clock.follow(pulse.now, asked_at);
         self.clock.not_before(pulse.furthest_clock);
-        let live = pulse.nodes.iter().filter(|node| node.silent_ms < SILENT_MS).map(|node| (node.run.clone(), node.name.clone())).collect();
+        let live = pulse
+            .nodes
+            .iter()
+            .filter(|node| node.silent_ms < SILENT_MS)
+            .map(|node| (node.run.clone(), node.name.clone()))
+            .collect();
         *self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner) = live;
         let heard = self.heard.load(Ordering::SeqCst);
         let applied = match pulse.missed {
@@ -94,7 +106,8 @@ impl SharedCluster {
 
 /// When a node that was silent for so long trusts its memory no longer.
 pub fn lapses_in(silent_ms: i64) -> Duration {
-    let left = TimeDelta::from_std(TRUSTED_FOR).unwrap_or_default() - TimeDelta::milliseconds(silent_ms);
+    let left =
+        TimeDelta::from_std(TRUSTED_FOR).unwrap_or_default() - TimeDelta::milliseconds(silent_ms);
     left.to_std().unwrap_or_default()
 }
 
