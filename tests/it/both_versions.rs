@@ -17,8 +17,7 @@ pub async fn newer(server: &TestServer, id: &str) -> Socket {
 }
 
 #[tokio::test]
-async fn a_suspended_card_leaves_the_list_or_cache_of_a_charger_of_either_version_also_of_one_that_was_away()
- {
+async fn a_suspended_card_leaves_list_or_cache_of_a_charger_of_either_version_also_of_an_absent() {
     for version in [Version::V16, Version::V201] {
         for (has_list, means) in [(true, "local_list"), (false, "clear_cache")] {
             let server = TestServer::at(NOW).await;

@@ -1,5 +1,4 @@
-//! Generated histories of members and sessions over a year, and how they are played into a server in any
-//! order of arrival. A seed gives one history; another seed gives its order.
+//! A year of generated histories of members and sessions, played into a server in any order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

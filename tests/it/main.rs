@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod api_at_once;
 mod bad_input;
 mod blocking;
 mod both_versions;
@@ -27,6 +28,7 @@ mod fill;
 mod further_commands;
 mod fuzzed;
 mod golden;
+mod guesses;
 mod handshakes;
 mod harness;
 mod history;
@@ -50,6 +52,7 @@ mod readings;
 mod rebuild;
 mod recorded;
 mod refusals;
+mod refused_changes;
 mod repeats;
 mod settling;
 mod sharing;
@@ -59,6 +62,7 @@ mod site_lists;
 mod spans;
 mod stops;
 mod stores;
+mod stores_over_time;
 mod strays;
 mod unknown_cards;
 #[path = "../common/wire.rs"]

@@ -25,7 +25,8 @@ pub fn settling(random: &mut ChaCha8Rng, one: &Use) -> Option<(u32, Settling)> {
     let after = random.random_range(0..6);
     let settling = match random.random_range(0..600) {
         _ if one.to.is_none() => {
-            return (!one.doubtful && one.id_tag != "NOBODYS").then_some((after + 1, Settling::End));
+            return (!one.doubtful && one.id_tag != "NOBODYS")
+                .then_some((after + 1, Settling::End));
         }
         0 => Settling::Waive,
         1 => Settling::ToUnits(random.random_range(0..20)),

@@ -198,52 +198,23 @@ impl App {
             cost_update: settings.cost_update,
         };
         let displays = Arc::new(Displays::new(commands.clone(), uses.clone(), display_rules));
+        let ground = CallsGround {
+            programme: programme.clone(),
+            cards,
+            ledger: ledger.clone(),
+            health: health.clone(),
+            deliveries: deliveries.clone(),
+            displays: displays.clone(),
+            overdue: overdue.clone(),
+            hasher: TagHasher::new(&secret),
+        };
         let authorities = Authorities {
             stations: settings.authority,
             vehicles: settings.vehicle_pki,
             organization: settings.client_organization,
         };
-        let (observed, quotas) = (Arc::new(Observed::default()), Arc::new(Quotas::default()));
-        let authorizations = Arc::new(Authorizations::new(
-            clock.clone(),
-            programme.clone(),
-            cards,
-            ledger.clone(),
-            commands.clone(),
-            quotas.clone(),
-            TagHasher::new(&secret),
-            settings.card_cache_for,
-        ));
-        let transactions = Transactions::new(
-            ledger.clone(),
-            stations.clone(),
-            observed.clone(),
-            quotas.clone(),
-            authorizations.clone(),
-            displays.clone(),
-            overdue.clone(),
-            displays::remembered(),
-        );
-        let reports = Arc::new(Reports::new(
-            clock.clone(),
-            ledger.clone(),
-            commands.clone(),
-            observed,
-            quotas,
-            settings.heartbeat_interval_s,
-        ));
-        let certificates = Arc::new(Certificates::new(commands.clone(), authorities));
-        let ev_charging = Arc::new(EvCharging::new(store.clone(), clock.clone(), commands.clone()));
-        let calls = Calls::new(
-            health.clone(),
-            clock.clone(),
-            deliveries.clone(),
-            authorizations,
-            transactions,
-            reports,
-            certificates,
-            ev_charging,
-        );
+        let calls =
+            ground.calls(authorities, settings.card_cache_for, settings.heartbeat_interval_s);
         Self {
             requests: Requests::new(store.clone(), clock.clone()),
             refusals: RefusalLog::default(),
@@ -286,5 +257,73 @@ impl App {
     /// The programme as it stands.
     pub fn programme(&self) -> Arc<Programme> {
         self.programme.current()
+    }
+}
+
+/// What the services of stations' calls stand on.
+struct CallsGround {
+    programme: Arc<ProgrammeDirectory>,
+    cards: Arc<CardDirectory>,
+    ledger: Ledger,
+    health: Arc<Health>,
+    deliveries: Arc<Deliveries>,
+    displays: Arc<Displays>,
+    overdue: Arc<Overdue>,
+    hasher: TagHasher,
+}
+
+impl CallsGround {
+    /// Puts the services of stations' calls together.
+    fn calls(
+        self,
+        authorities: Authorities,
+        cache_for: TimeDelta,
+        heartbeat_interval_s: u32,
+    ) -> Calls {
+        let Self { programme, cards, ledger, health, deliveries, displays, overdue, hasher } = self;
+        let commands = deliveries.commands.clone();
+        let (store, clock) = (commands.store.clone(), commands.clock.clone());
+        let stations = commands.stations.clone();
+        let (observed, quotas) = (Arc::new(Observed::default()), Arc::new(Quotas::default()));
+        let authorizations = Arc::new(Authorizations::new(
+            clock.clone(),
+            programme.clone(),
+            cards,
+            ledger.clone(),
+            commands.clone(),
+            quotas.clone(),
+            hasher,
+            cache_for,
+        ));
+        let transactions = Transactions::new(
+            ledger.clone(),
+            stations.clone(),
+            observed.clone(),
+            quotas.clone(),
+            authorizations.clone(),
+            displays.clone(),
+            overdue.clone(),
+            displays::remembered(),
+        );
+        let reports = Arc::new(Reports::new(
+            clock.clone(),
+            ledger.clone(),
+            commands.clone(),
+            observed,
+            quotas,
+            heartbeat_interval_s,
+        ));
+        let certificates = Arc::new(Certificates::new(commands.clone(), authorities));
+        let ev_charging = Arc::new(EvCharging::new(store.clone(), clock.clone(), commands.clone()));
+        Calls::new(
+            health.clone(),
+            clock.clone(),
+            deliveries.clone(),
+            authorizations,
+            transactions,
+            reports,
+            certificates,
+            ev_charging,
+        )
     }
 }

@@ -6,7 +6,7 @@
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
 //! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
 //! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
-//! ([`allowance`], [`rating`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
+//! ([`allowance`], [`rating`], [`rated`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
 //! who may be told ([`provision`]), and stations' and vehicles' certificates ([`certificate`]). [`hex`] is bytes as text, and their hashes.
 
 /// Names of an enum's values, as the API and the store spell them.
@@ -65,6 +65,7 @@ pub mod payment;
 pub mod plan;
 pub mod programme;
 pub mod provision;
+pub mod rated;
 pub mod rating;
 pub mod recording;
 pub mod refusal;

@@ -123,43 +123,5 @@ impl Statistics {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::card::tests::at;
-    use super::*;
-
-    fn pair(recipient: &str, purpose: &str) -> Consent {
-        Consent { recipient: recipient.into(), purpose: purpose.into() }
-    }
-
-    #[test]
-    fn a_pair_that_is_not_on_the_list_needs_the_members_consent() {
-        assert_eq!(dataset(&pair("ncs", "quality")), Ok(Dataset::Sessions));
-        assert_eq!(dataset(&pair("dealer", "marketing")), Ok(Dataset::Members));
-        assert_eq!(dataset(&pair("dealer", "quality")), Err(Reason::PurposeRefused));
-        assert_eq!(dataset(&pair("insurer", "offers")), Err(Reason::PurposeRefused));
-    }
-
-    #[test]
-    fn a_cell_of_four_members_is_left_out_and_one_of_five_is_not() {
-        let cells = |members: usize| {
-            let mut statistics = Statistics::default();
-            for n in 0..members {
-                statistics.add(Use {
-                    member: MemberId::parse(&format!("M-{n}")).unwrap(),
-                    site: "Yokohama".into(),
-                    charger_class: ChargerClass::Quick,
-                    started_at: at("2024-03-01T01:30:00Z"),
-                    duration_s: 600,
-                    energy_wh: 5_000,
-                });
-            }
-            statistics.cells()
-        };
-        assert!(cells(MEMBERS_PER_CELL - 1).is_empty());
-        let cells = cells(MEMBERS_PER_CELL);
-        assert_eq!(
-            cells[&("Yokohama".to_owned(), ChargerClass::Quick, 10)],
-            Cell { sessions: 5, duration_s: 3_000, energy_wh: 25_000 }
-        );
-    }
-}
+#[path = "provision_tests.rs"]
+mod tests;

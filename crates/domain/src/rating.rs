@@ -10,70 +10,17 @@ use super::allowance::{Pool, Split};
 use super::bill::{Bill, Line, LineCode};
 use super::card::Role;
 use super::correction::Reduction;
-use super::ids::{CardNumber, SessionId, SessionRef};
+use super::ids::{CardNumber, SessionId};
 use super::member::Member;
 use super::month::BillingMonth;
 use super::plan::PlanHistory;
 use super::programme::Programme;
 use super::session::{BillingState, Session};
 use super::station::ChargerClass;
-use super::tariff::{FreeUnits, NoPrice, Plan, Price, Tariff};
-use super::units::{WattHours, Yen};
+use super::tariff::{FreeUnits, NoPrice, Plan, Tariff};
+use super::units::Yen;
 
-/// A session of the month as it was rated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RatedSession {
-    /// Which.
-    pub id: SessionId,
-    /// Its name for people.
-    pub reference: SessionRef,
-    /// When it started.
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    pub ended_at: Option<DateTime<Utc>>,
-    /// What was delivered, where that is known.
-    pub energy: Option<WattHours>,
-    /// Its card.
-    pub card: Option<CardNumber>,
-    /// The class of its charger, where it is known.
-    pub charger_class: Option<ChargerClass>,
-    /// What its money does.
-    pub state: BillingState,
-    /// Its units as measured; 0 while it runs, and where chargers were open to everyone.
-    pub units: i64,
-    /// How they are paid for. A session whose money waits draws nothing.
-    pub split: Split,
-    /// What a person took off its price (rule B11).
-    pub taken_off: Yen,
-}
-
-/// What became of the month's free units of one class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolUse {
-    /// The class of chargers.
-    pub charger_class: ChargerClass,
-    /// The units given, with those carried in; `None`: no limit.
-    pub free_units: Option<i64>,
-    /// The units that billed sessions used, free and charged.
-    pub used_units: i64,
-    /// Free units left; `None`: no limit.
-    pub free_units_left: Option<i64>,
-    /// What a unit is, and what it costs beyond the free ones.
-    pub price: Price,
-}
-
-/// A member's month, rated.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RatedMonth {
-    /// The pools, quick then normal.
-    pub pools: Vec<PoolUse>,
-    /// The month's sessions in order of start, then name (rule R7.6).
-    pub sessions: Vec<RatedSession>,
-    /// The bill.
-    pub bill: Bill,
-    /// The tariff that rated it; `None` before the admission.
-    pub tariff: Option<Arc<Tariff>>,
-}
+pub use super::rated::{PoolUse, RatedMonth, RatedSession};
 
 /// The earliest month whose sessions are needed to rate `month`: earlier ones count only where a
 /// plan carries unused units on.

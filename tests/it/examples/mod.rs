@@ -9,6 +9,7 @@ mod allowance;
 mod attribution;
 mod benefits;
 mod corrections;
+mod credits;
 mod endings;
 mod evidence;
 mod late;

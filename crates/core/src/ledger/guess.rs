@@ -5,7 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::TransactionJob;
 use super::batch_state::BatchState;
-use super::decide::{BatchFacts, closing};
+use super::decide::BatchFacts;
+use super::stop::closing;
 use juden_domain::ids::SessionId;
 use juden_domain::instant::CLOCK_TOLERANCE_S;
 use juden_domain::metering::is_plausible;

@@ -4,6 +4,7 @@
 //! `decide` decide message by message, and commits once: one sync serves hundreds of stations.
 //! The batch grows with the load; when idle there is no timer.
 
+mod applied_step;
 mod batch_state;
 mod decide;
 mod guess;
@@ -12,6 +13,7 @@ mod meters;
 mod notes;
 mod registers;
 mod steps;
+mod stop;
 mod work;
 mod writer;
 

@@ -10,22 +10,18 @@ use crate::error::{AppError, Done};
 use crate::ledger::Settlement;
 use crate::requests::once;
 use crate::sessions::Sessions;
+use crate::sessions::joined_stop::told_stop;
 use crate::sessions::views::SessionView;
 use juden_domain::correction::{self, Approval, Correction, CorrectionKind, NoCorrection};
-use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use juden_domain::instant::{Heard, Reported, Zone};
+use juden_domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
+use juden_domain::instant::Heard;
 use juden_domain::member::Member;
 use juden_domain::month::BillingMonth;
 use juden_domain::over::FREE;
 use juden_domain::rating;
-use juden_domain::recording::{self, EndFacts};
-use juden_domain::session::{BillingState, Session, Stop, StopBasis};
+use juden_domain::session::{BillingState, Session, Stop};
 use juden_domain::station::ChargerClass;
-use juden_domain::step::StepKind;
-use juden_domain::units::{Register, WattHours, Yen};
-use juden_ocpp::event::{StationEvent, TransactionEvent};
-use juden_ocpp::frame::Payload;
-use juden_ocpp::protocol::Protocol;
+use juden_domain::units::{WattHours, Yen};
 use juden_store::{JournalEntry, JournalFilter, Once};
 
 /// A reason has this many characters at most.
@@ -455,59 +451,4 @@ fn months_of(sessions: &[&Session]) -> Vec<(MemberId, BillingMonth)> {
     months.sort();
     months.dedup();
     months
-}
-
-/// A stop as a message of either version tells it.
-struct ToldStop {
-    reported: Reported,
-    meter: Option<WattHours>,
-    reason: String,
-    id_tag: Option<IdTag>,
-}
-
-impl ToldStop {
-    /// What it makes of a session.
-    fn stop(&self, session: &Session, zone: Option<Zone>, heard: Heard) -> Stop {
-        let closing = EndFacts {
-            zone,
-            reported: &self.reported,
-            heard,
-            meter: self.meter,
-            reason: &self.reason,
-            id_tag: self.id_tag.clone(),
-            malformed: false,
-            basis: StopBasis::Told,
-        };
-        let mut closed = session.clone();
-        recording::close(&mut closed, &closing);
-        closed.stop.unwrap_or_else(|| unreachable!("what is closed has a stop"))
-    }
-}
-
-fn told_stop(entry: &JournalEntry) -> Option<ToldStop> {
-    let protocol = Protocol::of_transaction_message(&entry.action);
-    let payload = if serde_json::from_str::<serde_json::Value>(&entry.payload).is_ok() {
-        Payload::Json(&entry.payload)
-    } else {
-        Payload::Broken(&entry.payload)
-    };
-    let StationEvent::Transaction(event) = protocol.decode(&entry.action, payload).ok()?.event
-    else {
-        return None;
-    };
-    match event {
-        TransactionEvent::Stop(report) => Some(ToldStop {
-            reported: report.timestamp,
-            meter: report.meter_stop.map(Register::watt_hours),
-            reason: report.reason,
-            id_tag: report.id_tag,
-        }),
-        TransactionEvent::Step(step) if step.kind == StepKind::Ended => Some(ToldStop {
-            meter: crate::ledger::last_register(&step.readings),
-            reported: step.timestamp,
-            reason: step.stopped_reason.unwrap_or_else(|| "Local".to_owned()),
-            id_tag: step.shown.map(|shown| shown.id_tag),
-        }),
-        _ => None,
-    }
 }

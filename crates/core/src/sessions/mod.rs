@@ -1,6 +1,7 @@
 //! Sessions as they stand, what persons settle of them, and the ends of those whose stop never comes.
 
 pub mod corrections;
+mod joined_stop;
 pub mod views;
 
 use std::sync::Arc;

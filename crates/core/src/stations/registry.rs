@@ -104,17 +104,7 @@ impl Stations {
             Some(password) => Some(self.passwords.hash(password).await?),
             None => known.as_ref().and_then(|known| known.password_hash.clone()),
         };
-        let usual = u8::from(password_hash.is_some());
-        // A first password is there to be asked for; else the profile stays.
-        let known_profile = |known: &StationRecord| {
-            if known.password_hash.is_none() {
-                known.security_profile.max(usual)
-            } else {
-                known.security_profile
-            }
-        };
-        let security_profile =
-            draft.security_profile.unwrap_or_else(|| before.as_ref().map_or(usual, known_profile));
+        let security_profile = profile_of(&draft, before.as_ref(), password_hash.is_some());
         if matches!(security_profile, 1 | 2) && password_hash.is_none() {
             return Err(AppError::invalid("password", "given: security profiles 1 and 2 need one"));
         }
@@ -128,20 +118,8 @@ impl Stations {
             security_profile: next.security_profile.filter(|next| *next > security_profile),
             ..next
         };
-        let connector = |(connector_id, site, standard): (i64, ConnectorSite, Option<String>)| {
-            ConnectorRecord {
-                connector_id,
-                site,
-                status: None,
-                error_code: None,
-                info: None,
-                vendor_error_code: None,
-                status_at: None,
-                standard,
-            }
-        };
         let connectors = match draft.connectors {
-            Some(connectors) => connectors.into_iter().map(connector).collect(),
+            Some(connectors) => connectors.into_iter().map(new_connector).collect(),
             None => before
                 .as_ref()
                 .map(|known| known.connectors.clone())
@@ -440,6 +418,33 @@ fn check(draft: &StationDraft) -> Done<()> {
         }
     }
     Ok(())
+}
+
+/// The security profile that a draft means: the one that it names, else the station's own. A first password is there to be
+/// asked for.
+fn profile_of(draft: &StationDraft, before: Option<&StationRecord>, has_password: bool) -> u8 {
+    let usual = u8::from(has_password);
+    let kept = |known: &StationRecord| match &known.password_hash {
+        None => known.security_profile.max(usual),
+        Some(_) => known.security_profile,
+    };
+    draft.security_profile.unwrap_or_else(|| before.map_or(usual, kept))
+}
+
+/// A connector that has told nothing yet.
+fn new_connector(
+    (connector_id, site, standard): (i64, ConnectorSite, Option<String>),
+) -> ConnectorRecord {
+    ConnectorRecord {
+        connector_id,
+        site,
+        status: None,
+        error_code: None,
+        info: None,
+        vendor_error_code: None,
+        status_at: None,
+        standard,
+    }
 }
 
 /// Under which name it is kept that a station was accepted once.
