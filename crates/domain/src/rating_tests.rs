@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::super::authorization::CardFile;
 use super::super::card::tests::{at, card};
 use super::super::card::{Card, CardEvent};
+use super::super::ids::SessionRef;
 use super::super::ids::{CardNumber, MemberId, StationId};
 use super::super::instant::Heard;
 use super::super::member::MemberKind;
