@@ -162,16 +162,16 @@ impl App {
             client_organization: settings.client_organization.clone(),
         };
         let health = Arc::new(Health::new(store.clone(), clock.clone()));
-        let stations = Arc::new(Stations::new(
-            store.clone(),
-            clock.clone(),
-            cluster.clone(),
-            stations,
-            cards.clone(),
-            passwords.clone(),
-            Default::default(),
-            access,
-        ));
+        let stations = Arc::new(Stations {
+            store: store.clone(),
+            clock: clock.clone(),
+            cluster: cluster.clone(),
+            directory: stations,
+            cards: cards.clone(),
+            passwords: passwords.clone(),
+            deviations: Default::default(),
+            rules: access,
+        });
         let commands =
             Arc::new(Commands::new(stations.clone(), cards.clone(), ledger.clone(), exposures));
         let deliveries = Arc::new(Deliveries::new(commands.clone(), programme.clone()));
@@ -285,26 +285,26 @@ impl CallsGround {
         let (store, clock) = (commands.store.clone(), commands.clock.clone());
         let stations = commands.stations.clone();
         let (observed, quotas) = (Arc::new(Observed::default()), Arc::new(Quotas::default()));
-        let authorizations = Arc::new(Authorizations::new(
-            clock.clone(),
-            programme.clone(),
+        let authorizations = Arc::new(Authorizations {
+            clock: clock.clone(),
+            programme: programme.clone(),
             cards,
-            ledger.clone(),
-            commands.clone(),
-            quotas.clone(),
+            ledger: ledger.clone(),
+            commands: commands.clone(),
+            quotas: quotas.clone(),
             hasher,
             cache_for,
-        ));
-        let transactions = Transactions::new(
-            ledger.clone(),
-            stations.clone(),
-            observed.clone(),
-            quotas.clone(),
-            authorizations.clone(),
-            displays.clone(),
-            overdue.clone(),
-            displays::remembered(),
-        );
+        });
+        let transactions = Transactions {
+            ledger: ledger.clone(),
+            stations: stations.clone(),
+            observed: observed.clone(),
+            quotas: quotas.clone(),
+            authorizations: authorizations.clone(),
+            displays: displays.clone(),
+            overdue: overdue.clone(),
+            displayed: displays::remembered(),
+        };
         let reports = Arc::new(Reports::new(
             clock.clone(),
             ledger.clone(),
@@ -315,15 +315,15 @@ impl CallsGround {
         ));
         let certificates = Arc::new(Certificates::new(commands.clone(), authorities));
         let ev_charging = Arc::new(EvCharging::new(store.clone(), clock.clone(), commands.clone()));
-        Calls::new(
-            health.clone(),
-            clock.clone(),
-            deliveries.clone(),
+        Calls {
+            health: health.clone(),
+            clock: clock.clone(),
+            deliveries: deliveries.clone(),
             authorizations,
             transactions,
             reports,
             certificates,
             ev_charging,
-        )
+        }
     }
 }

@@ -80,31 +80,6 @@ pub struct Calls {
     pub(crate) ev_charging: Arc<EvCharging>,
 }
 
-impl Calls {
-    /// Puts it together.
-    pub fn new(
-        health: Arc<Health>,
-        clock: Arc<Clock>,
-        deliveries: Arc<Deliveries>,
-        authorizations: Arc<Authorizations>,
-        transactions: Transactions,
-        reports: Arc<Reports>,
-        certificates: Arc<Certificates>,
-        ev_charging: Arc<EvCharging>,
-    ) -> Self {
-        Self {
-            health,
-            clock,
-            deliveries,
-            authorizations,
-            transactions,
-            reports,
-            certificates,
-            ev_charging,
-        }
-    }
-}
-
 /// Judges cards, from memory.
 pub struct Authorizations {
     /// What time it is.
@@ -125,22 +100,6 @@ pub struct Authorizations {
     pub(crate) cache_for: TimeDelta,
 }
 
-impl Authorizations {
-    /// Puts it together.
-    pub fn new(
-        clock: Arc<Clock>,
-        programme: Arc<ProgrammeDirectory>,
-        cards: Arc<CardDirectory>,
-        ledger: Ledger,
-        commands: Arc<Commands>,
-        quotas: Arc<Quotas>,
-        hasher: TagHasher,
-        cache_for: TimeDelta,
-    ) -> Self {
-        Self { clock, programme, cards, ledger, commands, quotas, hasher, cache_for }
-    }
-}
-
 /// Hands transaction messages to the ledger, and answers once they are durable.
 pub struct Transactions {
     /// The durable ledger.
@@ -159,22 +118,6 @@ pub struct Transactions {
     pub(crate) overdue: Arc<Overdue>,
     /// What events of transactions were answered with what their drivers are shown, by station and a hash of their payload.
     pub(crate) displayed: Cache<(StationId, String), String>,
-}
-
-impl Transactions {
-    /// Puts it together.
-    pub fn new(
-        ledger: Ledger,
-        stations: Arc<Stations>,
-        observed: Arc<Observed>,
-        quotas: Arc<Quotas>,
-        authorizations: Arc<Authorizations>,
-        displays: Arc<Displays>,
-        overdue: Arc<Overdue>,
-        displayed: Cache<(StationId, String), String>,
-    ) -> Self {
-        Self { ledger, stations, observed, quotas, authorizations, displays, overdue, displayed }
-    }
 }
 
 /// Keeps what stations report of themselves.

@@ -47,19 +47,3 @@ pub struct Stations {
     /// Who is let in.
     pub(crate) rules: AccessRules,
 }
-
-impl Stations {
-    /// Puts it together.
-    pub fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<Clock>,
-        cluster: Arc<dyn Cluster>,
-        directory: Arc<StationDirectory>,
-        cards: Arc<CardDirectory>,
-        passwords: Passwords,
-        deviations: Deviations,
-        rules: AccessRules,
-    ) -> Self {
-        Self { store, clock, cluster, directory, cards, passwords, deviations, rules }
-    }
-}
