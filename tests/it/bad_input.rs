@@ -423,14 +423,14 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     let station = app.stations.find(&StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
     let heard =
         Heard { received_at: app.clock.now(), connected_since: app.clock.now(), clock: None };
-    let report = start("CARD1", NOW, 5).to_string();
-    let submit = |encode: fn(&Answer) -> String| {
+    let submit = |meter: i64, encode: fn(&Answer) -> String| {
+        let report = start("CARD1", NOW, meter).to_string();
         let StationEvent::Transaction(event) =
             Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event
         else {
             panic!()
         };
-        let (calls, station, report) = (app.calls.clone(), station.clone(), report.clone());
+        let (calls, station) = (app.calls.clone(), station.clone());
         async move {
             let (_answered, written) = tokio::sync::oneshot::channel();
             let call = StationCall {
@@ -447,8 +447,8 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
         }
     };
     let (broken, whole) = tokio::join!(
-        submit(|_| panic!("as if a message had met a fault of ours")),
-        submit(|_| "{}".into())
+        submit(5, |_| panic!("as if a message had met a fault of ours")),
+        submit(6, |_| "{}".into())
     );
     assert!(broken.is_err(), "it is not confirmed");
     assert!(whole.is_ok(), "its neighbour is");

@@ -33,6 +33,7 @@ mod handshakes;
 mod harness;
 mod history;
 mod house;
+mod house_docs;
 mod invariants;
 mod kills;
 #[path = "../common/ledger.rs"]

@@ -11,7 +11,7 @@
 //!   [`commands`], [`deliveries`], [`changes`], [`cards`], [`programme`], [`overdue`], [`billing`], [`sessions`], [`members`], [`calls`]
 //! - [`app`]: the services put together
 //! - [`export`]: bills as files
-//! - [`error`], [`found`], [`passwords`]: what several services use
+//! - [`error`], [`passwords`]: what several services use
 
 pub mod app;
 pub mod billing;
