@@ -14,7 +14,9 @@ use juden_store::billing::ClosedMonth;
 use juden_store::ledger::{
     Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted,
 };
-use juden_store::{Append, Change, NewCard, NodeRun, Page, Seen, StationRecord, Store, StoreError};
+use juden_store::{
+    Append, Change, NewCard, NodeRun, Page, Seen, StationObserved, StationRecord, Store, StoreError,
+};
 
 use crate::engine::{Database, is_postgres};
 
@@ -58,23 +60,13 @@ pub fn station(text: &str) -> StationRecord {
         default_protocol: None,
         certificate_name: None,
         retired_at: None,
-        info: None,
-        vendor_error_code: None,
         time_zone: None,
         registration: Registration::default(),
         availability: Availability::default(),
         connectors: Vec::new(),
-        boot: None,
-        booted_at: None,
-        status: None,
-        error_code: None,
-        last_seen_at: None,
-        configuration: None,
-        configuration_firmware: None,
         may_configure: false,
         quirks: std::collections::BTreeSet::new(),
-        not_done: None,
-        connected: None,
+        observed: StationObserved::default(),
     }
 }
 
@@ -291,15 +283,15 @@ async fn notes_of_one_batch_leave_the_last_word() {
     .await;
     let kept = store.station(&station_id("S1")).await.unwrap().unwrap();
     assert_eq!(
-        kept.connected.unwrap().node,
+        kept.observed.connected.unwrap().node,
         NodeRun("b".into()),
         "the older connection's end says nothing of the newer one"
     );
-    assert_eq!(kept.last_seen_at, Some(now() + TimeDelta::seconds(3)));
+    assert_eq!(kept.observed.last_seen_at, Some(now() + TimeDelta::seconds(3)));
     let late = Batch { opened: vec![open(2, "c"), open(1, "d")], ..Batch::default() };
     commit(store.as_ref(), "run", 2, late).await;
     assert_eq!(
-        store.station(&station_id("S1")).await.unwrap().unwrap().connected.unwrap().node,
+        store.station(&station_id("S1")).await.unwrap().unwrap().observed.connected.unwrap().node,
         NodeRun("b".into())
     );
     commit(
@@ -310,7 +302,10 @@ async fn notes_of_one_batch_leave_the_last_word() {
     )
     .await;
     let kept = store.station(&station_id("S1")).await.unwrap().unwrap();
-    assert_eq!((kept.connected, kept.last_seen_at), (None, Some(now() + TimeDelta::seconds(9))));
+    assert_eq!(
+        (kept.observed.connected, kept.observed.last_seen_at),
+        (None, Some(now() + TimeDelta::seconds(9)))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -75,6 +75,33 @@ pub struct AppSettings {
     pub remote_stop_on_lost: bool,
 }
 
+impl AppSettings {
+    fn billing(&self) -> BillingRules {
+        BillingRules {
+            issuer: self.issuer.clone(),
+            payment_due_days: self.payment_due_days,
+            party: self.party.clone(),
+            month_close: self.month_close,
+        }
+    }
+
+    fn members(&self) -> MemberRules {
+        MemberRules { email_rule: self.email_rule, confirm_over: self.confirm_over }
+    }
+
+    fn displays(&self) -> DisplayRules {
+        DisplayRules { languages: self.display_languages.clone(), cost_update: self.cost_update }
+    }
+
+    fn authorities(&self) -> Authorities {
+        Authorities {
+            stations: self.authority.clone(),
+            vehicles: self.vehicle_pki.clone(),
+            organization: self.client_organization.clone(),
+        }
+    }
+}
+
 /// What the services stand on.
 pub struct Parts {
     /// What is kept.
@@ -176,14 +203,12 @@ impl App {
             Arc::new(Commands::new(stations.clone(), cards.clone(), ledger.clone(), exposures));
         let deliveries = Arc::new(Deliveries::new(commands.clone(), programme.clone()));
         let changes = Arc::new(Changes::new(deliveries.clone()));
-        let billing_rules = BillingRules {
-            issuer: settings.issuer,
-            payment_due_days: settings.payment_due_days,
-            party: settings.party,
-            month_close: settings.month_close,
-        };
-        let billing =
-            Arc::new(Billing::new(store.clone(), clock.clone(), programme.clone(), billing_rules));
+        let billing = Arc::new(Billing::new(
+            store.clone(),
+            clock.clone(),
+            programme.clone(),
+            settings.billing(),
+        ));
         let overdue = Arc::new(Overdue::new(commands.clone()));
         let closing = Arc::new(Closing::new(
             billing.clone(),
@@ -191,13 +216,7 @@ impl App {
             deliveries.clone(),
             health.clone(),
         ));
-        let member_rules =
-            MemberRules { email_rule: settings.email_rule, confirm_over: settings.confirm_over };
-        let display_rules = DisplayRules {
-            languages: settings.display_languages,
-            cost_update: settings.cost_update,
-        };
-        let displays = Arc::new(Displays::new(commands.clone(), uses.clone(), display_rules));
+        let displays = Arc::new(Displays::new(commands.clone(), uses.clone(), settings.displays()));
         let ground = CallsGround {
             programme: programme.clone(),
             cards,
@@ -208,19 +227,17 @@ impl App {
             overdue: overdue.clone(),
             hasher: TagHasher::new(&secret),
         };
-        let authorities = Authorities {
-            stations: settings.authority,
-            vehicles: settings.vehicle_pki,
-            organization: settings.client_organization,
-        };
-        let calls =
-            ground.calls(authorities, settings.card_cache_for, settings.heartbeat_interval_s);
+        let calls = ground.calls(
+            settings.authorities(),
+            settings.card_cache_for,
+            settings.heartbeat_interval_s,
+        );
         Self {
             requests: Requests::new(store.clone(), clock.clone()),
             refusals: RefusalLog::default(),
             calls: Arc::new(calls),
             cards: Arc::new(Cards::new(changes.clone(), passwords, settings.remote_stop_on_lost)),
-            members: Members::new(changes, closing.clone(), member_rules),
+            members: Members::new(changes, closing.clone(), settings.members()),
             programme_changes: ProgrammeChanges::new(
                 store,
                 clock.clone(),

@@ -146,11 +146,12 @@ impl Overdue {
         let Some(record) = self.store.station(station).await? else {
             return Ok(Some(DateTime::<Utc>::MIN_UTC));
         };
-        let is_elsewhere = record.connected.is_some_and(|connected| {
+        let is_elsewhere = record.observed.connected.is_some_and(|connected| {
             connected.node != *self.cluster.run()
                 && self.cluster.live_node(&connected.node).is_some()
         });
-        Ok((!is_elsewhere).then(|| record.last_seen_at.unwrap_or(DateTime::<Utc>::MIN_UTC)))
+        Ok((!is_elsewhere)
+            .then(|| record.observed.last_seen_at.unwrap_or(DateTime::<Utc>::MIN_UTC)))
     }
 
     /// Asks a station of OCPP 2.0.1 once whether a transaction goes on. What it answers is kept, and holds from then on; without

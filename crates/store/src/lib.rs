@@ -8,6 +8,7 @@ pub mod documents;
 mod error;
 pub mod exchanges;
 pub mod ledger;
+mod mapping;
 mod migrations;
 pub mod nodes;
 pub mod open;
@@ -39,7 +40,8 @@ pub use nodes::NodeRun;
 pub use records::RecordStore;
 pub use sites::SiteStore;
 pub use stations::{
-    Connected, ConnectorRecord, NextCredentials, StationRecord, StationStore, ToldSettings,
+    Connected, ConnectorRecord, NextCredentials, StationObserved, StationRecord, StationStore,
+    ToldSettings,
 };
 
 /// For how long cards that were shown are kept: thirteen months.

@@ -17,7 +17,7 @@ use juden_domain::station::{Availability, BootReport, ConnectorSite, Quirk, Regi
 /// The time that a driver has to plug in where a station names none, in seconds.
 const PLUG_IN_S: i64 = 120;
 
-/// A station as registered, and what it last said of itself.
+/// A station: what was registered of it, and what was observed.
 #[derive(Debug, Clone)]
 pub struct StationRecord {
     /// Its identity.
@@ -38,10 +38,6 @@ pub struct StationRecord {
     pub certificate_name: Option<String>,
     /// When it was taken down: it may not connect any more.
     pub retired_at: Option<DateTime<Utc>>,
-    /// Further text that it told of its state.
-    pub info: Option<String>,
-    /// The maker's own error, in its word.
-    pub vendor_error_code: Option<String>,
     /// Its zone, for times without one, as the operator wrote it.
     pub time_zone: Option<String>,
     /// What its boot message is answered.
@@ -50,6 +46,21 @@ pub struct StationRecord {
     pub availability: Availability,
     /// Its connectors.
     pub connectors: Vec<ConnectorRecord>,
+    /// Whether Juden may switch on what its local authorization list needs.
+    pub may_configure: bool,
+    /// What is otherwise there than the standard wants.
+    pub quirks: BTreeSet<Quirk>,
+    /// What the station told, and what was observed of it.
+    pub observed: StationObserved,
+}
+
+/// A station as it was observed: what it told of itself, and when it was heard. Nothing of it is registered by a person.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StationObserved {
+    /// Further text that it told of its state.
+    pub info: Option<String>,
+    /// The maker's own error, in its word.
+    pub vendor_error_code: Option<String>,
     /// Its last boot message.
     pub boot: Option<BootReport>,
     /// When that was heard.
@@ -64,10 +75,6 @@ pub struct StationRecord {
     pub configuration: Option<String>,
     /// The firmware that told them.
     pub configuration_firmware: Option<String>,
-    /// Whether Juden may switch on what its local authorization list needs.
-    pub may_configure: bool,
-    /// What is otherwise there than the standard wants.
-    pub quirks: BTreeSet<Quirk>,
     /// Calls that it said it does not do, and the firmware that said so: a JSON object; empty before it did.
     pub not_done: Option<String>,
     /// The connection that was last opened, unless it ended.
@@ -120,7 +127,7 @@ impl StationRecord {
     /// The settings that it told, where it did.
     pub fn settings(&self) -> Option<StationSettings> {
         let told: serde_json::Map<String, Value> =
-            serde_json::from_str(self.configuration.as_deref()?).ok()?;
+            serde_json::from_str(self.observed.configuration.as_deref()?).ok()?;
         Some(StationSettings::of(
             told.into_iter().filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))),
         ))

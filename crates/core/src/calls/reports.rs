@@ -28,7 +28,7 @@ impl Reports {
         self.commands.forget_operators_lessons(&call.station).await.map_err(|_| busy())?;
         let serial =
             |report: &BootReport| report.serial.clone().filter(|serial| !serial.is_empty());
-        let (before, now) = (call.station.boot.as_ref().and_then(serial), serial(&report));
+        let (before, now) = (call.station.observed.boot.as_ref().and_then(serial), serial(&report));
         if before.is_some() && now.is_some() && before != now {
             let deviation = "another serial number than before: two chargers may have one name";
             self.commands.stations.deviations.note(&call.station.id, deviation);

@@ -35,7 +35,7 @@ pub fn not_done(station: &StationRecord) -> BTreeSet<String> {
 
 fn kept(station: &StationRecord) -> NotDone {
     let kept: Option<NotDone> =
-        station.not_done.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        station.observed.not_done.as_deref().and_then(|text| serde_json::from_str(text).ok());
     kept.filter(|kept| kept.firmware == firmware(station)).unwrap_or_default()
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn known_refusal(station: &StationRecord, action: &str) -> Option<Com
 }
 
 fn firmware(station: &StationRecord) -> Option<String> {
-    station.boot.as_ref().and_then(|boot| boot.firmware.clone())
+    station.observed.boot.as_ref().and_then(|boot| boot.firmware.clone())
 }
 
 impl Commands {

@@ -88,14 +88,15 @@ impl Commands {
                     },
                 })
             }
-            CommandIntent::Boot => {
-                Some(match station.booted_at.filter(|booted| *booted >= command.command.sent_at) {
+            CommandIntent::Boot => Some(
+                match station.observed.booted_at.filter(|booted| *booted >= command.command.sent_at)
+                {
                     Some(at) => CommandEffect { state: "booted", session: None, at: Some(at) },
                     None => {
                         CommandEffect::none_by(taken_at + TO_BOOT, self.clock.now(), "not_booted")
                     }
-                })
-            }
+                },
+            ),
             CommandIntent::List(..) | CommandIntent::Forget(_) => None,
         })
     }

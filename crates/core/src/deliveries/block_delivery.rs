@@ -122,6 +122,10 @@ impl Drop for Turn {
     }
 }
 
+fn firmware(station: &StationRecord) -> Option<&str> {
+    station.observed.boot.as_ref().and_then(|boot| boot.firmware.as_deref())
+}
+
 /// What became of one way of telling.
 #[derive(Clone, Copy)]
 enum TellingResult {
@@ -238,25 +242,19 @@ impl Deliveries {
         true
     }
 
-    /// Tells a station of cards by the best means that it has for each.
-    async fn tell_station(
+    /// Whether a station is told of cards by its local list, which is switched on where it may be.
+    async fn tells_by_list(
         &self,
         station: &StationRecord,
-        pending: Vec<Delivery>,
-    ) -> Vec<(Vec<Delivery>, TellingResult)> {
-        let firmware = station.boot.as_ref().and_then(|boot| boot.firmware.as_deref());
-        let settings = match station.settings() {
-            Some(known) => known,
-            None => {
-                self.commands.ask_configuration(&station.id, firmware).await;
-                let told = self.store.station(&station.id).await.ok().flatten();
-                told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
-            }
-        };
-        let protocol = self.commands.protocol_of(&station.id).await.unwrap_or(Protocol::OF_ABSENT);
-        let by_list = match means(&settings, station.may_configure) {
+        settings: &StationSettings,
+        protocol: Protocol,
+        pending: &[Delivery],
+    ) -> bool {
+        match means(settings, station.may_configure) {
             Means::List => true,
-            Means::SwitchOnList => self.switch_on_list(&station.id, protocol, firmware).await,
+            Means::SwitchOnList => {
+                self.switch_on_list(&station.id, protocol, firmware(station)).await
+            }
             Means::ClearCache => {
                 // A list that is off may come on again, with what it held.
                 if pending.iter().any(may_be_listed) {
@@ -264,7 +262,25 @@ impl Deliveries {
                 }
                 false
             }
+        }
+    }
+
+    /// Tells a station of cards by the best means that it has for each.
+    async fn tell_station(
+        &self,
+        station: &StationRecord,
+        pending: Vec<Delivery>,
+    ) -> Vec<(Vec<Delivery>, TellingResult)> {
+        let settings = match station.settings() {
+            Some(known) => known,
+            None => {
+                self.commands.ask_configuration(&station.id, firmware(station)).await;
+                let told = self.store.station(&station.id).await.ok().flatten();
+                told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
+            }
         };
+        let protocol = self.commands.protocol_of(&station.id).await.unwrap_or(Protocol::OF_ABSENT);
+        let by_list = self.tells_by_list(station, &settings, protocol, &pending).await;
         let (listed, mut others): (Vec<_>, Vec<_>) = pending
             .into_iter()
             .partition(|one| by_list && !spellings(one, protocol.list_tag_max()).is_empty());

@@ -13,14 +13,16 @@ impl Deliveries {
         let Ok(Some(station)) = self.commands.stations.find(id).await else {
             return;
         };
-        let Some(boot) = &station.boot else {
+        let Some(boot) = &station.observed.boot else {
             // Once: some stations connect anew whenever they are asked.
             if self.asked_to_boot.insert(id.clone()) {
                 self.commands.trigger(id, "BootNotification").await;
             }
             return self.tell_soon(id);
         };
-        if station.configuration.is_none() || station.configuration_firmware != boot.firmware {
+        if station.observed.configuration.is_none()
+            || station.observed.configuration_firmware != boot.firmware
+        {
             self.commands.ask_configuration(id, boot.firmware.as_deref()).await;
             self.commands.ask_inventory(id).await;
         }
@@ -33,7 +35,7 @@ impl Deliveries {
     /// Asks a station for its connectors' states, where it has told none by itself.
     pub async fn ask_silent_for_states(&self, id: &StationId) {
         let is_silent = |now: &StationRecord| {
-            now.boot.is_some() && now.connectors.iter().all(|one| one.status.is_none())
+            now.observed.boot.is_some() && now.connectors.iter().all(|one| one.status.is_none())
         };
         let silent = matches!(self.store.station(id).await, Ok(Some(now)) if is_silent(&now));
         if silent {

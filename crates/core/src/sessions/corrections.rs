@@ -229,7 +229,9 @@ impl Sessions {
         let free_since = connector
             .filter(|one| one.status.as_deref() == Some(FREE))
             .and_then(|one| one.status_at);
-        if let Some(over) = session.over_by_state(free_since, station.booted_at, self.clock.now()) {
+        if let Some(over) =
+            session.over_by_state(free_since, station.observed.booted_at, self.clock.now())
+        {
             self.ledger.settle(&session, Settlement::Over(over), None).await?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use juden_domain::ids::{SessionRef, StationId};
 use juden_domain::instant::Zone;
 use juden_domain::station::{Availability, ConnectorSite, Quirk, Registration};
 use juden_ocpp::protocol::Protocol;
-use juden_store::{ConnectorRecord, NextCredentials, Page, StationRecord};
+use juden_store::{ConnectorRecord, NextCredentials, Page, StationObserved, StationRecord};
 
 /// A station has this many connectors at most.
 pub const CONNECTORS_MAX: usize = 64;
@@ -144,8 +144,6 @@ impl Stations {
                 .certificate_name
                 .unwrap_or_else(|| before.as_ref()?.certificate_name.clone()),
             retired_at: None,
-            info: None,
-            vendor_error_code: None,
             time_zone: draft.time_zone.unwrap_or_else(|| before.as_ref()?.time_zone.clone()),
             registration: draft
                 .registration
@@ -156,20 +154,12 @@ impl Stations {
                 .or_else(|| Some(before.as_ref()?.availability))
                 .unwrap_or_default(),
             connectors,
-            boot: None,
-            booted_at: None,
-            status: None,
-            error_code: None,
-            last_seen_at: None,
-            configuration: None,
-            configuration_firmware: None,
             may_configure: draft.may_configure.unwrap_or_else(|| kept(|known| known.may_configure)),
             quirks: draft
                 .quirks
                 .or_else(|| Some(before.as_ref()?.quirks.clone()))
                 .unwrap_or_default(),
-            not_done: None,
-            connected: None,
+            observed: StationObserved::default(),
         };
         if known.as_ref().is_some_and(|known| known.registration == Registration::Accepted)
             && record.registration != Registration::Accepted
@@ -236,8 +226,10 @@ impl Stations {
         }
         let view = |record: StationRecord| {
             let connection = self.connection_of(&record);
-            let last_seen_at =
-                connection.as_ref().map(|connection| connection.last_heard).or(record.last_seen_at);
+            let last_seen_at = connection
+                .as_ref()
+                .map(|connection| connection.last_heard)
+                .or(record.observed.last_seen_at);
             let oddities = self.deviations.of(&record.id);
             StationView {
                 connection,
@@ -254,6 +246,7 @@ impl Stations {
     pub(crate) fn connection_of(&self, record: &StationRecord) -> Option<Connection> {
         let elsewhere = || {
             let connected = record
+                .observed
                 .connected
                 .as_ref()
                 .filter(|connected| connected.node != *self.cluster.run())?;
@@ -261,7 +254,7 @@ impl Stations {
                 node: self.cluster.live_node(&connected.node)?,
                 protocol: connected.protocol.clone(),
                 connected_since: connected.since,
-                last_heard: record.last_seen_at.unwrap_or(connected.since),
+                last_heard: record.observed.last_seen_at.unwrap_or(connected.since),
             })
         };
         self.cluster.connection(&record.id).or_else(elsewhere)

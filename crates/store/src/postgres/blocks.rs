@@ -4,16 +4,15 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::members::last_seq;
-use super::rows::{card_number, column, ms, optional, station_id};
+use super::rows::{column, ms};
 use super::{PostgresStore, locks, retried};
-use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome, DeliveryState};
-use crate::documents::read_readings;
+use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome};
+use crate::mapping;
 use crate::{Seen, StoreError, Stored};
-use juden_domain::ids::{CardNumber, IdTag, StationId};
+use juden_domain::ids::{CardNumber, StationId};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
 /// while it is cut off must learn of it too, whether it was ever told of the card or not.
@@ -104,7 +103,7 @@ impl BlockStore for PostgresStore {
         let list = format!("{DELIVERIES} WHERE d.card_number = $1 ORDER BY d.station_id");
         let rows =
             sqlx::query(AssertSqlSafe(list)).bind(card.as_str()).fetch_all(&self.api).await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
@@ -117,7 +116,7 @@ impl BlockStore for PostgresStore {
             .bind(limit)
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
@@ -130,7 +129,7 @@ impl BlockStore for PostgresStore {
             .bind(limit)
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn stations_to_tell(
@@ -145,7 +144,7 @@ impl BlockStore for PostgresStore {
         .bind(ms(now))
         .fetch_all(&self.api)
         .await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
@@ -163,7 +162,7 @@ impl BlockStore for PostgresStore {
                 .bind(limit)
                 .fetch_all(&self.api)
                 .await?;
-        due.iter().map(|text| card_number(text)).collect()
+        due.iter().map(|text| mapping::card_number(text)).collect()
     }
 
     async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()> {
@@ -252,7 +251,7 @@ impl PostgresStore {
             .fetch_all(&mut *write)
             .await?;
         write.commit().await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn try_begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
@@ -314,22 +313,4 @@ pub async fn tell_again(
 ) -> Stored<()> {
     sqlx::query(TELL_AGAIN).bind(card.as_str()).bind(ms(at)).execute(write).await?;
     Ok(())
-}
-
-fn delivery(row: &PgRow) -> Stored<Delivery> {
-    Ok(Delivery {
-        station_id: station_id(row)?,
-        card: card_number(row.try_get("card_number")?)?,
-        id_tag: IdTag::new(row.try_get("id_tag")?),
-        readings: read_readings(row.try_get("readings")?)?,
-        reach: BlockOrAllow::from_code(row.try_get("reach")?)
-            .ok_or(StoreError::Unreadable("delivery"))?,
-        state: DeliveryState::from_code(row.try_get("state")?)
-            .ok_or(StoreError::Unreadable("delivery"))?,
-        means: optional(row, "means")?,
-        listed: row.try_get("listed")?,
-        tries: row.try_get("tries")?,
-        since: row.try_get("since")?,
-        at: row.try_get("at")?,
-    })
 }

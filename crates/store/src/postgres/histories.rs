@@ -5,13 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::rows::{card_number, member_id, optional};
-use crate::documents::events::{read_card_event, read_member_event};
-use crate::documents::read_readings;
+use super::rows::optional;
+use crate::mapping;
 use crate::{StoreError, Stored};
 use juden_domain::authorization::CardFile;
 use juden_domain::card::{Card, CardEvent, Dated};
-use juden_domain::ids::IdTag;
 use juden_domain::member::{Member, MemberEvent};
 
 const MEMBER_EVENTS: &str = "
@@ -51,7 +49,7 @@ pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFi
         let number: &str = row.try_get("card_number")?;
         let Some(member) = optional::<&str>(row, "member_id")? else {
             return Ok(CardFile {
-                card: card(row, events.remove(number).unwrap_or_default())?,
+                card: mapping::card(row, events.remove(number).unwrap_or_default())?,
                 member: None,
             });
         };
@@ -80,15 +78,16 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
         let events = events_of_cards
             .remove(row.try_get::<&str, _>("card_number")?)
             .ok_or(StoreError::Unreadable("card's history"))?;
-        cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
+        cards_of.entry(row.try_get("member_id")?).or_default().push(mapping::card(row, events)?);
     }
     let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
     for row in &events {
-        events_of.entry(row.try_get("member_id")?).or_default().push(of_member(row)?);
+        events_of.entry(row.try_get("member_id")?).or_default().push(mapping::member_event(row)?);
     }
     let member = |(id, events): (String, Vec<Dated<MemberEvent>>)| {
         let cards = cards_of.remove(&id).unwrap_or_default();
-        Member::from_events(member_id(&id)?, events, cards).ok_or(StoreError::Unreadable("member"))
+        Member::from_events(mapping::member_id(&id)?, events, cards)
+            .ok_or(StoreError::Unreadable("member"))
     };
     events_of.into_iter().map(member).collect()
 }
@@ -97,27 +96,7 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
 fn by_card(rows: &[PgRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>> {
     let mut events: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for row in rows {
-        events.entry(row.try_get("card_number")?).or_default().push(of_card(row)?);
+        events.entry(row.try_get("card_number")?).or_default().push(mapping::card_event(row)?);
     }
     Ok(events)
-}
-
-fn card(row: &PgRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
-    let readings = read_readings(row.try_get("readings")?)?;
-    Ok(Card {
-        number: card_number(row.try_get("card_number")?)?,
-        id_tag: IdTag::new(row.try_get("id_tag")?),
-        readings,
-        events,
-    })
-}
-
-fn of_card(row: &PgRow) -> Stored<Dated<CardEvent>> {
-    let event = read_card_event(row.try_get("kind")?, row.try_get("detail")?)?;
-    Ok(Dated { seq: row.try_get("seq")?, at: row.try_get("at")?, event })
-}
-
-fn of_member(row: &PgRow) -> Stored<Dated<MemberEvent>> {
-    let event = read_member_event(row.try_get("kind")?, row.try_get("detail")?)?;
-    Ok(Dated { seq: row.try_get("seq")?, at: row.try_get("at")?, event })
 }

@@ -8,13 +8,14 @@ use async_trait::async_trait;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row, Transaction};
 
-use super::rows::{SESSION, column, ledger_row, ms, optional, station_id, text};
+use super::rows::{SESSION, column, ms, optional, text};
 use super::{PostgresStore, begun, locks, write};
 use crate::ledger::{
     Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME,
     OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, StationOwner, UNKNOWN_READINGS,
     Wanted,
 };
+use crate::mapping;
 use crate::{NodeRun, Stored};
 use juden_domain::ids::StationId;
 
@@ -138,7 +139,7 @@ impl LedgerStore for PostgresStore {
             let mut found: HashMap<StationId, InUse> = HashMap::new();
             for row in connectors.bind(&names).bind(&IN_USE[..]).fetch_all(&self.write).await? {
                 found
-                    .entry(station_id(&row)?)
+                    .entry(mapping::station_id(&row)?)
                     .or_default()
                     .connectors
                     .push(row.try_get("connector_id")?);
@@ -149,7 +150,7 @@ impl LedgerStore for PostgresStore {
                 .fetch_all(&self.write)
                 .await?
             {
-                found.entry(station_id(&row)?).or_default().unknown_readings_at =
+                found.entry(mapping::station_id(&row)?).or_default().unknown_readings_at =
                     optional(&row, "at")?;
             }
             Ok(found)
@@ -203,7 +204,7 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
         .bind(column(&wanted.followed, |(_, _, at)| ms(*at)))
         .fetch_all(transaction)
         .await?;
-    rows.iter().map(ledger_row).collect()
+    rows.iter().map(mapping::ledger_row).collect()
 }
 
 /// Who holds the wanted stations, and those of the sessions that were found; and the last change.
@@ -224,7 +225,7 @@ async fn holds(
         .collect::<Stored<Vec<_>>>()?;
     let hold = |row: &PgRow| {
         Ok(StationOwner {
-            station_id: station_id(row)?,
+            station_id: mapping::station_id(row)?,
             fence: row.try_get("fence")?,
             node: optional(row, "connected_node")?.map(NodeRun),
             last_seen_at: optional(row, "last_seen_at")?,

@@ -6,9 +6,10 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::histories::{CARD, files, members_by_id};
-use super::rows::{column, member_id, ms, optional, text};
+use super::rows::{column, ms, text};
 use super::{PostgresStore, blocks, locks, months, nodes, retried};
 use crate::documents::events::{card_event, member_event};
+use crate::mapping;
 use crate::{
     Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored,
 };
@@ -153,7 +154,7 @@ impl MemberStore for PostgresStore {
             .fetch_all(&self.api)
             .await?
             .iter()
-            .map(kept_event)
+            .map(mapping::kept_event)
             .collect()
     }
 
@@ -165,7 +166,7 @@ impl MemberStore for PostgresStore {
         .bind(text(&consent.purpose))
         .fetch_all(&self.api)
         .await?;
-        ids.iter().map(|id| member_id(id)).collect()
+        ids.iter().map(|id| mapping::member_id(id)).collect()
     }
 
     async fn note_activation_failure(
@@ -218,7 +219,7 @@ impl PostgresStore {
         let number: i64 = sqlx::query_scalar("SELECT coalesce(max(member_no), 0) + 1 FROM members")
             .fetch_one(&mut *write)
             .await?;
-        let id = member_id(&format!("M-{number:06}"))?;
+        let id = mapping::member_id(&format!("M-{number:06}"))?;
         sqlx::query("INSERT INTO members (member_no, member_id) VALUES ($1, $2)")
             .bind(number)
             .bind(id.as_str())
@@ -265,7 +266,7 @@ impl PostgresStore {
         nodes::tag_changed(&mut write, &card.id_tag, at).await?;
         super::once::keep(&mut write, card.once.as_ref(), &number).await?;
         write.commit().await?;
-        super::rows::card_number(&number)
+        mapping::card_number(&number)
     }
 
     async fn try_add_reading(
@@ -383,15 +384,4 @@ async fn add_events(write: &mut PgConnection, events: &[Append], at: DateTime<Ut
         sqlx::query(ADD_ENDINGS).bind(members).bind(due).execute(&mut *write).await?;
     }
     Ok(())
-}
-
-/// An event as its row keeps it.
-pub fn kept_event(row: &PgRow) -> Stored<KeptEvent> {
-    Ok(KeptEvent {
-        seq: row.try_get("seq")?,
-        at: row.try_get("at")?,
-        card: optional(row, "card_number")?,
-        kind: row.try_get("kind")?,
-        detail: row.try_get("detail")?,
-    })
 }

@@ -5,16 +5,16 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::rows::{column, member_id, ms, text};
+use super::rows::{column, ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::billing::{BilledPart, BillingStore, ClosedMonth, InvoiceCursor, MemberPart, Run};
 use crate::columns;
-use crate::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
+use crate::documents::invoices::{billed, invoice};
+use crate::mapping;
 use crate::{StoreError, Stored};
 use juden_domain::ids::MemberId;
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
-use juden_domain::units::Yen;
 
 /// The member under which a change of all members waits to be rated again.
 const EVERYBODY: &str = "*";
@@ -49,7 +49,7 @@ impl BillingStore for PostgresStore {
             .bind(month.to_string())
             .fetch_optional(&self.api)
             .await?;
-        row.map(|row| closed(&row, month)).transpose()
+        row.map(|row| mapping::closed_month(&row, month)).transpose()
     }
 
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>> {
@@ -93,7 +93,7 @@ impl BillingStore for PostgresStore {
             if member == EVERYBODY {
                 Ok((None, month))
             } else {
-                Ok((Some(member_id(member)?), month))
+                Ok((Some(mapping::member_id(member)?), month))
             }
         };
         rows.iter().map(read).collect()
@@ -126,7 +126,7 @@ impl BillingStore for PostgresStore {
             .bind(limit)
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(issued).collect()
+        rows.iter().map(mapping::invoice).collect()
     }
 
     async fn invoices_of_members(&self, members: &[&MemberId]) -> Stored<Vec<Invoice>> {
@@ -137,13 +137,13 @@ impl BillingStore for PostgresStore {
             .bind(column(members, |member| member.as_str()))
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(issued).collect()
+        rows.iter().map(mapping::invoice).collect()
     }
 
     async fn invoice(&self, id: &str) -> Stored<Option<Invoice>> {
         let find = format!("SELECT {INVOICE} FROM invoices WHERE invoice_id = $1 AND {COUNTS}");
         let row = sqlx::query(AssertSqlSafe(find)).bind(text(id)).fetch_optional(&self.api).await?;
-        row.as_ref().map(issued).transpose()
+        row.as_ref().map(mapping::invoice).transpose()
     }
 
     async fn billed_of_month(
@@ -163,7 +163,7 @@ impl BillingStore for PostgresStore {
             .bind(limit)
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(part).collect()
+        rows.iter().map(mapping::billed_part).collect()
     }
 
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>> {
@@ -174,7 +174,7 @@ impl BillingStore for PostgresStore {
             .bind(column(members, |member| member.as_str()))
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(part).collect()
+        rows.iter().map(mapping::billed_part).collect()
     }
 
     async fn members_with_final(&self) -> Stored<Vec<MemberId>> {
@@ -183,7 +183,7 @@ impl BillingStore for PostgresStore {
         )
         .fetch_all(&self.api)
         .await?;
-        ids.iter().map(|id| member_id(id)).collect()
+        ids.iter().map(|id| mapping::member_id(id)).collect()
     }
 
     async fn members_with_credit(&self) -> Stored<Vec<MemberId>> {
@@ -192,7 +192,7 @@ impl BillingStore for PostgresStore {
              GROUP BY member_id HAVING sum(left_over_hundredths) <> 0 ORDER BY 1"
         );
         let ids: Vec<String> = sqlx::query_scalar(AssertSqlSafe(list)).fetch_all(&self.api).await?;
-        ids.iter().map(|id| member_id(id)).collect()
+        ids.iter().map(|id| mapping::member_id(id)).collect()
     }
 
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
@@ -200,7 +200,7 @@ impl BillingStore for PostgresStore {
             sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1")
                 .fetch_optional(&self.api)
                 .await?;
-        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, row.try_get("due_at")?)))
+        row.map(|row| Ok((mapping::member_id(row.try_get("member_id")?)?, row.try_get("due_at")?)))
             .transpose()
     }
 
@@ -346,39 +346,6 @@ async fn save(
             .await?;
     }
     Ok(())
-}
-
-fn issued(row: &PgRow) -> Stored<Invoice> {
-    let columns = InvoiceColumns {
-        id: row.try_get("invoice_id")?,
-        kind: row.try_get("kind")?,
-        month: row.try_get("month")?,
-        member: row.try_get("member_id")?,
-        issued_at: row.try_get("issued_at")?,
-    };
-    read_invoice(&columns, row.try_get("document")?)
-}
-
-fn part(row: &PgRow) -> Stored<BilledPart> {
-    Ok(BilledPart {
-        member: member_id(row.try_get("member_id")?)?,
-        month: BillingMonth::parse(row.try_get("month")?)
-            .ok_or(StoreError::Unreadable("billed sessions"))?,
-        part: row.try_get("part")?,
-        groups: read_billed(row.try_get("document")?)?,
-    })
-}
-
-fn closed(row: &PgRow, month: BillingMonth) -> Stored<ClosedMonth> {
-    Ok(ClosedMonth {
-        month,
-        closed_at: row.try_get("closed_at")?,
-        members: row.try_get("members")?,
-        sessions: row.try_get("sessions")?,
-        total: Yen::from_hundredths(row.try_get("total_hundredths")?),
-        sha256: row.try_get("sha256")?,
-        layout: row.try_get("layout")?,
-    })
 }
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.

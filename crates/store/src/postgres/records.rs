@@ -2,13 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::members::kept_event;
-use super::rows::{ms, optional, text};
+use super::rows::{ms, text};
 use super::{PostgresStore, locks, nodes, retried};
 use crate::documents::programme::{programme_event, read_programme_event};
+use crate::mapping;
 use crate::records::{AuditEntry, RecordStore};
 use crate::{KeptEvent, Once, Page, Stored};
 use juden_domain::card::Dated;
@@ -43,7 +41,12 @@ impl RecordStore for PostgresStore {
     }
 
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>> {
-        sqlx::query(PROGRAMME_EVENTS).fetch_all(&self.api).await?.iter().map(kept_event).collect()
+        sqlx::query(PROGRAMME_EVENTS)
+            .fetch_all(&self.api)
+            .await?
+            .iter()
+            .map(mapping::kept_event)
+            .collect()
     }
 
     async fn append_programme_event(
@@ -92,7 +95,7 @@ impl RecordStore for PostgresStore {
             Some(subject) => query.bind(text(subject)).fetch_all(&self.api).await?,
             None => query.fetch_all(&self.api).await?,
         };
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::audit_entry).collect()
     }
 }
 
@@ -123,19 +126,4 @@ impl PostgresStore {
         write.commit().await?;
         Ok(seq)
     }
-}
-
-fn entry(row: &PgRow) -> Stored<(i64, AuditEntry)> {
-    let entry = AuditEntry {
-        at: row.try_get("at")?,
-        actor: row.try_get("actor")?,
-        peer: row.try_get("peer")?,
-        action: row.try_get("action")?,
-        subject: row.try_get("subject")?,
-        also: optional(row, "also")?,
-        reason: row.try_get("reason")?,
-        detail: row.try_get("detail")?,
-        outcome: optional(row, "outcome")?,
-    };
-    Ok((row.try_get("entry")?, entry))
 }

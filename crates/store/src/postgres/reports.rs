@@ -7,13 +7,14 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::PostgresStore;
-use super::rows::{column, ms, optional, station_id, text};
+use super::rows::{column, ms, optional, text};
 use crate::exchanges::{
     COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
     SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::ledger::{NoteRow, ReportRow, StationNote};
-use crate::{KeptCommand, Page, Stored};
+use crate::mapping;
+use crate::{Page, Stored};
 use juden_domain::ids::StationId;
 use juden_domain::station::VariableReport;
 
@@ -180,12 +181,12 @@ impl ExchangeStore for PostgresStore {
             .bind(actions)
             .bind(COMMANDS_SEARCHED)
             .bind(limit);
-        find.fetch_all(&self.api).await?.iter().map(sent).collect()
+        find.fetch_all(&self.api).await?.iter().map(mapping::sent_command).collect()
     }
 
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
         let list = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit);
-        list.fetch_all(&self.api).await?.iter().map(sent).collect()
+        list.fetch_all(&self.api).await?.iter().map(mapping::sent_command).collect()
     }
 }
 
@@ -193,26 +194,6 @@ impl PostgresStore {
     /// A command by its number.
     pub(super) async fn command_by_number(&self, number: i64) -> Stored<Option<SentCommand>> {
         let find = sqlx::query("SELECT * FROM commands WHERE command_no = $1").bind(number);
-        find.fetch_optional(&self.api).await?.as_ref().map(sent).transpose()
+        find.fetch_optional(&self.api).await?.as_ref().map(mapping::sent_command).transpose()
     }
-}
-
-fn sent(row: &PgRow) -> Stored<SentCommand> {
-    let command = KeptCommand {
-        station_id: station_id(row)?,
-        sent_by: row.try_get("sent_by")?,
-        message_id: row.try_get("message_id")?,
-        action: row.try_get("action")?,
-        payload: row.try_get("payload")?,
-        sent_at: row.try_get("sent_at")?,
-        once: None,
-    };
-    let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-    Ok(SentCommand {
-        number: row.try_get("command_no")?,
-        command,
-        outcome,
-        answer,
-        answered_at: optional(row, "answered_at")?,
-    })
 }

@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, Row};
 
 use super::PostgresStore;
-use super::rows::{SESSION, ms, optional, session};
-use crate::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored, columns};
+use super::rows::{SESSION, ms};
+use crate::mapping;
+use crate::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored};
 use juden_domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::month::BillingMonth;
 use juden_domain::session::Session;
@@ -44,7 +45,7 @@ fn of_members() -> String {
 }
 
 fn sessions(rows: &[PgRow]) -> Stored<Vec<Session>> {
-    rows.iter().map(session).collect()
+    rows.iter().map(mapping::counted).collect()
 }
 
 #[async_trait]
@@ -52,13 +53,13 @@ impl SessionStore for PostgresStore {
     async fn session(&self, id: SessionId) -> Stored<Option<Session>> {
         let find = format!("SELECT {SESSION} FROM sessions s WHERE s.session_id = $1");
         let row = sqlx::query(AssertSqlSafe(find)).bind(id.0).fetch_optional(&self.api).await?;
-        row.as_ref().map(session).transpose()
+        row.as_ref().map(mapping::counted).transpose()
     }
 
     async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>> {
         let find = format!("SELECT {SESSION} FROM sessions s WHERE s.session_id = $1");
         let row = sqlx::query(AssertSqlSafe(find)).bind(id.0).fetch_optional(&self.api).await?;
-        row.as_ref().map(super::rows::measured).transpose()
+        row.as_ref().map(mapping::measured).transpose()
     }
 
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>> {
@@ -120,7 +121,7 @@ impl SessionStore for PostgresStore {
             .bind(ms(since))
             .fetch_optional(&self.api)
             .await?;
-        row.as_ref().map(session).transpose()
+        row.as_ref().map(mapping::counted).transpose()
     }
 
     async fn sessions_of_card(
@@ -186,7 +187,7 @@ impl SessionStore for PostgresStore {
             .fetch_all(&self.api)
             .await?
             .iter()
-            .map(entry)
+            .map(mapping::journal_entry)
             .collect()
     }
 
@@ -198,14 +199,14 @@ impl SessionStore for PostgresStore {
             .fetch_all(&self.api)
             .await?
             .iter()
-            .map(entry)
+            .map(mapping::journal_entry)
             .collect()
     }
 
     async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
         let find = format!("SELECT {ENTRY} FROM journal WHERE seq = $1");
         let row = sqlx::query(AssertSqlSafe(find)).bind(seq).fetch_optional(&self.api).await?;
-        row.as_ref().map(entry).transpose()
+        row.as_ref().map(mapping::journal_entry).transpose()
     }
 
     async fn station_journal(
@@ -230,7 +231,7 @@ impl SessionStore for PostgresStore {
             .bind(limit)
             .fetch_all(&self.api)
             .await?;
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::journal_entry).collect()
     }
 
     async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>> {
@@ -245,20 +246,4 @@ impl SessionStore for PostgresStore {
                 .await?,
         )
     }
-}
-
-fn entry(row: &PgRow) -> Stored<JournalEntry> {
-    Ok(JournalEntry {
-        seq: row.try_get("seq")?,
-        station_id: row.try_get("station_id")?,
-        action: row.try_get("action")?,
-        message_id: row.try_get("message_id")?,
-        payload: row.try_get("payload")?,
-        answer: row.try_get("answer")?,
-        effect: row.try_get("effect")?,
-        received_at: row.try_get("received_at")?,
-        connected_since: row.try_get("connected_since")?,
-        session_id: optional(row, "session_id")?.map(SessionId),
-        clock: columns::clock(optional(row, "clock_offset_ms")?, optional(row, "clock_since")?),
-    })
 }

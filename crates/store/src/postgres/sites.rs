@@ -5,9 +5,10 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::rows::{card_number, column, ms, station_id, text};
+use super::rows::{column, ms, text};
 use super::{PostgresStore, locks, retried};
 use crate::documents::invoices::{read_site, site};
+use crate::mapping;
 use crate::sites::{ListChange, ListChanged, ListedStation, SiteStore};
 use crate::{Page, Stored};
 use juden_domain::billed::SiteRecord;
@@ -49,7 +50,7 @@ impl SiteStore for PostgresStore {
         rows.iter()
             .map(|row| {
                 Ok((
-                    station_id(row)?,
+                    mapping::station_id(row)?,
                     row.try_get("connector_id")?,
                     row.try_get("connector_standard")?,
                 ))
@@ -70,7 +71,7 @@ impl SiteStore for PostgresStore {
             .bind(page.limit)
             .fetch_all(&self.api)
             .await?;
-        cards.iter().map(|text| card_number(text)).collect()
+        cards.iter().map(|text| mapping::card_number(text)).collect()
     }
 
     async fn change_site_list(
@@ -100,7 +101,7 @@ impl SiteStore for PostgresStore {
             .await?;
         let station = |row: &PgRow| {
             Ok(ListedStation {
-                station_id: station_id(row)?,
+                station_id: mapping::station_id(row)?,
                 version: row.try_get("list_version")?,
                 held: row.try_get("held")?,
                 pending: row.try_get("pending")?,

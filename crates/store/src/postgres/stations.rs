@@ -7,16 +7,14 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::rows::{column, ms, optional, reference, site, station_id, text};
+use super::rows::{column, ms, text};
 use super::{PostgresStore, locks, nodes, retried};
-use crate::columns;
+use crate::mapping;
 use crate::stations::names_of;
 use crate::{
-    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore,
-    StoreError, Stored, ToldSettings,
+    ConnectorRecord, NextCredentials, Page, StationRecord, StationStore, Stored, ToldSettings,
 };
 use juden_domain::ids::{SessionRef, StationId};
-use juden_domain::station::BootReport;
 
 const STATION: &str = "station_id, site, password_hash, accept_hex_password, security_profile, default_protocol, time_zone, registration,
     availability, vendor, model, serial, firmware, booted_at, status, error_code, last_seen_at, configuration, configuration_firmware,
@@ -95,7 +93,7 @@ impl StationStore for PostgresStore {
     async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>> {
         let look = "SELECT station_id FROM stations WHERE lower(station_id) = lower($1) ORDER BY station_id LIMIT 2";
         let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.messages).await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
@@ -132,7 +130,13 @@ impl StationStore for PostgresStore {
         .fetch_all(&self.api)
         .await?;
         rows.iter()
-            .map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference(row)?)))
+            .map(|row| {
+                Ok((
+                    mapping::station_id(row)?,
+                    row.try_get("connector_id")?,
+                    mapping::reference(row)?,
+                ))
+            })
             .collect()
     }
 }
@@ -283,7 +287,7 @@ impl PostgresStore {
 
 /// Stations with their connectors, in the same order.
 async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<StationRecord>> {
-    let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
+    let mut stations = rows.iter().map(mapping::station).collect::<Stored<Vec<_>>>()?;
     let connectors = sqlx::query(
         "SELECT station_id, connector_id, charger_class, power_w, session_cap_min, status, error_code, info, vendor_error_code,
             status_at, connector_standard FROM connectors
@@ -294,76 +298,10 @@ async fn with_connectors(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<
     .await?;
     let mut of: HashMap<StationId, Vec<ConnectorRecord>> = HashMap::new();
     for row in &connectors {
-        of.entry(station_id(row)?).or_default().push(ConnectorRecord {
-            connector_id: row.try_get("connector_id")?,
-            site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
-            status: optional(row, "status")?,
-            error_code: optional(row, "error_code")?,
-            info: optional(row, "info")?,
-            vendor_error_code: optional(row, "vendor_error_code")?,
-            status_at: optional(row, "status_at")?,
-            standard: optional(row, "connector_standard")?,
-        });
+        of.entry(mapping::station_id(row)?).or_default().push(mapping::connector(row)?);
     }
     for station in &mut stations {
         station.connectors = of.remove(&station.id).unwrap_or_default();
     }
     Ok(stations)
-}
-
-fn station(row: &PgRow) -> Stored<StationRecord> {
-    let boot = match optional::<chrono::DateTime<chrono::Utc>>(row, "booted_at")? {
-        None => None,
-        Some(_) => Some(BootReport {
-            vendor: optional::<String>(row, "vendor")?.unwrap_or_default(),
-            model: optional::<String>(row, "model")?.unwrap_or_default(),
-            serial: optional(row, "serial")?,
-            firmware: optional(row, "firmware")?,
-        }),
-    };
-    let profile: i64 = row.try_get("security_profile")?;
-    Ok(StationRecord {
-        id: station_id(row)?,
-        site: row.try_get("site")?,
-        password_hash: optional(row, "password_hash")?,
-        accept_hex_password: row.try_get("accept_hex_password")?,
-        security_profile: u8::try_from(profile)
-            .map_err(|_| StoreError::Unreadable("security profile"))?,
-        next: NextCredentials {
-            password_hash: optional(row, "next_password_hash")?,
-            security_profile: optional::<i64>(row, "next_security_profile")?
-                .map(|profile| {
-                    u8::try_from(profile).map_err(|_| StoreError::Unreadable("security profile"))
-                })
-                .transpose()?,
-            after_reboot: row.try_get("next_after_reboot")?,
-        },
-        default_protocol: optional(row, "default_protocol")?,
-        certificate_name: optional(row, "certificate_name")?,
-        retired_at: optional(row, "retired_at")?,
-        info: optional(row, "info")?,
-        vendor_error_code: optional(row, "vendor_error_code")?,
-        time_zone: columns::time_zone(optional(row, "time_zone")?)?,
-        registration: columns::registration(row.try_get("registration")?)?,
-        availability: columns::availability(row.try_get("availability")?)?,
-        connectors: Vec::new(),
-        boot,
-        booted_at: optional(row, "booted_at")?,
-        status: optional(row, "status")?,
-        error_code: optional(row, "error_code")?,
-        last_seen_at: optional(row, "last_seen_at")?,
-        configuration: optional(row, "configuration")?,
-        configuration_firmware: optional(row, "configuration_firmware")?,
-        may_configure: row.try_get("may_configure")?,
-        quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
-        not_done: optional(row, "not_done")?,
-        connected: match (optional(row, "connected_node")?, optional(row, "connected_since")?) {
-            (Some(node), Some(since)) => Some(Connected {
-                node: NodeRun(node),
-                protocol: optional(row, "connected_protocol")?.unwrap_or_default(),
-                since,
-            }),
-            _ => None,
-        },
-    })
 }

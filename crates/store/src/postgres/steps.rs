@@ -1,12 +1,12 @@
 //! Steps of transactions: which were answered, and what a batch writes of them.
 
-use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::rows::{column, text};
 use crate::Stored;
 use crate::ledger::{Batch, StepRow, Wanted};
-use juden_domain::ids::{MemberId, SessionId};
+use crate::mapping;
+use juden_domain::ids::MemberId;
 
 // Each look-up in the order of one index, as those of the sessions are.
 const WANTED: &str = "
@@ -37,15 +37,7 @@ pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<Step
         .bind(column(&wanted.steps, |(_, _, step)| *step))
         .fetch_all(read)
         .await?;
-    let step = |row: &PgRow| {
-        Ok(StepRow {
-            session_id: SessionId(row.try_get("session_id")?),
-            order: row.try_get("step")?,
-            key: row.try_get("step_key")?,
-            answer: row.try_get("answer")?,
-        })
-    };
-    rows.iter().map(step).collect()
+    rows.iter().map(mapping::step).collect()
 }
 
 /// Writes a batch's steps, and the months that sessions left.

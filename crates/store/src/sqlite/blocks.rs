@@ -5,16 +5,14 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::members::last_seq;
-use super::rows::{instant, optional};
-use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome, DeliveryState};
-use crate::documents::read_readings;
+use crate::blocks::{BlockOrAllow, BlockStore, Delivery, DeliveryOutcome};
+use crate::mapping;
 use crate::{Seen, StoreError, Stored};
-use juden_domain::ids::{CardNumber, IdTag, StationId};
+use juden_domain::ids::{CardNumber, StationId};
 
 /// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
 /// while it is cut off must learn of it too, whether it was ever told of the card or not.
@@ -105,7 +103,7 @@ impl BlockStore for SqliteStore {
             .fetch_all(&mut *write)
             .await?;
         write.commit().await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>> {
@@ -114,7 +112,7 @@ impl BlockStore for SqliteStore {
             .bind(card.as_str())
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
@@ -127,7 +125,7 @@ impl BlockStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>> {
@@ -140,7 +138,7 @@ impl BlockStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(delivery).collect()
+        rows.iter().map(mapping::delivery).collect()
     }
 
     async fn stations_to_tell(
@@ -157,7 +155,7 @@ impl BlockStore for SqliteStore {
         .bind(now.timestamp_millis())
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>> {
@@ -307,27 +305,4 @@ fn keys(deliveries: &[Delivery]) -> String {
         json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()])
     };
     json!(deliveries.iter().map(key).collect::<Vec<_>>()).to_string()
-}
-
-fn station_id(row: &SqliteRow) -> Stored<StationId> {
-    StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))
-}
-
-fn delivery(row: &SqliteRow) -> Stored<Delivery> {
-    Ok(Delivery {
-        station_id: station_id(row)?,
-        card: CardNumber::parse(row.try_get("card_number")?)
-            .map_err(|_| StoreError::Unreadable("card number"))?,
-        id_tag: IdTag::new(row.try_get("id_tag")?),
-        readings: read_readings(row.try_get("readings")?)?,
-        reach: BlockOrAllow::from_code(row.try_get("reach")?)
-            .ok_or(StoreError::Unreadable("delivery"))?,
-        state: DeliveryState::from_code(row.try_get("state")?)
-            .ok_or(StoreError::Unreadable("delivery"))?,
-        means: optional(row, "means")?,
-        listed: row.try_get("listed")?,
-        tries: row.try_get("tries")?,
-        since: instant(row.try_get("since")?),
-        at: instant(row.try_get("at")?),
-    })
 }

@@ -11,12 +11,13 @@ use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::disk_reserve::DiskReserve;
-use super::rows::{optional, optional_instant, session, session_values};
+use super::rows::{optional, optional_instant, session_values};
 use crate::ledger::{
     Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow,
     OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote,
     StationOwner, UNKNOWN_READINGS, Wanted,
 };
+use crate::mapping;
 use crate::{NodeRun, StoreError, Stored};
 use juden_domain::ids::{CardNumber, MemberId, StationId};
 use juden_domain::refusal::Reason;
@@ -240,7 +241,7 @@ impl SqliteStore {
             .bind(places(&wanted.followed))
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(session).collect()
+        rows.iter().map(mapping::ledger_row).collect()
     }
 
     /// Who holds the wanted stations, and those of the sessions that were found.

@@ -10,7 +10,7 @@ use sqlx::{Row, SqliteConnection};
 use super::SqliteStore;
 use super::rows::{instant, optional};
 use crate::documents::events::{card_event, member_event, read_card_event, read_member_event};
-use crate::documents::read_readings;
+use crate::mapping;
 use crate::{
     Append, Change, KeptCard, KeptEvent, MemberStore, NewCard, Once, Page, Seen, StoreError, Stored,
 };
@@ -207,7 +207,7 @@ impl MemberStore for SqliteStore {
         .bind(member.as_str())
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(kept_event).collect()
+        rows.iter().map(mapping::kept_event).collect()
     }
 
     async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>> {
@@ -288,7 +288,7 @@ impl SqliteStore {
             let number: String = row.try_get("card_number")?;
             let Some(member) = optional::<String>(row, "member_id")? else {
                 return Ok(CardFile {
-                    card: card(row, events.remove(&number).unwrap_or_default())?,
+                    card: mapping::card(row, events.remove(&number).unwrap_or_default())?,
                     member: None,
                 });
             };
@@ -348,7 +348,10 @@ impl SqliteStore {
             let number: String = row.try_get("card_number")?;
             // A card that is somebody's was activated: without its history it would be in stock.
             let events = of_card.remove(&number).ok_or(StoreError::Unreadable("card's history"))?;
-            cards_of.entry(row.try_get("member_id")?).or_default().push(card(row, events)?);
+            cards_of
+                .entry(row.try_get("member_id")?)
+                .or_default()
+                .push(mapping::card(row, events)?);
         }
         let mut events_of: BTreeMap<String, Vec<Dated<MemberEvent>>> = BTreeMap::new();
         for row in &events {
@@ -378,16 +381,6 @@ fn by_card(rows: &[SqliteRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>
         events.entry(row.try_get("card_number")?).or_default().push(dated);
     }
     Ok(events)
-}
-
-fn card(row: &SqliteRow, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
-    Ok(Card {
-        number: CardNumber::parse(row.try_get("card_number")?)
-            .map_err(|_| StoreError::Unreadable("card number"))?,
-        id_tag: IdTag::new(row.try_get("id_tag")?),
-        readings: read_readings(row.try_get("readings")?)?,
-        events,
-    })
 }
 
 /// Further readings of a card `c`, as a JSON array.
@@ -435,15 +428,4 @@ async fn add_event(write: &mut SqliteConnection, append: &Append, at: DateTime<U
             .await?;
     }
     Ok(())
-}
-
-/// An event as its row keeps it.
-pub fn kept_event(row: &SqliteRow) -> Stored<KeptEvent> {
-    Ok(KeptEvent {
-        seq: row.try_get("seq")?,
-        at: instant(row.try_get("at")?),
-        card: optional(row, "card_number")?,
-        kind: row.try_get("kind")?,
-        detail: row.try_get("detail")?,
-    })
 }

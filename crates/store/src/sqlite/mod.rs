@@ -12,7 +12,7 @@ mod once;
 mod operations;
 mod records;
 mod reports;
-mod rows;
+pub(crate) mod rows;
 mod sessions;
 mod sites;
 mod stations;

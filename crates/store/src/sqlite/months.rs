@@ -10,12 +10,12 @@ use super::SqliteStore;
 use super::rows::instant;
 use crate::billing::{BilledPart, BillingStore, ClosedMonth, InvoiceCursor, MemberPart, Run};
 use crate::columns;
-use crate::documents::invoices::{InvoiceColumns, billed, invoice, read_billed, read_invoice};
+use crate::documents::invoices::{billed, invoice};
+use crate::mapping;
 use crate::{StoreError, Stored};
 use juden_domain::ids::MemberId;
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
-use juden_domain::units::Yen;
 
 /// The member under which a change of all members waits to be rated again.
 pub const EVERYBODY: &str = "*";
@@ -44,7 +44,7 @@ impl BillingStore for SqliteStore {
             .bind(month.to_string())
             .fetch_optional(&self.read)
             .await?;
-        row.map(|row| closed(&row, month)).transpose()
+        row.map(|row| mapping::closed_month(&row, month)).transpose()
     }
 
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>> {
@@ -96,7 +96,7 @@ impl BillingStore for SqliteStore {
             if member == EVERYBODY {
                 Ok((None, month))
             } else {
-                Ok((Some(member_id(&member)?), month))
+                Ok((Some(mapping::member_id(&member)?), month))
             }
         };
         rows.iter().map(read).collect()
@@ -160,7 +160,7 @@ impl BillingStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(issued).collect()
+        rows.iter().map(mapping::invoice).collect()
     }
 
     async fn invoices_of_members(&self, members: &[&MemberId]) -> Stored<Vec<Invoice>> {
@@ -172,14 +172,14 @@ impl BillingStore for SqliteStore {
             .bind(names(members))
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(issued).collect()
+        rows.iter().map(mapping::invoice).collect()
     }
 
     async fn invoice(&self, id: &str) -> Stored<Option<Invoice>> {
         let find = format!("SELECT * FROM invoices WHERE invoice_id = ?1 AND {COUNTS}");
         let row =
             sqlx::query(sqlx::AssertSqlSafe(find)).bind(id).fetch_optional(&self.read).await?;
-        row.map(|row| issued(&row)).transpose()
+        row.map(|row| mapping::invoice(&row)).transpose()
     }
 
     async fn billed_of_month(
@@ -199,7 +199,7 @@ impl BillingStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(part).collect()
+        rows.iter().map(mapping::billed_part).collect()
     }
 
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>> {
@@ -211,7 +211,7 @@ impl BillingStore for SqliteStore {
             .bind(names(members))
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(part).collect()
+        rows.iter().map(mapping::billed_part).collect()
     }
 
     async fn members_with_final(&self) -> Stored<Vec<MemberId>> {
@@ -219,7 +219,7 @@ impl BillingStore for SqliteStore {
             sqlx::query_scalar("SELECT DISTINCT member_id FROM invoices WHERE kind = 'final'")
                 .fetch_all(&self.read)
                 .await?;
-        ids.iter().map(|id| member_id(id)).collect()
+        ids.iter().map(|id| mapping::member_id(id)).collect()
     }
 
     async fn members_with_credit(&self) -> Stored<Vec<MemberId>> {
@@ -229,7 +229,7 @@ impl BillingStore for SqliteStore {
         );
         let ids: Vec<String> =
             sqlx::query_scalar(sqlx::AssertSqlSafe(list)).fetch_all(&self.read).await?;
-        ids.iter().map(|id| member_id(id)).collect()
+        ids.iter().map(|id| mapping::member_id(id)).collect()
     }
 
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>> {
@@ -237,8 +237,10 @@ impl BillingStore for SqliteStore {
             sqlx::query("SELECT member_id, due_at FROM endings ORDER BY due_at, member_id LIMIT 1")
                 .fetch_optional(&self.read)
                 .await?;
-        row.map(|row| Ok((member_id(row.try_get("member_id")?)?, instant(row.try_get("due_at")?))))
-            .transpose()
+        row.map(|row| {
+            Ok((mapping::member_id(row.try_get("member_id")?)?, instant(row.try_get("due_at")?)))
+        })
+        .transpose()
     }
 
     async fn issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()> {
@@ -315,43 +317,6 @@ async fn save(
 
 fn names(members: &[&MemberId]) -> String {
     json!(members.iter().map(|member| member.as_str()).collect::<Vec<_>>()).to_string()
-}
-
-fn member_id(text: &str) -> Stored<MemberId> {
-    MemberId::parse(text).map_err(|_| StoreError::Unreadable("member id"))
-}
-
-fn issued(row: &SqliteRow) -> Stored<Invoice> {
-    let columns = InvoiceColumns {
-        id: row.try_get("invoice_id")?,
-        kind: row.try_get("kind")?,
-        month: row.try_get("month")?,
-        member: row.try_get("member_id")?,
-        issued_at: instant(row.try_get("issued_at")?),
-    };
-    read_invoice(&columns, row.try_get("document")?)
-}
-
-fn part(row: &SqliteRow) -> Stored<BilledPart> {
-    Ok(BilledPart {
-        member: member_id(row.try_get("member_id")?)?,
-        month: BillingMonth::parse(row.try_get("month")?)
-            .ok_or(StoreError::Unreadable("billed sessions"))?,
-        part: row.try_get("part")?,
-        groups: read_billed(row.try_get("document")?)?,
-    })
-}
-
-fn closed(row: &SqliteRow, month: BillingMonth) -> Stored<ClosedMonth> {
-    Ok(ClosedMonth {
-        month,
-        closed_at: instant(row.try_get("closed_at")?),
-        members: row.try_get("members")?,
-        sessions: row.try_get("sessions")?,
-        total: Yen::from_hundredths(row.try_get("total_hundredths")?),
-        sha256: row.try_get("sha256")?,
-        layout: row.try_get("layout")?,
-    })
 }
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.

@@ -2,13 +2,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::members::kept_event;
-use super::rows::{instant, optional};
 use crate::documents::programme::{programme_event, read_programme_event};
+use crate::mapping;
 use crate::records::{AuditEntry, RecordStore};
 use crate::{KeptEvent, Once, Page, Stored};
 use juden_domain::card::Dated;
@@ -41,7 +38,12 @@ impl RecordStore for SqliteStore {
     }
 
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>> {
-        sqlx::query(PROGRAMME_EVENTS).fetch_all(&self.read).await?.iter().map(kept_event).collect()
+        sqlx::query(PROGRAMME_EVENTS)
+            .fetch_all(&self.read)
+            .await?
+            .iter()
+            .map(mapping::kept_event)
+            .collect()
     }
 
     async fn append_programme_event(
@@ -105,21 +107,6 @@ impl RecordStore for SqliteStore {
             Some(subject) => query.bind(subject).fetch_all(&self.read).await?,
             None => query.fetch_all(&self.read).await?,
         };
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::audit_entry).collect()
     }
-}
-
-fn entry(row: &SqliteRow) -> Stored<(i64, AuditEntry)> {
-    let entry = AuditEntry {
-        at: instant(row.try_get("at")?),
-        actor: row.try_get("actor")?,
-        peer: row.try_get("peer")?,
-        action: row.try_get("action")?,
-        subject: row.try_get("subject")?,
-        also: optional(row, "also")?,
-        reason: row.try_get("reason")?,
-        detail: row.try_get("detail")?,
-        outcome: optional(row, "outcome")?,
-    };
-    Ok((row.try_get("entry")?, entry))
 }

@@ -6,13 +6,14 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::rows::{instant, optional, optional_instant};
+use super::rows::{instant, optional};
 use crate::exchanges::{
     COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
     SentCommand, VARIABLES_KEPT, variable_after,
 };
 use crate::ledger::{NoteRow, ReportRow};
-use crate::{KeptCommand, Page, StoreError, Stored};
+use crate::mapping;
+use crate::{Page, Stored};
 use juden_domain::ids::StationId;
 use juden_domain::station::VariableReport;
 
@@ -148,12 +149,12 @@ impl ExchangeStore for SqliteStore {
             .bind(serde_json::json!(actions).to_string())
             .bind(COMMANDS_SEARCHED)
             .bind(limit);
-        find.fetch_all(&self.read).await?.iter().map(sent).collect()
+        find.fetch_all(&self.read).await?.iter().map(mapping::sent_command).collect()
     }
 
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>> {
         let list = sqlx::query(COMMANDS).bind(station.as_str()).bind(before(page)).bind(page.limit);
-        list.fetch_all(&self.read).await?.iter().map(sent).collect()
+        list.fetch_all(&self.read).await?.iter().map(mapping::sent_command).collect()
     }
 }
 
@@ -161,27 +162,6 @@ impl SqliteStore {
     /// A command by its number.
     pub(super) async fn command_by_number(&self, number: i64) -> Stored<Option<SentCommand>> {
         let find = sqlx::query("SELECT * FROM commands WHERE command_no = ?1").bind(number);
-        find.fetch_optional(&self.read).await?.as_ref().map(sent).transpose()
+        find.fetch_optional(&self.read).await?.as_ref().map(mapping::sent_command).transpose()
     }
-}
-
-fn sent(row: &SqliteRow) -> Stored<SentCommand> {
-    let command = KeptCommand {
-        station_id: StationId::parse(row.try_get("station_id")?)
-            .map_err(|_| StoreError::Unreadable("station id"))?,
-        sent_by: row.try_get("sent_by")?,
-        message_id: row.try_get("message_id")?,
-        action: row.try_get("action")?,
-        payload: row.try_get("payload")?,
-        sent_at: instant(row.try_get("sent_at")?),
-        once: None,
-    };
-    let (outcome, answer) = (optional(row, "outcome")?, optional(row, "answer")?);
-    Ok(SentCommand {
-        number: row.try_get("command_no")?,
-        command,
-        outcome,
-        answer,
-        answered_at: optional_instant(row, "answered_at")?,
-    })
 }

@@ -5,17 +5,13 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use crate::Stored;
 use crate::columns;
-use crate::documents::evidence::{evidence, read_evidence};
-use crate::documents::settled::{self, Decided, Texts};
+use crate::documents::evidence::evidence;
+use crate::documents::settled::{self};
 use crate::ledger::LedgerRow;
-use crate::{StoreError, Stored};
-use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
-use juden_domain::over::Trail;
+use juden_domain::ids::{CardNumber, IdTag, MemberId};
 use juden_domain::refusal::Reason;
-use juden_domain::session::{Edge, Session, Stop, StopBasis};
-use juden_domain::station::{ChargerClass, ConnectorSite};
-use juden_domain::units::WattHours;
 
 /// An instant out of its milliseconds.
 pub fn instant(milliseconds: i64) -> DateTime<Utc> {
@@ -33,114 +29,6 @@ where
 /// A column's instant, where it has one.
 pub fn optional_instant(row: &SqliteRow, name: &str) -> Stored<Option<DateTime<Utc>>> {
     Ok(optional::<i64>(row, name)?.map(instant))
-}
-
-/// The site data of a row with the columns `charger_class`, `power_w`, `session_cap_min`.
-pub fn site(row: &SqliteRow) -> Stored<Option<ConnectorSite>> {
-    let Some(class) = optional::<String>(row, "charger_class")? else {
-        return Ok(None);
-    };
-    let charger_class =
-        ChargerClass::parse(&class).ok_or(StoreError::Unreadable("charger class"))?;
-    Ok(Some(ConnectorSite {
-        charger_class,
-        power_w: optional(row, "power_w")?,
-        session_cap_min: optional(row, "session_cap_min")?,
-    }))
-}
-
-fn id<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
-    parsed.map_err(|_| StoreError::Unreadable(what))
-}
-
-/// The session of a row that counts: with what persons corrected.
-pub fn counted(row: &SqliteRow) -> Stored<Session> {
-    let session = session(row)?.session;
-    Ok(if session.corrections.is_empty() { session } else { session.corrected() })
-}
-
-/// A session row.
-pub fn session(row: &SqliteRow) -> Stored<LedgerRow> {
-    let flags: String = row.try_get("flags")?;
-    let stop = match optional_instant(row, "stopped_at")? {
-        None => None,
-        Some(at) => Some(Stop {
-            edge: Edge {
-                reported: optional::<String>(row, "stop_reported")?.unwrap_or_default(),
-                said: optional_instant(row, "stop_said_at")?,
-                received_at: optional_instant(row, "stop_received_at")?.unwrap_or(at),
-                at,
-                meter: optional(row, "stop_meter_wh")?.map(WattHours),
-            },
-            reason: optional::<String>(row, "stop_reason")?.unwrap_or_default(),
-            id_tag: optional::<String>(row, "stop_id_tag")?.map(|text| IdTag::new(&text)),
-            energy: optional(row, "energy_wh")?.map(WattHours),
-            basis: StopBasis::Told,
-        }),
-    };
-    let session = Session {
-        id: SessionId(row.try_get("session_id")?),
-        reference: id(SessionRef::parse(row.try_get("reference")?), "session name")?,
-        transaction: optional(row, "transaction_name")?,
-        shown_at: optional_instant(row, "shown_at")?,
-        site_name: row.try_get("site")?,
-        station_id: id(StationId::parse(row.try_get("station_id")?), "station id")?,
-        connector_id: row.try_get("connector_id")?,
-        site: site(row)?,
-        id_tag: IdTag::new(row.try_get("id_tag")?),
-        card: optional::<String>(row, "card_number")?
-            .map(|text| id(CardNumber::parse(&text), "card number"))
-            .transpose()?,
-        member: optional::<String>(row, "member_id")?
-            .map(|text| id(MemberId::parse(&text), "member id"))
-            .transpose()?,
-        refusal: columns::refusal(optional::<String>(row, "refusal")?.as_deref())?,
-        start: Edge {
-            reported: row.try_get("start_reported")?,
-            said: optional_instant(row, "start_said_at")?,
-            received_at: instant(row.try_get("start_received_at")?),
-            at: instant(row.try_get("started_at")?),
-            meter: optional(row, "start_meter_wh")?.map(WattHours),
-        },
-        stop,
-        last_reading: optional(row, "last_reading_wh")?.map(WattHours),
-        flags: columns::flags(&flags)?,
-        decision: None,
-        reduction: None,
-        is_assigned: false,
-        trail: Trail::default(),
-        corrections: Vec::new(),
-    };
-    let texts = Texts {
-        trail: optional(row, "trail")?,
-        corrections: optional(row, "corrections")?,
-        measured: optional(row, "measured")?,
-    };
-    let (decision, note) =
-        (optional::<String>(row, "decision")?, optional::<String>(row, "decision_note")?);
-    let decided = Decided {
-        decision: decision.as_deref(),
-        note: note.as_deref(),
-        at: optional_instant(row, "decided_at")?,
-    };
-    let session = settled::read(
-        session,
-        optional::<String>(row, "stop_basis")?.as_deref(),
-        &texts,
-        &decided,
-    )?;
-    Ok(LedgerRow {
-        session,
-        start_key: row.try_get("start_key")?,
-        start_ordinal: row.try_get("start_ordinal")?,
-        start_answer: row.try_get("start_answer")?,
-        stop_key: optional(row, "stop_key")?,
-        stop_answer: optional(row, "stop_answer")?,
-        repeats: row.try_get("repeats")?,
-        evidence: optional::<String>(row, "evidence")?
-            .map(|text| read_evidence(&text))
-            .transpose()?,
-    })
 }
 
 /// A session's columns, in the order of the ledger's insert.

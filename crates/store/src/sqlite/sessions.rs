@@ -2,12 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::rows::{counted, instant, optional, optional_instant};
-use crate::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored, columns};
+use crate::mapping;
+use crate::{JournalEntry, JournalFilter, Page, SessionFilter, SessionStore, Stored};
 use juden_domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::month::BillingMonth;
 use juden_domain::session::Session;
@@ -34,7 +33,7 @@ const OF_MEMBERS: &str = "
         ON s.member_id = m.value AND s.stopped_at > ?4 WHERE s.usage_month < ?2";
 
 fn sessions(rows: &[SqliteRow]) -> Stored<Vec<Session>> {
-    rows.iter().map(counted).collect()
+    rows.iter().map(mapping::counted).collect()
 }
 
 #[async_trait]
@@ -44,7 +43,7 @@ impl SessionStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.read)
             .await?;
-        row.as_ref().map(counted).transpose()
+        row.as_ref().map(mapping::counted).transpose()
     }
 
     async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>> {
@@ -52,7 +51,7 @@ impl SessionStore for SqliteStore {
             .bind(id.0)
             .fetch_optional(&self.read)
             .await?;
-        row.map(|row| Ok(super::rows::session(&row)?.session)).transpose()
+        row.as_ref().map(mapping::measured).transpose()
     }
 
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>> {
@@ -115,7 +114,7 @@ impl SessionStore for SqliteStore {
         .bind(since.timestamp_millis())
         .fetch_optional(&self.read)
         .await?;
-        row.as_ref().map(counted).transpose()
+        row.as_ref().map(mapping::counted).transpose()
     }
 
     async fn sessions_of_card(
@@ -168,7 +167,7 @@ impl SessionStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::journal_entry).collect()
     }
 
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>> {
@@ -177,7 +176,7 @@ impl SessionStore for SqliteStore {
             .bind(limit)
             .fetch_all(&self.read)
             .await?;
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::journal_entry).collect()
     }
 
     async fn journal_entry(&self, seq: i64) -> Stored<Option<JournalEntry>> {
@@ -185,7 +184,7 @@ impl SessionStore for SqliteStore {
             .bind(seq)
             .fetch_optional(&self.read)
             .await?;
-        row.as_ref().map(entry).transpose()
+        row.as_ref().map(mapping::journal_entry).transpose()
     }
 
     async fn station_journal(
@@ -209,30 +208,11 @@ impl SessionStore for SqliteStore {
         .bind(limit)
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(entry).collect()
+        rows.iter().map(mapping::journal_entry).collect()
     }
 
     async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>> {
         let find = "SELECT * FROM sessions WHERE stopped_at IS NULL AND session_id > ?1 ORDER BY session_id LIMIT ?2";
         sessions(&sqlx::query(find).bind(after.0).bind(limit).fetch_all(&self.read).await?)
     }
-}
-
-fn entry(row: &SqliteRow) -> Stored<JournalEntry> {
-    Ok(JournalEntry {
-        seq: row.try_get("seq")?,
-        station_id: row.try_get("station_id")?,
-        action: row.try_get("action")?,
-        message_id: row.try_get("message_id")?,
-        payload: row.try_get("payload")?,
-        answer: row.try_get("answer")?,
-        effect: row.try_get("effect")?,
-        received_at: instant(row.try_get("received_at")?),
-        connected_since: instant(row.try_get("connected_since")?),
-        session_id: optional(row, "session_id")?.map(SessionId),
-        clock: columns::clock(
-            optional(row, "clock_offset_ms")?,
-            optional_instant(row, "clock_since")?,
-        ),
-    })
 }

@@ -8,15 +8,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::rows::{optional, optional_instant, site};
-use crate::columns;
+use crate::mapping;
 use crate::stations::names_of;
 use crate::{
-    Connected, ConnectorRecord, NextCredentials, NodeRun, Page, StationRecord, StationStore,
-    StoreError, Stored, ToldSettings,
+    ConnectorRecord, NextCredentials, Page, StationRecord, StationStore, Stored, ToldSettings,
 };
 use juden_domain::ids::{SessionRef, StationId};
-use juden_domain::station::BootReport;
 
 const PUT_STATION: &str = "
     INSERT INTO stations (station_id, site, password_hash, accept_hex_password, security_profile,
@@ -140,7 +137,7 @@ impl StationStore for SqliteStore {
     async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>> {
         let look = "SELECT station_id FROM stations WHERE lower(station_id) = lower(?1) ORDER BY station_id LIMIT 2";
         let rows = sqlx::query(look).bind(name.as_str()).fetch_all(&self.read).await?;
-        rows.iter().map(station_id).collect()
+        rows.iter().map(mapping::station_id).collect()
     }
 
     async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()> {
@@ -215,7 +212,13 @@ impl StationStore for SqliteStore {
         .fetch_all(&self.read)
         .await?;
         rows.iter()
-            .map(|row| Ok((station_id(row)?, row.try_get("connector_id")?, reference_of(row)?)))
+            .map(|row| {
+                Ok((
+                    mapping::station_id(row)?,
+                    row.try_get("connector_id")?,
+                    mapping::reference(row)?,
+                ))
+            })
             .collect()
     }
 }
@@ -223,7 +226,7 @@ impl StationStore for SqliteStore {
 impl SqliteStore {
     /// Stations with their connectors, in the same order.
     async fn with_connectors(&self, rows: &[SqliteRow]) -> Stored<Vec<StationRecord>> {
-        let mut stations = rows.iter().map(station).collect::<Stored<Vec<_>>>()?;
+        let mut stations = rows.iter().map(mapping::station).collect::<Stored<Vec<_>>>()?;
         let connectors =
             sqlx::query("SELECT * FROM connectors WHERE station_id IN (SELECT value FROM json_each(?1)) ORDER BY station_id, connector_id")
                 .bind(names(stations.iter().map(|station| &station.id)))
@@ -231,16 +234,7 @@ impl SqliteStore {
                 .await?;
         let mut of: HashMap<StationId, Vec<ConnectorRecord>> = HashMap::new();
         for row in &connectors {
-            of.entry(station_id(row)?).or_default().push(ConnectorRecord {
-                connector_id: row.try_get("connector_id")?,
-                site: site(row)?.ok_or(StoreError::Unreadable("charger class"))?,
-                status: optional(row, "status")?,
-                error_code: optional(row, "error_code")?,
-                info: optional(row, "info")?,
-                vendor_error_code: optional(row, "vendor_error_code")?,
-                status_at: optional_instant(row, "status_at")?,
-                standard: optional(row, "connector_standard")?,
-            });
+            of.entry(mapping::station_id(row)?).or_default().push(mapping::connector(row)?);
         }
         for station in &mut stations {
             station.connectors = of.remove(&station.id).unwrap_or_default();
@@ -251,66 +245,4 @@ impl SqliteStore {
 
 fn names<'a>(stations: impl Iterator<Item = &'a StationId>) -> String {
     serde_json::json!(stations.map(StationId::as_str).collect::<Vec<_>>()).to_string()
-}
-
-fn station_id(row: &SqliteRow) -> Stored<StationId> {
-    StationId::parse(row.try_get("station_id")?).map_err(|_| StoreError::Unreadable("station id"))
-}
-
-fn station(row: &SqliteRow) -> Stored<StationRecord> {
-    let boot = match optional::<i64>(row, "booted_at")? {
-        None => None,
-        Some(_) => Some(BootReport {
-            vendor: optional::<String>(row, "vendor")?.unwrap_or_default(),
-            model: optional::<String>(row, "model")?.unwrap_or_default(),
-            serial: optional(row, "serial")?,
-            firmware: optional(row, "firmware")?,
-        }),
-    };
-    Ok(StationRecord {
-        id: station_id(row)?,
-        site: row.try_get("site")?,
-        password_hash: optional(row, "password_hash")?,
-        accept_hex_password: row.try_get("accept_hex_password")?,
-        security_profile: row.try_get("security_profile")?,
-        next: NextCredentials {
-            password_hash: optional(row, "next_password_hash")?,
-            security_profile: optional(row, "next_security_profile")?,
-            after_reboot: row.try_get("next_after_reboot")?,
-        },
-        default_protocol: optional(row, "default_protocol")?,
-        certificate_name: optional(row, "certificate_name")?,
-        retired_at: optional_instant(row, "retired_at")?,
-        info: optional(row, "info")?,
-        vendor_error_code: optional(row, "vendor_error_code")?,
-        time_zone: columns::time_zone(optional(row, "time_zone")?)?,
-        registration: columns::registration(row.try_get("registration")?)?,
-        availability: columns::availability(row.try_get("availability")?)?,
-        connectors: Vec::new(),
-        boot,
-        booted_at: optional_instant(row, "booted_at")?,
-        status: optional(row, "status")?,
-        error_code: optional(row, "error_code")?,
-        last_seen_at: optional_instant(row, "last_seen_at")?,
-        configuration: optional(row, "configuration")?,
-        configuration_firmware: optional(row, "configuration_firmware")?,
-        may_configure: row.try_get("may_configure")?,
-        quirks: columns::quirks(optional::<String>(row, "quirks")?.as_deref())?,
-        not_done: optional(row, "not_done")?,
-        connected: match (
-            optional(row, "connected_node")?,
-            optional_instant(row, "connected_since")?,
-        ) {
-            (Some(node), Some(since)) => Some(Connected {
-                node: NodeRun(node),
-                protocol: optional(row, "connected_protocol")?.unwrap_or_default(),
-                since,
-            }),
-            _ => None,
-        },
-    })
-}
-
-fn reference_of(row: &SqliteRow) -> Stored<SessionRef> {
-    SessionRef::parse(row.try_get("reference")?).map_err(|_| StoreError::Unreadable("session name"))
 }

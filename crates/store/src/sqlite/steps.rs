@@ -1,13 +1,12 @@
 //! Steps of transactions: which were answered, and what a batch writes of them.
 
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use crate::Stored;
 use crate::ledger::{Batch, StepRow, Wanted};
-use juden_domain::ids::SessionId;
+use crate::mapping;
 
 const WANTED: &str = "
     SELECT t.session_id, t.step, t.step_key, t.answer FROM json_each(?1) w
@@ -35,15 +34,7 @@ impl SqliteStore {
             .collect();
         let rows =
             sqlx::query(WANTED).bind(Value::Array(steps).to_string()).fetch_all(&self.read).await?;
-        let step = |row: &SqliteRow| {
-            Ok(StepRow {
-                session_id: SessionId(row.try_get("session_id")?),
-                order: row.try_get("step")?,
-                key: row.try_get("step_key")?,
-                answer: row.try_get("answer")?,
-            })
-        };
-        rows.iter().map(step).collect()
+        rows.iter().map(mapping::step).collect()
     }
 }
 
