@@ -84,6 +84,14 @@ pub enum Approval {
 
 named!(Approval, Done = "done", Waiting = "waiting", Refused = "refused");
 
+impl Approval {
+    /// Where something that is worth a sum stands as it is made: above the limit a second person is asked, at it none is
+    /// (rule B11).
+    pub fn of(worth: Yen, limit: Yen) -> Self {
+        if worth > limit { Self::Waiting } else { Self::Done }
+    }
+}
+
 /// A correction as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correction {

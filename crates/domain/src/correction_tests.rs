@@ -32,6 +32,19 @@ fn state(session: &Session) -> BillingState {
 }
 
 #[test]
+fn a_second_person_is_asked_above_the_limit_and_not_at_it() {
+    let limit = Yen::whole(10_000);
+    for (worth, stands) in [
+        (Yen::whole(9_999), Approval::Done),
+        (Yen::whole(10_000), Approval::Done),
+        (Yen::from_hundredths(1_000_001), Approval::Waiting),
+        (Yen::whole(10_001), Approval::Waiting),
+    ] {
+        assert_eq!(Approval::of(worth, limit), stands, "{worth}");
+    }
+}
+
+#[test]
 fn w109_waiving_and_undoing_leaves_what_was_measured() {
     let measured = ended();
     let waived = with(measured.clone(), &[CorrectionKind::Waive]);

@@ -44,8 +44,7 @@ impl Members {
             EntryKind::Damages => size,
             EntryKind::Other => amount,
         };
-        let approval =
-            if size > self.rules.confirm_over { Approval::Waiting } else { Approval::Done };
+        let approval = Approval::of(size, self.rules.confirm_over);
         let event = MemberEvent::Entered(Entered {
             kind,
             amount,

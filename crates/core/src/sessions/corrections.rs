@@ -135,8 +135,9 @@ impl Sessions {
                 && view.state != BillingState::Ended;
             let is_decision = matches!(made.kind, CorrectionKind::Bill | CorrectionKind::Waive)
                 && is_decided_alone;
-            if !is_decision && self.worth(&view.session, &made).await? > self.confirm_over {
-                made.approval = Approval::Waiting;
+            if !is_decision {
+                let worth = self.worth(&view.session, &made).await?;
+                made.approval = Approval::of(worth, self.confirm_over);
             }
             let mut corrections = view.session.corrections.clone();
             corrections.push(made.clone());
