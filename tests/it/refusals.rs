@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::examples::story::{Story, assert_refused, instant, utc};
 use crate::harness::{Answered, has_flag, start, status, transaction};
 
-/// Every reason code of the rules with its articles.
-const CODES: [(&str, &[&str]); 22] = [
+/// All 28 codes of the rules with the articles that each may rest on.
+const CODES: [(&str, &[&str]); 28] = [
     ("unknown_card", &["4.2"]),
     ("not_activated", &["3.1", "9.4"]),
     ("replaced", &["3.8"]),
@@ -16,28 +16,38 @@ const CODES: [(&str, &[&str]); 22] = [
     ("suspended_lost", &["3.6"]),
     ("suspended_operator", &["14.2", "13.1"]),
     ("membership_ended", &["13.7", "3.1"]),
-    ("service_suspended", &["16"]),
     ("service_ended", &["18"]),
+    ("service_suspended", &["16"]),
     ("off_network", &["4.1"]),
     ("charger_unavailable", &["4.3(3)"]),
     ("concurrent", &["policy"]),
     ("primary_exists", &["3.1"]),
     ("additional_limit", &["9.1"]),
     ("dead_card", &["3.8", "9.5"]),
+    ("not_additional", &["9.5"]),
     ("bad_code", &["3.1"]),
+    ("term_closed", &["8.1"]),
     ("too_early", &["13.5"]),
     ("already_effective", &["7"]),
-    ("term_closed", &["8.1"]),
     ("read_only", &["13.7"]),
     ("notice_too_short", &["19.1"]),
     ("purpose_refused", &["17.3"]),
+    ("ground_known", &["13.1"]),
+    ("not_applied", &["2.1"]),
+    ("not_in_stock", &["3.1"]),
+    ("card_not_dead", &["3.9"]),
+    ("nothing_pending", &["7"]),
 ];
 
 #[test]
-fn every_reason_rests_on_its_article() {
-    for (code, articles) in CODES {
-        let reason = Reason::from_code(code).unwrap_or_else(|| panic!("{code} is not known"));
+fn every_reason_rests_on_its_article_and_none_is_missing() {
+    for reason in Reason::ALL {
+        let listed = CODES.iter().find(|(code, _)| *code == reason.code());
+        let (code, articles) = listed.unwrap_or_else(|| panic!("{reason:?} is not listed"));
         assert!(articles.contains(&reason.article()), "{code}: {}", reason.article());
+    }
+    for (code, _) in CODES {
+        assert!(Reason::from_code(code).is_some(), "{code} is not known");
     }
 }
 

@@ -57,6 +57,19 @@ async fn activations_are_refused() {
 }
 
 #[tokio::test]
+async fn what_the_state_of_a_card_or_a_plan_does_not_allow_is_refused() {
+    let story = Story::at("2024-04-10 09:00").await;
+    let (member, card) = story.server.member_with_card("simple", "CARD1").await;
+    let body = json!({"member_id": member});
+    let mailed = story.server.post(&format!("/cards/{card}/mail"), &body).await;
+    assert_refused(&mailed, "not_in_stock", "3.1");
+    let surrendered = post(&story, &format!("/cards/{card}/surrender")).await;
+    assert_refused(&surrendered, "card_not_dead", "3.9");
+    let cancelled = story.delete(&format!("/members/{member}/plan-change")).await;
+    assert_refused(&cancelled, "nothing_pending", "7");
+}
+
+#[tokio::test]
 async fn changes_of_cards_are_refused() {
     let story = Story::at("2024-04-10 09:00").await;
     let (member, old) = story.active("simple", "CARD1").await;
