@@ -1,4 +1,4 @@
-//! What persons enter by hand beside sessions (rules B11, 13.3, 16.3): goodwill, damages and other sums, each a line of the
+//! What persons enter by hand beside sessions (rule B11, articles 13.3 and 16): goodwill, damages and other sums, each a line of the
 //! bill of the month in which it was entered.
 
 use chrono::{DateTime, Utc};

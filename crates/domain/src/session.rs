@@ -26,8 +26,8 @@ pub const LATE_ARRIVAL_DAYS: i64 = 60;
 /// A session longer than this many hours is held for review (rule B4).
 pub const LONG_SESSION_HOURS: i64 = 24;
 
-/// Minutes past its site's limit after which an offline charger's open session no longer keeps
-/// its card busy (rule B6).
+/// Minutes past its site's limit after which an open session no longer keeps its card busy, whether its charger is online or
+/// not (rule B6).
 pub const STALE_AFTER_CAP_MIN: i64 = 15;
 
 /// Hours offline after which an open session without a site limit no longer keeps its card busy.

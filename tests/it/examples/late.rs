@@ -148,7 +148,7 @@ async fn w79_a_stop_said_thrice_is_one_and_one_that_differs_is_set_aside() {
     );
     assert_eq!(story.server.session(id).await["flags"], json!([]));
 
-    // The replay is quarantined, as the rules call it: kept, named, and without any effect.
+    // The replay is kept and named by its flag, and has no effect.
     let answer =
         socket.call_as("d", "StopTransaction", stop(id, &utc("2024-03-20 10:30"), 19_100)).await;
     assert_eq!(answer[0], 3, "{answer}");

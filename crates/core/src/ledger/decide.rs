@@ -223,7 +223,7 @@ fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
     clockless && session.stop.is_some()
 }
 
-/// What a repeat tells of a card: the first answer, unless the card is refused by now (AU20).
+/// What a repeat tells of a card: the first answer, unless the card is refused by now (rule B10).
 pub(super) fn judged_now(
     id_tag: IdTag,
     place: Place,

@@ -1,4 +1,4 @@
-//! Sums entered by hand (rules B11, 13.3, 16.3), and credit that is to be paid out (rule B3b).
+//! Sums entered by hand (rule B11, articles 13.3 and 16), and credit that is to be paid out (rule B3b).
 
 use crate::error::{AppError, Done};
 use crate::members::Members;

@@ -47,7 +47,8 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
     }
 }
 
-/// Writes it. The expiry goes with an acceptance only: it is how long a cache may believe it.
+/// Writes idTagInfo. The expiry is how long the station's cache may believe the answer: an acceptance, or a refusal that passes
+/// by itself.
 pub fn encode(answer: &TagAnswer) -> IdTagInfo {
     let group = answer.verdict.group.as_ref().map(|member| member.as_str().to_owned());
     IdTagInfo {
