@@ -266,3 +266,29 @@ fn check_text(field: &str, text: &str) -> Done<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use juden_domain::refusal::Reason;
+    use juden_domain::terms::ChangeReason;
+
+    use super::*;
+    use crate::testing::Ground;
+
+    #[tokio::test]
+    async fn terms_are_published_a_month_before_they_hold() {
+        let ground = Ground::at("2024-06-10T00:00:00Z").await;
+        let app = ground.app().await;
+        let terms = |effective: &str| TermsVersion {
+            version: "2".into(),
+            published_on: "2024-06-10".parse().unwrap(),
+            effective_on: effective.parse().unwrap(),
+            reason: ChangeReason::ALL[0],
+            auto_renew: None,
+        };
+        let short = app.programme_changes.publish_terms(terms("2024-06-11")).await;
+        assert!(matches!(short, Err(AppError::Refused(Reason::NoticeTooShort))), "{short:?}");
+        app.programme_changes.publish_terms(terms("2024-09-01")).await.unwrap();
+        assert_eq!(app.programme_changes.programme_history().await.unwrap().len(), 1);
+    }
+}

@@ -101,3 +101,6 @@ impl Closing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -223,3 +223,6 @@ impl Certificates {
         Self { clock: commands.clock.clone(), commands, authorities, signing: DashSet::new() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,3 +52,6 @@ impl Cards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

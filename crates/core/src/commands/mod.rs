@@ -67,3 +67,6 @@ impl Commands {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ impl Members {
         Self { store, clock, programme, changes, closing, rules }
     }
 }
+
+#[cfg(test)]
+mod tests;

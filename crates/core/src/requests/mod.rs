@@ -23,3 +23,6 @@ impl Requests {
         Self { store, clock }
     }
 }
+
+#[cfg(test)]
+mod tests;

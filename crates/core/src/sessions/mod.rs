@@ -50,3 +50,6 @@ impl Sessions {
         Self { store, clock, programme, ledger, billing, uses, stations, confirm_over }
     }
 }
+
+#[cfg(test)]
+mod tests;

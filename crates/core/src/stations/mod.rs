@@ -47,3 +47,6 @@ pub struct Stations {
     /// Who is let in.
     pub(crate) rules: AccessRules,
 }
+
+#[cfg(test)]
+mod tests;
