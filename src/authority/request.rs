@@ -91,7 +91,7 @@ impl SigningRequest {
         &self.key
     }
 
-    /// The request as it is handed on.
+    /// The request as PEM, as the operator's signing command gets it.
     pub fn pem(&self) -> String {
         pem("CERTIFICATE REQUEST", &self.der)
     }

@@ -1,4 +1,4 @@
-//! What a member owes and has paid.
+//! The sums that a member owes and has paid.
 
 use std::sync::Arc;
 

@@ -65,7 +65,7 @@ pub enum CommandName {
     TransactionStatus,
 }
 
-/// A command with what it needs.
+/// A command's name with its parameters.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommandBody {

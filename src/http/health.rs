@@ -18,7 +18,8 @@ pub async fn healthz() -> &'static str {
 /// What readiness is asked of.
 #[derive(Deserialize)]
 pub struct Of {
-    /// `store`: of what stations need, which are served without the other nodes. `months`: whether months are closed.
+    /// `store`: the other nodes are not checked, because stations are served without them. `months`: the last
+    /// automatic close of a month is checked, and nothing else.
     of: Option<String>,
 }
 

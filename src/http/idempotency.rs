@@ -53,7 +53,6 @@ fn what_is_asked(uri: &Uri) -> String {
     }
 }
 
-/// The store failed.
 /// Answers a repeat from memory, and remembers a first answer.
 pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {

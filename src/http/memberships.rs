@@ -137,7 +137,7 @@ pub struct VehicleChange {
     vehicle: Option<VehicleBody>,
 }
 
-/// Changes the registered car. That ends no membership.
+/// Changes the registered car. A car that was sold or scrapped ends no membership.
 #[utoipa::path(put, operation_id = "memberships_put_vehicle", path = "/members/{member_id}/vehicle", request_body = VehicleChange,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]

@@ -349,7 +349,7 @@ pub async fn close_opening(
     Segment(text): Segment<String>,
     Body(body): Body<CloseBody>,
 ) -> Result<Json<ProgrammeJson>, Problem> {
-    api.app.programme_changes.close_opening(number(&text)?, body.to).await?;
+    api.app.programme_changes.end_free_opening(number(&text)?, body.to).await?;
     Ok(get(State(api)).await)
 }
 

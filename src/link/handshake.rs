@@ -108,7 +108,11 @@ pub async fn answer(
         return response;
     };
     let began = Instant::now();
-    let believed = terminator::told(&link.settings.terminators, request.headers(), peer);
+    let believed = terminator::transport_behind_terminator(
+        &link.settings.terminators,
+        request.headers(),
+        peer,
+    );
     let (transport, peer) =
         believed.as_ref().map_or((transport, peer), |(transport, from)| (transport, *from));
     let identity = identity(request.uri().path(), request.uri().query());

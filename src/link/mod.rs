@@ -239,7 +239,7 @@ async fn serve_one<S>(
         .max_buf_size(HANDSHAKE_MAX_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // What cannot be spoken to as HTTP ends here.
+    // A connection that does not speak HTTP ends here.
     tokio::select! {
         _ = http => {}
         _ = stop.wait_for(|stop| *stop) => return,

@@ -20,7 +20,7 @@ const ORGANIZATION: &str = "x-juden-tls-client-o";
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// How a station came to a terminator, and from where. `None`: the peer is no terminator.
-pub fn told(
+pub fn transport_behind_terminator(
     terminators: &[IpAddr],
     headers: &HeaderMap,
     peer: SocketAddr,
@@ -67,7 +67,7 @@ mod tests {
 
     fn came(peer: &str, pairs: &[(&'static str, &str)]) -> Option<(Transport, String)> {
         let terminators = ["10.0.0.1".parse().unwrap()];
-        told(&terminators, &headers(pairs), peer.parse().unwrap())
+        transport_behind_terminator(&terminators, &headers(pairs), peer.parse().unwrap())
             .map(|(transport, from)| (transport, from.ip().to_string()))
     }
 

@@ -24,7 +24,7 @@ use juden_core::stations::access::ClientCertificate;
 /// How often it is looked whether a file changed.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// In how many of these looks the lists of revoked certificates are looked at: each hour.
+/// The lists of revoked certificates are checked at every 1,800th of these looks: once an hour.
 const LISTS_LOOKED_AT_EVERY: u32 = 1_800;
 
 /// Where certificates and keys are.

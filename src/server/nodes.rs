@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::config::Config;
 use juden_core::clock::Clock;
-use juden_core::cluster::shared::{Bus, Dial, Keys, Parts, SILENT_MS};
+use juden_core::cluster::shared::{Bus, Keys, Parts, RedisEndpoint, SILENT_MS};
 use juden_core::cluster::{LocalConnections, Memory, SharedCluster};
 use juden_domain::hex;
 use juden_store::NodeRun;
@@ -76,7 +76,7 @@ async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
     };
     // TLS is done by one implementation, whichever crate asks for it. A second start in one process keeps the first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let dial = Dial::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
+    let dial = RedisEndpoint::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
     let installation = hex::sha256(format!("installation|{secret}").as_bytes());
     let bus = Bus::new(
         dial,

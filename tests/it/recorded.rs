@@ -12,8 +12,15 @@ use crate::newer::Newer;
 /// Columns whose values are drawn by lot, or tell of this run alone.
 const DRAWN: &[&str] = &["code_hash", "password_hash", "id_tag_hash"];
 /// Tables about the running program, not about what it keeps.
-const PASSING: &[&str] =
-    &["_sqlx_migrations", "meta", "nodes", "leases", "station_leases", "sqlite_sequence"];
+const PASSING: &[&str] = &[
+    "_sqlx_migrations",
+    "changes",
+    "meta",
+    "nodes",
+    "leases",
+    "station_leases",
+    "sqlite_sequence",
+];
 
 /// The wire of one station, and what was answered.
 struct Wire {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use juden_domain::card::CardEvent;
 use juden_store::ledger::{Batch, Wanted};
-use juden_store::nodes::{Changed, Joined, NewNode, NodeStore};
+use juden_store::nodes::{ChangedItem, Joined, NewNode, NodeStore};
 use juden_store::{Append, Change, NodeRun, Page, Seen, SessionFilter, Store};
 
 use crate::engine::{Database, is_postgres};
@@ -168,14 +168,13 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
         applied = pulse.last;
     }
     writing.join_all().await;
-    let cards: Vec<String> = heard
-        .iter()
-        .map(
-            |change| {
-                if let Changed::Card(tag) = change { tag.clone() } else { panic!("{change:?}") }
-            },
-        )
-        .collect();
+    let cards: Vec<String> =
+        heard
+            .iter()
+            .map(|change| {
+                if let ChangedItem::Card(tag) = change { tag.clone() } else { panic!("{change:?}") }
+            })
+            .collect();
     let mut expected: Vec<String> = (0..30).map(|n| format!("T{n}")).collect();
     let mut sorted = cards.clone();
     expected.sort();
@@ -183,7 +182,7 @@ async fn changes_are_heard_by_all_in_the_order_of_their_commits_and_none_is_pass
     assert_eq!(sorted, expected);
     store.put_station(&station("S1"), now()).await.unwrap();
     let pulse = one.pulse(&me, applied, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
-    assert_eq!(pulse.changes, [Changed::Station(station_id("S1"))]);
+    assert_eq!(pulse.changes, [ChangedItem::Station(station_id("S1"))]);
     let again = one.pulse(&me, 0, applied, now() - TimeDelta::days(1), 60_000).await.unwrap();
     assert_eq!(
         (again.changes.len(), again.furthest_clock),
@@ -244,7 +243,7 @@ async fn a_members_change_names_all_of_its_cards() {
     let me = node("a", true);
     one.join(&me, 5_000).await.unwrap();
     let heard = one.pulse(&me, before, before, now(), 60_000).await.unwrap().changes;
-    assert_eq!(heard, [Changed::Card("T1".into()), Changed::Card("T2".into())]);
+    assert_eq!(heard, [ChangedItem::Card("T1".into()), ChangedItem::Card("T2".into())]);
 }
 
 #[tokio::test]

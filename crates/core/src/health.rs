@@ -96,7 +96,8 @@ impl Health {
         Ok(())
     }
 
-    /// Somebody says that the clock is right although the store lies ahead of it: stations are served from now on.
+    /// Records a person's word that the clock is right although the store holds a later instant. Stations are served
+    /// from then on.
     pub async fn trust_clock(&self) -> Done<()> {
         if let Some(newest) = self.store.newest_instant().await? {
             self.store.set_meta(TRUSTED, &newest.to_rfc3339()).await?;

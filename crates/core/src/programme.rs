@@ -16,7 +16,7 @@ use juden_domain::suspension::{FreeOpening, REASONS, ServiceSuspension, Sites, S
 use juden_domain::terms::TermsVersion;
 use juden_store::KeptEvent;
 use juden_store::Store;
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 use std::sync::Arc;
 
 /// A suspension or opening names this many sites at most.
@@ -164,7 +164,7 @@ impl ProgrammeChanges {
     }
 
     /// Ends a free opening.
-    pub async fn close_opening(&self, number: i64, to: Option<DateTime<Utc>>) -> Done<()> {
+    pub async fn end_free_opening(&self, number: i64, to: Option<DateTime<Utc>>) -> Done<()> {
         if self.was_appended().await?.is_some() {
             return Ok(());
         }
@@ -221,7 +221,7 @@ impl ProgrammeChanges {
 
     async fn programme_changed(&self) -> Done<()> {
         self.programme.refresh().await?;
-        self.cluster.announce(&[Changed::Programme]).await;
+        self.cluster.announce(&[ChangedItem::Programme]).await;
         Ok(())
     }
 

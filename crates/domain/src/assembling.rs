@@ -166,7 +166,8 @@ fn beginning(
     let moved = begin
         .is_some_and(|begin| [end, seen].into_iter().flatten().any(|register| register != begin));
     let told = moved || evidence.tells_charged || evidence.charging().is_some();
-    // The station tells whether energy flows, every step is there, and none tells that it did.
+    // This station reports whether energy flows. No transaction event is missing, and none reports that energy
+    // flowed.
     if !told && evidence.is_whole(started, ended) {
         return Some(Beginning::at(ended).doubted(Flag::NeverCharged));
     }

@@ -144,7 +144,7 @@ impl LineCode {
         )
     }
 
-    /// What the line is called on a Japanese invoice.
+    /// The line's name on a Japanese invoice.
     pub const fn japanese(self) -> &'static str {
         match self {
             Self::Contract => "契約手数料",

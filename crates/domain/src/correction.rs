@@ -180,7 +180,7 @@ impl Session {
     }
 
     /// The same, where nothing was corrected without a copy.
-    pub fn counted(&self) -> Cow<'_, Self> {
+    pub fn with_corrections(&self) -> Cow<'_, Self> {
         if self.corrections.is_empty() { Cow::Borrowed(self) } else { Cow::Owned(self.corrected()) }
     }
 

@@ -73,11 +73,11 @@ pub fn display(
             Some(price.per_unit.times(session.split.charged).floor_to_whole())
         });
     let pools: Vec<PoolUse> = classes.iter().filter_map(|class| pool(*class).cloned()).collect();
-    Ok(Display { cost, left: worded(&pools) })
+    Ok(Display { cost, left: pools_in_words(&pools) })
 }
 
 /// What is left of pools, in words of every language.
-pub fn worded(pools: &[PoolUse]) -> Vec<(Language, String)> {
+pub fn pools_in_words(pools: &[PoolUse]) -> Vec<(Language, String)> {
     let of = |language: Language| {
         pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>().join(gap(language))
     };

@@ -15,7 +15,7 @@ use super::card::{
 };
 use super::ending::{Disqualification, disqualify, withdraw};
 use super::ids::{CardNumber, SessionId};
-use super::invoice::{Drawn, Facts, Invoice, belongs_to, draw_up, draw_up_final};
+use super::invoice::{Drawn, Invoice, InvoiceFacts, belongs_to, draw_up, draw_up_final};
 use super::member::tests::member_of;
 use super::member::{Admission, Member, MemberEvent, MemberKind};
 use super::month::BillingMonth;
@@ -250,7 +250,7 @@ fn invoiced(
                 .filter(|(_, arrived)| *arrived <= now)
                 .map(|(session, _)| session.clone())
                 .collect();
-            let facts = Facts {
+            let facts = InvoiceFacts {
                 member: &life.member,
                 sessions: &known,
                 programme: &life.programme,

@@ -179,7 +179,7 @@ impl Invoice {
 }
 
 /// What an invoice is drawn up from.
-pub struct Facts<'a> {
+pub struct InvoiceFacts<'a> {
     /// The member.
     pub member: &'a Member,
     /// Its sessions of every month that is rated, and those that overlap them.
@@ -222,7 +222,7 @@ pub fn first_month_needed(
 
 /// Draws up a member's invoices at a month's close: the month's lines, and a line for each earlier month
 /// that comes to something else by now.
-pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
+pub fn draw_up(facts: &InvoiceFacts<'_>) -> Result<Drawn, NoPrice> {
     let rated = rate(facts.member, facts.sessions, facts.month, facts.programme)?;
     let sessions = rated
         .sessions
@@ -245,7 +245,7 @@ pub fn draw_up(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
 
 /// Draws up the final invoice of a membership that the operator ended: every open month up to that of the
 /// end, and what changed in closed ones, as one sum (rule R13.3). No draft: nothing is open.
-pub fn draw_up_final(facts: &Facts<'_>) -> Result<Drawn, NoPrice> {
+pub fn draw_up_final(facts: &InvoiceFacts<'_>) -> Result<Drawn, NoPrice> {
     let Some(end) = facts.end().filter(|end| end.cause == EndCause::Disqualified) else {
         return Ok(Drawn::default());
     };
@@ -276,7 +276,7 @@ struct MonthLines {
     billed: Vec<BilledGroup>,
 }
 
-impl Facts<'_> {
+impl InvoiceFacts<'_> {
     fn end(&self) -> Option<End> {
         self.member.end(self.programme).filter(|end| end.at <= self.at)
     }

@@ -48,8 +48,8 @@ impl<'a> Closes<'a> {
         of: &str,
         recheck: Option<&str>,
         at: &str,
-    ) -> Facts<'b> {
-        Facts {
+    ) -> InvoiceFacts<'b> {
+        InvoiceFacts {
             member: self.member,
             sessions,
             programme: &self.programme,

@@ -142,8 +142,8 @@ impl Evidence {
             }
             _ => self.seen.insert(place, (number, number)),
         }
-        // A station that leaves out every other number makes no message dearer: numbers between the first and the last are
-        // let go, and count as missing.
+        // The number of ranges is bounded, because a station may leave out every other seqNo. A range in the middle
+        // is dropped, and its numbers count as missing.
         if self.seen.len() > RANGES_MAX {
             self.seen.remove(RANGES_MAX / 2);
         }

@@ -363,7 +363,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The same answer with another word about the card.
+    /// The same answer with another TagAnswer.
     pub fn with_tag(self, tag: TagAnswer) -> Self {
         match self {
             Self::Authorize(_) => Self::Authorize(tag),

@@ -167,7 +167,7 @@ impl<'a> Fields<'a> {
         if fields.faults.is_empty() { Some(fields) } else { self.mistyped(name, "an object") }
     }
 
-    /// An object that must be there; without one, an object without fields.
+    /// A required object. Where the field is missing or no object, a fault is noted and an empty object is returned.
     pub fn required_object(&mut self, name: &str) -> Fields<'a> {
         let found = if self.raw(name).is_none() { self.missing(name) } else { self.object(name) };
         found.unwrap_or(Fields { entries: Vec::new(), faults: Vec::new() })

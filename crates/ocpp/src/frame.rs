@@ -177,7 +177,8 @@ pub enum Frame<'a> {
     /// A frame of an unknown message type, under its id. 1.6 passes it over (OCPP-J 1.6 section 4.1.3), 2.0.1 has an
     /// error for it.
     UnknownType(MessageId),
-    /// No frame, or one without an id; why. 2.0.1 has an error for it.
+    /// A text that is no frame, or a frame without a readable message id. The value is the reason. OCPP 2.0.1 has an
+    /// error for it.
     Unreadable(&'static str),
     /// Nothing to answer in either version; why.
     Ignored(&'static str),

@@ -158,7 +158,7 @@ impl Of {
     fn broken(self, value: &Value, told: &str) -> Option<String> {
         let most = || told.trim().parse::<i64>().ok().filter(|most| *most >= 0);
         match self {
-            // None at all is no limit that a station can mean.
+            // A limit of 0 is ignored, because no station can mean it.
             Self::Count => most()
                 .filter(|most| *most > 0)
                 .filter(|most| {

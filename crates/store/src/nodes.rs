@@ -12,7 +12,7 @@ pub struct NodeRun(pub String);
 
 /// Something that nodes remember, and that changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
+pub enum ChangedItem {
     /// A card, by its tag's matched spelling: it, or its member.
     Card(String),
     /// A station's record.
@@ -62,7 +62,7 @@ pub struct Pulse {
     /// The store's clock.
     pub now: DateTime<Utc>,
     /// Changes after the last that it had heard of, in order.
-    pub changes: Vec<Changed>,
+    pub changes: Vec<ChangedItem>,
     /// The last change.
     pub last: i64,
     /// Whether changes that it had not heard of are forgotten already: it is to forget everything.

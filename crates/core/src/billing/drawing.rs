@@ -6,7 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use juden_domain::billed::{BilledGroup, ChargePlace, SiteRecord};
 use juden_domain::ending::EndCause;
 use juden_domain::ids::{MemberId, SessionId, StationId};
-use juden_domain::invoice::{self, Draft, Drawn, Facts, Invoice, InvoiceKind};
+use juden_domain::invoice::{self, Draft, Drawn, Invoice, InvoiceFacts, InvoiceKind};
 use juden_domain::member::Member;
 use juden_domain::month::{BillingMonth, in_japan};
 use juden_domain::programme::Programme;
@@ -36,8 +36,8 @@ impl BillingPage {
     }
 
     /// What a member's invoices are drawn up from.
-    pub fn facts<'a>(&'a self, member: &'a Member, close: &'a Close<'_>) -> Facts<'a> {
-        Facts {
+    pub fn facts<'a>(&'a self, member: &'a Member, close: &'a Close<'_>) -> InvoiceFacts<'a> {
+        InvoiceFacts {
             member,
             sessions: self.sessions_of(member),
             programme: close.programme,

@@ -21,8 +21,8 @@ impl Authorizations {
         Ok(verdict.refusal.is_some().then_some(TagAnswer { verdict, cache_until: Some(now) }))
     }
 
-    /// Judges a card now, from memory. Whether the card has a session elsewhere is asked where a
-    /// transaction starts, never here: a card must be able to stop its own session.
+    /// Judges a card now, from memory. An open session of the card elsewhere is checked only where a transaction
+    /// starts, because a card must be able to stop its own session.
     pub(crate) async fn authorize(
         &self,
         station: &StationRecord,

@@ -148,7 +148,7 @@ impl Calls {
     ) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
         let station = &call.station;
         let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
-        let mut event = quirks::meant(station, event);
+        let mut event = quirks::event_without_quirks(station, event);
         if let Some(card) = self.deliveries.commands.card_meant(station, &event).await? {
             sent.get_or_insert_with(|| event.clone());
             put_card(&mut event, card);

@@ -143,7 +143,7 @@ impl Displays {
                 AppError::Busy("the member's sessions change faster than they are read")
             }
         })?;
-        Ok(Display { cost: shown.cost, left: display::worded(&shown.pools) })
+        Ok(Display { cost: shown.cost, left: display::pools_in_words(&shown.pools) })
     }
 
     /// The text in the languages that are set, and the first of them.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::{Cluster, Connection, Heard, LocalConnections, NotRouted, OutgoingCall};
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 
 /// A node that shares its store with nobody.
 pub struct LocalCluster {
@@ -65,7 +65,7 @@ impl Cluster for LocalCluster {
         self.seats.route(station, call)
     }
 
-    async fn announce(&self, _changed: &[Changed]) -> Heard {
+    async fn announce(&self, _changed: &[ChangedItem]) -> Heard {
         Heard { confirmed: vec![self.node.clone()], missing: Vec::new() }
     }
 

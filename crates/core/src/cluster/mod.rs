@@ -20,7 +20,7 @@ pub use shared::SharedCluster;
 use juden_domain::ids::StationId;
 use juden_ocpp::frame::Reply;
 use juden_store::NodeRun;
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 
 /// How long a node trusts what it remembers after it asked what had changed. A change is confirmed once every
 /// node has heard of it, or was silent for longer.
@@ -81,7 +81,7 @@ pub struct Connection {
 #[async_trait]
 pub trait Memory: Send + Sync {
     /// Forgets, or reads again, what changed. `false`: it could not; it is to be told again.
-    async fn apply(&self, changed: &[Changed]) -> bool;
+    async fn apply(&self, changed: &[ChangedItem]) -> bool;
     /// Forgets everything: changes may have been missed.
     async fn forget_everything(&self) -> bool;
     /// All changes up to `asked_at` were applied.
@@ -126,7 +126,7 @@ pub trait Cluster: Send + Sync {
     /// Hands a call to the station's connection, wherever it is.
     async fn route(&self, station: &StationId, call: OutgoingCall) -> Result<(), NotRouted>;
     /// Tells every node what changed, and waits until each has heard it or trusts its memory no longer.
-    async fn announce(&self, changed: &[Changed]) -> Heard;
+    async fn announce(&self, changed: &[ChangedItem]) -> Heard;
     /// The last change that this node has heard of.
     fn heard_up_to(&self) -> i64;
     /// Whether the other nodes can be reached; why not.

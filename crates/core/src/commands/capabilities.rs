@@ -47,7 +47,8 @@ pub(crate) fn is_refused_for_good(answer: &Value) -> bool {
 /// What Juden's own call comes to that is not sent, because the station said before that it does not do it.
 pub(crate) fn known_refusal(station: &StationRecord, action: &str) -> Option<CommandResult> {
     let answer = json!({"error": NEVER[0], "description": "the station said so before, and its firmware is the same"});
-    // What a blocked card reaches it by it is always asked: it may have said so when its list was off, or it was starting.
+    // Commands that deliver a block are always sent: an earlier NotImplemented may only have meant that the list was
+    // off or the station was booting.
     let is_known = !command_intent::tells_of_blocks(action) && not_done(station).contains(action);
     is_known.then(|| CommandResult { number: None, outcome: "error".into(), answer })
 }

@@ -1,4 +1,5 @@
-//! Remote starts: which card a charger means that tells it cut short or made longer.
+//! Some chargers truncate or pad the idTag of a remote start when they report it. Such a tag is mapped to the card of
+//! a recent remote start, if exactly one fits.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;

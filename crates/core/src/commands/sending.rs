@@ -74,7 +74,7 @@ impl Commands {
         if let Some(result) = self.was_sent(id, sent_by).await? {
             return Ok(result);
         }
-        // As it is kept, not as it is remembered: what is shown of a station holds for what it is sent.
+        // Read from the store, not the cache: the command is checked against the limits that the API shows.
         let station =
             self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
         // A station that is away is taken to speak the first version, so that mistakes are told first.

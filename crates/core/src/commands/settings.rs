@@ -1,6 +1,4 @@
-//! What Juden asks a station by itself, some seconds after it was heard: its settings on first
-//! contact and after new firmware, its boot message where it never sent one, its connector states
-//! where it tells none.
+//! A station's settings and device model, which Juden asks for by itself.
 
 use serde_json::{Value, json};
 use tracing::info;

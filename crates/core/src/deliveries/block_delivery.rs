@@ -102,7 +102,8 @@ impl Telling {
     }
 }
 
-/// A station's turn; whatever becomes of it, the station can be told again.
+/// A station's turn in the block delivery. A turn that breaks off is given up on drop, so that the delivery can begin
+/// again.
 struct Turn {
     app: Arc<Deliveries>,
     station: StationId,

@@ -18,7 +18,7 @@ use juden_domain::card::{Card, CardState};
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 use juden_domain::member::Member;
 use juden_store::blocks::{BlockOrAllow, Delivery};
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 use juden_store::{Seen, StoreError};
 
 /// When a card is looked at after a change beside the look that the change waits for: should that not have come
@@ -48,7 +48,7 @@ impl Deliveries {
     /// Lets everyone hear that an id tag is a card's from now on.
     pub(crate) async fn announce_new(&self, id_tag: &IdTag) {
         self.forget_here(id_tag);
-        self.cluster.announce(&[Changed::Card(id_tag.matched().to_owned())]).await;
+        self.cluster.announce(&[ChangedItem::Card(id_tag.matched().to_owned())]).await;
     }
 
     /// Has this node read an id tag's card from the store again.
@@ -78,8 +78,8 @@ impl Deliveries {
             .chain(member.into_iter().flat_map(|member| &member.cards));
         let tags: Vec<_> = cards.flat_map(Card::tags).collect();
         self.cards.forget_tags(&tags);
-        let changed: Vec<Changed> =
-            tags.iter().map(|tag| Changed::Card(tag.matched().to_owned())).collect();
+        let changed: Vec<ChangedItem> =
+            tags.iter().map(|tag| ChangedItem::Card(tag.matched().to_owned())).collect();
         let (nodes, settled) = tokio::join!(
             self.cluster.announce(&changed),
             self.cards.answers.settled(SETTLED_WITHIN)

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{CardDirectory, ProgrammeDirectory, StationDirectory};
 use crate::cluster::{Memory, TRUSTED_FOR};
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 
 /// How long a change waits for answers that stations are being sent. One that was not sent by then goes to a
 /// station that does not read.
@@ -38,18 +38,18 @@ impl Memories {
 
 #[async_trait]
 impl Memory for Memories {
-    async fn apply(&self, changed: &[Changed]) -> bool {
+    async fn apply(&self, changed: &[ChangedItem]) -> bool {
         let tags = changed.iter().filter_map(|changed| match changed {
-            Changed::Card(tag) => Some(tag.as_str()),
+            ChangedItem::Card(tag) => Some(tag.as_str()),
             _ => None,
         });
         self.cards.forget(tags);
         for station in changed {
-            if let Changed::Station(station) = station {
+            if let ChangedItem::Station(station) = station {
                 self.stations.forget(station);
             }
         }
-        !changed.contains(&Changed::Programme) || self.read_programme().await
+        !changed.contains(&ChangedItem::Programme) || self.read_programme().await
     }
 
     async fn forget_everything(&self) -> bool {

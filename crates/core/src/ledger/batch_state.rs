@@ -46,9 +46,9 @@ impl BatchState {
 
     fn place(&mut self, row: LedgerRow) {
         if let Some(before) = self.rows.remove(&row.session.id) {
-            self.forget_place(&before.session.counted());
+            self.forget_place(&before.session.with_corrections());
         }
-        let (id, session) = (row.session.id, &row.session.counted());
+        let (id, session) = (row.session.id, &row.session.with_corrections());
         self.at.entry((session.station_id.clone(), session.connector_id)).or_default().insert(id);
         let places = match (&session.stop, session.is_estimated()) {
             (None, _) => Some((&mut self.running_at, &mut self.running_of)),

@@ -27,7 +27,7 @@ use juden_store::ledger::{
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
 pub const REPEATS_KEPT: i64 = 100;
 
-/// What the decisions know beside the state.
+/// The facts of a batch that decisions rest on, beside its sessions.
 pub struct BatchFacts<'a> {
     /// The files of the cards in the batch, by matched spelling.
     pub cards: &'a HashMap<String, Option<Arc<CardFile>>>,
@@ -223,7 +223,7 @@ fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
     clockless && session.stop.is_some()
 }
 
-/// What a repeat tells of a card: the first answer, unless the card is refused by now (rule B10).
+/// The card's part of an answer to a repeat: that of the first answer, unless the card is refused by now (rule B10).
 pub(super) fn judged_now(
     id_tag: IdTag,
     place: Place,

@@ -28,7 +28,8 @@ pub(super) fn meant(
     let station = &job.call.station.id;
     let can_be = |row: &&LedgerRow| fits(facts, job, report, &row.session, foreign);
     let running: Vec<&LedgerRow> = state.running_at(station).filter(can_be).collect();
-    // What was only estimated to be over may be meant where nothing runs, by a stop of before that was shown.
+    // Where no session runs, the stop may belong to a session whose end is only estimated, if the stop is no later
+    // than the evidence of that end.
     let before_its_end = |row: &&LedgerRow| is_before_its_end(job, report, &row.session);
     let candidates = if running.is_empty() {
         state.estimated_at(station).filter(can_be).filter(before_its_end).collect()
@@ -99,7 +100,8 @@ fn end(job: &TransactionJob, report: &StopReport, session: &Session) -> DateTime
     recording::stopped_at(session, &closing(job, report, StopBasis::Guessed)).at
 }
 
-/// Whether a stop is no later than what showed that a session is over.
+/// Whether the end by this stop lies at or before the instant at which the session was found to be over, within the
+/// clock tolerance.
 fn is_before_its_end(job: &TransactionJob, report: &StopReport, session: &Session) -> bool {
     let at = end(job, report, session);
     session.trail.over.is_some_and(|over| at <= over.at + TimeDelta::seconds(CLOCK_TOLERANCE_S))

@@ -1,5 +1,5 @@
-//! What makes a message the same message: its content, never its id. Stations repeat under new ids
-//! and restart their counters.
+//! Keys by which a repeated message is recognised. A key is made of the message's content and never of its id,
+//! because stations repeat messages under new ids and restart their counters.
 
 use juden_domain::hex;
 use juden_domain::ids::{IdTag, SessionRef, StationId};

@@ -1,5 +1,5 @@
-//! What a station says beside its transactions that shows whether a session goes on or is over (rules B6, B9): a connector's
-//! state, a boot, its answer to a question; and what persons settle.
+//! Notes of a station beside its transactions that show whether a session goes on or is over (rules B6, B9): a
+//! connector's state, a boot, an answer to a command. Settlements by persons are here too.
 
 use chrono::{DateTime, Utc};
 use tokio::sync::oneshot;
@@ -142,7 +142,7 @@ pub(super) fn settle(state: &mut BatchState, settling: &Settling) -> bool {
             true
         }
         Settlement::Corrected { corrections, seen, months } => {
-            if *row.session.counted() != **seen {
+            if *row.session.with_corrections() != **seen {
                 return false;
             }
             row.session.corrections.clone_from(corrections);

@@ -1,4 +1,4 @@
-//! What waits for one commit, and whom to tell.
+//! The messages that wait for one commit, and where their answers go.
 
 use std::collections::HashSet;
 

@@ -70,7 +70,7 @@ struct Writer {
     unmatched: Cache<String, u32>,
 }
 
-/// What a commit that failed would have answered: it may have come through.
+/// Answers of a batch whose COMMIT returned an error. If the store says later that it was committed, these are sent.
 struct Doubt {
     name: BatchName,
     done: BatchOutcome,
@@ -103,12 +103,13 @@ impl Writer {
         let mut doubt = None;
         let mut too_slow = 0;
         loop {
-            // What a message breaks off is that message: the others of its batch are tried one by one, and the writer lives.
+            // A panic while deciding counts as a permanent refusal: the batch is retried one message at a time, so
+            // only the message that panics fails.
             let tried = AssertUnwindSafe(self.try_write(&work, &mut doubt)).catch_unwind().await;
             match tried.unwrap_or(Err(StoreError::Unreadable("a message whose handling broke off")))
             {
                 Ok(outcome) => return work.tell(outcome),
-                // What it does not manage in time as a whole it may manage in parts.
+                // A batch that takes too long as a whole is retried in parts.
                 Err(cause)
                     if cause.is_transient()
                         && (too_slow < TOO_SLOW_MAX || work.len() == 1 || doubt.is_some()) =>
@@ -158,7 +159,7 @@ impl Writer {
         match open.commit(&batch).await {
             Ok(()) => {
                 for row in &batch.sessions {
-                    self.parts.uses.kept(&row.session.counted());
+                    self.parts.uses.kept(&row.session.with_corrections());
                 }
                 for (member, month) in &batch.left {
                     self.parts.uses.forget(member, *month);

@@ -1,4 +1,4 @@
-//! Sessions as they stand, what persons settle of them, and the ends of those whose stop never comes.
+//! Sessions as they stand, and what persons settle of them.
 
 pub mod corrections;
 mod joined_stop;

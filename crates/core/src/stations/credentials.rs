@@ -3,7 +3,7 @@
 use crate::error::Done;
 use crate::stations::Stations;
 use juden_domain::ids::StationId;
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 use juden_store::{NextCredentials, StationRecord};
 use tracing::info;
 
@@ -52,7 +52,7 @@ impl Stations {
     /// Lets every node hear that a station's record changed.
     pub(crate) async fn station_changed(&self, id: &StationId) -> Done<()> {
         self.directory.refresh(id).await?;
-        self.cluster.announce(&[Changed::Station(id.clone())]).await;
+        self.cluster.announce(&[ChangedItem::Station(id.clone())]).await;
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use juden_store::StationRecord;
 const WH_OF_KWH: i64 = 1_000;
 
 /// An event as the station means it.
-pub fn meant(station: &StationRecord, mut event: StationEvent) -> StationEvent {
+pub fn event_without_quirks(station: &StationRecord, mut event: StationEvent) -> StationEvent {
     if station.quirks.contains(&Quirk::ReversedIdTags) {
         turn(&mut event);
     }

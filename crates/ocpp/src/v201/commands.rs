@@ -24,7 +24,8 @@ pub const SETTINGS_ASKED: &[&str] = &[
     "TxCtrlr.TxStopPoint",
 ];
 
-/// Asks for the whole device model; or, of a station that cannot tell all of it, for what can be set (B07).
+/// Requests for the device model, in the order in which they are tried: FullInventory, then ConfigurationInventory
+/// for a station that does not support FullInventory (B07).
 pub fn inventory(request_id: u32) -> Vec<(&'static str, Value)> {
     let asked =
         |base: &str| ("GetBaseReport", json!({"requestId": request_id, "reportBase": base}));

@@ -53,7 +53,7 @@ fn stop(row: &impl Columns) -> Stored<Option<Stop>> {
     }))
 }
 
-/// The session of a row as it was measured.
+/// The session of a row before its corrections are applied. The corrections are read beside it.
 pub fn measured(row: &impl Columns) -> Stored<Session> {
     let session = Session {
         id: SessionId(row.of("session_id")?),

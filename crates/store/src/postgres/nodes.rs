@@ -10,7 +10,7 @@ use sqlx::{PgConnection, Row};
 
 use super::rows::{ms, text};
 use super::{PostgresStore, locks, retried};
-use crate::nodes::{Changed, Joined, NewNode, NodeRun, NodeState, NodeStore, Pulse};
+use crate::nodes::{ChangedItem, Joined, NewNode, NodeRun, NodeState, NodeStore, Pulse};
 use crate::{StoreError, Stored};
 use juden_domain::ids::{CardNumber, IdTag, MemberId, StationId};
 
@@ -206,13 +206,13 @@ fn pulse(row: &PgRow) -> Stored<Pulse> {
     })
 }
 
-fn changed((kind, subject): (String, String)) -> Stored<Changed> {
+fn changed((kind, subject): (String, String)) -> Stored<ChangedItem> {
     match kind.as_str() {
-        "card" => Ok(Changed::Card(subject)),
-        "station" => Ok(Changed::Station(
+        "card" => Ok(ChangedItem::Card(subject)),
+        "station" => Ok(ChangedItem::Station(
             StationId::parse(&subject).map_err(|_| StoreError::Unreadable("station id"))?,
         )),
-        "programme" => Ok(Changed::Programme),
+        "programme" => Ok(ChangedItem::Programme),
         _ => Err(StoreError::Unreadable("change")),
     }
 }

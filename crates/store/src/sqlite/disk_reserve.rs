@@ -37,19 +37,19 @@ impl DiskReserve {
     }
 
     /// Free bytes; `None`: the system does not say.
-    pub fn free(&self) -> Option<u64> {
+    pub fn free_bytes(&self) -> Option<u64> {
         let told = statvfs(&self.folder).ok()?;
         Some(told.f_bavail.saturating_mul(told.f_frsize))
     }
 
     /// Whether the ledger may write.
     pub fn is_enough(&self) -> bool {
-        self.free().is_none_or(|free| free >= LEDGER_NEEDS)
+        self.free_bytes().is_none_or(|free| free >= LEDGER_NEEDS)
     }
 
     /// Gives the reserve up where the disk is full, and makes it anew once there is room.
     pub fn keep(&self) {
-        let Some(free) = self.free() else { return };
+        let Some(free) = self.free_bytes() else { return };
         metrics::gauge!("juden_store_free_bytes").set(free as f64);
         if free < FULL_BELOW && self.reserve.exists() {
             match std::fs::remove_file(&self.reserve) {
@@ -87,9 +87,9 @@ mod tests {
     fn room_is_kept_beside_the_database() {
         let folder = tempfile::tempdir().unwrap();
         let room = DiskReserve::of(&folder.path().join("juden.db"));
-        assert!(room.free().unwrap() > 0);
+        assert!(room.free_bytes().unwrap() > 0);
         room.keep();
         let reserve = folder.path().join("juden.db.reserve");
-        assert_eq!(reserve.exists(), room.free().unwrap() + RESERVE > RESERVE_FROM);
+        assert_eq!(reserve.exists(), room.free_bytes().unwrap() + RESERVE > RESERVE_FROM);
     }
 }

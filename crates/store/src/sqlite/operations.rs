@@ -14,7 +14,7 @@ use crate::{
 };
 use juden_domain::month::{BillingMonth, japan_midnight};
 
-/// What a mark may take before the store counts as not writable.
+/// The longest time that the test write of ping() may take before the store counts as not writable.
 const MARK_WITHIN: Duration = Duration::from_secs(5);
 
 /// Rows that one transaction removes: stations wait for no more.

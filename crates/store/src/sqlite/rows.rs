@@ -34,7 +34,7 @@ pub fn optional_instant(row: &SqliteRow, name: &str) -> Stored<Option<DateTime<U
 /// A session's columns, in the order of the ledger's insert.
 pub fn session_values(row: &LedgerRow) -> Value {
     let texts = settled::texts(&row.session);
-    let session = &*row.session.counted();
+    let session = &*row.session.with_corrections();
     let stop = session.stop.as_ref();
     let edge = stop.map(|stop| &stop.edge);
     json!([

@@ -17,7 +17,7 @@ use super::pulse::lapses_in;
 use crate::cluster::{CallOutcome, Heard, TRUSTED_FOR};
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
-use juden_store::nodes::{Changed, NodeState};
+use juden_store::nodes::{ChangedItem, NodeState};
 
 /// How often it is looked in the store who has heard of a change, beside what nodes tell at once.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ impl Announcements {
 }
 
 impl SharedCluster {
-    pub(super) async fn tell_everyone(&self, changed: &[Changed]) -> Heard {
+    pub(super) async fn tell_everyone(&self, changed: &[ChangedItem]) -> Heard {
         let began = Instant::now();
         let id = Uuid::new_v4().to_string();
         self.announcements
@@ -191,7 +191,7 @@ impl SharedCluster {
         changed: Vec<Item>,
     ) {
         self.clock.not_before(clock);
-        let changed: Vec<Changed> = changed.iter().filter_map(Item::changed).collect();
+        let changed: Vec<ChangedItem> = changed.iter().filter_map(Item::changed).collect();
         if !self.memory.apply(&changed).await {
             return;
         }

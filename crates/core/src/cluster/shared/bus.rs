@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use tokio::sync::RwLock;
 use tracing::{info, warn};
 
-use super::dial::{Conn, Dial};
+use super::dial::{Conn, RedisEndpoint};
 use super::messages::NodeMessage;
 use juden_domain::hex;
 use juden_store::NodeRun;
@@ -70,7 +70,7 @@ impl Keys {
 pub struct Bus {
     /// What nodes of this installation alone know: whoever else can write to Redis commands no station.
     secret: Vec<u8>,
-    dial: Dial,
+    dial: RedisEndpoint,
     /// What is kept where.
     pub keys: Keys,
     current: RwLock<Option<Conn>>,
@@ -86,7 +86,7 @@ pub struct StreamCursor {
 
 impl Bus {
     /// A way that is not tried yet.
-    pub fn new(dial: Dial, keys: Keys, secret: &str) -> Self {
+    pub fn new(dial: RedisEndpoint, keys: Keys, secret: &str) -> Self {
         Self {
             secret: secret.as_bytes().to_vec(),
             dial,

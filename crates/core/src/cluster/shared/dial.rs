@@ -20,7 +20,7 @@ pub const URLS: &str = "redis://[USER:PASSWORD@]HOST:PORT[/DB], redis+cluster://
     redis+sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT,…/SERVICE[/DB]; rediss… for TLS";
 
 /// Where Redis is, and how it is spoken to.
-pub enum Dial {
+pub enum RedisEndpoint {
     /// One server.
     Single(Box<Client>),
     /// A Redis Cluster.
@@ -109,7 +109,7 @@ fn address((host, port): (String, u16), tls: bool) -> ConnectionAddr {
     }
 }
 
-impl Dial {
+impl RedisEndpoint {
     /// The way that a URL names. `ca`: certificates that sign the server's, PEM; else the system's.
     pub fn of(url: &str, ca: Option<Vec<u8>>) -> Result<Self, String> {
         let certificates = ca.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });

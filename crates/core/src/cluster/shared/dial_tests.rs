@@ -13,10 +13,10 @@ fn a_url_of_several_servers_is_read_in_all_its_parts() {
 fn a_url_that_is_none_is_told_with_what_it_must_be() {
     for url in ["http://h", "redis+cluster://h1", "redis+sentinel://h1:26379", "", "redis://h:port"]
     {
-        let told = Dial::of(url, None).err().unwrap_or_default();
+        let told = RedisEndpoint::of(url, None).err().unwrap_or_default();
         assert!(told.contains("redis+cluster://"), "{url}: {told}");
     }
-    assert!(Dial::of("redis://:secret@h:6379/2", None).is_ok());
-    assert!(Dial::of("redis+cluster://h1:7000,h2:7000", None).is_ok());
-    assert!(Dial::of("redis+sentinel://:pw@h1:26379,h2:26379/mymaster", None).is_ok());
+    assert!(RedisEndpoint::of("redis://:secret@h:6379/2", None).is_ok());
+    assert!(RedisEndpoint::of("redis+cluster://h1:7000,h2:7000", None).is_ok());
+    assert!(RedisEndpoint::of("redis+sentinel://:pw@h1:26379,h2:26379/mymaster", None).is_ok());
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::{CallOutcome, NotRouted};
 use juden_domain::ids::StationId;
 use juden_ocpp::frame::Reply;
-use juden_store::nodes::Changed;
+use juden_store::nodes::ChangedItem;
 
 /// A message. Its kind is the outer key: a tag within would have numbers read twice.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -100,23 +100,23 @@ pub enum RoutedOutcome {
     Busy,
 }
 
-impl From<&Changed> for Item {
-    fn from(changed: &Changed) -> Self {
+impl From<&ChangedItem> for Item {
+    fn from(changed: &ChangedItem) -> Self {
         match changed {
-            Changed::Card(tag) => Self::Card(tag.clone()),
-            Changed::Station(station) => Self::Station(station.as_str().to_owned()),
-            Changed::Programme => Self::Programme,
+            ChangedItem::Card(tag) => Self::Card(tag.clone()),
+            ChangedItem::Station(station) => Self::Station(station.as_str().to_owned()),
+            ChangedItem::Programme => Self::Programme,
         }
     }
 }
 
 impl Item {
     /// What it names; `None`: no station can be called so.
-    pub fn changed(&self) -> Option<Changed> {
+    pub fn changed(&self) -> Option<ChangedItem> {
         match self {
-            Self::Card(tag) => Some(Changed::Card(tag.clone())),
-            Self::Station(station) => StationId::parse(station).ok().map(Changed::Station),
-            Self::Programme => Some(Changed::Programme),
+            Self::Card(tag) => Some(ChangedItem::Card(tag.clone())),
+            Self::Station(station) => StationId::parse(station).ok().map(ChangedItem::Station),
+            Self::Programme => Some(ChangedItem::Programme),
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 pub use bus::{Bus, Keys};
-pub use dial::{Dial, URLS};
+pub use dial::{RedisEndpoint, URLS};
 
 use self::announcements::Announcements;
 use self::calls::Calls;
@@ -30,7 +30,7 @@ use super::{Cluster, Connection, Heard, LocalConnections, Memory, NotRouted, Out
 use crate::clock::Clock;
 use juden_domain::ids::StationId;
 use juden_store::NodeRun;
-use juden_store::nodes::{Changed, NewNode, NodeStore};
+use juden_store::nodes::{ChangedItem, NewNode, NodeStore};
 
 /// A node that was not heard for so long is taken for dead, and its name is free.
 pub const SILENT_MS: i64 = 3_000;
@@ -176,7 +176,7 @@ impl Cluster for SharedCluster {
         self.route_elsewhere(station, call).await
     }
 
-    async fn announce(&self, changed: &[Changed]) -> Heard {
+    async fn announce(&self, changed: &[ChangedItem]) -> Heard {
         self.tell_everyone(changed).await
     }
 
