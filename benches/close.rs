@@ -88,8 +88,12 @@ async fn main() {
         peak_mib()
     );
 
-    // A close asks who issues the invoices.
-    let setting = |key: &str| (key == "issuer-name").then(|| "none".to_owned());
+    // A close asks who issues the invoices, and charge records who issues them.
+    let setting = |key: &str| match key {
+        "issuer-name" => Some("none".to_owned()),
+        "party-id" => Some("JDN".to_owned()),
+        _ => None,
+    };
     let config = Texts::gather(setting, |_| None, None).into_config().unwrap();
     let clock = Arc::new(Clock::simulated("2026-11-05T00:00:00Z".parse().unwrap()));
     let app = assemble(&config, store, None, tariffs(&config).unwrap(), clock).await.unwrap().app;
