@@ -15,6 +15,7 @@ const DRAWN: &[&str] = &["code_hash", "password_hash", "id_tag_hash"];
 const PASSING: &[&str] = &[
     "_sqlx_migrations",
     "changes",
+    "ledger_marks",
     "meta",
     "nodes",
     "leases",
