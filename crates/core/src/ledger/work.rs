@@ -26,7 +26,10 @@ pub struct Work {
     pub openings: Vec<ConnectionOpened>,
     /// Sessions that are settled.
     pub settlings: Vec<Settling>,
-    told: Vec<oneshot::Sender<()>>,
+    /// For each note, who waits until it is durable.
+    noted: Vec<Option<oneshot::Sender<()>>>,
+    /// For each opening, who waits until it is durable.
+    opened: Vec<oneshot::Sender<()>>,
 }
 
 /// What a batch comes to: an answer for each job, `None` where its connection was replaced, and a
@@ -62,11 +65,11 @@ impl Work {
             Job::Transaction(job) => self.transactions.push(*job),
             Job::Note(note, tell) => {
                 self.notes.push(note);
-                self.told.extend(tell);
+                self.noted.push(tell);
             }
             Job::Open(opening, tell) => {
                 self.openings.push(opening);
-                self.told.push(tell);
+                self.opened.push(tell);
             }
             Job::Settle(settling) => self.settlings.push(*settling),
         }
@@ -77,23 +80,27 @@ impl Work {
         self.transactions.len() + self.notes.len() + self.openings.len() + self.settlings.len()
     }
 
-    /// Its parts one by one; openings go first.
-    pub fn split(self) -> (Vec<Self>, Vec<oneshot::Sender<()>>) {
-        let openings = self
-            .openings
-            .into_iter()
-            .map(|opening| Self { openings: vec![opening], ..Self::default() });
+    /// Its parts one by one, each with whoever waits for it; openings go first.
+    pub fn split(self) -> Vec<Self> {
+        let openings = self.openings.into_iter().zip(self.opened).map(|(opening, tell)| Self {
+            openings: vec![opening],
+            opened: vec![tell],
+            ..Self::default()
+        });
         let transactions = self
             .transactions
             .into_iter()
             .map(|job| Self { transactions: vec![job], ..Self::default() });
-        let notes =
-            self.notes.into_iter().map(|note| Self { notes: vec![note], ..Self::default() });
+        let notes = self.notes.into_iter().zip(self.noted).map(|(note, tell)| Self {
+            notes: vec![note],
+            noted: vec![tell],
+            ..Self::default()
+        });
         let settlings = self
             .settlings
             .into_iter()
             .map(|settling| Self { settlings: vec![settling], ..Self::default() });
-        (openings.chain(transactions).chain(notes).chain(settlings).collect(), self.told)
+        openings.chain(transactions).chain(notes).chain(settlings).collect()
     }
 
     /// Tells everyone what came of it.
@@ -110,7 +117,7 @@ impl Work {
         for (settling, settled) in self.settlings.into_iter().zip(outcome.settled) {
             let _ = settling.reply.send(settled);
         }
-        for tell in self.told {
+        for tell in self.opened.into_iter().chain(self.noted.into_iter().flatten()) {
             let _ = tell.send(());
         }
     }
@@ -207,4 +214,36 @@ pub fn tag(job: &TransactionJob) -> Option<IdTag> {
         TransactionEvent::Meter(_) => None,
     }
     .filter(|tag| !tag.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use juden_store::ledger::StationNote;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_note_is_told_of_that_note_alone() {
+        let note = |station: &str| NoteRow {
+            station_id: StationId::parse(station).unwrap(),
+            at: DateTime::UNIX_EPOCH,
+            note: StationNote::Closed(1),
+        };
+        let (first, first_kept) = oneshot::channel();
+        let (third, third_kept) = oneshot::channel();
+        let jobs = vec![
+            Job::Note(note("CP1"), Some(first)),
+            Job::Note(note("CP2"), None),
+            Job::Note(note("CP3"), Some(third)),
+        ];
+        let mut parts = Work::of(jobs).remove(0).split();
+        let outcome =
+            || BatchOutcome { answers: Vec::new(), fences: Vec::new(), settled: Vec::new() };
+        // The store refuses the first note for good: whoever waits for it is not told that it is kept.
+        drop(parts.remove(0));
+        parts.into_iter().for_each(|part| part.tell(outcome()));
+        assert!(first_kept.await.is_err());
+        assert_eq!(third_kept.await, Ok(()));
+    }
 }

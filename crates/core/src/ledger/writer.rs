@@ -125,12 +125,8 @@ impl Writer {
                 }
                 Err(cause) if work.len() > 1 => {
                     error!(%cause, messages = work.len(), "the store refused a batch; its messages are tried one by one");
-                    let (parts, told) = work.split();
-                    for part in parts {
+                    for part in work.split() {
                         Box::pin(self.write(part)).await;
-                    }
-                    for tell in told {
-                        let _ = tell.send(());
                     }
                     return;
                 }
