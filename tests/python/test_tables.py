@@ -7,7 +7,7 @@ import re
 import pytest
 from messages import actions, schema
 
-TABLES = pathlib.Path(__file__).resolve().parents[2] / "src" / "ocpp" / "schema"
+TABLES = pathlib.Path(__file__).resolve().parents[2] / "crates" / "ocpp" / "src" / "schema"
 
 
 def table(version):
