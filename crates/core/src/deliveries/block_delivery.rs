@@ -1,5 +1,5 @@
 //! Stations learn of blocked cards, each with its own state, retried until they know (rule R4.2c). How a list is
-//! brought up to date stands in `listing`.
+//! brought up to date stands in `local_list`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! Local authorization lists of sites: which cards a site's chargers accept by themselves, also while they are cut off.
 //! A card that is blocked is blocked in every list; one that is valid again comes back. How a charger's list is brought
-//! up to date stands in `listing`.
+//! up to date stands in `local_list`.
 
 use std::sync::Arc;
 
