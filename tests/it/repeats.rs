@@ -223,6 +223,37 @@ async fn readings_are_kept_once_and_never_reopen_a_session() {
 }
 
 #[tokio::test]
+async fn readings_that_come_late_are_the_sessions_also_where_its_end_was_estimated_meanwhile() {
+    let server = TestServer::at("2024-06-10T00:00:00Z").await;
+    server.station("CP1").await;
+    let mut socket = server.socket("CP1").await;
+    let id = transaction(
+        &socket.call("StartTransaction", start("CARD1", "2024-06-09T23:00:00Z", 0)).await,
+    );
+    let reading = |at: &str, value: &str| json!({"connectorId": 1, "meterValue": [{"timestamp": at, "sampledValue": [{"value": value}]}]});
+    socket.call("MeterValues", reading("2024-06-09T23:10:00Z", "4000")).await;
+    server.clock("2024-06-10T00:00:01Z").await;
+    let session = server.session(id).await;
+    assert!(has_flag(&session, "site_cap_passed"), "{session}");
+    assert_eq!(session["stopped_at"], "2024-06-09T23:10:00Z");
+    socket.call("MeterValues", reading("2024-06-09T23:28:00Z", "9000")).await;
+    server.clock("2024-06-10T00:00:02Z").await;
+    let session = server.session(id).await;
+    assert_eq!(
+        (&session["stopped_at"], &session["energy_wh"]),
+        (&json!("2024-06-09T23:28:00Z"), &json!(9000)),
+        "{session}"
+    );
+    socket.call("StopTransaction", stop(id, "2024-06-09T23:30:00Z", -1)).await;
+    let session = server.session(id).await;
+    assert_eq!(
+        (&session["stopped_at"], &session["energy_wh"]),
+        (&json!("2024-06-09T23:30:00Z"), &json!(9000)),
+        "{session}"
+    );
+}
+
+#[tokio::test]
 async fn w80_a_card_left_open_at_a_charger_long_gone_is_accepted_elsewhere_and_flagged() {
     let server = TestServer::at("2024-06-01T00:00:00Z").await;
     server.station("CP1").await;

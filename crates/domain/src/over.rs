@@ -155,6 +155,14 @@ impl Session {
         self.estimate_end(Over { at: next, by: OverBy::NextTransaction });
     }
 
+    /// Whether it may have run at an instant. An end that was estimated says less than what it rests on: until then the
+    /// session may have run, and what a station delivers late may show it (rule B9).
+    pub fn may_have_run_at(&self, at: DateTime<Utc>) -> bool {
+        let over = self.trail.over.filter(|_| self.is_estimated()).map(|over| over.at);
+        let until = self.stop.as_ref().map(|stop| over.unwrap_or(stop.edge.at).max(stop.edge.at));
+        self.start.at <= at && until.is_none_or(|until| at <= until)
+    }
+
     /// Whether its end is an estimate.
     pub fn is_estimated(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.basis == StopBasis::Estimated)

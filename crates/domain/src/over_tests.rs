@@ -44,6 +44,25 @@ fn w107_the_newest_evidence_of_charging_ends_a_session_whose_stop_never_comes() 
 }
 
 #[test]
+fn a_session_may_have_run_until_what_its_estimated_end_rests_on_and_not_beyond_a_told_one() {
+    let running = running();
+    let mut estimated = running.clone();
+    estimated.estimate_end(over("2024-05-01T00:42:00Z", OverBy::CapPassed));
+    let stopped = closed(running.clone(), "2024-05-01T00:35:00Z", 12_000);
+    for (text, while_running, while_estimated, once_stopped) in [
+        ("2024-04-30T23:59:59Z", false, false, false),
+        ("2024-05-01T00:00:00Z", true, true, true),
+        ("2024-05-01T00:35:00Z", true, true, true),
+        ("2024-05-01T00:35:01Z", true, true, false),
+        ("2024-05-01T00:42:00Z", true, true, false),
+        ("2024-05-01T00:42:01Z", true, false, false),
+    ] {
+        let may = [&running, &estimated, &stopped].map(|one| one.may_have_run_at(at(text)));
+        assert_eq!(may, [while_running, while_estimated, once_stopped], "at {text}");
+    }
+}
+
+#[test]
 fn the_real_stop_takes_the_estimates_place_and_its_doubts() {
     let mut session = running();
     session.estimate_end(over("2024-05-01T00:42:00Z", OverBy::Available));

@@ -76,8 +76,7 @@ fn at_that_time<'a>(
     let sampled_at = sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
     state
         .at_connector(&job.call.station.id, connector_id)
-        .filter(|row| row.session.start.at <= sampled_at)
-        .filter(|row| row.session.stop.as_ref().is_none_or(|stop| sampled_at <= stop.edge.at))
+        .filter(|row| row.session.may_have_run_at(sampled_at))
         .max_by_key(|row| row.session.start.at)
 }
 
