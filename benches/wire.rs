@@ -54,8 +54,8 @@ fn worded(bencher: Bencher<'_, '_>, message: &Message) {
     let text = message.text(1, "1");
     bencher.counter(ItemsCount::new(1usize)).bench(|| {
         let Frame::Call(call) = frame::parse(black_box(&text)) else { panic!("{text}") };
-        let decoded = message.protocol.decode(&call.action, call.payload).unwrap();
-        let payload = (decoded.encode)(&wire::answer_to(&decoded.event, TagAnswer::nobodys()));
+        let event = message.protocol.decode(&call.action, call.payload).unwrap();
+        let payload = wire::answer_to(message.protocol, &event, &TagAnswer::nobodys());
         frame::result_text(&call.id, &payload)
     });
 }
@@ -166,7 +166,7 @@ async fn join(send: &impl AsyncFn(reqwest::Method, &str, Value) -> Value, id_tag
 impl Whole {
     fn handle(&self, number: usize, message: &Message, action: &str, payload: &str) -> String {
         let now = self.server.app.now();
-        let decoded = message.protocol.decode(action, frame::Payload::Json(payload)).unwrap();
+        let event = message.protocol.decode(action, frame::Payload::Json(payload)).unwrap();
         let call = StationCall {
             station: self.stations[number % messages::MEMBERS].clone(),
             fence: Fence::default(),
@@ -175,9 +175,8 @@ impl Whole {
             protocol: message.protocol,
             action: action.to_owned(),
             payload: payload.to_owned(),
-            encode: decoded.encode,
         };
         let (_answered, written) = tokio::sync::oneshot::channel();
-        self.runtime.block_on(self.server.app.calls.handle(call, decoded.event, written)).unwrap()
+        self.runtime.block_on(self.server.app.calls.handle(call, event, written)).unwrap()
     }
 }

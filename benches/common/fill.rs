@@ -188,7 +188,7 @@ fn row(id: i64, file: &CardFile, k: i64) -> LedgerRow {
         zone: None,
         connector_id: 1,
         site: Some(ConnectorSite { charger_class, power_w: Some(50_000), session_cap_min: None }),
-        id_tag_text: file.card.id_tag.as_sent(),
+        id_tag: &file.card.id_tag,
         shown_at: None,
         file: Some(file),
         reported: &said(start),

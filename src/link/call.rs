@@ -20,7 +20,7 @@ use juden_domain::ids::{SessionId, StationId};
 use juden_domain::instant::Heard;
 use juden_ocpp::event::StationEvent;
 use juden_ocpp::frame::{self, CallError, ErrorCode, MessageId, Payload};
-use juden_ocpp::protocol::{Decoded, Protocol};
+use juden_ocpp::protocol::Protocol;
 
 /// A longer text is not read on a thread that serves other stations, or only after they had their turn.
 pub const LONG_TEXT: usize = 32 * 1024;
@@ -81,10 +81,10 @@ pub async fn handle(
             is_refused = true;
             return Ok("{}".to_owned());
         }
-        let decoded = decoded(protocol, &mut call).await?;
-        note_session(decoded.event.session_number());
-        starts = decoded.event.is_start();
-        is_boot = matches!(decoded.event, StationEvent::Boot(_));
+        let event = decoded(protocol, &mut call).await?;
+        note_session(event.session_number());
+        starts = event.is_start();
+        is_boot = matches!(event, StationEvent::Boot(_));
         let record = app.stations.find(&station).await.ok().flatten();
         let record = record.ok_or_else(|| {
             CallError::new(
@@ -100,9 +100,8 @@ pub async fn handle(
             protocol,
             action: call.action.clone(),
             payload: std::mem::take(&mut call.payload),
-            encode: decoded.encode,
         };
-        app.calls.handle(station_call, decoded.event, is_written).await
+        app.calls.handle(station_call, event, is_written).await
     };
     let answered = answered.await;
     metrics::histogram!("juden_call_seconds", "action" => known_as)
@@ -146,7 +145,7 @@ pub async fn handle(
 }
 
 /// What a call says. A long one is read on a thread of its own, a few at a time.
-async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<Decoded, CallError> {
+async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<StationEvent, CallError> {
     let read = move |action: &str, payload: &str, broken: bool| {
         protocol
             .decode(action, if broken { Payload::Broken(payload) } else { Payload::Json(payload) })

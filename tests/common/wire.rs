@@ -4,9 +4,10 @@
 use juden_domain::authorization::Verdict;
 use juden_domain::ids::SessionId;
 use juden_domain::refusal::Reason;
-use juden_ocpp::event::{Answer, Registration, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{Registration, StationEvent, TagAnswer, TransactionEvent};
 use juden_ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload, Reply};
 use juden_ocpp::protocol::Protocol;
+use juden_ocpp::reply::{self, BootReply, CardReply};
 use juden_ocpp::schema::{Field, Kind};
 use serde_json::{Map, Value, json};
 
@@ -52,8 +53,8 @@ pub fn handled(
     action: &str,
     payload: Payload<'_>,
 ) -> Result<String, CallError> {
-    let decoded = match protocol.decode(action, payload) {
-        Ok(decoded) => decoded,
+    let event = match protocol.decode(action, payload) {
+        Ok(event) => event,
         Err(error) => {
             assert!(
                 !(MONEY.contains(&action) && protocol.served(action).is_some()),
@@ -67,7 +68,7 @@ pub fn handled(
     let tags = [TagAnswer::nobodys(), TagAnswer { verdict: refused, cache_until: Some(instant()) }];
     let mut last = String::new();
     for tag in tags {
-        last = (decoded.encode)(&answer_to(&decoded.event, tag));
+        last = answer_to(protocol, &event, &tag);
         let Ok(Value::Object(reply)) = serde_json::from_str(&last) else {
             panic!("{action} is answered {last}")
         };
@@ -83,35 +84,35 @@ fn instant() -> chrono::DateTime<chrono::Utc> {
 }
 
 /// What the server may answer to an event.
-pub fn answer_to(event: &StationEvent, tag: TagAnswer) -> Answer {
+pub fn answer_to(protocol: Protocol, event: &StationEvent, tag: &TagAnswer) -> String {
+    let is_accepted = tag.verdict.refusal.is_none();
+    let found = is_accepted.then_some("AAAA");
     match event {
         StationEvent::Boot(_) => {
-            Answer::Boot { registration: Registration::Accepted, now: instant(), interval_s: 300 }
+            let registration = Registration::Accepted;
+            reply::boot(protocol, &BootReply { registration, now: instant(), interval_s: 300 })
         }
-        StationEvent::Heartbeat => Answer::Heartbeat { now: instant() },
-        StationEvent::Authorize(_) => Answer::Authorize(tag),
-        StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
+        StationEvent::Heartbeat => reply::heartbeat(protocol, instant()),
+        StationEvent::Authorize(_) => reply::authorize(protocol, tag),
+        StationEvent::DataTransfer { .. } => reply::unknown_vendor(),
         StationEvent::Sign(_) | StationEvent::EvNeeds(_) | StationEvent::EvSchedule(_) => {
-            Answer::Accepted(tag.verdict.refusal.is_none())
+            reply::accepted(is_accepted)
         }
-        StationEvent::Vehicle(_) => {
-            Answer::Vehicle(tag.verdict.refusal.is_none().then(|| "AAAA".to_owned()))
-        }
-        StationEvent::Contract(_) => {
-            Answer::Contract { tag, certificate: Some("Accepted".to_owned()) }
-        }
+        StationEvent::EvCertificate => reply::ev_certificate(found),
+        StationEvent::CertificateStatus => reply::certificate_status(found),
+        StationEvent::Contract(_) => reply::contract(tag, Some("Accepted")),
         StationEvent::Transaction(TransactionEvent::Start(_)) => {
-            Answer::Started { session: SessionId(1), tag }
+            CardReply::Started(SessionId(1)).payload(tag)
         }
         StationEvent::Transaction(TransactionEvent::Stop(stop)) => {
-            Answer::Stopped { tag: stop.id_tag.is_some().then_some(tag) }
+            reply::stopped(stop.id_tag.is_some().then_some(tag))
         }
         StationEvent::Transaction(TransactionEvent::Step(step)) => {
-            Answer::Step { tag: step.shown.is_some().then_some(tag) }
+            reply::transaction_event(step.shown.is_some().then_some(tag))
         }
         StationEvent::Transaction(TransactionEvent::Meter(_))
         | StationEvent::Status(_)
-        | StationEvent::Report(_) => Answer::Done,
+        | StationEvent::Report(_) => reply::heard(),
     }
 }
 
@@ -123,8 +124,7 @@ pub fn by_the_table(bytes: &[u8], protocol: Protocol) -> (String, Value) {
     let read = handled(protocol, &action, Payload::Json(&text));
     if spoilt == 0 {
         assert!(read.is_ok(), "{action} {text} is refused: {read:?}");
-        if let Ok(decoded) = protocol.decode(&action, Payload::Json(&text))
-            && let StationEvent::Transaction(event) = decoded.event
+        if let Ok(StationEvent::Transaction(event)) = protocol.decode(&action, Payload::Json(&text))
         {
             assert!(!event.lacks_something(), "{action} {text} has faults: {event:?}");
         }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use futures_util::SinkExt;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -11,7 +12,7 @@ use juden_core::cluster::Fence;
 use juden_core::station_call::StationCall;
 use juden_domain::ids::StationId;
 use juden_domain::instant::Heard;
-use juden_ocpp::event::{Answer, StationEvent};
+use juden_ocpp::event::StationEvent;
 use juden_ocpp::frame::Payload;
 use juden_ocpp::protocol::Protocol;
 
@@ -421,12 +422,11 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
     let (server, mut socket) = station().await;
     let app = &server.server().app;
     let station = app.stations.find(&StationId::parse("CP1").unwrap()).await.unwrap().unwrap();
-    let heard =
-        Heard { received_at: app.clock.now(), connected_since: app.clock.now(), clock: None };
-    let submit = |meter: i64, encode: fn(&Answer) -> String| {
+    let submit = |meter: i64, received_at: DateTime<Utc>| {
+        let heard = Heard { received_at, connected_since: app.clock.now(), clock: None };
         let report = start("CARD1", NOW, meter).to_string();
         let StationEvent::Transaction(event) =
-            Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap().event
+            Protocol::V16.decode("StartTransaction", Payload::Json(&report)).unwrap()
         else {
             panic!()
         };
@@ -441,14 +441,14 @@ async fn a_message_whose_handling_breaks_off_stops_no_other() {
                 protocol: Protocol::V16,
                 action: "StartTransaction".into(),
                 payload: report,
-                encode,
             };
             calls.handle(call, StationEvent::Transaction(event), written).await
         }
     };
     let (broken, whole) = tokio::join!(
-        submit(5, |_| panic!("as if a message had met a fault of ours")),
-        submit(6, |_| "{}".into())
+        // No instant lies after this one: until when the station may believe the answer cannot be reckoned.
+        submit(5, DateTime::<Utc>::MAX_UTC),
+        submit(6, app.clock.now())
     );
     assert!(broken.is_err(), "it is not confirmed");
     assert!(whole.is_ok(), "its neighbour is");

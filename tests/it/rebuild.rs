@@ -70,7 +70,7 @@ async fn rebuild(version: Version) {
     for entry in journal {
         let protocol =
             if entry.action == "TransactionEvent" { Protocol::V201 } else { Protocol::V16 };
-        let decoded = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
+        let event = protocol.decode(&entry.action, Payload::Json(&entry.payload)).unwrap();
         let call = juden_core::station_call::StationCall {
             station: record.clone(),
             fence: juden_core::cluster::Fence::default(),
@@ -83,10 +83,9 @@ async fn rebuild(version: Version) {
             protocol,
             action: entry.action,
             payload: entry.payload,
-            encode: decoded.encode,
         };
         let (_answered, written) = tokio::sync::oneshot::channel();
-        let answer = app.calls.handle(call, decoded.event, written).await.unwrap();
+        let answer = app.calls.handle(call, event, written).await.unwrap();
         assert_eq!(answer, entry.answer, "the answers are the same, word for word");
     }
     let all = |store: Arc<dyn juden_store::Store>| async move {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use juden_domain::instant::Heard;
-use juden_ocpp::event::Answer;
 use juden_ocpp::protocol::Protocol;
 use juden_store::StationRecord;
 
@@ -27,6 +26,4 @@ pub struct StationCall {
     pub action: String,
     /// The payload as it came.
     pub payload: String,
-    /// Writes the answer's payload.
-    pub encode: fn(&Answer) -> String,
 }

@@ -3,7 +3,7 @@
 
 use super::authorization::CardFile;
 use super::flag::Flag;
-use super::ids::{SessionId, SessionRef, StationId};
+use super::ids::{IdTag, SessionId, SessionRef, StationId};
 use super::instant::{Heard, Moment, Reported, Zone, attribute};
 use super::programme::Programme;
 use super::recording::{self, EndFacts, StartFacts};
@@ -69,6 +69,7 @@ impl Beginning {
 pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
     let registers = evidence.registers();
     let beginning = beginning(evidence, &registers, known.register_seen)?;
+    let bound = evidence.bound().and_then(|step| step.id_tag.as_deref()).unwrap_or_default();
     let mut session = recording::open(&StartFacts {
         id: known.id,
         reference: known.reference.clone(),
@@ -77,7 +78,7 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
         zone: known.zone,
         connector_id: known.connector_id,
         site: known.site,
-        id_tag_text: evidence.bound().and_then(|step| step.id_tag.as_deref()).unwrap_or_default(),
+        id_tag: &IdTag::new(bound),
         // A card that is told with the end alone was shown before: nobody knows when.
         shown_at: evidence
             .bound()

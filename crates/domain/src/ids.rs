@@ -121,24 +121,32 @@ pub const ID_TAG_MAX: usize = 64;
 pub struct IdTag {
     as_sent: String,
     matched: String,
+    was_cut: bool,
 }
 
 impl IdTag {
     /// Any text is an id tag; the empty one belongs to no card. Text beyond [`ID_TAG_MAX`]
     /// characters is cut.
     pub fn new(text: &str) -> Self {
-        let as_sent: String = text.chars().take(ID_TAG_MAX).collect();
+        let mut letters = text.chars();
+        let as_sent: String = letters.by_ref().take(ID_TAG_MAX).collect();
+        let was_cut = letters.next().is_some();
         let matched = as_sent
             .chars()
             .filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-'))
             .flat_map(char::to_uppercase)
             .collect();
-        Self { as_sent, matched }
+        Self { as_sent, matched, was_cut }
     }
 
     /// The text as the station or operator sent it.
     pub fn as_sent(&self) -> &str {
         &self.as_sent
+    }
+
+    /// Whether it was sent longer than is kept.
+    pub const fn was_cut(&self) -> bool {
+        self.was_cut
     }
 
     /// The spelling that equality is decided by.

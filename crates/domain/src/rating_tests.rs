@@ -123,7 +123,7 @@ pub(crate) fn session(
         zone: None,
         connector_id: 1,
         site: Some(ConnectorSite { charger_class: class, power_w: None, session_cap_min: None }),
-        id_tag_text: "any",
+        id_tag: &super::super::ids::IdTag::new("any"),
         shown_at: None,
         file: Some(&file),
         reported: &said(start),

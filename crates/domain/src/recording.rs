@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::authorization::{self, CardFile};
 use super::flag::Flag;
-use super::ids::{ID_TAG_MAX, IdTag, SessionId, SessionRef, StationId};
+use super::ids::{IdTag, SessionId, SessionRef, StationId};
 use super::instant::{Attributed, CLOCK_TOLERANCE_S, Heard, Reported, Zone, attribute};
 use super::metering;
 use super::over::Trail;
@@ -33,8 +33,8 @@ pub struct StartFacts<'a> {
     pub connector_id: i64,
     /// The connector's site data.
     pub site: Option<ConnectorSite>,
-    /// The id tag as sent.
-    pub id_tag_text: &'a str,
+    /// The id tag.
+    pub id_tag: &'a IdTag,
     /// When the card was shown, where that is told apart from the start: then it is judged, where it was later.
     pub shown_at: Option<DateTime<Utc>>,
     /// The card's file, where it is a card.
@@ -53,7 +53,7 @@ pub struct StartFacts<'a> {
 
 /// Opens a session. Nothing is refused: what is doubtful is flagged.
 pub fn open(opening: &StartFacts<'_>) -> Session {
-    let id_tag = IdTag::new(opening.id_tag_text);
+    let id_tag = opening.id_tag.clone();
     let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
     let shown_at = opening.shown_at.filter(|shown| *shown > at);
     let judged_at = shown_at.unwrap_or(at);
@@ -67,7 +67,7 @@ pub fn open(opening: &StartFacts<'_>) -> Session {
         }
     };
     flag_if(opening.malformed, Flag::MalformedStart);
-    flag_if(opening.id_tag_text.chars().count() > ID_TAG_MAX, Flag::IdTagTooLong);
+    flag_if(id_tag.was_cut(), Flag::IdTagTooLong);
     flag_if(opening.site.is_none(), Flag::UnknownConnector);
     flag_if(id_tag.is_empty(), Flag::NoCard);
     flag_if(!id_tag.is_empty() && opening.file.is_none(), Flag::UnknownCard);
@@ -209,6 +209,12 @@ fn is_doubtful(
 
 /// Closes a running session: measures it and flags what is doubtful.
 pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
+    let stop = stop_of(session, closing);
+    session.stop = Some(stop);
+}
+
+/// The stop of a session that ends so. The doubts about it are flagged.
+pub fn stop_of(session: &mut Session, closing: &EndFacts<'_>) -> Stop {
     let Attributed { at, doubt } = stopped_at(session, closing);
     let duration = at - session.start.at;
     let (energy, energy_doubt) =
@@ -237,7 +243,7 @@ pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
             session.flags.insert(flag);
         }
     }
-    session.stop = Some(Stop {
+    Stop {
         edge: Edge {
             reported: closing.reported.text.clone(),
             said: closing.reported.instant(closing.zone),
@@ -249,5 +255,5 @@ pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
         id_tag: closing.id_tag.clone(),
         energy,
         basis: closing.basis,
-    });
+    }
 }

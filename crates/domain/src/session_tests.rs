@@ -43,7 +43,7 @@ pub(crate) fn opened(file: Option<&CardFile>, start: &str, received: &str) -> Se
         zone: None,
         connector_id: 1,
         site: Some(quick()),
-        id_tag_text: "TAGC1",
+        id_tag: &IdTag::new("TAGC1"),
         shown_at: None,
         file,
         reported: &said(start),

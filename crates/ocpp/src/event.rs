@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 pub use super::command::{ListEntry, ListStanding, StationCommand};
 pub use super::further::Further;
 use juden_domain::authorization::Verdict;
-use juden_domain::certificate::{CertificateKind, VehicleAsk};
-use juden_domain::ids::{IdTag, MemberId, SessionId};
+use juden_domain::certificate::CertificateKind;
+use juden_domain::ids::{IdTag, MemberId};
 use juden_domain::instant::Reported;
 pub use juden_domain::station::{BootReport, Registration, StatusReport, VariableReport};
 pub use juden_domain::step::StepKind;
@@ -33,8 +33,10 @@ pub enum StationEvent {
     Report(Report),
     /// A request to have a key signed; it is kept as a report, too.
     Sign(SignReport),
-    /// A question about a vehicle's certificate; it is kept as a report, too.
-    Vehicle(VehicleAsk),
+    /// Get15118EVCertificate: a vehicle asks for its contract certificate; it is kept as a report, too.
+    EvCertificate,
+    /// GetCertificateStatus: a station asks whether a certificate was revoked; it is kept as a report, too.
+    CertificateStatus,
     /// A card that a vehicle shows with its contract certificate.
     Contract(PresentedToken),
     /// What a vehicle needs; it is kept as a report, too.
@@ -181,9 +183,9 @@ pub struct StartReport {
     /// The connector as sent.
     pub connector_id: Option<i64>,
     /// The card as sent; empty when none was.
-    pub id_tag: String,
-    /// The card that we had it start with, where it tells that one cut short or made longer.
-    pub meant: Option<String>,
+    pub id_tag: IdTag,
+    /// The card of a recent remote start of ours, where the station reports that card's idTag truncated or padded.
+    pub meant: Option<IdTag>,
     /// The station's time.
     pub timestamp: Reported,
     /// The meter's register.
@@ -258,8 +260,8 @@ impl TransactionEvent {
 
 impl StartReport {
     /// The card that it starts with.
-    pub fn card(&self) -> &str {
-        self.meant.as_deref().unwrap_or(&self.id_tag)
+    pub fn card(&self) -> &IdTag {
+        self.meant.as_ref().unwrap_or(&self.id_tag)
     }
 }
 
@@ -307,73 +309,6 @@ pub struct Reading {
     pub value: String,
     /// Whether it is signed data: whatever it looks like, it is no number.
     pub signed: bool,
-}
-
-/// What is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// To a boot.
-    Boot {
-        /// The station's standing.
-        registration: Registration,
-        /// Our clock.
-        now: DateTime<Utc>,
-        /// Seconds between heartbeats, or until the next boot message.
-        interval_s: u32,
-    },
-    /// To a heartbeat.
-    Heartbeat {
-        /// Our clock.
-        now: DateTime<Utc>,
-    },
-    /// To a shown card.
-    Authorize(TagAnswer),
-    /// To a transaction's start.
-    Started {
-        /// The number allotted to it.
-        session: SessionId,
-        /// About its card.
-        tag: TagAnswer,
-    },
-    /// To a transaction's end; about the stopping card where the station named one.
-    Stopped {
-        /// About that card.
-        tag: Option<TagAnswer>,
-    },
-    /// To a step of a transaction; about the card that was shown with it, where one was.
-    Step {
-        /// About that card.
-        tag: Option<TagAnswer>,
-    },
-    /// To a request that is done or not.
-    Accepted(bool),
-    /// To a question about a vehicle's certificate; `None`: nobody answers it.
-    Vehicle(Option<String>),
-    /// To a card that a vehicle shows with its certificate.
-    Contract {
-        /// About the card.
-        tag: TagAnswer,
-        /// About the certificate, in the standard's word; `None`: nobody knows.
-        certificate: Option<String>,
-    },
-    /// To a vendor's message: no vendor is known.
-    UnknownVendor,
-    /// To everything else.
-    Done,
-}
-
-impl Answer {
-    /// The same answer with another TagAnswer.
-    pub fn with_tag(self, tag: TagAnswer) -> Self {
-        match self {
-            Self::Authorize(_) => Self::Authorize(tag),
-            Self::Started { session, .. } => Self::Started { session, tag },
-            Self::Stopped { tag: Some(_) } => Self::Stopped { tag: Some(tag) },
-            Self::Step { tag: Some(_) } => Self::Step { tag: Some(tag) },
-            Self::Contract { certificate, .. } => Self::Contract { tag, certificate },
-            other => other,
-        }
-    }
 }
 
 /// What a station is told of a card.

@@ -4,7 +4,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
-use super::protocol::Protocol;
 use super::v201::id_token::READER_TYPES;
 
 /// A command.
@@ -92,15 +91,8 @@ fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
 }
 
 impl Further {
-    /// The action and payload of a version; `None`: it has no such command.
-    pub fn encode(&self, protocol: Protocol) -> Option<(&'static str, Value)> {
-        match protocol {
-            Protocol::V16 => self.older(),
-            Protocol::V201 => Some(self.newer()),
-        }
-    }
-
-    fn older(&self) -> Option<(&'static str, Value)> {
+    /// The action and payload of OCPP 1.6; `None`: it has no such command.
+    pub fn in_v16(&self) -> Option<(&'static str, Value)> {
         Some(match self {
             Self::Reserve { reservation_id, id_tag, connector_id, expires_at } => {
                 // Connector 0 is any (section 5.13).
@@ -135,7 +127,9 @@ impl Further {
                 ];
                 ("GetDiagnostics", object(fields))
             }
-            Self::UploadLog { .. } => self.log(),
+            Self::UploadLog { request_id, security: true, location, from, until } => {
+                get_log(*request_id, "SecurityLog", location, (from.as_ref(), until.as_ref()))
+            }
             Self::RenewCertificate => (
                 "ExtendedTriggerMessage",
                 json!({"requestedMessage": "SignChargePointCertificate"}),
@@ -146,7 +140,8 @@ impl Further {
         })
     }
 
-    fn newer(&self) -> (&'static str, Value) {
+    /// The action and payload of OCPP 2.0.1.
+    pub fn in_v201(&self) -> (&'static str, Value) {
         match self {
             Self::Reserve { reservation_id, id_tag, connector_id, expires_at } => {
                 let token = json!({"idToken": id_tag, "type": READER_TYPES[0]});
@@ -174,7 +169,10 @@ impl Further {
                 ]);
                 ("UpdateFirmware", json!({"requestId": request_id, "firmware": firmware}))
             }
-            Self::UploadLog { .. } => self.log(),
+            Self::UploadLog { request_id, security, location, from, until } => {
+                let kind = if *security { "SecurityLog" } else { "DiagnosticsLog" };
+                get_log(*request_id, kind, location, (from.as_ref(), until.as_ref()))
+            }
             Self::RenewCertificate => {
                 ("TriggerMessage", json!({"requestedMessage": "SignChargingStationCertificate"}))
             }
@@ -203,20 +201,21 @@ impl Further {
             ),
         }
     }
+}
 
-    /// GetLog, which both versions word alike.
-    fn log(&self) -> (&'static str, Value) {
-        let Self::UploadLog { request_id, security, location, from, until } = self else {
-            unreachable!("{self:?} is no log")
-        };
-        let log = object([
-            ("remoteLocation", Some(json!(location))),
-            ("oldestTimestamp", from.as_ref().map(|at| json!(instant(at)))),
-            ("latestTimestamp", until.as_ref().map(|at| json!(instant(at)))),
-        ]);
-        let kind = if *security { "SecurityLog" } else { "DiagnosticsLog" };
-        ("GetLog", json!({"requestId": request_id, "logType": kind, "log": log}))
-    }
+/// GetLog, which both versions word alike: the log of a kind, from and until when, sent to a location.
+fn get_log(
+    request_id: i64,
+    kind: &str,
+    location: &str,
+    (from, until): (Option<&DateTime<Utc>>, Option<&DateTime<Utc>>),
+) -> (&'static str, Value) {
+    let log = object([
+        ("remoteLocation", Some(json!(location))),
+        ("oldestTimestamp", from.map(|at| json!(instant(at)))),
+        ("latestTimestamp", until.map(|at| json!(instant(at)))),
+    ]);
+    ("GetLog", json!({"requestId": request_id, "logType": kind, "log": log}))
 }
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
 use super::*;
+use crate::command::StationCommand;
+use crate::protocol::Protocol;
 
 #[test]
 fn each_is_worded_as_its_version_wants_or_is_not_in_it() {
@@ -48,7 +50,7 @@ fn each_is_worded_as_its_version_wants_or_is_not_in_it() {
         (Further::TransactionStatus { transaction: None }, [None, Some("GetTransactionStatus")]),
     ] {
         for (protocol, expected) in Protocol::ALL.into_iter().zip(actions) {
-            let worded = command.encode(protocol);
+            let worded = protocol.encode_command(&StationCommand::Further(command.clone()));
             assert_eq!(worded.as_ref().map(|(action, _)| *action), expected, "{command:?}");
             if let Some((action, payload)) = worded {
                 assert_eq!(

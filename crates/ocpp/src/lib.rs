@@ -1,8 +1,8 @@
 //! OCPP on the wire: the only place that knows its JSON.
 //!
 //! [`frame`] takes a text apart into calls and answers; one file per action under [`v16`] and [`v201`] turns a
-//! message into a [`event::StationEvent`] and an [`event::Answer`] back into the reply. Behind
-//! [`event`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
+//! message into an [`event::StationEvent`]; [`reply`] writes the answers, one function for each kind. Behind
+//! [`event`] and [`reply`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
 
 mod charging_profile;
 pub mod command;
@@ -15,6 +15,7 @@ mod limits;
 pub mod protocol;
 mod readings;
 mod repair;
+pub mod reply;
 mod reports;
 pub mod schema;
 pub mod secrets;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use super::command_intent::EvAllowed;
-use super::event::{Answer, DriverDisplay, EvNeeds, StationCommand, StationEvent};
+use super::event::{DriverDisplay, EvNeeds, StationCommand, StationEvent};
 use super::frame::{CallError, ErrorCode, Payload};
 use super::schema::{self, Schema, Violation};
 use super::secrets::is_password_variable;
@@ -21,15 +21,6 @@ pub enum Protocol {
     V201,
 }
 
-/// A message understood: what it says, and how its answer is written.
-#[derive(Debug)]
-pub struct Decoded {
-    /// What it says.
-    pub event: StationEvent,
-    /// Writes the answer's payload.
-    pub encode: fn(&Answer) -> String,
-}
-
 /// What a command tells a station to come with from its next connection on.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct CredentialsSet {
@@ -40,7 +31,7 @@ pub struct CredentialsSet {
 }
 
 /// Reads one action's payload.
-pub type Decode = fn(Payload<'_>) -> Result<Decoded, CallError>;
+pub type Decode = fn(Payload<'_>) -> Result<StationEvent, CallError>;
 
 impl Protocol {
     /// The version that a station is taken to speak while it is away, so that mistakes in its commands are told all the same.
@@ -242,7 +233,7 @@ impl Protocol {
     }
 
     /// Reads a station's call. A transaction message is never refused: what cannot be read of it is noted in the event.
-    pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<Decoded, CallError> {
+    pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<StationEvent, CallError> {
         if let Some((_, decode)) = self.decoder(action) {
             return decode(payload);
         }
@@ -277,10 +268,9 @@ impl Protocol {
 
     /// Words a command: its action and payload. `None`: the version has no such command.
     pub fn encode_command(self, command: &StationCommand) -> Option<(&'static str, Value)> {
-        match (self, command) {
-            (_, StationCommand::Further(command)) => command.encode(self),
-            (Self::V16, command) => Some(v16::commands::encode(command)),
-            (Self::V201, command) => Some(v201::commands::encode(command)),
+        match self {
+            Self::V16 => v16::commands::encode(command),
+            Self::V201 => Some(v201::commands::encode(command)),
         }
     }
 

@@ -55,7 +55,7 @@ fn the_actions_that_money_hangs_on_are_those_that_are_read_so() {
         {
             let read = protocol
                 .decode(action, Payload::Json("{}"))
-                .is_ok_and(|decoded| decoded.event.is_transaction());
+                .is_ok_and(|event| event.is_transaction());
             assert_eq!(protocol.is_transaction(action), read, "{action} of {protocol:?}");
         }
     }

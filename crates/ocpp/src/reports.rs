@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{
-    Answer, Report, ReportContent, SignReport, StationEvent, StatusReport, VariableReport,
-};
+use super::event::{Report, ReportContent, SignReport, StationEvent, StatusReport, VariableReport};
 use super::fields::Fields;
 use super::frame::{CallError, Payload};
-use super::protocol::Decoded;
 use super::secrets::scrubbed;
 use super::timestamp;
-use juden_domain::certificate::{CertificateKind, VehicleAsk};
+use juden_domain::certificate::CertificateKind;
 use juden_domain::instant::Reported;
 
 /// What a report must have.
@@ -26,12 +23,8 @@ pub enum Needs {
 }
 
 /// Reads a report that says nothing but itself.
-pub fn kept(
-    payload: Payload<'_>,
-    needs: &[Needs],
-    encode: fn(&Answer) -> String,
-) -> Result<Decoded, CallError> {
-    read(payload, needs, |_| ReportContent::None, encode)
+pub fn kept(payload: Payload<'_>, needs: &[Needs]) -> Result<StationEvent, CallError> {
+    read(payload, needs, |_| ReportContent::None)
 }
 
 /// Reads a report with the news in it.
@@ -39,8 +32,7 @@ pub fn read(
     payload: Payload<'_>,
     needs: &[Needs],
     news: fn(&mut Fields<'_>) -> ReportContent,
-    encode: fn(&Answer) -> String,
-) -> Result<Decoded, CallError> {
+) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     for need in needs {
         match need {
@@ -56,35 +48,26 @@ pub fn read(
         news: news(&mut fields),
     };
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Report(report), encode })
+    Ok(StationEvent::Report(report))
 }
 
-/// Reads a question about a vehicle's certificate.
+/// Reads a question about a vehicle's certificate. The question itself stays in the message that is kept.
 pub fn asked(
     payload: Payload<'_>,
     needs: &[Needs],
-    ask: VehicleAsk,
-    encode: fn(&Answer) -> String,
-) -> Result<Decoded, CallError> {
-    kept(payload, needs, encode)
-        .map(|decoded| Decoded { event: StationEvent::Vehicle(ask), ..decoded })
+    event: StationEvent,
+) -> Result<StationEvent, CallError> {
+    kept(payload, needs)?;
+    Ok(event)
 }
 
 /// Reads a request to have a key signed.
-pub fn sign(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub fn sign(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let csr = fields.required_text("csr").unwrap_or_default();
     let kind = CertificateKind::parse(fields.text("certificateType").as_deref());
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Sign(SignReport { csr, kind }), encode: accepted })
-}
-
-fn accepted(answer: &Answer) -> String {
-    match answer {
-        Answer::Accepted(true) => r#"{"status":"Accepted"}"#.to_owned(),
-        Answer::Accepted(false) => r#"{"status":"Rejected"}"#.to_owned(),
-        other => unreachable!("a request is not answered by {other:?}"),
-    }
+    Ok(StationEvent::Sign(SignReport { csr, kind }))
 }
 
 /// How a firmware update goes.

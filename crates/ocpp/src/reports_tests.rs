@@ -6,7 +6,7 @@ fn decoded(
     needs: &[Needs],
     news: fn(&mut Fields<'_>) -> ReportContent,
 ) -> Result<Report, CallError> {
-    read(Payload::Json(text), needs, news, |_| String::new()).map(|decoded| match decoded.event {
+    read(Payload::Json(text), needs, news).map(|event| match event {
         StationEvent::Report(report) => report,
         other => panic!("{other:?}"),
     })

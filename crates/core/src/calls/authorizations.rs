@@ -6,7 +6,7 @@ use crate::calls::quotas::Kept;
 use crate::ledger::Acceptance;
 use juden_domain::authorization::{Place, cache_for, judge_now};
 use juden_domain::ids::IdTag;
-use juden_ocpp::event::{Answer, TagAnswer};
+use juden_ocpp::event::TagAnswer;
 use juden_ocpp::frame::CallError;
 use juden_store::StationRecord;
 use juden_store::ledger::{NoteRow, Occasion, StationNote};
@@ -63,12 +63,12 @@ impl Authorizations {
     pub(crate) async fn judged_again(
         &self,
         acceptance: Acceptance,
-    ) -> Result<Option<Answer>, CallError> {
-        let Acceptance { answer, id_tag, place } = acceptance;
+    ) -> Result<Option<String>, CallError> {
+        let Acceptance { reply, id_tag, place } = acceptance;
         let (file, now) = (self.cards.find(&id_tag).await.map_err(|_| busy())?, self.clock.now());
         let verdict = judge_now(file.as_deref(), now, place, false, &self.programme.current());
         let refusal = verdict.refusal;
         let cache_until = Some(now + cache_for(refusal, place, self.cache_for));
-        Ok(refusal.map(|_| answer.with_tag(TagAnswer { verdict, cache_until })))
+        Ok(refusal.map(|_| reply.payload(&TagAnswer { verdict, cache_until })))
     }
 }

@@ -10,11 +10,13 @@ use crate::directory::Answering;
 use crate::error::Done;
 use crate::station_call::StationCall;
 use crate::stations::quirks;
+use juden_domain::certificate::VehicleAsk;
 use juden_domain::station::Registration;
 use juden_ocpp::event::{
-    Answer, PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent,
+    PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent,
 };
 use juden_ocpp::frame::{CallError, ErrorCode};
+use juden_ocpp::reply;
 use juden_store::StationRecord;
 use juden_store::ledger::StationNote;
 
@@ -51,33 +53,39 @@ impl Calls {
                 "the station is not accepted yet: only BootNotification is answered until then";
             return Err(CallError::new(ErrorCode::SecurityError, why));
         }
-        let encode = call.encode;
         let (event, sent) = self.meant(&call, event).await.map_err(|_| busy())?;
-        let answer = match event {
+        Ok(match event {
             StationEvent::Transaction(event) => {
-                return self.transactions.transaction(call, event, sent).await;
+                self.transactions.transaction(call, event, sent).await?
             }
-            StationEvent::Heartbeat => Answer::Heartbeat { now: self.clock.now() },
+            StationEvent::Heartbeat => reply::heartbeat(call.protocol, self.clock.now()),
             StationEvent::Authorize(PresentedToken { nobody: true, .. }) => {
-                Answer::Authorize(TagAnswer::nobodys())
+                reply::authorize(call.protocol, &TagAnswer::nobodys())
             }
             StationEvent::Authorize(PresentedToken { id_tag, .. }) => {
                 let tag = self.authorizations.authorize(&call.station, &id_tag).await?;
                 let display =
                     self.transactions.displays.display_for_card(&call, &id_tag, &tag).await;
-                let answer = encode(&Answer::Authorize(tag));
-                return Ok(displayed(&call, answer, display));
+                let answer = reply::authorize(call.protocol, &tag);
+                displayed(&call, answer, display)
             }
-            StationEvent::DataTransfer { .. } => Answer::UnknownVendor,
-            StationEvent::Boot(report) => self.reports.boot(&call, report).await?,
+            StationEvent::DataTransfer { .. } => reply::unknown_vendor(),
+            StationEvent::Boot(report) => {
+                let answer = self.reports.boot(&call, report).await?;
+                reply::boot(call.protocol, &answer)
+            }
             StationEvent::Status(report) => {
                 if report.error_code == LIST_CONFLICT {
                     self.deliveries.resend_list(&call.station.id).await;
                 }
                 let report = self.reports.placed(&call, report);
-                self.reports.keep(&call, StationNote::Status(report)).await?
+                self.reports.keep(&call, StationNote::Status(report)).await?;
+                reply::heard()
             }
-            StationEvent::Report(report) => self.reports.report(&call, report).await?,
+            StationEvent::Report(report) => {
+                self.reports.report(&call, report).await?;
+                reply::heard()
+            }
             StationEvent::Contract(PresentedToken { id_tag, nobody }) => {
                 let certificate = self.certificates.contract_word(&call).await;
                 let tag = if nobody {
@@ -85,11 +93,11 @@ impl Calls {
                 } else {
                     self.authorizations.authorize(&call.station, &id_tag).await?
                 };
-                Answer::Contract { tag, certificate }
+                reply::contract(&tag, certificate.as_deref())
             }
             StationEvent::EvNeeds(needs) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(
+                reply::accepted(
                     self.ev_charging
                         .accept_needs(&call.station, needs, written)
                         .await
@@ -98,28 +106,33 @@ impl Calls {
             }
             StationEvent::EvSchedule(schedule) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(
+                reply::accepted(
                     self.ev_charging
                         .accept_schedule(&call.station, schedule, written)
                         .await
                         .map_err(|_| busy())?,
                 )
             }
-            StationEvent::Vehicle(ask) => {
+            StationEvent::EvCertificate => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Vehicle(self.certificates.vehicle_answer(&call, ask).await)
+                let found = self.certificates.vehicle_answer(&call, VehicleAsk::Certificate).await;
+                reply::ev_certificate(found.as_deref())
+            }
+            StationEvent::CertificateStatus => {
+                self.reports.report(&call, Report::plain()).await?;
+                let found = self.certificates.vehicle_answer(&call, VehicleAsk::Status).await;
+                reply::certificate_status(found.as_deref())
             }
             StationEvent::Sign(SignReport { csr, kind }) => {
                 self.reports.report(&call, Report::plain()).await?;
-                Answer::Accepted(self.certificates.accept_request(
+                reply::accepted(self.certificates.accept_request(
                     &call.station,
                     &csr,
                     kind,
                     written,
                 ))
             }
-        };
-        Ok(encode(&answer))
+        })
     }
 
     /// While the store lies ahead of the clock only a card's refusal is told: what is refused by the newest that is kept of it
@@ -133,7 +146,7 @@ impl Calls {
         if let StationEvent::Authorize(PresentedToken { id_tag, nobody: false }) = event
             && let Some(refused) = self.authorizations.refused_now(id_tag).await?
         {
-            return Ok((call.encode)(&Answer::Authorize(refused)));
+            return Ok(reply::authorize(call.protocol, &refused));
         }
         let why =
             format!("the central system's clock lies behind what it holds of {newest}: try again");

@@ -7,8 +7,9 @@ use crate::station_call::StationCall;
 use juden_domain::ids::StationId;
 use juden_domain::instant::{Heard, attribute};
 use juden_domain::station::{BootReport, Registration};
-use juden_ocpp::event::{Answer, Report, ReportContent, StatusReport};
+use juden_ocpp::event::{Report, ReportContent, StatusReport};
 use juden_ocpp::frame::CallError;
+use juden_ocpp::reply::BootReply;
 use juden_ocpp::secrets;
 use juden_store::ledger::{NoteRow, ReportRow, StationNote};
 use tracing::{info, warn};
@@ -22,7 +23,7 @@ impl Reports {
         &self,
         call: &StationCall,
         report: BootReport,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<BootReply, CallError> {
         let registration = call.station.registration;
         self.observed.booted(&call.station.id, call.heard.received_at);
         self.commands.forget_operators_lessons(&call.station).await.map_err(|_| busy())?;
@@ -38,7 +39,7 @@ impl Reports {
             Registration::Accepted => self.heartbeat_interval_s,
             Registration::Pending | Registration::Rejected => REGISTRATION_RETRY_S,
         };
-        Ok(Answer::Boot { registration, now: self.clock.now(), interval_s })
+        Ok(BootReply { registration, now: self.clock.now(), interval_s })
     }
 
     /// Keeps a note; states changed, so the station's record is read again.
@@ -46,14 +47,14 @@ impl Reports {
         &self,
         call: &StationCall,
         note: StationNote,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<(), CallError> {
         let is_boot = matches!(note, StationNote::Boot(_));
         let row = NoteRow { station_id: call.station.id.clone(), at: call.heard.received_at, note };
         self.ledger.note(row).await.map_err(|_| busy())?;
         if is_boot {
             self.commands.stations.refresh(&call.station.id).await.map_err(|_| busy())?;
         }
-        Ok(Answer::Done)
+        Ok(())
     }
 
     /// A state with its instant, and as that of its whole EVSE. It is sent as it happens: it tells of the station's clock.
@@ -70,11 +71,7 @@ impl Reports {
     }
 
     /// Keeps a message as it came, with the news in it.
-    pub(crate) async fn report(
-        &self,
-        call: &StationCall,
-        report: Report,
-    ) -> Result<Answer, CallError> {
+    pub(crate) async fn report(&self, call: &StationCall, report: Report) -> Result<(), CallError> {
         let Report { request_id, seq_no, more, news } = report;
         if let ReportContent::Security(kind) = &news {
             note_security_event(&call.station.id, kind);
@@ -89,7 +86,7 @@ impl Reports {
                 .stations
                 .deviations
                 .note(&call.station.id, "reports beyond what is kept of a station in a day");
-            return Ok(Answer::Done);
+            return Ok(());
         }
         let row = ReportRow {
             action: call.action.to_owned(),

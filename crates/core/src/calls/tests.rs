@@ -13,7 +13,7 @@ use crate::testing::{Ground, station_draft, station_id};
 /// What a station is answered.
 async fn answer(app: &App, action: &str, payload: &str) -> Result<String, ErrorCode> {
     let station = app.stations.find(&station_id("CP1")).await.unwrap().unwrap();
-    let decoded = Protocol::V16.decode(action, Payload::Json(payload)).unwrap();
+    let event = Protocol::V16.decode(action, Payload::Json(payload)).unwrap();
     let now = app.now();
     let call = StationCall {
         station,
@@ -23,10 +23,9 @@ async fn answer(app: &App, action: &str, payload: &str) -> Result<String, ErrorC
         protocol: Protocol::V16,
         action: action.into(),
         payload: payload.into(),
-        encode: decoded.encode,
     };
     let (_answered, written) = oneshot::channel();
-    app.calls.handle(call, decoded.event, written).await.map_err(|error| error.code)
+    app.calls.handle(call, event, written).await.map_err(|error| error.code)
 }
 
 #[tokio::test]

@@ -20,7 +20,6 @@ impl Transactions {
         event: TransactionEvent,
         sent: Option<Box<TransactionEvent>>,
     ) -> Result<String, CallError> {
-        let encode = call.encode;
         let with_message = event.has_card_or_ends();
         if matches!(&event, TransactionEvent::Step(step) if step.transaction.is_empty()) {
             self.stations
@@ -51,11 +50,9 @@ impl Transactions {
         let told = durable.await.map_err(|_| busy())?;
         let payload = match told.acceptance {
             None => told.payload,
-            Some(acceptance) => self
-                .authorizations
-                .judged_again(acceptance)
-                .await?
-                .map_or(told.payload, |answer| encode(&answer)),
+            Some(acceptance) => {
+                self.authorizations.judged_again(acceptance).await?.unwrap_or(told.payload)
+            }
         };
         if let Some(session) = &told.session {
             self.overdue.await_steps(session);

@@ -65,9 +65,7 @@ fn is_cut(told: &IdTag, sent: &IdTag) -> bool {
 pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
     match event {
         StationEvent::Authorize(shown) => shown.id_tag = meant,
-        StationEvent::Transaction(TransactionEvent::Start(report)) => {
-            report.meant = Some(meant.as_sent().to_owned())
-        }
+        StationEvent::Transaction(TransactionEvent::Start(report)) => report.meant = Some(meant),
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = Some(meant),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {
             if let Some(shown) = &mut report.shown {
@@ -82,9 +80,7 @@ pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
 fn shown_card(event: &StationEvent) -> Option<IdTag> {
     match event {
         StationEvent::Authorize(shown) if !shown.nobody => Some(shown.id_tag.clone()),
-        StationEvent::Transaction(TransactionEvent::Start(report)) => {
-            Some(IdTag::new(report.card()))
-        }
+        StationEvent::Transaction(TransactionEvent::Start(report)) => Some(report.card().clone()),
         StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag.clone(),
         StationEvent::Transaction(TransactionEvent::Step(report)) => {
             report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone())
@@ -129,10 +125,14 @@ impl Commands {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 let within = station.plug_in_time() + SLACK;
-                let id_tag = IdTag::new(&report.id_tag);
                 self.meant_by(
                     station,
-                    ReportedTag { id_tag: &id_tag, connector_id: report.connector_id, at, within },
+                    ReportedTag {
+                        id_tag: &report.id_tag,
+                        connector_id: report.connector_id,
+                        at,
+                        within,
+                    },
                 )
                 .await
             }

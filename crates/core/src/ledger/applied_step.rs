@@ -15,7 +15,8 @@ use juden_domain::ids::IdTag;
 use juden_domain::instant::{Heard, attribute};
 use juden_domain::session::Session;
 use juden_domain::step::{Evidence, Register, Registers, Step, StepKind};
-use juden_ocpp::event::{Answer, StepReport, TagAnswer};
+use juden_ocpp::event::{StepReport, TagAnswer};
+use juden_ocpp::reply::{self, CardReply};
 use juden_store::ledger::{LedgerRow, Occasion, StepRow};
 
 /// Doubts that steps do not tell: they stay when the session is made anew.
@@ -83,11 +84,11 @@ pub fn apply(
             .place(facts.programme, job.call.heard.received_at)
             .listed(listed || evidence.evse_id().is_none()),
     };
-    let (told, acceptance) = told(facts, job, report, place, busy);
-    if let (true, Answer::Step { tag: Some(tag) }) = (binds, &told) {
+    let (tag, acceptance) = judged(facts, job, report, place, busy);
+    if let (true, Some(tag)) = (binds, &tag) {
         flag_refusal(job, &mut session, tag, place);
     }
-    let payload = (job.call.encode)(&told);
+    let payload = reply::transaction_event(tag.as_ref());
     let connector_id = session.connector_id;
     add_readings(state, job, Some(&mut session), connector_id, &report.readings);
     let again = report.kind == StepKind::Ended
@@ -125,11 +126,7 @@ pub fn apply(
         evidence: Some(evidence),
     };
     state.put(row);
-    CommittedAnswer {
-        payload,
-        session: Some(now),
-        acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }),
-    }
+    CommittedAnswer { payload, session: Some(now), acceptance }
 }
 
 /// Keeps of the session as it was before what events do not tell: its trail, an end that came otherwise, and the doubts
@@ -157,25 +154,29 @@ fn keep_from_before(session: &mut Session, before: &Session, evidence: &Evidence
     session.flags.extend(before.flags.iter().filter(stays));
 }
 
-/// What is answered about what was shown; and the card and place, where it is accepted.
-pub fn told(
+/// The verdict about the card that was shown, where one was; and its acceptance.
+pub fn judged(
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
     report: &StepReport,
     place: Place,
     busy: bool,
-) -> (Answer, Option<(IdTag, Place)>) {
-    let Some(shown) = &report.shown else { return (Answer::Step { tag: None }, None) };
+) -> (Option<TagAnswer>, Option<Acceptance>) {
+    let Some(shown) = &report.shown else { return (None, None) };
     if shown.nobody {
-        return (Answer::Step { tag: Some(TagAnswer::nobodys()) }, None);
+        return (Some(TagAnswer::nobodys()), None);
     }
     let occasion = match report.kind {
         StepKind::Ended => Occasion::Stop,
         StepKind::Started | StepKind::Updated => Occasion::Start,
     };
     let tag = facts.tag_answer(job, &shown.id_tag, place, busy, occasion);
-    let accepted = tag.verdict.refusal.is_none().then(|| (shown.id_tag.clone(), place));
-    (Answer::Step { tag: Some(tag) }, accepted)
+    let accepted = tag.verdict.refusal.is_none().then(|| Acceptance {
+        reply: CardReply::TransactionEvent,
+        id_tag: shown.id_tag.clone(),
+        place,
+    });
+    (Some(tag), accepted)
 }
 
 /// The session of all that is known by now. Its number, name and site data stay as they were.

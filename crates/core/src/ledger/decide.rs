@@ -19,7 +19,8 @@ use juden_domain::refusal::Reason;
 use juden_domain::session::{Reaction, Session, SessionMessage, react};
 use juden_domain::station::ConnectorSite;
 use juden_domain::units::Register;
-use juden_ocpp::event::{Answer, StartReport, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{StartReport, TagAnswer, TransactionEvent};
+use juden_ocpp::reply::CardReply;
 use juden_store::ledger::{
     InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher,
 };
@@ -160,11 +161,11 @@ fn start(
             (row.start_answer.clone(), row.session.id, row.session.id_tag.clone());
         keep_repeat(state, job, row.clone(), "repeated_start", &answer);
         let place = station.place(facts.programme, job.call.heard.received_at);
-        let acceptance = judged_now(id_tag, place, |tag| Answer::Started { session, tag });
+        let acceptance = judged_now(id_tag, place, CardReply::Started(session));
         return CommittedAnswer { payload: answer, session: None, acceptance };
     }
     let connector_id = station.connector_meant(report.connector_id.unwrap_or_default());
-    let id_tag = IdTag::new(report.card());
+    let id_tag = report.card();
     let site = station.connector_site(connector_id);
     let start_ordinal = earlier.map_or(0, |row| row.start_ordinal + 1);
     let mut session = recording::open(&StartFacts {
@@ -175,9 +176,9 @@ fn start(
         zone: station.zone(),
         connector_id,
         site,
-        id_tag_text: report.card(),
+        id_tag,
         shown_at: None,
-        file: facts.file(&id_tag),
+        file: facts.file(id_tag),
         reported: &report.timestamp,
         heard: job.call.heard,
         meter: report.meter_start.map(Register::watt_hours),
@@ -187,15 +188,15 @@ fn start(
     let busy = flag_concurrency(state, facts, job, &mut session);
     supersede(state, &mut session);
     let place = station.place(facts.programme, job.call.heard.received_at).listed(site.is_some());
-    let mut tag = facts.tag_answer(job, &id_tag, place, busy, Occasion::Start);
+    let mut tag = facts.tag_answer(job, id_tag, place, busy, Occasion::Start);
     // Under a card that is told otherwise than it is, a station is to remember nothing: no block would find it there.
     if report.meant.is_some() {
         tag.cache_until = Some(job.call.heard.received_at);
     }
     flag_refusal(job, &mut session, &tag, place);
     let accepts = tag.verdict.refusal.is_none();
-    let told = Answer::Started { session: session.id, tag };
-    let answer = (job.call.encode)(&told);
+    let reply = CardReply::Started(session.id);
+    let answer = reply.payload(&tag);
     keep(state, job, Some(session.id), "started", &answer);
     state.put(LedgerRow {
         session,
@@ -210,7 +211,7 @@ fn start(
     CommittedAnswer {
         payload: answer,
         session: None,
-        acceptance: accepts.then_some(Acceptance { answer: told, id_tag, place }),
+        acceptance: accepts.then(|| Acceptance { reply, id_tag: id_tag.clone(), place }),
     }
 }
 
@@ -224,12 +225,8 @@ fn is_new_start_of_a_clockless_station(session: &Session) -> bool {
 }
 
 /// The card's part of an answer to a repeat: that of the first answer, unless the card is refused by now (rule B10).
-pub(super) fn judged_now(
-    id_tag: IdTag,
-    place: Place,
-    answer: impl Fn(TagAnswer) -> Answer,
-) -> Option<Acceptance> {
-    (!id_tag.is_empty()).then(|| Acceptance { answer: answer(TagAnswer::nobodys()), id_tag, place })
+pub(super) fn judged_now(id_tag: IdTag, place: Place, reply: CardReply) -> Option<Acceptance> {
+    (!id_tag.is_empty()).then_some(Acceptance { reply, id_tag, place })
 }
 
 /// Whether a start is heard as it happens, as near as a station's clock may be off.

@@ -66,7 +66,7 @@ fn start(report: &StartReport, payload: &str) -> String {
         .timestamp
         .instant(None)
         .map_or_else(|| report.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
-    hash(&format!("{connector}|{}|{instant}|{meter}", IdTag::new(&report.id_tag).matched()))
+    hash(&format!("{connector}|{}|{instant}|{meter}", report.id_tag.matched()))
 }
 
 /// A stop's content: transaction, station's time, meter, reason, card.

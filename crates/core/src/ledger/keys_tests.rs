@@ -4,7 +4,7 @@ use juden_ocpp::frame::Payload;
 use juden_ocpp::protocol::Protocol;
 
 fn event(protocol: Protocol, action: &str, payload: &str) -> TransactionEvent {
-    match protocol.decode(action, Payload::Json(payload)).unwrap().event {
+    match protocol.decode(action, Payload::Json(payload)).unwrap() {
         StationEvent::Transaction(event) => event,
         other => panic!("{other:?}"),
     }

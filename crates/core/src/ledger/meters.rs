@@ -13,7 +13,8 @@ use juden_domain::instant::Reported;
 use juden_domain::instant::attribute;
 use juden_domain::session::{Session, StopBasis};
 use juden_domain::units::WattHours;
-use juden_ocpp::event::{Answer, MeterReport, Reading};
+use juden_ocpp::event::{MeterReport, Reading};
+use juden_ocpp::reply;
 use juden_store::ledger::{LedgerRow, ReadingRow, UNKNOWN_READINGS};
 
 /// Keeps meter values; the answer's payload.
@@ -30,7 +31,7 @@ pub(super) fn meter(state: &mut BatchState, job: &TransactionJob, report: &Meter
     let row = named
         .or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id)))
         .cloned();
-    let answer = (job.call.encode)(&Answer::Done);
+    let answer = reply::heard();
     match row {
         Some(mut row) => {
             let before = row.session.clone();

@@ -32,7 +32,8 @@ use crate::station_call::StationCall;
 use juden_domain::authorization::Place;
 use juden_domain::ids::{IdTag, StationId};
 use juden_domain::session::Session;
-use juden_ocpp::event::{Answer, TransactionEvent};
+use juden_ocpp::event::TransactionEvent;
+use juden_ocpp::reply::CardReply;
 use juden_store::Once;
 use juden_store::ledger::NoteRow;
 
@@ -92,8 +93,8 @@ pub struct CommittedAnswer {
 /// answer leaves.
 #[derive(Debug)]
 pub struct Acceptance {
-    /// The answer, with the card as it was judged when the message was heard.
-    pub answer: Answer,
+    /// The answer that tells of the card.
+    pub reply: CardReply,
     /// The card.
     pub id_tag: IdTag,
     /// Where it is shown.

@@ -3,17 +3,18 @@
 
 use chrono::{DateTime, Utc};
 
-use super::applied_step::{Belonging, apply, told};
+use super::applied_step::{Belonging, apply, judged};
 use super::batch_state::BatchState;
 use super::decide::{BatchFacts, judged_now, keep, keep_repeat};
-use super::{Acceptance, CommittedAnswer, TransactionJob, keys};
+use super::{CommittedAnswer, TransactionJob, keys};
 use juden_domain::authorization::Place;
 use juden_domain::flag::Flag;
 use juden_domain::ids::IdTag;
 use juden_domain::instant::attribute;
 use juden_domain::over::{Over, OverBy};
 use juden_domain::step::{Evidence, StepKind};
-use juden_ocpp::event::{Answer, StepReport};
+use juden_ocpp::event::StepReport;
+use juden_ocpp::reply::{self, CardReply};
 use juden_store::ledger::{LedgerRow, StepRow};
 
 /// What a step does: its answer.
@@ -227,16 +228,12 @@ pub fn of_no_transaction(
     job: &TransactionJob,
     report: &StepReport,
 ) -> CommittedAnswer {
-    let (told, acceptance) = told(facts, job, report, Place::Open, false);
-    let payload = (job.call.encode)(&told);
+    let (tag, acceptance) = judged(facts, job, report, Place::Open, false);
+    let payload = reply::transaction_event(tag.as_ref());
     if (facts.keep_unmatched)(&format!("{}|{}", job.call.station.id, job.content)) {
         keep(state, job, None, "step_of_no_transaction", &payload);
     }
-    CommittedAnswer {
-        payload,
-        session: None,
-        acceptance: acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }),
-    }
+    CommittedAnswer { payload, session: None, acceptance }
 }
 
 /// A step under a number that another one has is kept and not applied; a card that it shows is judged (rule B10).
@@ -253,9 +250,8 @@ fn differing(
     let (payload, acceptance) = match &report.shown {
         None => (first.answer.clone(), None),
         Some(_) => {
-            let (told, acceptance) = told(facts, job, report, Place::Open, false);
-            let payload = (job.call.encode)(&told);
-            (payload, acceptance.map(|(id_tag, place)| Acceptance { answer: told, id_tag, place }))
+            let (tag, acceptance) = judged(facts, job, report, Place::Open, false);
+            (reply::transaction_event(tag.as_ref()), acceptance)
         }
     };
     keep_repeat(state, job, row, "differing_step", &payload);
@@ -275,6 +271,6 @@ fn repeat(
     let shown =
         report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone());
     let acceptance =
-        shown.and_then(|tag| judged_now(tag, Place::Open, |tag| Answer::Step { tag: Some(tag) }));
+        shown.and_then(|tag| judged_now(tag, Place::Open, CardReply::TransactionEvent));
     CommittedAnswer { payload: first.answer.clone(), session, acceptance }
 }

@@ -11,7 +11,8 @@ use juden_domain::ids::{IdTag, SessionId};
 use juden_domain::recording::{self, EndFacts, StartFacts};
 use juden_domain::session::{Reaction, Session, SessionMessage, Stop, StopBasis, react};
 use juden_domain::units::Register;
-use juden_ocpp::event::{Answer, StopReport};
+use juden_ocpp::event::StopReport;
+use juden_ocpp::reply::{self, CardReply};
 use juden_store::ledger::{LedgerRow, Occasion};
 
 pub fn stop(
@@ -23,16 +24,14 @@ pub fn stop(
     let id_tag = report.id_tag.as_ref().filter(|tag| !tag.is_empty());
     let tag =
         id_tag.map(|id_tag| facts.tag_answer(job, id_tag, Place::Open, false, Occasion::Stop));
-    let answer = (job.call.encode)(&Answer::Stopped { tag });
+    let answer = reply::stopped(tag.as_ref());
     // A repeat means the card that it was kept with, whatever is registered of the station by now.
     let kept = state
         .by_stop(&job.call.station.id, &job.content)
         .and_then(|row| row.session.stop.as_ref()?.id_tag.clone());
     let payload = apply_stop(state, facts, job, report, answer);
     let id_tag = id_tag.map(|id_tag| kept.unwrap_or_else(|| id_tag.clone()));
-    let acceptance = id_tag.and_then(|id_tag| {
-        judged_now(id_tag, Place::Open, |tag| Answer::Stopped { tag: Some(tag) })
-    });
+    let acceptance = id_tag.and_then(|id_tag| judged_now(id_tag, Place::Open, CardReply::Stopped));
     CommittedAnswer { payload, session: None, acceptance }
 }
 
@@ -211,7 +210,7 @@ fn build_from_stop(
         zone: station.zone(),
         connector_id,
         site,
-        id_tag_text: id_tag.as_sent(),
+        id_tag: &id_tag,
         shown_at: None,
         file: facts.file(&id_tag),
         reported: first.map_or(&report.timestamp, |reading| &reading.sampled_at),

@@ -206,11 +206,11 @@ impl Work {
 }
 
 /// The card that a message names.
-pub fn tag(job: &TransactionJob) -> Option<IdTag> {
+pub fn tag(job: &TransactionJob) -> Option<&IdTag> {
     match &job.event {
-        TransactionEvent::Start(report) => Some(IdTag::new(report.card())),
-        TransactionEvent::Stop(report) => report.id_tag.clone(),
-        TransactionEvent::Step(report) => report.shown.as_ref().map(|shown| shown.id_tag.clone()),
+        TransactionEvent::Start(report) => Some(report.card()),
+        TransactionEvent::Stop(report) => report.id_tag.as_ref(),
+        TransactionEvent::Step(report) => report.shown.as_ref().map(|shown| &shown.id_tag),
         TransactionEvent::Meter(_) => None,
     }
     .filter(|tag| !tag.is_empty())

@@ -240,13 +240,9 @@ impl Writer {
             .rows
             .iter()
             .filter(|row| row.evidence.is_some())
-            .map(|row| row.session.id_tag.clone());
-        let tags: Vec<IdTag> = transactions
-            .iter()
-            .filter_map(tag)
-            .chain(bound.filter(|tag| !tag.is_empty()))
-            .collect();
-        let tags: Vec<&IdTag> = tags.iter().collect();
+            .map(|row| &row.session.id_tag)
+            .filter(|tag| !tag.is_empty());
+        let tags: Vec<&IdTag> = transactions.iter().filter_map(tag).chain(bound).collect();
         if facts.change > self.parts.cluster.heard_up_to() {
             self.parts.cards.forget_tags(&tags);
         }

@@ -32,9 +32,7 @@ impl ToldStop {
             malformed: false,
             basis: StopBasis::Told,
         };
-        let mut closed = session.clone();
-        recording::close(&mut closed, &closing);
-        closed.stop.unwrap_or_else(|| unreachable!("what is closed has a stop"))
+        recording::stop_of(&mut session.clone(), &closing)
     }
 }
 
@@ -45,8 +43,7 @@ pub(crate) fn told_stop(entry: &JournalEntry) -> Option<ToldStop> {
     } else {
         Payload::Broken(&entry.payload)
     };
-    let StationEvent::Transaction(event) = protocol.decode(&entry.action, payload).ok()?.event
-    else {
+    let StationEvent::Transaction(event) = protocol.decode(&entry.action, payload).ok()? else {
         return None;
     };
     match event {

@@ -65,7 +65,7 @@ fn turn(event: &mut StationEvent) {
         StationEvent::Authorize(PresentedToken { id_tag, .. })
         | StationEvent::Contract(PresentedToken { id_tag, .. }) => *id_tag = tag(id_tag),
         StationEvent::Transaction(TransactionEvent::Start(report)) => {
-            report.id_tag = reversed(&report.id_tag)
+            report.id_tag = tag(&report.id_tag)
         }
         StationEvent::Transaction(TransactionEvent::Stop(report)) => {
             report.id_tag = report.id_tag.as_ref().map(tag)

@@ -3,12 +3,13 @@
 use rust_ocpp::v1_6::messages::boot_notification::BootNotificationResponse;
 use rust_ocpp::v1_6::types::RegistrationStatus;
 
-use super::{Decoded, json};
-use crate::event::{Answer, BootReport, Registration, StationEvent};
+use super::json;
+use crate::event::{BootReport, Registration, StationEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
+use crate::reply::BootReply;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let report = BootReport {
         vendor: fields.required_text("chargePointVendor").unwrap_or_default(),
@@ -19,20 +20,18 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         firmware: fields.text("firmwareVersion"),
     };
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Boot(report), encode })
+    Ok(StationEvent::Boot(report))
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Boot { registration, now, interval_s } => json(&BootNotificationResponse {
-            current_time: *now,
-            interval: *interval_s,
-            status: match registration {
-                Registration::Accepted => RegistrationStatus::Accepted,
-                Registration::Pending => RegistrationStatus::Pending,
-                Registration::Rejected => RegistrationStatus::Rejected,
-            },
-        }),
-        other => unreachable!("BootNotification is not answered by {other:?}"),
-    }
+/// The payload of the answer.
+pub fn reply(reply: &BootReply) -> String {
+    json(&BootNotificationResponse {
+        current_time: reply.now,
+        interval: reply.interval_s,
+        status: match reply.registration {
+            Registration::Accepted => RegistrationStatus::Accepted,
+            Registration::Pending => RegistrationStatus::Pending,
+            Registration::Rejected => RegistrationStatus::Rejected,
+        },
+    })
 }

@@ -21,9 +21,9 @@ pub const ID_TAG_MAX: usize = 20;
 
 /// A command as 1.6 words it: the action and its payload. A value that does not fit the standard
 /// is found by the check that every payload passes before it is sent.
-pub fn encode(command: &StationCommand) -> (&'static str, Value) {
+pub fn encode(command: &StationCommand) -> Option<(&'static str, Value)> {
     let id = |number: &i64| u32::try_from(*number);
-    match command {
+    Some(match command {
         StationCommand::RemoteStart { id_tag, connector_id } => {
             match connector_id.as_ref().map(id).transpose() {
                 Ok(connector_id) => written(
@@ -105,7 +105,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             "ChangeConfiguration",
             &ChangeConfigurationRequest { key: key.clone(), value: value.clone() },
         ),
-        StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
+        StationCommand::Further(command) => return command.in_v16(),
         StationCommand::DataTransfer { vendor_id, message_id, data } => written(
             "DataTransfer",
             &DataTransferRequest {
@@ -114,7 +114,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
                 data: data.clone(),
             },
         ),
-    }
+    })
 }
 
 /// What a command tells a station to come with. Its AuthorizationKey is set as hex digits, and comes as their bytes

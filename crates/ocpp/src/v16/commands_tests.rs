@@ -60,7 +60,7 @@ fn every_command_is_written_as_its_own_schema_allows() {
         StationCommand::ChangeConfiguration { key: "k".into(), value: "v".into() },
         StationCommand::DataTransfer { vendor_id: "v".into(), message_id: None, data: None },
     ] {
-        let (action, payload) = encode(&command);
+        let (action, payload) = encode(&command).unwrap();
         assert_eq!(check(action, &payload), Some(Ok(())), "{command:?}");
     }
 }

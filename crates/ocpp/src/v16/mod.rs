@@ -3,19 +3,18 @@
 //! whole numbers as `1.0`, unknown enum values, negative connectors); answers and commands are
 //! written by the library's types.
 
-mod authorize;
-mod boot_notification;
+pub mod authorize;
+pub mod boot_notification;
 pub mod commands;
 mod data_transfer;
-mod heartbeat;
+pub mod heartbeat;
 mod meter_values;
-mod start_transaction;
+pub mod start_transaction;
 mod status_notification;
-mod stop_transaction;
+pub mod stop_transaction;
 mod tag_info;
 
-use super::event::Answer;
-use super::protocol::{Decode, Decoded};
+use super::protocol::Decode;
 use super::reports::{self, Needs};
 
 /// Every message that a 1.6 station may send, those of the security extension among them.
@@ -24,22 +23,22 @@ pub const ACTIONS: [(&str, Decode); 14] = [
     ("BootNotification", boot_notification::decode),
     ("DataTransfer", data_transfer::decode),
     ("DiagnosticsStatusNotification", |payload| {
-        reports::read(payload, &[Needs::Text("status")], reports::upload, empty)
+        reports::read(payload, &[Needs::Text("status")], reports::upload)
     }),
     ("FirmwareStatusNotification", |payload| {
-        reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)
+        reports::read(payload, &[Needs::Text("status")], reports::firmware)
     }),
     ("Heartbeat", heartbeat::decode),
     ("LogStatusNotification", |payload| {
-        reports::read(payload, &[Needs::Text("status")], reports::upload, empty)
+        reports::read(payload, &[Needs::Text("status")], reports::upload)
     }),
     ("MeterValues", meter_values::decode),
     ("SecurityEventNotification", |payload| {
-        reports::read(payload, &[Needs::Text("type")], reports::security, empty)
+        reports::read(payload, &[Needs::Text("type")], reports::security)
     }),
     ("SignCertificate", reports::sign),
     ("SignedFirmwareStatusNotification", |payload| {
-        reports::read(payload, &[Needs::Text("status")], reports::firmware, empty)
+        reports::read(payload, &[Needs::Text("status")], reports::firmware)
     }),
     ("StartTransaction", start_transaction::decode),
     ("StatusNotification", status_notification::decode),
@@ -49,11 +48,6 @@ pub const ACTIONS: [(&str, Decode); 14] = [
 /// The number that an answer of ours to StartTransaction gave.
 pub fn session_started(answer: &str) -> Option<i64> {
     start_transaction::session_started(answer)
-}
-
-/// The payload `{}`.
-fn empty(_: &Answer) -> String {
-    "{}".to_owned()
 }
 
 /// Writes a library type. Its fields are plain strings, numbers and enums, so it cannot fail.

@@ -3,15 +3,16 @@
 
 use rust_ocpp::v1_6::messages::start_transaction::StartTransactionResponse;
 
-use super::{Decoded, json, tag_info};
-use crate::event::{Answer, StartReport, StationEvent, TransactionEvent};
+use super::{json, tag_info};
+use crate::event::{StartReport, StationEvent, TagAnswer, TransactionEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::timestamp;
+use juden_domain::ids::{IdTag, SessionId};
 use juden_domain::instant::Reported;
 use juden_domain::units::Register;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let (connector_id, id_tag, timestamp) = (
         fields.required_integer("connectorId"),
@@ -23,24 +24,21 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     let is_whole = connector_id.is_some() && id_tag.is_some() && timestamp.is_some();
     let report = StartReport {
         connector_id,
-        id_tag: id_tag.unwrap_or_default(),
+        id_tag: IdTag::new(&id_tag.unwrap_or_default()),
         meant: None,
         timestamp: timestamp.map_or(Reported::missing(), |text| timestamp::read(&text)),
         meter_start,
         faults: if is_whole { Vec::new() } else { fields.faults() },
     };
-    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Start(report)), encode })
+    Ok(StationEvent::Transaction(TransactionEvent::Start(report)))
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Started { session, tag } => json(&StartTransactionResponse {
-            id_tag_info: tag_info::encode(tag),
-            transaction_id: i32::try_from(session.0)
-                .expect("session ids are allotted within 31 bits"),
-        }),
-        other => unreachable!("StartTransaction is not answered by {other:?}"),
-    }
+/// The payload of the answer.
+pub fn reply(session: SessionId, tag: &TagAnswer) -> String {
+    json(&StartTransactionResponse {
+        id_tag_info: tag_info::encode(tag),
+        transaction_id: i32::try_from(session.0).expect("session ids are allotted within 31 bits"),
+    })
 }
 
 /// The number that an answer gave.

@@ -1,7 +1,6 @@
 //! StatusNotification: a connector's state (OCPP 1.6 section 4.9). Unknown states and error codes
 //! are kept as the station words them.
 
-use super::{Decoded, empty};
 use crate::event::{StationEvent, StatusReport};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
@@ -9,7 +8,7 @@ use crate::reports::NO_ERROR;
 use crate::timestamp;
 use juden_domain::instant::Reported;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let report = StatusReport {
         connector_id: fields.required_integer("connectorId").unwrap_or_default(),
@@ -25,5 +24,5 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         plug: None,
     };
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Status(report), encode: empty })
+    Ok(StationEvent::Status(report))
 }

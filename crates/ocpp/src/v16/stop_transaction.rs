@@ -3,8 +3,8 @@
 
 use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
 
-use super::{Decoded, json, tag_info};
-use crate::event::{Answer, StationEvent, StopReport, TransactionEvent};
+use super::{json, tag_info};
+use crate::event::{StationEvent, StopReport, TagAnswer, TransactionEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
@@ -16,7 +16,7 @@ use juden_domain::units::Register;
 /// The standard's reason where the station names none.
 const DEFAULT_REASON: &str = "Local";
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let report = StopReport {
         transaction_id: fields.required_integer("transactionId"),
@@ -29,14 +29,10 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         readings: readings(&mut fields, "transactionData"),
         faults: fields.faults(),
     };
-    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Stop(report)), encode })
+    Ok(StationEvent::Transaction(TransactionEvent::Stop(report)))
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Stopped { tag } => {
-            json(&StopTransactionResponse { id_tag_info: tag.as_ref().map(tag_info::encode) })
-        }
-        other => unreachable!("StopTransaction is not answered by {other:?}"),
-    }
+/// The payload of the answer.
+pub fn reply(tag: Option<&TagAnswer>) -> String {
+    json(&StopTransactionResponse { id_tag_info: tag.map(tag_info::encode) })
 }

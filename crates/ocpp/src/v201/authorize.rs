@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::{Decoded, id_token};
-use crate::event::{Answer, StationEvent};
+use super::id_token;
+use crate::event::{StationEvent, TagAnswer};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 
@@ -22,7 +22,7 @@ const WORDS: [&str; 7] = [
     "ContractCancelled",
 ];
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let mut token = fields.required_object("idToken");
     let shown = id_token::read(&mut token);
@@ -30,32 +30,24 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     fields.check()?;
     token.check()?;
     Ok(match has_certificate {
-        true => Decoded { event: StationEvent::Contract(shown), encode: with_certificate },
-        false => Decoded { event: StationEvent::Authorize(shown), encode },
+        true => StationEvent::Contract(shown),
+        false => StationEvent::Authorize(shown),
     })
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Authorize(tag) => json!({"idTokenInfo": id_token::info(tag)}).to_string(),
-        other => unreachable!("Authorize is not answered by {other:?}"),
-    }
+/// The payload of the answer.
+pub fn reply(tag: &TagAnswer) -> String {
+    json!({"idTokenInfo": id_token::info(tag)}).to_string()
 }
 
-fn with_certificate(answer: &Answer) -> String {
-    match answer {
-        Answer::Contract { tag, certificate } => {
-            let mut info = id_token::info(tag);
-            // Who shows a certificate that is not good is not let in by the number in it (C07.FR.16).
-            if certificate.as_deref().is_some_and(|word| word != GOOD) && info["status"] == GOOD {
-                info = json!({"status": "Invalid"});
-            }
-            let status = certificate
-                .as_deref()
-                .filter(|word| WORDS.contains(word))
-                .unwrap_or("NoCertificateAvailable");
-            json!({"idTokenInfo": info, "certificateStatus": status}).to_string()
-        }
-        other => unreachable!("Authorize is not answered by {other:?}"),
+/// The payload of the answer where a contract certificate was shown. `certificate` is the standard's word for it.
+pub fn contract_reply(tag: &TagAnswer, certificate: Option<&str>) -> String {
+    let mut info = id_token::info(tag);
+    // Who shows a certificate that is not good is not let in by the number in it (C07.FR.16).
+    if certificate.is_some_and(|word| word != GOOD) && info["status"] == GOOD {
+        info = json!({"status": "Invalid"});
     }
+    let status =
+        certificate.filter(|word| WORDS.contains(word)).unwrap_or("NoCertificateAvailable");
+    json!({"idTokenInfo": info, "certificateStatus": status}).to_string()
 }

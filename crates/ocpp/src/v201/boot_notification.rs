@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::{Decoded, instant};
-use crate::event::{Answer, BootReport, Registration, StationEvent};
+use super::instant;
+use crate::event::{BootReport, Registration, StationEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
+use crate::reply::BootReply;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     // Some firmware speaks 1.6 over a connection that it opened for 2.0.1.
     if fields.has("chargePointVendor") && !fields.has("chargingStation") {
@@ -22,20 +23,16 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
     };
     fields.check()?;
     station.check()?;
-    Ok(Decoded { event: StationEvent::Boot(report), encode })
+    Ok(StationEvent::Boot(report))
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Boot { registration, now, interval_s } => {
-            let status = match registration {
-                Registration::Accepted => "Accepted",
-                Registration::Pending => "Pending",
-                Registration::Rejected => "Rejected",
-            };
-            json!({"currentTime": instant(*now), "interval": interval_s, "status": status})
-                .to_string()
-        }
-        other => unreachable!("BootNotification is not answered by {other:?}"),
-    }
+/// The payload of the answer.
+pub fn reply(reply: &BootReply) -> String {
+    let status = match reply.registration {
+        Registration::Accepted => "Accepted",
+        Registration::Pending => "Pending",
+        Registration::Rejected => "Rejected",
+    };
+    json!({"currentTime": instant(reply.now), "interval": reply.interval_s, "status": status})
+        .to_string()
 }

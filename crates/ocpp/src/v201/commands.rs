@@ -160,7 +160,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
                 json!({"component": component, "variable": variable, "attributeValue": value});
             ("SetVariables", json!({"setVariableData": [data]}))
         }
-        StationCommand::Further(_) => unreachable!("worded for both versions in one place"),
+        StationCommand::Further(command) => command.in_v201(),
         StationCommand::DataTransfer { vendor_id, message_id, data } => {
             let mut payload = json!({"vendorId": vendor_id});
             for (name, value) in [("messageId", message_id), ("data", data)] {

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 
 use super::instant;
 use crate::command_intent::EvAllowed;
-use crate::event::{Answer, EvNeeds, EvSchedule, StationEvent};
+use crate::event::{EvNeeds, EvSchedule, StationEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
-use crate::protocol::Decoded;
 use crate::timestamp;
 
 /// The stack level of Juden's own profiles: any of an operator goes before it.
@@ -19,7 +18,7 @@ const STACK_LEVEL: i64 = 0;
 const LONGEST_S: i64 = 86_400;
 
 /// Reads what a vehicle needs.
-pub(super) fn needs(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn needs(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");
     let mut needed = fields.required_object("chargingNeeds");
@@ -38,7 +37,7 @@ pub(super) fn needs(payload: Payload<'_>) -> Result<Decoded, CallError> {
         most_w: most_w.filter(|most| *most > 0),
         departs_at,
     };
-    Ok(Decoded { event: StationEvent::EvNeeds(needs), encode: answered })
+    Ok(StationEvent::EvNeeds(needs))
 }
 
 /// The power that a vehicle takes at most: current by voltage, over so many phases.
@@ -57,7 +56,7 @@ fn phases(transfer: &str) -> i64 {
 }
 
 /// Reads the schedule that a vehicle made.
-pub(super) fn schedule(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn schedule(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");
     let mut made = fields.required_object("chargingSchedule");
@@ -68,14 +67,7 @@ pub(super) fn schedule(payload: Payload<'_>) -> Result<Decoded, CallError> {
         .into_iter()
         .filter_map(|period| period.scalar("limit")?.parse().ok());
     let schedule = EvSchedule { evse_id: evse_id.unwrap_or_default(), unit, most: limits.max() };
-    Ok(Decoded { event: StationEvent::EvSchedule(schedule), encode: answered })
-}
-
-fn answered(answer: &Answer) -> String {
-    match answer {
-        Answer::Accepted(true) => r#"{"status":"Accepted"}"#.to_owned(),
-        _ => r#"{"status":"Rejected"}"#.to_owned(),
-    }
+    Ok(StationEvent::EvSchedule(schedule))
 }
 
 /// The profile that lets a transaction's vehicle have so much until it departs; its number is up to the caller.

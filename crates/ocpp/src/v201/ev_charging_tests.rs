@@ -4,7 +4,7 @@ use super::*;
 
 fn most(needs: &Value) -> Option<i64> {
     let payload = json!({"evseId": 1, "chargingNeeds": needs}).to_string();
-    match super::needs(Payload::Json(&payload)).unwrap().event {
+    match super::needs(Payload::Json(&payload)).unwrap() {
         StationEvent::EvNeeds(needs) => needs.most_w,
         other => panic!("{other:?}"),
     }

@@ -1,12 +1,11 @@
 //! MeterValues: readings outside transactions, and clock-aligned ones (OCPP 2.0.1 J01). EVSE 0 is the main meter.
 
-use super::{Decoded, empty};
 use crate::event::{MeterReport, StationEvent, TransactionEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let report = MeterReport {
         connector_id: fields.required_integer("evseId"),
@@ -14,5 +13,5 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         readings: readings(&mut fields, "meterValue"),
         faults: fields.faults(),
     };
-    Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Meter(report)), encode: empty })
+    Ok(StationEvent::Transaction(TransactionEvent::Meter(report)))
 }

@@ -1,7 +1,6 @@
 //! StatusNotification: a connector's state (OCPP 2.0.1 G01). It is kept as the state of its EVSE, which is what a site
 //! lists, and counts transactions and prices by.
 
-use super::{Decoded, empty};
 use crate::event::{StationEvent, StatusReport};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
@@ -9,7 +8,7 @@ use crate::reports::NO_ERROR;
 use crate::timestamp;
 use juden_domain::instant::Reported;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     if fields.has("errorCode") && !fields.has("connectorStatus") {
         return Err(super::of_older_version("StatusNotification"));
@@ -27,5 +26,5 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
         plug: fields.integer("connectorId"),
     };
     fields.check()?;
-    Ok(Decoded { event: StationEvent::Status(report), encode: empty })
+    Ok(StationEvent::Status(report))
 }

@@ -7,6 +7,7 @@ use crate::event::{
     TagAnswer, TransactionEvent,
 };
 use crate::protocol::Protocol;
+use crate::reply::{self, BootReply, CardReply};
 use juden_domain::authorization::Verdict;
 use juden_domain::ids::{MemberId, SessionId};
 use juden_domain::refusal::Reason;
@@ -15,12 +16,12 @@ fn at() -> DateTime<Utc> {
     "2024-04-03T00:00:00.5Z".parse().unwrap()
 }
 
-fn decoded(action: &str, payload: &str) -> Decoded {
+fn decoded(action: &str, payload: &str) -> StationEvent {
     Protocol::V201.decode(action, Payload::Json(payload)).unwrap()
 }
 
 fn step(payload: &str) -> StepReport {
-    match decoded("TransactionEvent", payload).event {
+    match decoded("TransactionEvent", payload) {
         StationEvent::Transaction(TransactionEvent::Step(step)) => *step,
         other => panic!("{other:?}"),
     }
@@ -43,33 +44,17 @@ fn fits(action: &str, answer: &str) {
 #[test]
 fn every_answer_is_one_that_the_schema_allows() {
     for refusal in Reason::ALL.iter().copied().map(Some).chain([None]) {
-        let authorize = decoded(
-            "Authorize",
-            r#"{"idToken":{"idToken":"A","type":"ISO14443"},"certificate":"x"}"#,
-        );
         for word in [None, Some("Accepted"), Some("CertificateRevoked"), Some("no such word")] {
-            let certificate = word.map(str::to_owned);
-            fits(
-                "Authorize",
-                &(authorize.encode)(&Answer::Contract { tag: told(refusal), certificate }),
-            );
+            fits("Authorize", &reply::contract(&told(refusal), word));
         }
-        let authorize = decoded("Authorize", r#"{"idToken":{"idToken":"A","type":"ISO14443"}}"#);
-        fits("Authorize", &(authorize.encode)(&Answer::Authorize(told(refusal))));
-        let event = decoded("TransactionEvent", "{}");
-        fits("TransactionEvent", &(event.encode)(&Answer::Step { tag: Some(told(refusal)) }));
+        fits("Authorize", &reply::authorize(Protocol::V201, &told(refusal)));
+        fits("TransactionEvent", &CardReply::TransactionEvent.payload(&told(refusal)));
     }
     for registration in [Registration::Accepted, Registration::Pending, Registration::Rejected] {
-        let boot = decoded(
-            "BootNotification",
-            r#"{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}"#,
-        );
-        fits(
-            "BootNotification",
-            &(boot.encode)(&Answer::Boot { registration, now: at(), interval_s: 300 }),
-        );
+        let answer = BootReply { registration, now: at(), interval_s: 300 };
+        fits("BootNotification", &reply::boot(Protocol::V201, &answer));
     }
-    fits("Heartbeat", &encode_heartbeat(&Answer::Heartbeat { now: at() }));
+    fits("Heartbeat", &reply::heartbeat(Protocol::V201, at()));
     let rest = [
         ("ClearedChargingLimit", r#"{"chargingLimitSource":"EMS"}"#),
         ("DataTransfer", r#"{"vendorId":"V","data":{"a":[1]}}"#),
@@ -97,16 +82,20 @@ fn every_answer_is_one_that_the_schema_allows() {
         ("StatusNotification", r#"{"evseId":1,"connectorStatus":"Available","connectorId":1}"#),
     ];
     for (action, payload) in rest {
-        let answers = match action {
-            "SignCertificate" | "NotifyEVChargingNeeds" | "NotifyEVChargingSchedule" => {
-                [Answer::Accepted(true), Answer::Accepted(false)]
+        let answers = match decoded(action, payload) {
+            StationEvent::Sign(_) | StationEvent::EvNeeds(_) | StationEvent::EvSchedule(_) => {
+                vec![reply::accepted(true), reply::accepted(false)]
             }
-            "GetCertificateStatus" | "Get15118EVCertificate" => {
-                [Answer::Vehicle(Some("AAAA".into())), Answer::Vehicle(None)]
+            StationEvent::EvCertificate => {
+                vec![reply::ev_certificate(Some("AAAA")), reply::ev_certificate(None)]
             }
-            _ => [Answer::Done, Answer::Done],
+            StationEvent::CertificateStatus => {
+                vec![reply::certificate_status(Some("AAAA")), reply::certificate_status(None)]
+            }
+            StationEvent::DataTransfer { .. } => vec![reply::unknown_vendor()],
+            _ => vec![reply::heard()],
         };
-        answers.iter().for_each(|answer| fits(action, &(decoded(action, payload).encode)(answer)));
+        answers.iter().for_each(|answer| fits(action, answer));
     }
     assert_eq!(rest.len() + 4, ACTIONS.len());
 }
@@ -180,7 +169,7 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
             "transactionId is missing"
         ]
     );
-    let Ok(Decoded { event: StationEvent::Transaction(TransactionEvent::Step(broken)), .. }) = Protocol::V201.decode(
+    let Ok(StationEvent::Transaction(TransactionEvent::Step(broken))) = Protocol::V201.decode(
         "TransactionEvent",
         Payload::Broken(
             r#"[2,"a","TransactionEvent",{"eventType":"Ended","seqNo":3,"transactionInfo":{"transactionId":"T-1"},"timestamp":"2024"#,

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::{Decoded, id_token};
-use crate::event::{Answer, StationEvent, StepKind, StepReport, TransactionEvent};
+use super::id_token;
+use crate::event::{StationEvent, StepKind, StepReport, TagAnswer, TransactionEvent};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
@@ -14,7 +14,7 @@ use juden_domain::instant::Reported;
 /// The longest word that is kept of a state or a reason, and the longest name of a transaction.
 const WORD_MAX: usize = 64;
 
-pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
+pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let mut info = fields.required_object("transactionInfo");
     let mut word =
@@ -59,16 +59,13 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<Decoded, CallError> {
             fields.faults()
         },
     };
-    Ok(Decoded {
-        event: StationEvent::Transaction(TransactionEvent::Step(Box::new(report))),
-        encode,
-    })
+    Ok(StationEvent::Transaction(TransactionEvent::Step(Box::new(report))))
 }
 
-fn encode(answer: &Answer) -> String {
-    match answer {
-        Answer::Step { tag: None } => "{}".to_owned(),
-        Answer::Step { tag: Some(tag) } => json!({"idTokenInfo": id_token::info(tag)}).to_string(),
-        other => unreachable!("TransactionEvent is not answered by {other:?}"),
+/// The payload of the answer.
+pub fn reply(tag: Option<&TagAnswer>) -> String {
+    match tag {
+        None => "{}".to_owned(),
+        Some(tag) => json!({"idTokenInfo": id_token::info(tag)}).to_string(),
     }
 }

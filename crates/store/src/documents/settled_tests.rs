@@ -31,7 +31,7 @@ fn finished() -> Session {
             power_w: Some(50_000),
             session_cap_min: None,
         }),
-        id_tag_text: "TAGC1",
+        id_tag: &IdTag::new("TAGC1"),
         shown_at: None,
         file: None,
         reported: &reported(start),
