@@ -79,6 +79,23 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
+/// Reads one of several shapes by its name. A fault is about a field of the shape, or about the name.
+pub fn tagged<T: DeserializeOwned>(
+    name: &str,
+    fields: serde_json::Map<String, serde_json::Value>,
+) -> Result<T, Problem> {
+    let outside = serde_json::Map::from_iter([(name.to_owned(), fields.into())]);
+    serde_path_to_error::deserialize(serde_json::Value::Object(outside)).map_err(|fault| {
+        let path = fault.path().to_string();
+        let message = fault.into_inner().to_string();
+        let inside = path.strip_prefix(name).map_or(".", |rest| rest.trim_start_matches('.'));
+        if message.starts_with("unknown variant") {
+            return Problem::malformed("command", message);
+        }
+        Problem::malformed(field_of(inside, &message), message)
+    })
+}
+
 /// The field that a fault is about: the path to it, and the name that the message quotes where a
 /// field is missing or unknown.
 fn field_of(path: &str, message: &str) -> String {

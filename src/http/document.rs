@@ -1,7 +1,7 @@
 //! What the API's description says beyond its handlers' own words.
 
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Components, OpenApi, RefOr, Required};
 
 /// Says of every body without a required field that it may be left out: an empty one reads as `{}`.
@@ -13,6 +13,25 @@ pub fn allow_empty_bodies(document: &mut OpenApi) {
         {
             allow_empty_body(operation, &components);
         }
+    }
+}
+
+/// Puts the name of each command among its fields, as `command`, where the wire has it.
+pub fn name_commands(document: &mut OpenApi) {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    let body = schemas.and_then(|schemas| schemas.get_mut("CommandBody"));
+    let Some(RefOr::T(Schema::OneOf(commands))) = body else { return };
+    for command in &mut commands.items {
+        let RefOr::T(Schema::Object(outside)) = command else { continue };
+        let Some((name, RefOr::T(Schema::Object(mut fields)))) = outside.properties.pop() else {
+            continue;
+        };
+        let tag = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([name]));
+        fields.properties.shift_insert(0, "command".to_owned(), tag.build().into());
+        fields.required.insert(0, "command".to_owned());
+        fields.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        fields.description = outside.description.take();
+        *command = RefOr::T(Schema::Object(fields));
     }
 }
 

@@ -6,6 +6,7 @@ mod auth;
 mod bodies;
 mod cards;
 mod clock;
+mod command_body;
 mod commands;
 mod corrections;
 mod document;
@@ -197,6 +198,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .nest("/api/v1", resources())
         .split_for_parts();
     document::allow_empty_bodies(&mut document);
+    document::name_commands(&mut document);
     resources
         .layer(middleware::from_fn_with_state(api.clone(), audit::keep))
         .layer(middleware::from_fn_with_state(api.clone(), idempotency::replay))
