@@ -81,9 +81,9 @@ async fn sessions(stream: &mut Stream, charger: usize, load: &Load, mut second: 
     while !load.ends.load(Ordering::Relaxed) {
         let begun = call(stream, "StartTransaction", &start(charger, second)).await;
         let transaction = &begun["transactionId"];
-        for step in 1..=2 {
-            let sample = json!({"value": (second + step).to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"});
-            let reading = json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": instant(second + step), "sampledValue": [sample]}]});
+        for part in 1..=2 {
+            let sample = json!({"value": (second + part).to_string(), "measurand": "Energy.Active.Import.Register", "unit": "Wh"});
+            let reading = json!({"connectorId": 1, "transactionId": transaction, "meterValue": [{"timestamp": instant(second + part), "sampledValue": [sample]}]});
             call(stream, "MeterValues", &reading).await;
         }
         let stop = json!({"transactionId": transaction, "idTag": tag(charger), "timestamp": instant(second + 5), "meterStop": second + 5});

@@ -82,9 +82,9 @@ pub fn sessions(setup: &PlanSetup, station: &PlannedStation, number: u64) -> Vec
             };
             let meter_start_wh = meter_wh;
             meter_wh += power_w * length_ms / 3_600_000;
-            let steps = i64::try_from(setup.readings).unwrap_or(0);
-            let reading = |step: i64| {
-                let part_ms = length_ms * step / (steps + 1);
+            let parts = i64::try_from(setup.readings).unwrap_or(0);
+            let reading = |part: i64| {
+                let part_ms = length_ms * part / (parts + 1);
                 (
                     start + TimeDelta::milliseconds(part_ms),
                     meter_start_wh + power_w * part_ms / 3_600_000,
@@ -96,7 +96,7 @@ pub fn sessions(setup: &PlanSetup, station: &PlannedStation, number: u64) -> Vec
                 stop,
                 meter_start_wh,
                 meter_stop_wh: meter_wh,
-                readings: (1..=steps).map(reading).collect(),
+                readings: (1..=parts).map(reading).collect(),
                 offline: setup.offline_one_in > 0
                     && random.random_range(0..setup.offline_one_in) == 0,
                 same_ids: random.random(),

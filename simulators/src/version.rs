@@ -134,7 +134,7 @@ impl Version {
     pub fn transaction(self, said: &Said, transaction: &Value) -> (&'static str, Value) {
         match self {
             Self::V16 => older(said, transaction),
-            Self::V201 => ("TransactionEvent", step(said, transaction)),
+            Self::V201 => ("TransactionEvent", event(said, transaction)),
         }
     }
 }
@@ -161,7 +161,7 @@ fn older(said: &Said, transaction: &Value) -> (&'static str, Value) {
     }
 }
 
-fn step(said: &Said, transaction: &Value) -> Value {
+fn event(said: &Said, transaction: &Value) -> Value {
     let at = text(said.at);
     let (kind, trigger, context) = match said.kind {
         Kind::Start => ("Started", "Authorized", "Transaction.Begin"),
@@ -175,16 +175,16 @@ fn step(said: &Said, transaction: &Value) -> Value {
         Kind::Reading => {}
         Kind::Stop => info["stoppedReason"] = json!("Local"),
     }
-    let mut step = json!({"eventType": kind, "timestamp": at, "triggerReason": trigger, "seqNo": said.place, "transactionInfo": info,
+    let mut event = json!({"eventType": kind, "timestamp": at, "triggerReason": trigger, "seqNo": said.place, "transactionInfo": info,
         "meterValue": [{"timestamp": at, "sampledValue": [sample]}]});
     if said.offline {
-        step["offline"] = json!(true);
+        event["offline"] = json!(true);
     }
     if said.kind == Kind::Start {
-        step["evse"] = json!({"id": said.connector_id, "connectorId": 1});
+        event["evse"] = json!({"id": said.connector_id, "connectorId": 1});
     }
     if let Some(id_tag) = &said.id_tag {
-        step["idToken"] = token(id_tag);
+        event["idToken"] = token(id_tag);
     }
-    step
+    event
 }

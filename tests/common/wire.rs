@@ -4,7 +4,7 @@
 use juden_domain::authorization::Verdict;
 use juden_domain::ids::SessionId;
 use juden_domain::refusal::Reason;
-use juden_ocpp::event::{Registration, StationEvent, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{Registration, StationEvent, TagAnswer, TransactionMessage};
 use juden_ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload, Reply};
 use juden_ocpp::protocol::Protocol;
 use juden_ocpp::reply::{self, BootReply, CardReply};
@@ -101,16 +101,16 @@ pub fn answer_to(protocol: Protocol, event: &StationEvent, tag: &TagAnswer) -> S
         StationEvent::EvCertificate => reply::ev_certificate(found),
         StationEvent::CertificateStatus => reply::certificate_status(found),
         StationEvent::Contract(_) => reply::contract(tag, Some("Accepted")),
-        StationEvent::Transaction(TransactionEvent::Start(_)) => {
+        StationEvent::Transaction(TransactionMessage::Start(_)) => {
             CardReply::Started(SessionId(1)).payload(tag)
         }
-        StationEvent::Transaction(TransactionEvent::Stop(stop)) => {
+        StationEvent::Transaction(TransactionMessage::Stop(stop)) => {
             reply::stopped(stop.id_tag.is_some().then_some(tag))
         }
-        StationEvent::Transaction(TransactionEvent::Step(step)) => {
-            reply::transaction_event(step.shown.is_some().then_some(tag))
+        StationEvent::Transaction(TransactionMessage::Event(event)) => {
+            reply::transaction_event(event.shown.is_some().then_some(tag))
         }
-        StationEvent::Transaction(TransactionEvent::Meter(_))
+        StationEvent::Transaction(TransactionMessage::Meter(_))
         | StationEvent::Status(_)
         | StationEvent::Report(_) => reply::heard(),
     }

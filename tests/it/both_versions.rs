@@ -49,18 +49,18 @@ async fn a_suspended_card_leaves_list_or_cache_of_a_charger_of_either_version_al
     }
 }
 
-fn step(kind: &str, place: i64, minute: i64, more: &Value) -> Value {
+fn event(kind: &str, place: i64, minute: i64, more: &Value) -> Value {
     let at = format!("2024-06-09T12:{minute:02}:00Z");
-    let mut step = json!({"eventType": kind, "timestamp": at, "triggerReason": "Trigger", "seqNo": place,
+    let mut event = json!({"eventType": kind, "timestamp": at, "triggerReason": "Trigger", "seqNo": place,
         "transactionInfo": {"transactionId": "T-1"}});
     for (name, value) in more.as_object().unwrap() {
         if name == "transactionInfo" {
-            step["transactionInfo"]["chargingState"] = value["chargingState"].clone();
+            event["transactionInfo"]["chargingState"] = value["chargingState"].clone();
         } else {
-            step[name] = value.clone();
+            event[name] = value.clone();
         }
     }
-    step
+    event
 }
 
 fn register(minute: i64, wh: i64, context: &str) -> Value {
@@ -70,22 +70,22 @@ fn register(minute: i64, wh: i64, context: &str) -> Value {
 /// Plugged in at 12:00, card at 12:01, energy from 12:02 on, unplugged at 12:32.
 pub fn whole() -> Vec<Value> {
     vec![
-        step(
+        event(
             "Started",
             0,
             0,
             &json!({"transactionInfo": {"chargingState": "EVConnected"}, "evse": {"id": 1}, "meterValue": register(0, 1_000, "Transaction.Begin")}),
         ),
-        step("Updated", 1, 1, &json!({"idToken": {"idToken": CARD, "type": "ISO14443"}})),
-        step(
+        event("Updated", 1, 1, &json!({"idToken": {"idToken": CARD, "type": "ISO14443"}})),
+        event(
             "Updated",
             2,
             2,
             &json!({"triggerReason": "ChargingStateChanged", "transactionInfo": {"chargingState": "Charging"}}),
         ),
-        step("Updated", 3, 17, &json!({"meterValue": register(17, 6_000, "Sample.Periodic")})),
-        step("Updated", 4, 31, &json!({"transactionInfo": {"chargingState": "SuspendedEV"}})),
-        step(
+        event("Updated", 3, 17, &json!({"meterValue": register(17, 6_000, "Sample.Periodic")})),
+        event("Updated", 4, 31, &json!({"transactionInfo": {"chargingState": "SuspendedEV"}})),
+        event(
             "Ended",
             5,
             32,
@@ -95,7 +95,7 @@ pub fn whole() -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_right_or_flagged() {
+async fn events_in_any_order_with_repeats_and_losses_are_one_session_that_is_right_or_flagged() {
     let seed: u64 = std::env::var("JUDEN_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -116,32 +116,32 @@ async fn steps_in_any_order_with_repeats_and_losses_are_one_session_that_is_righ
         let name =
             format!("CP-{round}-{}", lost.map_or("all".to_owned(), |place| place.to_string()));
         server.station(&name).await;
-        let mut steps: Vec<Value> = whole()
+        let mut events: Vec<Value> = whole()
             .into_iter()
             .enumerate()
             .filter(|(place, _)| Some(*place) != lost)
-            .map(|(_, step)| step)
+            .map(|(_, event)| event)
             .collect();
-        for step in steps.iter_mut().filter(|step| step["idToken"].is_object()) {
-            step["idToken"]["idToken"] = json!(format!("CARD{n}"));
+        for event in events.iter_mut().filter(|event| event["idToken"].is_object()) {
+            event["idToken"]["idToken"] = json!(format!("CARD{n}"));
         }
-        steps.extend(steps.clone().into_iter().take(round));
-        steps.shuffle(&mut random);
+        events.extend(events.clone().into_iter().take(round));
+        events.shuffle(&mut random);
         let mut socket = newer(&server, &name).await;
         let mut answers = std::collections::HashMap::new();
-        for step in &steps {
-            let answer = socket.call("TransactionEvent", step.clone()).await;
+        for event in &events {
+            let answer = socket.call("TransactionEvent", event.clone()).await;
             assert_eq!(answer[0], 3, "{answer}");
-            let first = answers.entry(step["seqNo"].as_i64()).or_insert_with(|| answer[2].clone());
+            let first = answers.entry(event["seqNo"].as_i64()).or_insert_with(|| answer[2].clone());
             assert_eq!(*first, answer[2], "a repeat has the first answer");
             assert_eq!(
                 answer[2]["idTokenInfo"].is_object(),
-                step["idToken"].is_object(),
+                event["idToken"].is_object(),
                 "{answer}"
             );
         }
         let sessions = server.sessions_at(&name).await;
-        assert_eq!(sessions.len(), 1, "{name}: {steps:#?}");
+        assert_eq!(sessions.len(), 1, "{name}: {events:#?}");
         check(&sessions[0], lost, &name);
     }
 }
@@ -157,7 +157,7 @@ fn check(session: &Value, lost: Option<usize>, name: &str) {
     match lost {
         None | Some(1 | 3 | 4) => {
             assert_eq!(measured, right, "{name}: {session}");
-            // With the card's step lost, the end tells the card.
+            // With the card's event lost, the end tells the card.
             assert_eq!(
                 (state, session["units"].as_i64()),
                 ("ended", Some(30)),
@@ -182,13 +182,13 @@ fn check(session: &Value, lost: Option<usize>, name: &str) {
 }
 
 #[tokio::test]
-async fn a_step_that_says_something_else_under_its_number_is_set_aside() {
+async fn an_event_that_says_something_else_under_its_number_is_set_aside() {
     let server = TestServer::at(NOW).await;
     server.member_with_card("simple", CARD).await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
-    for step in whole() {
-        socket.call("TransactionEvent", step).await;
+    for event in whole() {
+        socket.call("TransactionEvent", event).await;
     }
     let mut other = whole().pop().unwrap();
     other["meterValue"] = register(32, 99_000, "Transaction.End");
@@ -212,7 +212,7 @@ async fn a_step_that_says_something_else_under_its_number_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_late_first_step_moves_a_session_to_the_month_in_which_it_began() {
+async fn a_late_first_event_moves_a_session_to_the_month_in_which_it_began() {
     let server = TestServer::at("2024-05-31T00:00:00Z").await;
     let (member, _) = server.member_with_card("simple", CARD).await;
     server.station("CP1").await;
@@ -263,7 +263,7 @@ async fn a_station_that_needs_nobodys_card_is_told_yes_and_its_session_belongs_t
     assert!(has_flag(&session, "no_card") && session["card_number"].is_null(), "{session}");
 }
 
-/// A step of another transaction at an EVSE, with a card where one is named.
+/// An event of another transaction at an EVSE, with a card where one is named.
 fn told(
     name: &str,
     kind: &str,
@@ -272,13 +272,13 @@ fn told(
     card: Option<&str>,
     more: &Value,
 ) -> Value {
-    let mut step = step(kind, place, minute, more);
-    step["transactionInfo"]["transactionId"] = json!(name);
-    step["evse"] = json!({"id": 1});
+    let mut event = event(kind, place, minute, more);
+    event["transactionInfo"]["transactionId"] = json!(name);
+    event["evse"] = json!({"id": 1});
     if let Some(card) = card {
-        step["idToken"] = json!({"idToken": card, "type": "ISO14443"});
+        event["idToken"] = json!({"idToken": card, "type": "ISO14443"});
     }
-    step
+    event
 }
 
 async fn after_may() -> TestServer {
@@ -342,9 +342,9 @@ async fn the_first_card_that_is_accepted_pays_and_is_judged_when_it_was_shown() 
     // Suspended between the plug and the card: the start was right, the card is not.
     let mut live = newer(&server, "CP2").await;
     let at = |kind: &str, place: i64, at: &str, card: bool| {
-        let mut step = told("L", kind, place, 0, card.then_some("CARD2"), &json!({}));
-        step["timestamp"] = json!(at);
-        step
+        let mut event = told("L", kind, place, 0, card.then_some("CARD2"), &json!({}));
+        event["timestamp"] = json!(at);
+        event
     };
     live.call("TransactionEvent", at("Started", 0, "2024-06-10T12:00:00Z", false)).await;
     server.clock("2024-06-10T12:05:00Z").await;
@@ -375,8 +375,8 @@ async fn a_name_that_is_used_again_is_another_transaction_and_late_repeats_find_
         told("1", "Started", 0, 20, Some("CARD2"), &charging()),
         told("1", "Ended", 1, 50, None, &json!({})),
     ];
-    for step in first.iter().chain(&second).chain(&first).chain(&second) {
-        assert_eq!(socket.call("TransactionEvent", step.clone()).await[0], 3);
+    for event in first.iter().chain(&second).chain(&first).chain(&second) {
+        assert_eq!(socket.call("TransactionEvent", event.clone()).await[0], 3);
     }
     let units: Vec<(Value, Value)> = server
         .sessions_at("CP1")
@@ -391,14 +391,14 @@ async fn a_name_that_is_used_again_is_another_transaction_and_late_repeats_find_
 async fn a_station_that_never_counts_is_read_by_kind_and_time() {
     let server = after_may().await;
     let mut socket = newer(&server, "CP1").await;
-    let steps = [
+    let events = [
         told("Z", "Started", 0, 0, Some("CARD1"), &charging()),
         told("Z", "Updated", 0, 5, None, &json!({})),
         told("Z", "Updated", 0, 10, None, &json!({})),
         told("Z", "Ended", 0, 30, None, &json!({})),
     ];
-    for step in steps.iter().chain(&steps) {
-        socket.call("TransactionEvent", step.clone()).await;
+    for event in events.iter().chain(&events) {
+        socket.call("TransactionEvent", event.clone()).await;
     }
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert_eq!((&session["units"], &session["state"]), (&json!(30), &json!("ended")), "{session}");
@@ -409,16 +409,16 @@ async fn a_station_that_never_counts_is_read_by_kind_and_time() {
 }
 
 #[tokio::test]
-async fn a_start_or_an_end_under_a_number_that_another_step_has_is_not_lost() {
+async fn a_start_or_an_end_under_a_number_that_another_event_has_is_not_lost() {
     let server = after_may().await;
     let mut socket = newer(&server, "CP1").await;
-    let steps = [
+    let events = [
         told("Z", "Started", 0, 0, Some("CARD1"), &charging()),
         told("Z", "Updated", 1, 5, None, &json!({})),
         told("Z", "Ended", 1, 30, None, &json!({})),
     ];
-    for step in steps.iter().chain(&steps) {
-        socket.call("TransactionEvent", step.clone()).await;
+    for event in events.iter().chain(&events) {
+        socket.call("TransactionEvent", event.clone()).await;
     }
     let session = server.sessions_at("CP1").await.pop().unwrap();
     assert_eq!((&session["units"], &session["state"]), (&json!(30), &json!("review")), "{session}");
@@ -484,9 +484,9 @@ async fn a_card_that_charges_elsewhere_is_refused_however_often_it_is_shown() {
     let server = after_may().await;
     let now = "2024-06-10T12:00:00Z";
     let live = |name: &str, kind: &str, place: i64| {
-        let mut step = told(name, kind, place, 0, Some("CARD1"), &json!({}));
-        step["timestamp"] = json!(now);
-        step
+        let mut event = told(name, kind, place, 0, Some("CARD1"), &json!({}));
+        event["timestamp"] = json!(now);
+        event
     };
     let (mut here, mut there) = (newer(&server, "CP1").await, newer(&server, "CP2").await);
     assert_eq!(

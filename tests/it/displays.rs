@@ -12,27 +12,27 @@ fn token() -> Value {
     json!({"idToken": CARD, "type": "ISO14443"})
 }
 
-fn step(kind: &str, at: &str, seq: i64, more: &Value) -> Value {
-    let mut step = json!({"eventType": kind, "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": seq,
+fn event(kind: &str, at: &str, seq: i64, more: &Value) -> Value {
+    let mut event = json!({"eventType": kind, "timestamp": at, "triggerReason": "MeterValuePeriodic", "seqNo": seq,
         "transactionInfo": {"transactionId": "T-1", "chargingState": "Charging"}, "evse": {"id": 1, "connectorId": 1}});
     for (key, value) in more.as_object().unwrap() {
-        step[key] = value.clone();
+        event[key] = value.clone();
     }
-    step
+    event
 }
 
 fn register(at: &str, wh: i64) -> Value {
     json!([{"timestamp": at, "sampledValue": [{"value": wh, "context": "Sample.Periodic"}]}])
 }
 
-async fn told(socket: &mut Socket, step: Value) -> Value {
-    let answer = socket.call("TransactionEvent", step).await;
+async fn told(socket: &mut Socket, event: Value) -> Value {
+    let answer = socket.call("TransactionEvent", event).await;
     assert_eq!(answer[0], 3, "{answer}");
     answer[2].clone()
 }
 
 async fn charging(server: &TestServer, socket: &mut Socket) {
-    let started = step(
+    let started = event(
         "Started",
         START,
         0,
@@ -62,7 +62,7 @@ async fn a_driver_is_shown_the_free_minutes_left_and_what_the_session_costs() {
     assert_eq!(message["content"], text);
     charging(&server, &mut socket).await;
     server.clock("2024-06-10T01:01:00Z").await;
-    let updated = step(
+    let updated = event(
         "Updated",
         "2024-06-10T01:01:00Z",
         1,
@@ -79,7 +79,7 @@ async fn a_driver_is_shown_the_free_minutes_left_and_what_the_session_costs() {
         json!({"totalCost": 0}),
         "a repeat has the first answer"
     );
-    let next = step(
+    let next = event(
         "Updated",
         "2024-06-10T02:00:30Z",
         2,
@@ -87,7 +87,7 @@ async fn a_driver_is_shown_the_free_minutes_left_and_what_the_session_costs() {
     );
     assert_eq!(told(&mut socket, next).await, json!({"totalCost": 20 * 44}));
     let more = json!({"idToken": token(), "triggerReason": "StopAuthorized", "meterValue": register("2024-06-10T02:01:00Z", 30_000)});
-    let ended = told(&mut socket, step("Ended", "2024-06-10T02:01:00Z", 3, &more)).await;
+    let ended = told(&mut socket, event("Ended", "2024-06-10T02:01:00Z", 3, &more)).await;
     assert_eq!(ended["totalCost"], 20 * 44, "{ended}");
     assert!(
         ended["idTokenInfo"]["personalMessage"]["content"]
@@ -115,14 +115,14 @@ async fn a_refused_card_an_unknown_charger_and_a_server_set_so_show_nothing() {
     let mut socket = newer(&server, "CP1").await;
     let authorized = socket.call("Authorize", json!({"idToken": token()})).await;
     assert!(authorized[2]["idTokenInfo"].get("personalMessage").is_none(), "{authorized}");
-    let started = told(&mut socket, step("Started", NOW, 0, &json!({"idToken": token()}))).await;
+    let started = told(&mut socket, event("Started", NOW, 0, &json!({"idToken": token()}))).await;
     assert!(started.get("totalCost").is_none(), "{started}");
     let server = TestServer::with(NOW, &[("display-language", "en")]).await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
     let unknown = socket.call("Authorize", json!({"idToken": token()})).await;
     assert_eq!(unknown[2]["idTokenInfo"].as_object().unwrap().get("personalMessage"), None);
-    let started = told(&mut socket, step("Started", NOW, 0, &json!({"idToken": token()}))).await;
+    let started = told(&mut socket, event("Started", NOW, 0, &json!({"idToken": token()}))).await;
     assert!(started.get("totalCost").is_none(), "nobody's session has no price: {started}");
 }
 
@@ -148,7 +148,7 @@ async fn a_charger_that_shows_costs_is_told_them_while_it_charges() {
     assert_eq!(cost["variable"], json!({"name": "Enabled", "instance": "Cost"}));
     let result = json!({"attributeStatus": "Accepted", "attributeValue": "true", "component": cost["component"], "variable": cost["variable"]});
     socket.send(&json!([3, asked[1], {"getVariableResult": [result]}]).to_string()).await;
-    let started = step(
+    let started = event(
         "Started",
         START,
         0,
@@ -190,7 +190,7 @@ async fn a_free_opening_that_is_entered_while_a_session_runs_is_in_what_its_driv
     charging(&server, &mut socket).await;
     server.clock("2024-06-10T00:31:00Z").await;
     let after = |seq| {
-        step(
+        event(
             "Updated",
             "2024-06-10T00:31:00Z",
             seq,

@@ -80,7 +80,7 @@ async fn a_newer_stations_session_is_known_by_the_number_of_its_remote_start() {
             "transactionInfo": info, "evse": {"id": 1, "connectorId": 1}, "idToken": {"idToken": CARD, "type": "ISO14443"}})
     };
     socket.call("TransactionEvent", event("T-EARLIER", 0, json!({}))).await;
-    // The number comes with a later step, of a transaction that began after.
+    // The number comes with a later event, of a transaction that began after.
     socket.call("TransactionEvent", event("T-REMOTE", 0, json!({}))).await;
     socket
         .call(

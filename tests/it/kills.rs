@@ -247,7 +247,7 @@ async fn what_was_confirmed_survives_every_kill_and_is_counted_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_confirmed_survives_every_power_cut_and_is_counted_once() {
+async fn on_sqlite_what_was_confirmed_survives_every_power_cut_and_is_counted_once() {
     // A server's disk is its own: `tests/cluster` stops PostgreSQL at once and starts it again.
     if !is_postgres() {
         struck_by(Strike::PowerCut).await;

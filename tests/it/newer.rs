@@ -10,7 +10,7 @@ pub struct Newer {
     api: String,
     key: String,
     station: String,
-    /// The contents that were sent as ends of a transaction: each is a step of its own.
+    /// The contents that were sent as ends of a transaction: each is an event of its own.
     ends: HashMap<String, Vec<String>>,
 }
 
@@ -73,11 +73,11 @@ impl Newer {
             "Heartbeat" => ("Heartbeat", json!({})),
             "StartTransaction" => {
                 let at = &payload["timestamp"];
-                let step = json!({"eventType": "Started", "timestamp": at, "triggerReason": "Authorized", "seqNo": 0,
+                let event = json!({"eventType": "Started", "timestamp": at, "triggerReason": "Authorized", "seqNo": 0,
                     "transactionInfo": {"transactionId": Self::name(payload), "chargingState": "Charging"},
                     "evse": {"id": payload["connectorId"], "connectorId": 1}, "idToken": token(&payload["idTag"]),
                     "meterValue": register(at, &payload["meterStart"], "Transaction.Begin")});
-                ("TransactionEvent", step)
+                ("TransactionEvent", event)
             }
             "StopTransaction" => {
                 let session = self.get(&format!("/sessions/{}", payload["transactionId"])).await;
@@ -92,13 +92,13 @@ impl Newer {
                     ends.len() - 1
                 });
                 let at = &payload["timestamp"];
-                let mut step = json!({"eventType": "Ended", "timestamp": at, "triggerReason": "StopAuthorized", "seqNo": 1 + place,
+                let mut event = json!({"eventType": "Ended", "timestamp": at, "triggerReason": "StopAuthorized", "seqNo": 1 + place,
                     "transactionInfo": {"transactionId": name, "stoppedReason": "Local"},
                     "meterValue": register(at, &payload["meterStop"], "Transaction.End")});
                 if !payload["idTag"].is_null() {
-                    step["idToken"] = token(&payload["idTag"]);
+                    event["idToken"] = token(&payload["idTag"]);
                 }
-                ("TransactionEvent", step)
+                ("TransactionEvent", event)
             }
             other => panic!("{other} is not told in 2.0.1 yet"),
         }

@@ -134,8 +134,8 @@ async fn a_session_is_stopped_by_the_name_that_its_station_gave_it() {
     server.member_with_card("simple", CARD).await;
     server.station("CP1").await;
     let mut socket = newer(&server, "CP1").await;
-    for step in whole().into_iter().take(3) {
-        socket.call("TransactionEvent", step).await;
+    for event in whole().into_iter().take(3) {
+        socket.call("TransactionEvent", event).await;
     }
     let session = server.sessions_at("CP1").await.pop().unwrap();
     for body in [

@@ -1,4 +1,4 @@
-//! Stations of OCPP 2.0.1 are asked, once, whether a transaction goes on: where its end is due, and where steps are missing.
+//! Stations of OCPP 2.0.1 are asked, once, whether a transaction goes on: where its end is due, and where events are missing.
 
 use serde_json::{Value, json};
 
@@ -13,17 +13,17 @@ async fn charging() -> (TestServer, Socket) {
     server.member_with_card("simple", "CARD1").await;
     let mut socket =
         Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp2.0.1"), None).await.unwrap();
-    step(&mut socket, "Started", 0, NOW).await;
+    event(&mut socket, "Started", 0, NOW).await;
     (server, socket)
 }
 
-async fn step(socket: &mut Socket, kind: &str, number: i64, at: &str) {
-    let mut step = json!({"eventType": kind, "timestamp": at, "triggerReason": "Authorized", "seqNo": number,
+async fn event(socket: &mut Socket, kind: &str, number: i64, at: &str) {
+    let mut event = json!({"eventType": kind, "timestamp": at, "triggerReason": "Authorized", "seqNo": number,
         "transactionInfo": {"transactionId": "TX-1", "chargingState": "Charging"}, "evse": {"id": 1, "connectorId": 1}});
     if kind == "Started" {
-        step["idToken"] = json!({"idToken": "CARD1", "type": "ISO14443"});
+        event["idToken"] = json!({"idToken": "CARD1", "type": "ISO14443"});
     }
-    assert_eq!(socket.call("TransactionEvent", step).await[0], 3);
+    assert_eq!(socket.call("TransactionEvent", event).await[0], 3);
 }
 
 /// Moves the clock, and answers what the station is asked meanwhile; whether it was.
@@ -74,7 +74,7 @@ async fn a_station_that_says_that_a_transaction_goes_on_is_believed_and_one_that
             "{answer}: {session}"
         );
         // Its own end comes all the same, and takes the estimate's place.
-        step(&mut socket, "Ended", 1, "2026-11-30T04:10:00Z").await;
+        event(&mut socket, "Ended", 1, "2026-11-30T04:10:00Z").await;
         let session = &server.sessions_at("CP1").await[0];
         assert_eq!(
             (&session["stopped_at"], has_flag(session, "end_estimated")),
@@ -85,10 +85,10 @@ async fn a_station_that_says_that_a_transaction_goes_on_is_believed_and_one_that
 }
 
 #[tokio::test]
-async fn where_steps_are_missing_the_station_is_asked_once_whether_some_wait() {
+async fn where_events_are_missing_the_station_is_asked_once_whether_some_wait() {
     let (server, mut socket) = charging().await;
     server.clock("2026-11-30T03:20:00Z").await;
-    step(&mut socket, "Ended", 3, "2026-11-30T03:20:00Z").await;
+    event(&mut socket, "Ended", 3, "2026-11-30T03:20:00Z").await;
     let answer = json!({"ongoingIndicator": false, "messagesInQueue": false});
     assert!(clock_with(&server, &mut socket, "2026-11-30T03:21:00Z", &answer).await);
     assert!(!clock_with(&server, &mut socket, "2026-11-30T03:25:00Z", &answer).await);

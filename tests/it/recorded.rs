@@ -107,7 +107,7 @@ async fn newer_story(server: &TestServer) -> String {
     for tag in ["04A2B3C4", "CARD3", "NOBODY"] {
         wire.call("Authorize", token(tag)).await;
     }
-    let steps = [
+    let events = [
         event("Started", 0, "2024-11-20T01:00:00Z", "T-1", 1_000, &token("04A2B3C4")),
         event("Updated", 1, "2024-11-20T01:15:00Z", "T-1", 8_000, &json!({})),
         event("Updated", 1, "2024-11-20T01:15:00Z", "T-1", 8_000, &json!({})),
@@ -124,8 +124,8 @@ async fn newer_story(server: &TestServer) -> String {
         event("Started", 0, "2024-11-22T01:00:00Z", "T-3", 0, &token("CARD3")),
         event("Started", 0, "2024-11-23T01:00:00Z", "T-4", 0, &json!({})),
     ];
-    for step in steps {
-        wire.call("TransactionEvent", step).await;
+    for event in events {
+        wire.call("TransactionEvent", event).await;
     }
     wire.call("MeterValues", json!({"evseId": 1, "meterValue": [{"timestamp": "2024-11-24T00:00:00Z", "sampledValue": [{"value": 9.5}]}]}))
         .await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answered, TestServer};
 use crate::history::Use;
 
-/// What a person says of a session, some steps after it arrived.
+/// What a person says of a session, some events after it arrived.
 #[derive(Debug, Clone)]
 pub enum Settling {
     Waive,

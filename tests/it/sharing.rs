@@ -29,7 +29,8 @@ async fn start_once(store: Arc<dyn Store>, run: &str, id: i64, place: &str, tag:
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_nodes_that_decide_on_one_station_or_one_card_do_so_one_after_the_other() {
+async fn on_postgresql_two_nodes_that_decide_on_one_station_or_one_card_do_so_one_after_the_other()
+{
     if !is_postgres() {
         return;
     }
@@ -85,7 +86,7 @@ async fn batches_that_want_the_same_in_any_order_never_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_node_learns_whether_its_batch_was_committed() {
+async fn on_postgresql_a_node_learns_whether_its_batch_was_committed() {
     if !is_postgres() {
         return;
     }
@@ -247,7 +248,7 @@ async fn a_members_change_names_all_of_its_cards() {
 }
 
 #[tokio::test]
-async fn a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
+async fn on_postgresql_a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
     if !is_postgres() {
         return;
     }
@@ -271,7 +272,7 @@ async fn a_turn_is_one_nodes_until_it_ends_or_its_connection_does() {
 }
 
 #[tokio::test]
-async fn a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again() {
+async fn on_postgresql_a_row_that_meets_a_part_of_its_table_while_that_is_made_is_tried_again() {
     if !is_postgres() {
         return;
     }

@@ -1,7 +1,5 @@
 //! The store's promises, asked of it directly, on either engine.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use juden_domain::card::CardEvent;
 use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, SessionRef, StationId};
@@ -324,7 +322,10 @@ async fn whatever_is_written_while_a_run_begins_is_billed_by_it_or_marked() {
             one
         })
     };
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    // The run begins while sessions are being written: some are there, and some are not.
+    while database.number("SELECT count(*) FROM sessions").await < 5 {
+        tokio::task::yield_now().await;
+    }
     let run = other.begin_run(month, now()).await.unwrap();
     let seen = other.sessions_of_members(&[&member], month, month).await.unwrap().len();
     let one = writing.await.unwrap();

@@ -91,19 +91,20 @@ async fn filled(database: &Path, sessions: i64) {
     drop((store, opened));
 }
 
-fn step(name: &str, card: &str, seq: usize) -> Value {
+fn event(name: &str, card: &str, seq: usize) -> Value {
     let at = format!("2026-10-20T12:{:02}:{:02}Z", seq / 60 % 60, seq % 60);
-    let mut step = json!({"eventType": if seq == 0 { "Started" } else { "Updated" }, "timestamp": at, "triggerReason": "MeterValuePeriodic",
+    let mut event = json!({"eventType": if seq == 0 { "Started" } else { "Updated" }, "timestamp": at, "triggerReason": "MeterValuePeriodic",
         "seqNo": seq, "transactionInfo": {"transactionId": name, "chargingState": "Charging"}, "evse": {"id": 1, "connectorId": 1},
         "meterValue": [{"timestamp": at, "sampledValue": [{"value": 1_000 + seq}]}]});
     if seq == 0 {
-        step["idToken"] = json!({"idToken": card, "type": "ISO14443"});
+        event["idToken"] = json!({"idToken": card, "type": "ISO14443"});
     }
-    step
+    event
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_what_anothers_does() {
+async fn an_event_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_what_anothers_does()
+{
     // At noon none of the sessions before overlaps the new one, whose money would wait then.
     let mut node = Node::new(&["--simulated-clock", "2026-10-20T13:00:00Z"]).await;
     filled(&node.database(), 20_000).await;
@@ -112,12 +113,12 @@ async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_wha
     node.station("MANY").await;
     let (mut none, mut many) =
         (node.line_as("NONE", "ocpp2.0.1").await, node.line_as("MANY", "ocpp2.0.1").await);
-    many.call("TransactionEvent", &step("T-MANY", "TAG00000001", 0)).await;
-    none.call("TransactionEvent", &step("T-NONE", "TAG00000002", 0)).await;
-    // The month is read once; until it is, a step is answered without a cost. Steps that are kept meanwhile do not undo it.
+    many.call("TransactionEvent", &event("T-MANY", "TAG00000001", 0)).await;
+    none.call("TransactionEvent", &event("T-NONE", "TAG00000002", 0)).await;
+    // The month is read once; until it is, an event is answered without a cost. Events that are kept meanwhile do not undo it.
     let mut first = 1;
     loop {
-        let shown = many.call("TransactionEvent", &step("T-MANY", "", first)).await;
+        let shown = many.call("TransactionEvent", &event("T-MANY", "", first)).await;
         if shown["totalCost"].is_number() {
             break;
         }
@@ -131,16 +132,16 @@ async fn a_step_of_a_member_with_twenty_thousand_sessions_in_the_month_costs_wha
     }
     println!("the cost is shown from step {first} on");
     for seq in 1..=first {
-        none.call("TransactionEvent", &step("T-NONE", "", seq)).await;
+        none.call("TransactionEvent", &event("T-NONE", "", seq)).await;
     }
     let (mut without, mut with) = (Duration::ZERO, Duration::ZERO);
     for round in 0..6 {
         without += cost(&mut none, 50, |n| {
-            ("TransactionEvent", step("T-NONE", "", first + 1 + 50 * round + n))
+            ("TransactionEvent", event("T-NONE", "", first + 1 + 50 * round + n))
         })
         .await;
         with += cost(&mut many, 50, |n| {
-            ("TransactionEvent", step("T-MANY", "", first + 1 + 50 * round + n))
+            ("TransactionEvent", event("T-MANY", "", first + 1 + 50 * round + n))
         })
         .await;
     }

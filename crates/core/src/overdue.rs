@@ -54,7 +54,7 @@ pub struct Overdue {
     /// Sessions whose stations were asked whether they go on.
     pub(crate) asked_whether_ongoing: Cache<SessionId, bool>,
     /// Transactions whose events are missing and whose stations are to be asked.
-    pub(crate) steps_awaited: Cache<SessionId, Arc<Session>>,
+    pub(crate) events_awaited: Cache<SessionId, Arc<Session>>,
 }
 
 impl Overdue {
@@ -62,7 +62,7 @@ impl Overdue {
     pub fn new(commands: Arc<Commands>) -> Self {
         let (store, clock, cluster) =
             (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
-        let (asked_whether_ongoing, steps_awaited) =
+        let (asked_whether_ongoing, events_awaited) =
             (Cache::new(SESSIONS_ASKED), Cache::new(SESSIONS_ASKED));
         Self {
             store,
@@ -71,7 +71,7 @@ impl Overdue {
             ledger: commands.ledger.clone(),
             commands,
             asked_whether_ongoing,
-            steps_awaited,
+            events_awaited,
         }
     }
 }
@@ -114,24 +114,24 @@ impl Overdue {
         }
     }
 
-    /// Remembers that steps of a transaction are missing, until they came or its station was asked.
-    pub(crate) fn await_steps(&self, session: &Session) {
+    /// Remembers that events of a transaction are missing, until they came or its station was asked.
+    pub(crate) fn await_events(&self, session: &Session) {
         let is_missing = session.flags.contains(&Flag::StepsMissing)
             || session.flags.contains(&Flag::StartMissing);
         if is_missing && session.transaction.is_some() {
-            self.steps_awaited.insert(session.id, Arc::new(session.clone()));
+            self.events_awaited.insert(session.id, Arc::new(session.clone()));
         } else {
-            self.steps_awaited.invalidate(&session.id);
+            self.events_awaited.invalidate(&session.id);
         }
     }
 
-    /// Asks the stations of transactions whose steps are still missing, once each, whether they go on and whether messages wait.
-    pub async fn ask_for_missing_steps(&self) {
+    /// Asks the stations of transactions whose events are still missing, once each, whether they go on and whether messages wait.
+    pub async fn ask_for_missing_events(&self) {
         let awaited: Vec<Arc<Session>> =
-            self.steps_awaited.iter().map(|(_, session)| session).collect();
+            self.events_awaited.iter().map(|(_, session)| session).collect();
         let asked =
             stream::iter(awaited).for_each_concurrent(STATIONS_ASKED_AT_ONCE, async |session| {
-                self.steps_awaited.invalidate(&session.id);
+                self.events_awaited.invalidate(&session.id);
                 self.goes_on(&session).await;
             });
         // Those that there is no time for are asked the next time.

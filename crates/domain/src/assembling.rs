@@ -1,7 +1,8 @@
-//! A session out of a transaction's steps. Where it begins, rule R6.2b says: at the first step that tells that energy
+//! A session out of a transaction's events. Where it begins, rule R6.2b says: at the first event that tells that energy
 //! flows, where the transaction begins before that.
 
 use super::authorization::CardFile;
+use super::event::{EventType, Evidence, Registers, TransactionEvent};
 use super::flag::Flag;
 use super::ids::{IdTag, SessionId, SessionRef, StationId};
 use super::instant::{Heard, Moment, Reported, Zone, attribute};
@@ -9,13 +10,12 @@ use super::programme::Programme;
 use super::recording::{self, EndFacts, StartFacts};
 use super::session::{Session, StopBasis};
 use super::station::ConnectorSite;
-use super::step::{Evidence, Registers, Step, StepKind};
 use super::units::WattHours;
 
 /// The reason of an end that names none (OCPP 2.0.1 E06.FR.09).
 const DEFAULT_REASON: &str = "Local";
 
-/// What is known of a transaction beside its steps.
+/// What is known of a transaction beside its events.
 pub struct Assembling<'a> {
     /// The number allotted to it.
     pub id: SessionId,
@@ -33,7 +33,7 @@ pub struct Assembling<'a> {
     pub connector_id: i64,
     /// The EVSE's site data.
     pub site: Option<ConnectorSite>,
-    /// The newest register that was seen beside its steps.
+    /// The newest register that was seen beside its events.
     pub register_seen: Option<WattHours>,
     /// The file of the card that it is bound to, where it is one.
     pub file: Option<&'a CardFile>,
@@ -50,11 +50,11 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn at(step: &Step) -> Self {
+    fn at(event: &TransactionEvent) -> Self {
         Self {
-            reported: step.reported.clone(),
-            heard: step.heard,
-            malformed: step.malformed,
+            reported: event.reported.clone(),
+            heard: event.heard,
+            malformed: event.malformed,
             doubts: Vec::new(),
         }
     }
@@ -65,11 +65,11 @@ impl Beginning {
     }
 }
 
-/// Makes the session anew of all that is known of its steps. `None`: of no step at all.
+/// Makes the session anew of all that is known of its events. `None`: of no event at all.
 pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
     let registers = evidence.registers();
     let beginning = beginning(evidence, &registers, known.register_seen)?;
-    let bound = evidence.bound().and_then(|step| step.id_tag.as_deref()).unwrap_or_default();
+    let bound = evidence.bound().and_then(|event| event.id_tag.as_deref()).unwrap_or_default();
     let mut session = recording::open(&StartFacts {
         id: known.id,
         reference: known.reference.clone(),
@@ -82,8 +82,8 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
         // A card that is told with the end alone was shown before: nobody knows when.
         shown_at: evidence
             .bound()
-            .filter(|step| step.kind != StepKind::Ended)
-            .map(|step| attribute(&step.reported, known.zone, step.heard).at),
+            .filter(|event| event.kind != EventType::Ended)
+            .map(|event| attribute(&event.reported, known.zone, event.heard).at),
         file: known.file,
         reported: &beginning.reported,
         heard: beginning.heard,
@@ -103,7 +103,7 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
 fn close(
     session: &mut Session,
     evidence: &Evidence,
-    ended: &Step,
+    ended: &TransactionEvent,
     registers: &Registers,
     zone: Option<Zone>,
 ) {
@@ -146,10 +146,11 @@ fn beginning(
     let Some(started) = evidence.started() else {
         return Some(without_start(evidence, first, registers).doubted(Flag::StartMissing));
     };
-    let before_end = |step: &&Step| evidence.ended().is_none_or(|ended| step.order < ended.order);
+    let before_end =
+        |event: &&TransactionEvent| evidence.ended().is_none_or(|ended| event.order < ended.order);
     if let Some(charging) = evidence.charging().filter(before_end) {
         let beginning = Beginning::at(charging);
-        // Energy may have flowed before: a step that is missing may have told it. One alone cannot have told it where
+        // Energy may have flowed before: an event that is missing may have told it. One alone cannot have told it where
         // this one tells a change.
         let doubtful = evidence.missing(started, charging) > i64::from(charging.changed);
         return Some(if doubtful {
@@ -176,8 +177,12 @@ fn beginning(
 }
 
 /// Where a transaction began whose start never came: where energy is first told to flow, where the register was read
-/// as it began, or else at the earliest step.
-fn without_start(evidence: &Evidence, first: &Step, registers: &Registers) -> Beginning {
+/// as it began, or else at the earliest event.
+fn without_start(
+    evidence: &Evidence,
+    first: &TransactionEvent,
+    registers: &Registers,
+) -> Beginning {
     let earliest = evidence.charging().unwrap_or(first);
     let begin = registers
         .begin

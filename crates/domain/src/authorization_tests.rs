@@ -1,7 +1,9 @@
 use super::super::card::tests::{activated, at, card};
 use super::super::card::{CardEvent, Role};
-use super::super::member::tests::member;
+use super::super::member::MemberEvent;
+use super::super::member::tests::{member, member_with};
 use super::*;
+use crate::ids::CardNumber;
 
 fn file(events: &[(&str, CardEvent)]) -> CardFile {
     let card = card("C1", events);
@@ -24,9 +26,17 @@ fn each_row_of_the_ladder_refuses_for_its_own_reason_and_stands_above_the_next()
     let gone = ("2024-04-12T00:00:00Z", Deactivated);
     let now = "2024-05-01T00:00:00Z";
     // Every lower row's condition holds too, so that only the order can give the answer.
+    let replaced =
+        ("2024-04-12T00:00:00Z", CardEvent::Replaced { by: CardNumber::parse("C2").unwrap() });
+    let mut withdrawn = file(&[start.clone(), lost.clone(), held.clone()]);
+    let withdrawal = [("2024-04-13T00:00:00Z", MemberEvent::Withdrawn)];
+    let cards = vec![withdrawn.card.clone()];
+    withdrawn.member = Some(member_with("2024-04-03T03:00:00Z", "simple", &withdrawal, cards));
     let rows: &[(&str, Option<CardFile>)] = &[
         ("unknown_card", None),
         ("not_activated", Some(file(&[]))),
+        ("replaced", Some(file(&[start.clone(), lost.clone(), replaced]))),
+        ("membership_ended", Some(withdrawn)),
         ("deactivated", Some(file(&[add, lost.clone(), gone]))),
         ("suspended_operator", Some(file(&[start.clone(), lost.clone(), held]))),
         ("suspended_lost", Some(file(&[start.clone(), lost]))),
@@ -35,6 +45,10 @@ fn each_row_of_the_ladder_refuses_for_its_own_reason_and_stands_above_the_next()
         assert_eq!(refusal(file.as_ref(), now, Place::OffNetwork, true), Some(*code));
     }
     let good = file(&[start]);
+    let over =
+        Programme { service_ends_at: Some(at("2024-04-15T00:00:00Z")), ..Programme::default() };
+    let ended = judge(Some(&good), at(now), Place::OffNetwork, true, &over).refusal;
+    assert_eq!(ended.map(Reason::code), Some("service_ended"));
     assert_eq!(refusal(Some(&good), now, Place::Suspended, true), Some("service_suspended"));
     assert_eq!(refusal(Some(&good), now, Place::Unavailable, true), Some("charger_unavailable"));
     assert_eq!(refusal(Some(&good), now, Place::OffNetwork, true), Some("off_network"));

@@ -116,15 +116,15 @@ flags! {
     MatchedByContent = "matched_by_content", Note;
     /// Only the stop ever arrived; the session was built from it.
     StartMissing = "start_missing", Review;
-    /// Steps of the transaction never came; those that its time and energy rest on did.
+    /// Events of the transaction never came; those that its time and energy rest on did.
     StepsMissing = "steps_missing", Note;
-    /// A step that may have told when energy began to flow never came.
+    /// An event that may have told when energy began to flow never came.
     ChargingStartDoubtful = "charging_start_doubtful", Review;
     /// The station tells whether energy flows, and it never did: there are no minutes.
     NeverCharged = "never_charged", Note;
-    /// The transaction's start or end came under the number of another step: which steps are missing cannot be told.
+    /// The transaction's start or end came under the number of another event: which events are missing cannot be told.
     StepNumbersRepeated = "step_numbers_repeated", Review;
-    /// A step that differs from the first one under its number was kept and not applied.
+    /// An event that differs from the first one under its number was kept and not applied.
     StepDiffers = "step_differs", Note;
     /// A stop that differs from the first one was kept and not applied.
     StopDiffers = "stop_differs", Note;

@@ -239,12 +239,12 @@ fn invoiced(
     let mut final_is_due = life.member.disqualification().map(|it| it.effective_at);
     for month in months {
         let close_at = month.end() + TimeDelta::days(4);
-        let mut steps = vec![(close_at, false)];
+        let mut events = vec![(close_at, false)];
         if let Some(due) = final_is_due.filter(|due| *due <= close_at) {
-            steps.insert(0, (due, true));
+            events.insert(0, (due, true));
             final_is_due = None;
         }
-        for (now, is_final) in steps {
+        for (now, is_final) in events {
             let known: Vec<Session> = arrivals
                 .iter()
                 .filter(|(_, arrived)| *arrived <= now)

@@ -4,7 +4,7 @@
 //! argument. In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]), the
 //! programme's own history ([`programme`], [`terms`], [`suspension`], [`tariff`]), who may charge
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
-//! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`step`],
+//! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`event`],
 //! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
 //! ([`allowance`], [`rating`], [`rated`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
 //! who may be told ([`provision`]), and stations' and vehicles' certificates ([`certificate`]). [`hex`] is bytes as text, and their hashes.
@@ -49,6 +49,7 @@ pub mod display;
 pub mod email;
 pub mod ending;
 pub mod entry;
+pub mod event;
 pub mod flag;
 pub mod hex;
 pub mod ids;
@@ -71,7 +72,6 @@ pub mod recording;
 pub mod refusal;
 pub mod session;
 pub mod station;
-pub mod step;
 pub mod suspension;
 pub mod tariff;
 pub mod term;

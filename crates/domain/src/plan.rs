@@ -107,7 +107,7 @@ impl Member {
             if let Some(change) =
                 self.slot(month, month.end() - TimeDelta::milliseconds(1)).filter(holds)
             {
-                history.step(month, &change, programme);
+                history.event(month, &change, programme);
             }
         }
         if let Some(end) = end {
@@ -134,7 +134,7 @@ impl PlanHistory {
     }
 
     /// A change asked for in `month` takes effect.
-    fn step(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
+    fn event(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
         let premium = is_premium(&change.plan, change.from, programme);
         self.plans.push((change.from, change.plan.clone()));
         let running = self.running(month, programme);

@@ -127,9 +127,9 @@ pub fn transaction_told(answer: &Value) -> Option<&str> {
     answer.get("transactionId")?.as_str()
 }
 
-/// The number of the remote start that a transaction's step tells.
-pub fn remote_start_told(step: &Value) -> Option<i64> {
-    step.get("transactionInfo")?.get("remoteStartId")?.as_i64()
+/// The number of the remote start that a transaction's event tells.
+pub fn remote_start_told(event: &Value) -> Option<i64> {
+    event.get("transactionInfo")?.get("remoteStartId")?.as_i64()
 }
 
 /// Whether a transaction goes on as its station answers GetTransactionStatus (E14): no; yes, or its messages are still on their

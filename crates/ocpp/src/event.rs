@@ -7,10 +7,10 @@ pub use super::command::{ListEntry, ListStanding, StationCommand};
 pub use super::further::Further;
 use juden_domain::authorization::Verdict;
 use juden_domain::certificate::CertificateKind;
+pub use juden_domain::event::EventType;
 use juden_domain::ids::{IdTag, MemberId};
 use juden_domain::instant::Reported;
 pub use juden_domain::station::{BootReport, Registration, StatusReport, VariableReport};
-pub use juden_domain::step::StepKind;
 use juden_domain::units::{Register, Yen};
 
 /// A message from a station.
@@ -44,7 +44,7 @@ pub enum StationEvent {
     /// How a vehicle means to charge; it is kept as a report, too.
     EvSchedule(EvSchedule),
     /// A message of a transaction: answered only once it is durable.
-    Transaction(TransactionEvent),
+    Transaction(TransactionMessage),
 }
 
 /// What a vehicle needs (OCPP 2.0.1 K15).
@@ -133,22 +133,22 @@ pub enum ReportContent {
 
 /// A message that money may hang on.
 #[derive(Debug, Clone, PartialEq)]
-pub enum TransactionEvent {
+pub enum TransactionMessage {
     /// A transaction started.
     Start(StartReport),
     /// A transaction ended.
     Stop(StopReport),
     /// Meters were read.
     Meter(MeterReport),
-    /// A step of a transaction that the station itself named and numbers the steps of (OCPP 2.0.1).
-    Step(Box<StepReport>),
+    /// An event of a transaction that the station itself named, and whose events it numbers (OCPP 2.0.1).
+    Event(Box<TransactionEventReport>),
 }
 
-/// A step of a transaction (OCPP 2.0.1 TransactionEvent).
+/// An event of a transaction (OCPP 2.0.1 TransactionEvent).
 #[derive(Debug, Clone, PartialEq)]
-pub struct StepReport {
-    /// What kind of step it is.
-    pub kind: StepKind,
+pub struct TransactionEventReport {
+    /// What kind of event it is.
+    pub kind: EventType,
     /// The transaction's name, which the station gave it; empty when none was sent.
     pub transaction: String,
     /// Its place in the transaction.
@@ -213,14 +213,14 @@ pub struct StopReport {
     pub faults: Vec<String>,
 }
 
-impl TransactionEvent {
+impl TransactionMessage {
     /// Whether something in it was missing or of the wrong kind.
     pub fn lacks_something(&self) -> bool {
         let faults = match self {
             Self::Start(report) => &report.faults,
             Self::Stop(report) => &report.faults,
             Self::Meter(report) => &report.faults,
-            Self::Step(report) => &report.faults,
+            Self::Event(report) => &report.faults,
         };
         !faults.is_empty()
     }
@@ -229,10 +229,10 @@ impl TransactionEvent {
     pub fn is_reading(&self) -> bool {
         match self {
             Self::Meter(_) => true,
-            Self::Step(step) => {
-                step.kind == StepKind::Updated
-                    && step.shown.is_none()
-                    && step.charging_state.is_none()
+            Self::Event(event) => {
+                event.kind == EventType::Updated
+                    && event.shown.is_none()
+                    && event.charging_state.is_none()
             }
             Self::Start(_) | Self::Stop(_) => false,
         }
@@ -244,14 +244,14 @@ impl TransactionEvent {
             Self::Start(_) => &[],
             Self::Stop(report) => &report.readings,
             Self::Meter(report) => &report.readings,
-            Self::Step(report) => &report.readings,
+            Self::Event(report) => &report.readings,
         }
     }
 
     /// Whether a card was shown with it, or the transaction ends: then the driver stands there and reads.
     pub fn has_card_or_ends(&self) -> bool {
         match self {
-            Self::Step(step) => step.shown.is_some() || step.kind == StepKind::Ended,
+            Self::Event(event) => event.shown.is_some() || event.kind == EventType::Ended,
             Self::Start(_) | Self::Stop(_) => true,
             Self::Meter(_) => false,
         }
@@ -265,7 +265,7 @@ impl StartReport {
     }
 }
 
-impl StepReport {
+impl TransactionEventReport {
     /// Whether energy flows, where it says so.
     pub fn charging(&self) -> Option<bool> {
         self.charging_state.as_deref().map(|state| state == "Charging")
@@ -347,9 +347,9 @@ impl StationEvent {
     /// Whether a session starts with it.
     pub const fn is_start(&self) -> bool {
         match self {
-            Self::Transaction(TransactionEvent::Start(_)) => true,
-            Self::Transaction(TransactionEvent::Step(step)) => {
-                matches!(step.kind, StepKind::Started)
+            Self::Transaction(TransactionMessage::Start(_)) => true,
+            Self::Transaction(TransactionMessage::Event(event)) => {
+                matches!(event.kind, EventType::Started)
             }
             _ => false,
         }
@@ -358,8 +358,8 @@ impl StationEvent {
     /// The session's number as the station names it; any 64-bit number occurs.
     pub const fn session_number(&self) -> Option<i64> {
         match self {
-            Self::Transaction(TransactionEvent::Stop(report)) => report.transaction_id,
-            Self::Transaction(TransactionEvent::Meter(report)) => report.transaction_id,
+            Self::Transaction(TransactionMessage::Stop(report)) => report.transaction_id,
+            Self::Transaction(TransactionMessage::Meter(report)) => report.transaction_id,
             _ => None,
         }
     }

@@ -10,6 +10,7 @@ use super::nodes::NodeRun;
 use super::{Once, Stored};
 use juden_domain::authorization::CardFile;
 use juden_domain::charger_clock::Measured;
+use juden_domain::event::Evidence;
 use juden_domain::flag::Flag;
 use juden_domain::hex;
 use juden_domain::ids::{CardNumber, IdTag, MemberId, SessionId, StationId};
@@ -17,7 +18,6 @@ use juden_domain::month::BillingMonth;
 use juden_domain::refusal::Reason;
 use juden_domain::session::Session;
 use juden_domain::station::{BootReport, StatusReport, VariableReport};
-use juden_domain::step::Evidence;
 
 /// A session with what exactly-once needs: its keys and first answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct LedgerRow {
     pub stop_answer: Option<String>,
     /// How many repeated and differing messages of it the journal holds.
     pub repeats: i64,
-    /// What is kept of its steps, where the station tells it step by step.
+    /// What is kept of its events, where the station tells it event by event.
     pub evidence: Option<Evidence>,
 }
 
@@ -54,14 +54,14 @@ impl LedgerRow {
     }
 }
 
-/// A step of a transaction that was answered.
+/// An event of a transaction that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepRow {
+pub struct EventRow {
     /// Its session.
     pub session_id: SessionId,
     /// Its number in the transaction.
     pub order: i64,
-    /// The content that makes it the same step.
+    /// The content that makes it the same event.
     pub key: String,
     /// The first answer, word for word.
     pub answer: String,
@@ -313,8 +313,8 @@ pub struct Batch {
     pub journal: Vec<JournalRow>,
     /// Readings.
     pub readings: Vec<ReadingRow>,
-    /// Steps of transactions.
-    pub steps: Vec<StepRow>,
+    /// Events of transactions.
+    pub events: Vec<EventRow>,
     /// Months of members that sessions left: rated again where their close has begun.
     pub left: Vec<(MemberId, BillingMonth)>,
     /// Notes.
@@ -349,8 +349,8 @@ pub struct Wanted {
     pub stations: Vec<StationId>,
     /// The newest open sessions at these connectors that no later one was seen to follow, up to [`OPEN_AT_CONNECTOR`].
     pub open_at: Vec<(StationId, i64)>,
-    /// Steps with these numbers, of the sessions with these start keys.
-    pub steps: Vec<(StationId, String, i64)>,
+    /// Events with these numbers, of the sessions with these start keys.
+    pub events: Vec<(StationId, String, i64)>,
     /// The newest running sessions of these cards, by the tag's matched spelling, up to [`OPEN_OF_CARD`]: those that may keep
     /// a card busy, and those whose end is an estimate.
     pub tags: Vec<String>,
@@ -389,8 +389,8 @@ pub struct StationOwner {
 pub struct Facts {
     /// Every session that is wanted, each once.
     pub rows: Vec<LedgerRow>,
-    /// The wanted steps that were answered before.
-    pub steps: Vec<StepRow>,
+    /// The wanted events that were answered before.
+    pub events: Vec<EventRow>,
     /// Who holds the wanted stations, and those of the sessions.
     pub holds: Vec<StationOwner>,
     /// The last change of cards that the facts see, as the change feed counts; 0 without a feed.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::corrections::{as_person, correct, march};
-use super::evidence::{begin, newer, november, old, reading, state, step};
+use super::evidence::{begin, event, newer, november, old, reading, state};
 use super::story::{Story, utc};
 use crate::harness::{Socket, has_flag, start, status, stop, transaction};
 
@@ -77,15 +77,15 @@ async fn a_guess_is_taken_back_where_the_station_goes_on_with_the_session() {
 }
 
 #[tokio::test]
-async fn steps_of_the_next_driver_whose_start_was_lost_are_not_the_first_drivers() {
+async fn events_of_the_next_driver_whose_start_was_lost_are_not_the_first_drivers() {
     let (story, _) = november().await;
     let mut socket = newer(&story, "Q1").await;
     socket
-        .call("TransactionEvent", step("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0))
+        .call("TransactionEvent", event("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0))
         .await;
     story.clock("2026-11-30 12:15:00").await;
     socket
-        .call("TransactionEvent", step("1", "Updated", 1, "2026-11-30 12:15:00", None, 4_000))
+        .call("TransactionEvent", event("1", "Updated", 1, "2026-11-30 12:15:00", None, 4_000))
         .await;
     drop(socket);
     story.clock("2026-11-30 14:15:00").await;
@@ -99,11 +99,11 @@ async fn steps_of_the_next_driver_whose_start_was_lost_are_not_the_first_drivers
     story.clock("2026-11-30 14:25:00").await;
     let card = story.server.get("/sessions?station_id=Q1").await["items"][0]["card_number"].clone();
     socket
-        .call("TransactionEvent", step("1", "Updated", 2, "2026-11-30 14:25:00", Some("CARD2"), 0))
+        .call("TransactionEvent", event("1", "Updated", 2, "2026-11-30 14:25:00", Some("CARD2"), 0))
         .await;
     story.clock("2026-11-30 14:42:00").await;
     socket
-        .call("TransactionEvent", step("1", "Ended", 3, "2026-11-30 14:42:00", None, 6_000))
+        .call("TransactionEvent", event("1", "Ended", 3, "2026-11-30 14:42:00", None, 6_000))
         .await;
     let sessions = story.server.sessions_at("Q1").await;
     assert_eq!(sessions.len(), 2, "{sessions:?}");
@@ -121,35 +121,35 @@ async fn steps_of_the_next_driver_whose_start_was_lost_are_not_the_first_drivers
 async fn one_name_at_two_evses_at_once_is_two_transactions() {
     let (story, _) = november().await;
     let mut socket = newer(&story, "D1").await;
-    let at_evse = |mut step: Value, evse: i64| {
-        step["evse"] = json!({"id": evse, "connectorId": 1});
-        step
+    let at_evse = |mut event: Value, evse: i64| {
+        event["evse"] = json!({"id": evse, "connectorId": 1});
+        event
     };
     socket
         .call(
             "TransactionEvent",
-            at_evse(step("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0), 1),
+            at_evse(event("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0), 1),
         )
         .await;
     story.clock("2026-11-30 12:05:00").await;
     socket
         .call(
             "TransactionEvent",
-            at_evse(step("1", "Started", 0, "2026-11-30 12:05:00", Some("CARD2"), 0), 2),
+            at_evse(event("1", "Started", 0, "2026-11-30 12:05:00", Some("CARD2"), 0), 2),
         )
         .await;
     story.clock("2026-11-30 12:15:00").await;
     socket
         .call(
             "TransactionEvent",
-            at_evse(step("1", "Ended", 1, "2026-11-30 12:15:00", None, 5_000), 1),
+            at_evse(event("1", "Ended", 1, "2026-11-30 12:15:00", None, 5_000), 1),
         )
         .await;
     story.clock("2026-11-30 12:30:00").await;
     socket
         .call(
             "TransactionEvent",
-            at_evse(step("1", "Ended", 1, "2026-11-30 12:30:00", None, 8_000), 2),
+            at_evse(event("1", "Ended", 1, "2026-11-30 12:30:00", None, 8_000), 2),
         )
         .await;
     let sessions = story.server.sessions_at("D1").await;

@@ -270,8 +270,8 @@ async fn w104_a_guess_gives_way_to_the_true_stop_before_the_close_and_after_it()
     }
 }
 
-/// A step of a transaction of OCPP 2.0.1.
-pub(super) fn step(
+/// An event of a transaction of OCPP 2.0.1.
+pub(super) fn event(
     name: &str,
     kind: &str,
     number: i64,
@@ -279,13 +279,13 @@ pub(super) fn step(
     tag: Option<&str>,
     wh: i64,
 ) -> Value {
-    let mut step = json!({"eventType": kind, "timestamp": utc(at), "triggerReason": "Authorized", "seqNo": number,
+    let mut event = json!({"eventType": kind, "timestamp": utc(at), "triggerReason": "Authorized", "seqNo": number,
         "transactionInfo": {"transactionId": name, "chargingState": "Charging"}, "evse": {"id": 1, "connectorId": 1},
         "meterValue": [{"timestamp": utc(at), "sampledValue": [{"value": wh}]}]});
     if let Some(tag) = tag {
-        step["idToken"] = json!({"idToken": tag, "type": "ISO14443"});
+        event["idToken"] = json!({"idToken": tag, "type": "ISO14443"});
     }
-    step
+    event
 }
 
 #[tokio::test]
@@ -296,12 +296,12 @@ async fn w105_w106_a_name_that_is_used_again_is_another_drivers_transaction() {
         socket
             .call(
                 "TransactionEvent",
-                step("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0),
+                event("1", "Started", 0, "2026-11-30 12:00:00", Some("CARD1"), 0),
             )
             .await;
         story.clock("2026-11-30 12:10:00").await;
         socket
-            .call("TransactionEvent", step("1", "Updated", 1, "2026-11-30 12:10:00", None, 4_000))
+            .call("TransactionEvent", event("1", "Updated", 1, "2026-11-30 12:10:00", None, 4_000))
             .await;
         drop(socket);
         if lost {
@@ -321,7 +321,7 @@ async fn w105_w106_a_name_that_is_used_again_is_another_drivers_transaction() {
         let answer = socket
             .call(
                 "TransactionEvent",
-                step("1", "Started", 0, "2026-11-30 14:00:00", Some("CARD2"), 0),
+                event("1", "Started", 0, "2026-11-30 14:00:00", Some("CARD2"), 0),
             )
             .await;
         assert_eq!(
@@ -331,7 +331,7 @@ async fn w105_w106_a_name_that_is_used_again_is_another_drivers_transaction() {
         );
         story.clock("2026-11-30 14:30:00").await;
         socket
-            .call("TransactionEvent", step("1", "Ended", 1, "2026-11-30 14:30:00", None, 9_000))
+            .call("TransactionEvent", event("1", "Ended", 1, "2026-11-30 14:30:00", None, 9_000))
             .await;
         let sessions = story.server.sessions_at("Q1").await;
         let told: Vec<(&Value, &Value, &Value)> = sessions

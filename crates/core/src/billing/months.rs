@@ -186,7 +186,7 @@ impl Closing {
     pub async fn run_due(&self) -> Done<()> {
         self.deliveries.look_at_due_cards().await?;
         self.overdue.end_overdue().await?;
-        self.overdue.ask_for_missing_steps().await;
+        self.overdue.ask_for_missing_events().await;
         let _alone = self.closing.lock().await;
         let _turn = self.store.turns(&[CLOSING]).await?;
         loop {

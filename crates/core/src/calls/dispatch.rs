@@ -13,7 +13,7 @@ use crate::stations::quirks;
 use juden_domain::certificate::VehicleAsk;
 use juden_domain::station::Registration;
 use juden_ocpp::event::{
-    PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionEvent,
+    PresentedToken, Report, SignReport, StationEvent, TagAnswer, TransactionMessage,
 };
 use juden_ocpp::frame::{CallError, ErrorCode};
 use juden_ocpp::reply;
@@ -158,7 +158,7 @@ impl Calls {
         &self,
         call: &StationCall,
         event: StationEvent,
-    ) -> Done<(StationEvent, Option<Box<TransactionEvent>>)> {
+    ) -> Done<(StationEvent, Option<Box<TransactionMessage>>)> {
         let station = &call.station;
         let mut sent = (!station.quirks.is_empty()).then(|| event.clone());
         let mut event = quirks::event_without_quirks(station, event);

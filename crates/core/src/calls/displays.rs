@@ -28,7 +28,7 @@ use juden_store::StationRecord;
 /// An answer waits this long for what the driver is shown, and then goes without.
 const DISPLAY_WITHIN: Duration = Duration::from_millis(200);
 
-/// Answers to steps that are remembered, and for how long: a station repeats what it saw no answer to within minutes.
+/// Answers to events that are remembered, and for how long: a station repeats what it saw no answer to within minutes.
 const ANSWERS_REMEMBERED: u64 = 10_000;
 const ANSWERS_REMEMBERED_FOR: Duration = Duration::from_secs(600);
 

@@ -9,7 +9,7 @@ use juden_domain::charger_clock::{ClockEvidence, Measured};
 use juden_domain::ids::StationId;
 use juden_domain::instant::{Reported, Zone};
 use juden_domain::station::StatusReport;
-use juden_ocpp::event::TransactionEvent;
+use juden_ocpp::event::TransactionMessage;
 use juden_store::StationRecord;
 
 /// Plugs of one EVSE that are told apart.
@@ -61,17 +61,17 @@ impl Observed {
     pub fn told_by_transaction(
         &self,
         station: &StationRecord,
-        event: &TransactionEvent,
+        event: &TransactionMessage,
         received_at: DateTime<Utc>,
     ) {
         let reported = match event {
-            TransactionEvent::Meter(report) => {
+            TransactionMessage::Meter(report) => {
                 report.readings.first().map(|reading| &reading.sampled_at)
             }
-            TransactionEvent::Step(step) if !step.offline => Some(&step.timestamp),
-            TransactionEvent::Step(_) | TransactionEvent::Start(_) | TransactionEvent::Stop(_) => {
-                None
-            }
+            TransactionMessage::Event(event) if !event.offline => Some(&event.timestamp),
+            TransactionMessage::Event(_)
+            | TransactionMessage::Start(_)
+            | TransactionMessage::Stop(_) => None,
         };
         if let Some(said) = reported.and_then(|reported| reported.instant(station.zone())) {
             self.0.entry(station.id.clone()).or_default().clock.told_by_reading(said, received_at);

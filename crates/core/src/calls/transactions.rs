@@ -8,7 +8,7 @@ use crate::calls::quotas::Kept;
 use crate::ledger::{TransactionJob, keys};
 use crate::station_call::StationCall;
 use juden_domain::hex;
-use juden_ocpp::event::{DriverDisplay, TransactionEvent};
+use juden_ocpp::event::{DriverDisplay, TransactionMessage};
 use juden_ocpp::frame::CallError;
 use tokio::sync::oneshot;
 
@@ -17,11 +17,11 @@ impl Transactions {
     pub(crate) async fn transaction(
         &self,
         mut call: StationCall,
-        event: TransactionEvent,
-        sent: Option<Box<TransactionEvent>>,
+        event: TransactionMessage,
+        sent: Option<Box<TransactionMessage>>,
     ) -> Result<String, CallError> {
         let with_message = event.has_card_or_ends();
-        if matches!(&event, TransactionEvent::Step(step) if step.transaction.is_empty()) {
+        if matches!(&event, TransactionMessage::Event(event) if event.transaction.is_empty()) {
             self.stations
                 .deviations
                 .note(&call.station.id, "a TransactionEvent without transactionInfo");
@@ -55,20 +55,20 @@ impl Transactions {
             }
         };
         if let Some(session) = &told.session {
-            self.overdue.await_steps(session);
+            self.overdue.await_events(session);
         }
         let Some(session) = told.session.filter(|_| self.displays.shows_drivers(call.protocol))
         else {
             return Ok(payload);
         };
-        // A step that comes again soon is shown what it was shown first.
-        let step = (call.station.id.clone(), hex::sha256(call.payload.as_bytes()));
-        if let Some(shown) = self.displayed.get(&step) {
+        // An event that comes again soon is shown what it was shown first.
+        let event = (call.station.id.clone(), hex::sha256(call.payload.as_bytes()));
+        if let Some(shown) = self.displayed.get(&event) {
             return Ok(shown);
         }
         let display = self.displays.display_for_session(&call, *session, with_message).await;
         let shown = displayed(&call, payload, display);
-        self.displayed.insert(step, shown.clone());
+        self.displayed.insert(event, shown.clone());
         Ok(shown)
     }
 }

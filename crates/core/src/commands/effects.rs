@@ -160,7 +160,7 @@ fn payload(text: Option<&str>) -> Option<Value> {
     serde_json::from_str(text?).ok()
 }
 
-/// Whether a step of a transaction tells the number of a remote start.
-fn tells_remote_start(step: &str, number: i64) -> bool {
-    payload(Some(step)).and_then(|step| command_intent::remote_start_told(&step)) == Some(number)
+/// Whether an event of a transaction tells the number of a remote start.
+fn tells_remote_start(event: &str, number: i64) -> bool {
+    payload(Some(event)).and_then(|event| command_intent::remote_start_told(&event)) == Some(number)
 }

@@ -10,7 +10,7 @@ use crate::stations::quirks;
 use juden_domain::ids::IdTag;
 use juden_domain::session::Session;
 use juden_ocpp::command_intent::{CommandIntent, STARTS, StartAsked, asked};
-use juden_ocpp::event::{StationEvent, TransactionEvent};
+use juden_ocpp::event::{StationEvent, TransactionMessage};
 use juden_store::StationRecord;
 use juden_store::exchanges::SentCommand;
 
@@ -65,9 +65,9 @@ fn is_cut(told: &IdTag, sent: &IdTag) -> bool {
 pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
     match event {
         StationEvent::Authorize(shown) => shown.id_tag = meant,
-        StationEvent::Transaction(TransactionEvent::Start(report)) => report.meant = Some(meant),
-        StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag = Some(meant),
-        StationEvent::Transaction(TransactionEvent::Step(report)) => {
+        StationEvent::Transaction(TransactionMessage::Start(report)) => report.meant = Some(meant),
+        StationEvent::Transaction(TransactionMessage::Stop(report)) => report.id_tag = Some(meant),
+        StationEvent::Transaction(TransactionMessage::Event(report)) => {
             if let Some(shown) = &mut report.shown {
                 shown.id_tag = meant;
             }
@@ -80,9 +80,9 @@ pub(crate) fn put_card(event: &mut StationEvent, meant: IdTag) {
 fn shown_card(event: &StationEvent) -> Option<IdTag> {
     match event {
         StationEvent::Authorize(shown) if !shown.nobody => Some(shown.id_tag.clone()),
-        StationEvent::Transaction(TransactionEvent::Start(report)) => Some(report.card().clone()),
-        StationEvent::Transaction(TransactionEvent::Stop(report)) => report.id_tag.clone(),
-        StationEvent::Transaction(TransactionEvent::Step(report)) => {
+        StationEvent::Transaction(TransactionMessage::Start(report)) => Some(report.card().clone()),
+        StationEvent::Transaction(TransactionMessage::Stop(report)) => report.id_tag.clone(),
+        StationEvent::Transaction(TransactionMessage::Event(report)) => {
             report.shown.as_ref().filter(|shown| !shown.nobody).map(|shown| shown.id_tag.clone())
         }
         _ => None,
@@ -121,7 +121,7 @@ impl Commands {
                 )
                 .await
             }
-            StationEvent::Transaction(TransactionEvent::Start(report)) => {
+            StationEvent::Transaction(TransactionMessage::Start(report)) => {
                 // A start that comes late is judged by when it was.
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 let within = station.plug_in_time() + SLACK;
@@ -136,7 +136,7 @@ impl Commands {
                 )
                 .await
             }
-            StationEvent::Transaction(TransactionEvent::Stop(report)) => {
+            StationEvent::Transaction(TransactionMessage::Stop(report)) => {
                 let Some(id_tag) = &report.id_tag else { return Ok(None) };
                 let at = report.timestamp.instant(station.zone()).unwrap_or(now);
                 self.meant_by(

@@ -7,7 +7,7 @@ use juden_domain::ids::{CardNumber, MemberId, SessionId, StationId};
 use juden_domain::month::BillingMonth;
 use juden_domain::session::Session;
 use juden_store::Once;
-use juden_store::ledger::{Batch, JournalRow, LedgerRow, ReadingRow, StepRow};
+use juden_store::ledger::{Batch, EventRow, JournalRow, LedgerRow, ReadingRow};
 
 /// The sessions and the writes of a batch.
 #[derive(Debug, Default)]
@@ -25,17 +25,20 @@ pub struct BatchState {
     changed: BTreeSet<SessionId>,
     journal: Vec<JournalRow>,
     readings: Vec<ReadingRow>,
-    steps: HashMap<(SessionId, i64), StepRow>,
-    new_steps: Vec<StepRow>,
+    events: HashMap<(SessionId, i64), EventRow>,
+    new_events: Vec<EventRow>,
     left: Vec<(MemberId, BillingMonth)>,
     once: Vec<Once>,
 }
 
 impl BatchState {
-    /// A state of the rows and steps that the store knows.
-    pub fn of(rows: Vec<LedgerRow>, steps: Vec<StepRow>) -> Self {
+    /// A state of the rows and events that the store knows.
+    pub fn of(rows: Vec<LedgerRow>, events: Vec<EventRow>) -> Self {
         let mut state = Self {
-            steps: steps.into_iter().map(|step| ((step.session_id, step.order), step)).collect(),
+            events: events
+                .into_iter()
+                .map(|event| ((event.session_id, event.order), event))
+                .collect(),
             ..Self::default()
         };
         for row in rows {
@@ -162,15 +165,15 @@ impl BatchState {
         self.place(row);
     }
 
-    /// A step that was answered before.
-    pub fn step(&self, session: SessionId, order: i64) -> Option<&StepRow> {
-        self.steps.get(&(session, order))
+    /// An event that was answered before.
+    pub fn event(&self, session: SessionId, order: i64) -> Option<&EventRow> {
+        self.events.get(&(session, order))
     }
 
-    /// Puts a step into the state that was not there before.
-    pub fn put_step(&mut self, step: StepRow) {
-        self.new_steps.push(step.clone());
-        self.steps.insert((step.session_id, step.order), step);
+    /// Puts an event into the state that was not there before.
+    pub fn put_event(&mut self, event: EventRow) {
+        self.new_events.push(event.clone());
+        self.events.insert((event.session_id, event.order), event);
     }
 
     /// A session that was in a member's month is there no longer.
@@ -200,7 +203,7 @@ impl BatchState {
             sessions,
             journal: self.journal,
             readings: self.readings,
-            steps: self.new_steps,
+            events: self.new_events,
             left: self.left,
             once: self.once,
             ..Batch::default()

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::batch_state::BatchState;
 use super::meters::meter;
-use super::{Acceptance, CommittedAnswer, TransactionJob, keys, steps, stop};
+use super::{Acceptance, CommittedAnswer, TransactionJob, events, keys, stop};
 use juden_domain::authorization::{CardFile, Place, cache_for, judge_now};
 use juden_domain::flag::Flag;
 use juden_domain::ids::{CardNumber, IdTag, SessionId, StationId};
@@ -19,7 +19,7 @@ use juden_domain::refusal::Reason;
 use juden_domain::session::{Reaction, Session, SessionMessage, react};
 use juden_domain::station::ConnectorSite;
 use juden_domain::units::Register;
-use juden_ocpp::event::{StartReport, TagAnswer, TransactionEvent};
+use juden_ocpp::event::{StartReport, TagAnswer, TransactionMessage};
 use juden_ocpp::reply::CardReply;
 use juden_store::ledger::{
     InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher,
@@ -93,10 +93,10 @@ pub fn decide(
     job: &TransactionJob,
 ) -> CommittedAnswer {
     match &job.event {
-        TransactionEvent::Start(report) => start(state, facts, job, report),
-        TransactionEvent::Stop(report) => stop::stop(state, facts, job, report),
-        TransactionEvent::Step(report) => steps::step(state, facts, job, report),
-        TransactionEvent::Meter(report) => {
+        TransactionMessage::Start(report) => start(state, facts, job, report),
+        TransactionMessage::Stop(report) => stop::stop(state, facts, job, report),
+        TransactionMessage::Event(report) => events::event(state, facts, job, report),
+        TransactionMessage::Meter(report) => {
             CommittedAnswer { payload: meter(state, job, report), session: None, acceptance: None }
         }
     }

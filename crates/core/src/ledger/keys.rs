@@ -3,7 +3,7 @@
 
 use juden_domain::hex;
 use juden_domain::ids::{IdTag, SessionRef, StationId};
-use juden_ocpp::event::{StartReport, StepReport, StopReport, TransactionEvent};
+use juden_ocpp::event::{StartReport, StopReport, TransactionEventReport, TransactionMessage};
 
 /// Hex digits of a content's hash that are kept: 128 bits.
 const KEY_DIGITS: usize = 32;
@@ -45,12 +45,12 @@ fn content(payload: &str) -> &str {
 
 /// A message's content, as the station sent it: what is registered of the station, and so what is made of its words, may
 /// change before it repeats them.
-pub fn content_of(sent: &TransactionEvent, payload: &str) -> String {
+pub fn content_of(sent: &TransactionMessage, payload: &str) -> String {
     match sent {
-        TransactionEvent::Start(report) => start(report, payload),
-        TransactionEvent::Stop(report) => stop(report, payload),
-        TransactionEvent::Step(report) => step(report),
-        TransactionEvent::Meter(_) => hash(content(payload)),
+        TransactionMessage::Start(report) => start(report, payload),
+        TransactionMessage::Stop(report) => stop(report, payload),
+        TransactionMessage::Event(report) => event(report),
+        TransactionMessage::Meter(_) => hash(content(payload)),
     }
 }
 
@@ -84,24 +84,27 @@ fn stop(report: &StopReport, payload: &str) -> String {
     hash(&format!("{transaction}|{instant}|{meter}|{}|{card}", report.reason))
 }
 
-/// What makes steps steps of one transaction: the name that the station gave it.
+/// What makes events events of one transaction: the name that the station gave it.
 pub fn transaction(name: &str) -> String {
     hash(&format!("transaction|{name}"))
 }
 
-/// A step's place in its transaction: its number, or else the station's time in milliseconds, which is beyond all
+/// An event's place in its transaction: its number, or else the station's time in milliseconds, which is beyond all
 /// numbers. One that has neither goes by its content.
-pub fn order(step: &StepReport, payload: &str) -> i64 {
-    let by_time = || step.timestamp.instant(None).map(|at| at.timestamp_millis());
-    step.seq_no.or_else(by_time).unwrap_or_else(|| place(content(payload)))
+pub fn order(event: &TransactionEventReport, payload: &str) -> i64 {
+    let by_time = || event.timestamp.instant(None).map(|at| at.timestamp_millis());
+    event.seq_no.or_else(by_time).unwrap_or_else(|| place(content(payload)))
 }
 
-/// A step's place by its time, whatever number it has: some stations never count.
-pub fn order_by_time(step: &StepReport, payload: &str) -> i64 {
-    step.timestamp.instant(None).map_or_else(|| place(content(payload)), |at| at.timestamp_millis())
+/// An event's place by its time, whatever number it has: some stations never count.
+pub fn order_by_time(event: &TransactionEventReport, payload: &str) -> i64 {
+    event
+        .timestamp
+        .instant(None)
+        .map_or_else(|| place(content(payload)), |at| at.timestamp_millis())
 }
 
-/// The place of a start or an end whose number another step has: by its content, beyond all numbers and times.
+/// The place of a start or an end whose number another event has: by its content, beyond all numbers and times.
 pub fn second_order(content: &str) -> i64 {
     place(content)
 }
@@ -133,21 +136,21 @@ impl Canonical {
     }
 }
 
-/// A step's content: everything that it says but whether it comes late, which a repeat may say otherwise.
-fn step(step: &StepReport) -> String {
-    let instant = step
+/// An event's content: everything that it says but whether it comes late, which a repeat may say otherwise.
+fn event(event: &TransactionEventReport) -> String {
+    let instant = event
         .timestamp
         .instant(None)
-        .map_or_else(|| step.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
-    let evse = step.evse_id.map(|id| id.to_string());
+        .map_or_else(|| event.timestamp.text.clone(), |at| at.timestamp_millis().to_string());
+    let evse = event.evse_id.map(|id| id.to_string());
     let said = Canonical("step".to_owned())
-        .part(step.kind.name())
+        .part(event.kind.name())
         .part(&instant)
-        .optional(step.shown.as_ref().map(|shown| shown.id_tag.matched()))
-        .optional(step.charging_state.as_deref())
-        .optional(step.stopped_reason.as_deref())
+        .optional(event.shown.as_ref().map(|shown| shown.id_tag.matched()))
+        .optional(event.charging_state.as_deref())
+        .optional(event.stopped_reason.as_deref())
         .optional(evse.as_deref());
-    let readings = step.readings.iter().fold(said, |said, reading| {
+    let readings = event.readings.iter().fold(said, |said, reading| {
         let of_reading = [
             &reading.sampled_at.text,
             &reading.measurand,

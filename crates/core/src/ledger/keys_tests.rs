@@ -3,7 +3,7 @@ use juden_ocpp::event::StationEvent;
 use juden_ocpp::frame::Payload;
 use juden_ocpp::protocol::Protocol;
 
-fn event(protocol: Protocol, action: &str, payload: &str) -> TransactionEvent {
+fn event(protocol: Protocol, action: &str, payload: &str) -> TransactionMessage {
     match protocol.decode(action, Payload::Json(payload)).unwrap() {
         StationEvent::Transaction(event) => event,
         other => panic!("{other:?}"),
@@ -64,11 +64,11 @@ fn a_session_has_the_name_that_bills_print() {
 
 #[test]
 fn a_message_without_a_number_has_a_place_beyond_all_numbers() {
-    let TransactionEvent::Step(step) = event(Protocol::V201, "TransactionEvent", STEP) else {
+    let TransactionMessage::Event(event) = event(Protocol::V201, "TransactionEvent", STEP) else {
         panic!()
     };
-    assert_eq!(order(&step, STEP), 0);
-    let unnumbered = StepReport { seq_no: None, ..*step };
+    assert_eq!(order(&event, STEP), 0);
+    let unnumbered = TransactionEventReport { seq_no: None, ..*event };
     assert_eq!(order(&unnumbered, STEP), 1_796_050_740_000);
     assert!(second_order("x") >= 1 << 50);
 }

@@ -4,15 +4,15 @@
 //! `decide` decide message by message, and commits once: one sync serves hundreds of stations.
 //! The batch grows with the load; when idle there is no timer.
 
-mod applied_step;
+mod applied_event;
 mod batch_state;
 mod decide;
+mod events;
 mod guess;
 pub mod keys;
 mod meters;
 mod notes;
 mod registers;
-mod steps;
 mod stop;
 mod work;
 mod writer;
@@ -32,7 +32,7 @@ use crate::station_call::StationCall;
 use juden_domain::authorization::Place;
 use juden_domain::ids::{IdTag, StationId};
 use juden_domain::session::Session;
-use juden_ocpp::event::TransactionEvent;
+use juden_ocpp::event::TransactionMessage;
 use juden_ocpp::reply::CardReply;
 use juden_store::Once;
 use juden_store::ledger::NoteRow;
@@ -59,7 +59,7 @@ pub struct TransactionJob {
     /// The message as it came.
     pub call: Arc<StationCall>,
     /// What it says, as the station means it.
-    pub event: TransactionEvent,
+    pub event: TransactionMessage,
     /// The content that makes it the same message: that of what the station sent, whatever it means ([`keys::content_of`]).
     pub content: String,
     /// Whether its station sends more than is kept of one in a day, and it is a reading: what it says counts, it is not kept.
@@ -83,7 +83,7 @@ const READING_BYTES: usize = 200;
 pub struct CommittedAnswer {
     /// The answer's payload.
     pub payload: String,
-    /// The session that the message is a step of, as it is now, where the station names its transactions itself.
+    /// The session that the message is an event of, as it is now, where the station names its transactions itself.
     pub session: Option<Box<Session>>,
     /// That it may accept a card, where this is the first answer.
     pub acceptance: Option<Acceptance>,

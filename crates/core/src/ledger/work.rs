@@ -8,7 +8,7 @@ use super::meters::sampled_at;
 use super::notes::{self, Settling};
 use super::{CommittedAnswer, ConnectionOpened, Job, TransactionJob, keys};
 use juden_domain::ids::{IdTag, SessionId, StationId};
-use juden_ocpp::event::{StepKind, TransactionEvent};
+use juden_ocpp::event::{EventType, TransactionMessage};
 use juden_store::ledger::{NoteRow, Wanted};
 
 /// About how many bytes one commit takes at most: a single message may be larger. Rows travel as one text, whose length
@@ -131,7 +131,7 @@ impl Work {
             let station = job.call.station.id.clone();
             let named = |id: Option<i64>| id.filter(|id| (1..=SessionId::MAX).contains(id));
             match &job.event {
-                TransactionEvent::Start(report) => {
+                TransactionMessage::Start(report) => {
                     wanted.start_keys.push((station.clone(), job.content.clone()));
                     let connector_id =
                         job.call.station.connector_meant(report.connector_id.unwrap_or_default());
@@ -143,7 +143,7 @@ impl Work {
                     wanted.open_at.push((station.clone(), connector_id));
                     wanted.tags.extend(tag(job).map(|tag| tag.matched().to_owned()));
                 }
-                TransactionEvent::Stop(report) => {
+                TransactionMessage::Stop(report) => {
                     let number = named(report.transaction_id);
                     wanted.sessions.extend(number);
                     wanted.stops.push((
@@ -153,19 +153,19 @@ impl Work {
                     ));
                     wanted.estimated_at.push(station.clone());
                 }
-                TransactionEvent::Step(report) => {
+                TransactionMessage::Event(report) => {
                     let key = keys::transaction(&report.transaction);
-                    wanted.steps.push((
+                    wanted.events.push((
                         station.clone(),
                         key.clone(),
                         keys::order(report, &job.call.payload),
                     ));
-                    wanted.steps.push((
+                    wanted.events.push((
                         station.clone(),
                         key.clone(),
                         keys::second_order(&job.content),
                     ));
-                    wanted.steps.push((
+                    wanted.events.push((
                         station.clone(),
                         key.clone(),
                         keys::order_by_time(report, &job.call.payload),
@@ -174,7 +174,7 @@ impl Work {
                     let evse = report
                         .evse_id
                         .or_else(|| Some(job.call.station.connectors.first()?.connector_id));
-                    if report.kind == StepKind::Started {
+                    if report.kind == EventType::Started {
                         let began = report.timestamp.instant(job.call.station.zone());
                         wanted.followed.extend(
                             began.zip(evse).map(|(began, evse)| (station.clone(), evse, began)),
@@ -185,7 +185,7 @@ impl Work {
                     wanted.tags.extend(tag(job).map(|tag| tag.matched().to_owned()));
                 }
                 // A reading belongs to the session that it names, or that ran at its connector then.
-                TransactionEvent::Meter(report) => {
+                TransactionMessage::Meter(report) => {
                     wanted.sessions.extend(named(report.transaction_id));
                     let at =
                         sampled_at(job, report.readings.first().map(|reading| &reading.sampled_at));
@@ -208,10 +208,10 @@ impl Work {
 /// The card that a message names.
 pub fn tag(job: &TransactionJob) -> Option<&IdTag> {
     match &job.event {
-        TransactionEvent::Start(report) => Some(report.card()),
-        TransactionEvent::Stop(report) => report.id_tag.as_ref(),
-        TransactionEvent::Step(report) => report.shown.as_ref().map(|shown| &shown.id_tag),
-        TransactionEvent::Meter(_) => None,
+        TransactionMessage::Start(report) => Some(report.card()),
+        TransactionMessage::Stop(report) => report.id_tag.as_ref(),
+        TransactionMessage::Event(report) => report.shown.as_ref().map(|shown| &shown.id_tag),
+        TransactionMessage::Meter(_) => None,
     }
     .filter(|tag| !tag.is_empty())
 }

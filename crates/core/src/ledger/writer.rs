@@ -19,7 +19,7 @@ use crate::cluster::Cluster;
 use crate::directory::{CardDirectory, Exposures, MonthUses, ProgrammeDirectory};
 use juden_domain::authorization::CardFile;
 use juden_domain::ids::{CardNumber, IdTag, StationId};
-use juden_ocpp::event::TransactionEvent;
+use juden_ocpp::event::TransactionMessage;
 use juden_store::ledger::{
     Batch, BatchName, Facts, InUse, NoteRow, OpenRow, StationNote, StationOwner, TagHasher,
 };
@@ -179,7 +179,7 @@ impl Writer {
             facts.holds.iter().map(|hold| (&hold.station_id, hold)).collect();
         let cards = self.cards(&work.transactions, &facts).await?;
         let in_use = self.in_use(&work.transactions, &facts).await?;
-        let mut state = BatchState::of(facts.rows, facts.steps);
+        let mut state = BatchState::of(facts.rows, facts.events);
         let offline_since = self.offline_since(&state, &holds);
         let programme = self.parts.programme.current();
         let unmatched = &self.unmatched;
@@ -265,7 +265,7 @@ impl Writer {
             .iter()
             .filter(|job| job.call.station.connectors.len() > 1)
             .filter_map(|job| match &job.event {
-                TransactionEvent::Stop(stop)
+                TransactionMessage::Stop(stop)
                     if !stop
                         .transaction_id
                         .is_some_and(|number| is_known(number, &job.call.station.id)) =>

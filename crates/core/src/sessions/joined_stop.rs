@@ -1,12 +1,12 @@
 //! A stop that came elsewhere, read from the journal, to be joined to its session by a person (rule B11).
 
+use juden_domain::event::EventType;
 use juden_domain::ids::IdTag;
 use juden_domain::instant::{Heard, Reported, Zone};
 use juden_domain::recording::{self, EndFacts};
 use juden_domain::session::{Session, Stop, StopBasis};
-use juden_domain::step::StepKind;
 use juden_domain::units::{Register, WattHours};
-use juden_ocpp::event::{StationEvent, TransactionEvent};
+use juden_ocpp::event::{StationEvent, TransactionMessage};
 use juden_ocpp::frame::Payload;
 use juden_ocpp::protocol::Protocol;
 use juden_store::JournalEntry;
@@ -47,17 +47,17 @@ pub(crate) fn told_stop(entry: &JournalEntry) -> Option<ToldStop> {
         return None;
     };
     match event {
-        TransactionEvent::Stop(report) => Some(ToldStop {
+        TransactionMessage::Stop(report) => Some(ToldStop {
             reported: report.timestamp,
             meter: report.meter_stop.map(Register::watt_hours),
             reason: report.reason,
             id_tag: report.id_tag,
         }),
-        TransactionEvent::Step(step) if step.kind == StepKind::Ended => Some(ToldStop {
-            meter: crate::ledger::last_register(&step.readings),
-            reported: step.timestamp,
-            reason: step.stopped_reason.unwrap_or_else(|| "Local".to_owned()),
-            id_tag: step.shown.map(|shown| shown.id_tag),
+        TransactionMessage::Event(event) if event.kind == EventType::Ended => Some(ToldStop {
+            meter: crate::ledger::last_register(&event.readings),
+            reported: event.timestamp,
+            reason: event.stopped_reason.unwrap_or_else(|| "Local".to_owned()),
+            id_tag: event.shown.map(|shown| shown.id_tag),
         }),
         _ => None,
     }

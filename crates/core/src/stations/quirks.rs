@@ -6,7 +6,7 @@ use juden_domain::ids::IdTag;
 use juden_domain::station::Quirk;
 use juden_domain::units::{Register, WattHours};
 use juden_ocpp::event::{
-    Further, PresentedToken, Reading, StationCommand, StationEvent, TransactionEvent,
+    Further, PresentedToken, Reading, StationCommand, StationEvent, TransactionMessage,
 };
 use juden_store::StationRecord;
 
@@ -64,13 +64,13 @@ fn turn(event: &mut StationEvent) {
     match event {
         StationEvent::Authorize(PresentedToken { id_tag, .. })
         | StationEvent::Contract(PresentedToken { id_tag, .. }) => *id_tag = tag(id_tag),
-        StationEvent::Transaction(TransactionEvent::Start(report)) => {
+        StationEvent::Transaction(TransactionMessage::Start(report)) => {
             report.id_tag = tag(&report.id_tag)
         }
-        StationEvent::Transaction(TransactionEvent::Stop(report)) => {
+        StationEvent::Transaction(TransactionMessage::Stop(report)) => {
             report.id_tag = report.id_tag.as_ref().map(tag)
         }
-        StationEvent::Transaction(TransactionEvent::Step(report)) => {
+        StationEvent::Transaction(TransactionMessage::Event(report)) => {
             if let Some(shown) = &mut report.shown {
                 shown.id_tag = tag(&shown.id_tag);
             }
@@ -79,7 +79,7 @@ fn turn(event: &mut StationEvent) {
     }
 }
 
-fn scale(event: &mut TransactionEvent) {
+fn scale(event: &mut TransactionMessage) {
     let meter = |meter: &mut Option<Register>| {
         if let Some(register) =
             meter.as_mut().filter(|register| register.watt_hours() != WattHours::UNKNOWN)
@@ -88,13 +88,13 @@ fn scale(event: &mut TransactionEvent) {
         }
     };
     let readings = match event {
-        TransactionEvent::Start(report) => return meter(&mut report.meter_start),
-        TransactionEvent::Stop(report) => {
+        TransactionMessage::Start(report) => return meter(&mut report.meter_start),
+        TransactionMessage::Stop(report) => {
             meter(&mut report.meter_stop);
             &mut report.readings
         }
-        TransactionEvent::Meter(report) => &mut report.readings,
-        TransactionEvent::Step(report) => &mut report.readings,
+        TransactionMessage::Meter(report) => &mut report.readings,
+        TransactionMessage::Event(report) => &mut report.readings,
     };
     readings.iter_mut().for_each(scale_reading);
 }

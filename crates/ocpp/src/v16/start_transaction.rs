@@ -4,7 +4,7 @@
 use rust_ocpp::v1_6::messages::start_transaction::StartTransactionResponse;
 
 use super::{json, tag_info};
-use crate::event::{StartReport, StationEvent, TagAnswer, TransactionEvent};
+use crate::event::{StartReport, StationEvent, TagAnswer, TransactionMessage};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::timestamp;
@@ -30,7 +30,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         meter_start,
         faults: if is_whole { Vec::new() } else { fields.faults() },
     };
-    Ok(StationEvent::Transaction(TransactionEvent::Start(report)))
+    Ok(StationEvent::Transaction(TransactionMessage::Start(report)))
 }
 
 /// The payload of the answer.

@@ -4,7 +4,7 @@
 use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
 
 use super::{json, tag_info};
-use crate::event::{StationEvent, StopReport, TagAnswer, TransactionEvent};
+use crate::event::{StationEvent, StopReport, TagAnswer, TransactionMessage};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
@@ -29,7 +29,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         readings: readings(&mut fields, "transactionData"),
         faults: fields.faults(),
     };
-    Ok(StationEvent::Transaction(TransactionEvent::Stop(report)))
+    Ok(StationEvent::Transaction(TransactionMessage::Stop(report)))
 }
 
 /// The payload of the answer.

@@ -21,11 +21,11 @@ pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
             && group == shown.member.as_ref().map(MemberId::as_str)
     };
     let token = fields.get("idTokenInfo");
-    let (has_token, is_step) = (token.is_some(), action == "TransactionEvent");
+    let (has_token, is_event) = (token.is_some(), action == "TransactionEvent");
     if token.is_some_and(|info| !is_own(info)) {
         return answer;
     }
-    if let Some(cost) = shown.cost.filter(|_| is_step) {
+    if let Some(cost) = shown.cost.filter(|_| is_event) {
         fields.insert("totalCost".into(), number(cost));
     }
     if let Some((language, text)) = &shown.message {
@@ -33,7 +33,7 @@ pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
         let message = json!({"format": "UTF8", "language": language, "content": content});
         match fields.get_mut("idTokenInfo").and_then(Value::as_object_mut) {
             Some(info) => drop(info.insert("personalMessage".into(), message)),
-            None if is_step && !has_token => {
+            None if is_event && !has_token => {
                 drop(fields.insert("updatedPersonalMessage".into(), message))
             }
             None => {}

@@ -1,6 +1,6 @@
 //! MeterValues: readings outside transactions, and clock-aligned ones (OCPP 2.0.1 J01). EVSE 0 is the main meter.
 
-use crate::event::{MeterReport, StationEvent, TransactionEvent};
+use crate::event::{MeterReport, StationEvent, TransactionMessage};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
@@ -13,5 +13,5 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         readings: readings(&mut fields, "meterValue"),
         faults: fields.faults(),
     };
-    Ok(StationEvent::Transaction(TransactionEvent::Meter(report)))
+    Ok(StationEvent::Transaction(TransactionMessage::Meter(report)))
 }

@@ -3,8 +3,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::event::{
-    ListEntry, ListStanding, PresentedToken, Registration, StationCommand, StepKind, StepReport,
-    TagAnswer, TransactionEvent,
+    EventType, ListEntry, ListStanding, PresentedToken, Registration, StationCommand, TagAnswer,
+    TransactionEventReport, TransactionMessage,
 };
 use crate::protocol::Protocol;
 use crate::reply::{self, BootReply, CardReply};
@@ -20,9 +20,9 @@ fn decoded(action: &str, payload: &str) -> StationEvent {
     Protocol::V201.decode(action, Payload::Json(payload)).unwrap()
 }
 
-fn step(payload: &str) -> StepReport {
+fn event(payload: &str) -> TransactionEventReport {
     match decoded("TransactionEvent", payload) {
-        StationEvent::Transaction(TransactionEvent::Step(step)) => *step,
+        StationEvent::Transaction(TransactionMessage::Event(event)) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -124,41 +124,41 @@ fn what_a_token_means_depends_on_its_type() {
             PresentedToken::card(juden_domain::ids::IdTag::new("eMAID:04A2")),
         ),
     ] {
-        let shown = step(&format!(r#"{{"idToken":{token}}}"#)).shown.unwrap();
+        let shown = event(&format!(r#"{{"idToken":{token}}}"#)).shown.unwrap();
         assert_eq!(
             (shown.id_tag.matched(), shown.nobody),
             (expected.id_tag.matched(), expected.nobody),
             "{token}"
         );
     }
-    let pin = step(r#"{"idToken":{"idToken":"4711","type":"KeyCode"}}"#).shown.unwrap();
+    let pin = event(r#"{"idToken":{"idToken":"4711","type":"KeyCode"}}"#).shown.unwrap();
     assert!(!pin.id_tag.as_sent().contains("4711"));
 }
 
 #[test]
-fn a_step_is_read_with_everything_that_it_says() {
-    let step = step(
+fn an_event_is_read_with_everything_that_it_says() {
+    let event = event(
         r#"{"eventType":"Ended","timestamp":"2024-04-03T09:00:00+09:00","triggerReason":"EVDeparted","seqNo":4,"offline":true,
         "transactionInfo":{"transactionId":"T-1","chargingState":"Idle","stoppedReason":"EVDisconnected","remoteStartId":9},
         "evse":{"id":2,"connectorId":1},"idToken":{"idToken":"A","type":"ISO14443"},"customData":{"vendorId":"V"},
         "meterValue":[{"timestamp":"2024-04-03T00:00:00Z","sampledValue":[{"value":1.5,"unitOfMeasure":{"unit":"kWh"}}]}]}"#,
     );
     assert_eq!(
-        (step.kind, step.transaction.as_str(), step.seq_no, step.offline),
-        (StepKind::Ended, "T-1", Some(4), true)
+        (event.kind, event.transaction.as_str(), event.seq_no, event.offline),
+        (EventType::Ended, "T-1", Some(4), true)
     );
-    assert_eq!((step.evse_id, step.remote_start_id), (Some(2), Some(9)));
+    assert_eq!((event.evse_id, event.remote_start_id), (Some(2), Some(9)));
     assert_eq!(
-        (step.charging_state.as_deref(), step.stopped_reason.as_deref()),
+        (event.charging_state.as_deref(), event.stopped_reason.as_deref()),
         (Some("Idle"), Some("EVDisconnected"))
     );
-    assert_eq!((step.readings[0].value.as_str(), step.readings[0].unit.as_str()), ("1.5", "kWh"));
-    assert_eq!(step.faults, Vec::<String>::new());
+    assert_eq!((event.readings[0].value.as_str(), event.readings[0].unit.as_str()), ("1.5", "kWh"));
+    assert_eq!(event.faults, Vec::<String>::new());
 }
 
 #[test]
-fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
-    let lacking = step("{}");
+fn an_event_that_lacks_something_is_read_all_the_same_and_says_what() {
+    let lacking = event("{}");
     assert_eq!(
         lacking.faults,
         [
@@ -169,7 +169,7 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
             "transactionId is missing"
         ]
     );
-    let Ok(StationEvent::Transaction(TransactionEvent::Step(broken))) = Protocol::V201.decode(
+    let Ok(StationEvent::Transaction(TransactionMessage::Event(broken))) = Protocol::V201.decode(
         "TransactionEvent",
         Payload::Broken(
             r#"[2,"a","TransactionEvent",{"eventType":"Ended","seqNo":3,"transactionInfo":{"transactionId":"T-1"},"timestamp":"2024"#,
@@ -179,7 +179,7 @@ fn a_step_that_lacks_something_is_read_all_the_same_and_says_what() {
     };
     assert_eq!(
         (broken.kind, broken.transaction.as_str(), broken.seq_no),
-        (StepKind::Ended, "T-1", Some(3))
+        (EventType::Ended, "T-1", Some(3))
     );
 }
 

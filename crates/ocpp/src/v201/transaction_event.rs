@@ -1,10 +1,12 @@
-//! TransactionEvent: a step of a transaction (OCPP 2.0.1 E). Whatever it lacks, it is kept and answered: an error would
+//! TransactionEvent: an event of a transaction (OCPP 2.0.1 E). Whatever it lacks, it is kept and answered: an error would
 //! make the station repeat or drop it.
 
 use serde_json::json;
 
 use super::id_token;
-use crate::event::{StationEvent, StepKind, StepReport, TagAnswer, TransactionEvent};
+use crate::event::{
+    EventType, StationEvent, TagAnswer, TransactionEventReport, TransactionMessage,
+};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::readings::readings;
@@ -28,9 +30,9 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         .or_else(|| fields.text("transactionId"))
         .or_else(|| info.required_text("transactionId"));
     let kind = match fields.required_text("eventType").as_deref() {
-        Some("Started") => StepKind::Started,
-        Some("Ended") => StepKind::Ended,
-        _ => StepKind::Updated,
+        Some("Started") => EventType::Started,
+        Some("Ended") => EventType::Ended,
+        _ => EventType::Updated,
     };
     let shown = fields.object("idToken").map(|mut token| {
         let shown = id_token::read(&mut token);
@@ -40,7 +42,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let timestamp = fields
         .required_text("timestamp")
         .map_or(Reported::missing(), |text| timestamp::read(&text));
-    let report = StepReport {
+    let report = TransactionEventReport {
         kind,
         transaction: transaction.unwrap_or_default(),
         seq_no: fields.required_integer("seqNo"),
@@ -59,7 +61,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
             fields.faults()
         },
     };
-    Ok(StationEvent::Transaction(TransactionEvent::Step(Box::new(report))))
+    Ok(StationEvent::Transaction(TransactionMessage::Event(Box::new(report))))
 }
 
 /// The payload of the answer.

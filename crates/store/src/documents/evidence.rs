@@ -1,17 +1,18 @@
-//! What is kept of a transaction's steps, as one text beside its session.
+//! What is kept of a transaction's events, as one text beside its session.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::{StoreError, Stored, columns};
+use juden_domain::event::{EventType, Evidence, Register, Registers, TransactionEvent};
 use juden_domain::instant::{Heard, Moment, Reported};
-use juden_domain::step::{Evidence, Register, Registers, Step, StepKind};
 use juden_domain::units::WattHours;
 
 #[derive(Serialize, Deserialize)]
 struct EvidenceText {
-    steps: Vec<StepText>,
+    #[serde(rename = "steps")]
+    events: Vec<EventText>,
     seen: Vec<(i64, i64)>,
     #[serde(default, skip_serializing_if = "is_false")]
     tells_charging: bool,
@@ -24,7 +25,7 @@ struct EvidenceText {
 }
 
 #[derive(Serialize, Deserialize)]
-struct StepText {
+struct EventText {
     order: i64,
     kind: String,
     /// The station's time as it was sent.
@@ -64,41 +65,45 @@ const fn is_false(flag: &bool) -> bool {
 
 /// The text of what is kept.
 pub fn evidence(evidence: &Evidence) -> String {
-    let step = |step: &Step| {
-        let (at_ms, local) = match step.reported.moment {
+    let event = |event: &TransactionEvent| {
+        let (at_ms, local) = match event.reported.moment {
             Moment::At(at) => (Some(at.timestamp_millis()), None),
             Moment::Local(local) => (None, Some(local)),
             Moment::Missing | Moment::Unreadable => (None, None),
         };
-        let registers =
-            [step.registers.begin, step.registers.end, step.registers.first, step.registers.last];
+        let registers = [
+            event.registers.begin,
+            event.registers.end,
+            event.registers.first,
+            event.registers.last,
+        ];
         let registers = registers.map(|register| {
             register.map(|register| (register.at.timestamp_millis(), register.value.0))
         });
-        StepText {
-            order: step.order,
-            kind: step.kind.name().to_owned(),
-            text: step.reported.text.clone(),
+        EventText {
+            order: event.order,
+            kind: event.kind.name().to_owned(),
+            text: event.reported.text.clone(),
             at_ms,
             local,
-            received_ms: step.heard.received_at.timestamp_millis(),
-            connected_ms: step.heard.connected_since.timestamp_millis(),
-            clock: step
+            received_ms: event.heard.received_at.timestamp_millis(),
+            connected_ms: event.heard.connected_since.timestamp_millis(),
+            clock: event
                 .heard
                 .clock
                 .map(|clock| (clock.offset.num_milliseconds(), clock.since.timestamp_millis())),
-            id_tag: step.id_tag.clone(),
-            accepted: step.accepted,
-            evse: step.evse_id,
-            charging: step.charging,
-            changed: step.changed,
-            reason: step.reason.clone(),
+            id_tag: event.id_tag.clone(),
+            accepted: event.accepted,
+            evse: event.evse_id,
+            charging: event.charging,
+            changed: event.changed,
+            reason: event.reason.clone(),
             registers: registers.iter().any(Option::is_some).then_some(registers),
-            malformed: step.malformed,
+            malformed: event.malformed,
         }
     };
     text(&EvidenceText {
-        steps: evidence.steps.iter().map(step).collect(),
+        events: evidence.events.iter().map(event).collect(),
         seen: evidence.seen.clone(),
         tells_charging: evidence.tells_charging,
         tells_charged: evidence.tells_charged,
@@ -111,9 +116,9 @@ pub fn evidence(evidence: &Evidence) -> String {
 pub fn read_evidence(text: &str) -> Stored<Evidence> {
     let kept: EvidenceText =
         serde_json::from_str(text).map_err(|_| StoreError::Unreadable("a transaction's steps"))?;
-    let steps = kept.steps.into_iter().map(read_step).collect::<Option<Vec<_>>>();
+    let events = kept.events.into_iter().map(read_event).collect::<Option<Vec<_>>>();
     Ok(Evidence {
-        steps: steps.ok_or(StoreError::Unreadable("a transaction's step"))?,
+        events: events.ok_or(StoreError::Unreadable("a transaction's step"))?,
         seen: kept.seen,
         tells_charging: kept.tells_charging,
         tells_charged: kept.tells_charged,
@@ -126,7 +131,7 @@ fn instant(ms: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis(ms)
 }
 
-fn read_step(kept: StepText) -> Option<Step> {
+fn read_event(kept: EventText) -> Option<TransactionEvent> {
     let moment = match (kept.at_ms, kept.local) {
         (Some(ms), _) => Moment::At(instant(ms)?),
         (None, Some(local)) => Moment::Local(local),
@@ -139,9 +144,9 @@ fn read_step(kept: StepText) -> Option<Step> {
     };
     let [begin, end, first, last] = kept.registers.unwrap_or_default().map(register);
     let (begin, end, first, last) = (begin?, end?, first?, last?);
-    Some(Step {
+    Some(TransactionEvent {
         order: kept.order,
-        kind: StepKind::parse(&kept.kind)?,
+        kind: EventType::parse(&kept.kind)?,
         reported: Reported { text: kept.text, moment },
         heard: Heard {
             received_at: instant(kept.received_ms)?,

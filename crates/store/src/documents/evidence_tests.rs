@@ -8,7 +8,7 @@ fn what_was_kept_reads_back_as_it_was() {
         connected_since: at("2024-05-01T00:00:00Z"),
         clock: None,
     };
-    let step = |order, kind, reported| Step {
+    let event = |order, kind, reported| TransactionEvent {
         order,
         kind,
         reported,
@@ -27,7 +27,7 @@ fn what_was_kept_reads_back_as_it_was() {
         moment: Moment::Local("2024-05-01T09:00:00".parse().unwrap()),
     };
     let said = Reported { text: "x".into(), moment: Moment::At(at("2024-05-01T00:00:00.456Z")) };
-    let mut whole = step(7, StepKind::Ended, said);
+    let mut whole = event(7, EventType::Ended, said);
     whole
         .registers
         .take("Transaction.End", Register { at: at("2024-05-01T00:00:00Z"), value: WattHours(-5) });
@@ -35,8 +35,10 @@ fn what_was_kept_reads_back_as_it_was() {
         (Some("A".into()), Some(1), Some(true), Some("Local".into()));
     let unreadable = Reported { text: "soon".into(), moment: Moment::Unreadable };
     let mut kept = Evidence { tells_charged: true, numbers_repeated: true, ..Evidence::default() };
-    for step in [step(0, StepKind::Started, local), step(1, StepKind::Updated, unreadable), whole] {
-        kept.add(step);
+    for event in
+        [event(0, EventType::Started, local), event(1, EventType::Updated, unreadable), whole]
+    {
+        kept.add(event);
     }
     assert_eq!(read_evidence(&evidence(&kept)).unwrap(), kept);
 }

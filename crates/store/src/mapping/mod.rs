@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteRow;
 
 pub use billing::{billed_part, closed_month, invoice};
 pub use histories::{card, card_event, delivery, kept_event, member_event};
-pub use records::{audit_entry, journal_entry, sent_command, step};
+pub use records::{audit_entry, event, journal_entry, sent_command};
 pub use sessions::{counted, ledger_row, measured};
 pub use stations::{connector, station};
 

@@ -1,10 +1,10 @@
-//! The journal, commands, steps of transactions, and the audit trail.
+//! The journal, commands, events of transactions, and the audit trail.
 
 use juden_domain::ids::SessionId;
 
 use super::{Columns, station_id};
 use crate::exchanges::SentCommand;
-use crate::ledger::StepRow;
+use crate::ledger::EventRow;
 use crate::records::AuditEntry;
 use crate::{JournalEntry, KeptCommand, Stored, columns};
 
@@ -45,9 +45,9 @@ pub fn sent_command(row: &impl Columns) -> Stored<SentCommand> {
     })
 }
 
-/// A step of a transaction.
-pub fn step(row: &impl Columns) -> Stored<StepRow> {
-    Ok(StepRow {
+/// An event of a transaction.
+pub fn event(row: &impl Columns) -> Stored<EventRow> {
+    Ok(EventRow {
         session_id: SessionId(row.of("session_id")?),
         order: row.of("step")?,
         key: row.of("step_key")?,

@@ -116,10 +116,10 @@ impl LedgerStore for PostgresStore {
             let mut transaction = begun(&self.write, "BEGIN").await?;
             lock(&mut transaction, name, wanted).await?;
             let rows = ledger_rows(&mut transaction, wanted).await?;
-            let steps = super::steps::wanted(&mut transaction, wanted).await?;
+            let events = super::events::wanted(&mut transaction, wanted).await?;
             let (holds, change) = holds(&mut transaction, wanted, &rows).await?;
             let batch: Box<dyn OpenBatch> = Box::new(PostgresBatch(transaction));
-            Ok((Facts { rows, steps, holds, change }, batch))
+            Ok((Facts { rows, events, holds, change }, batch))
         })
         .await
     }

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod connect;
+mod events;
 mod histories;
 mod ledger;
 mod locks;
@@ -24,7 +25,6 @@ mod rows;
 mod sessions;
 mod sites;
 mod stations;
-mod steps;
 mod write;
 
 use std::sync::Arc;

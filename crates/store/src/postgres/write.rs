@@ -8,7 +8,7 @@ use sqlx::query::Query;
 use sqlx::{PgConnection, Postgres};
 
 use super::rows::{column, ms, text};
-use super::{reports, steps};
+use super::{events, reports};
 use crate::documents::evidence::evidence;
 use crate::documents::settled::{self, Texts};
 use crate::ledger::{
@@ -129,7 +129,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
             batch.sessions.iter().map(|row| settled::texts(&row.session)).collect();
         let written = sessions(sqlx::query(WRITE_MESSAGES), &counted);
         let written = journal(readings(written, &batch.readings), &batch.journal);
-        let written = settled(told_by_steps(written, &counted), &counted, &texts);
+        let written = settled(told_by_events(written, &counted), &counted, &texts);
         let written = written
             .bind(column(&batch.journal, |row| {
                 row.clock.map(|clock| clock.offset.num_milliseconds())
@@ -137,7 +137,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
             .bind(column(&batch.journal, |row| row.clock.map(|clock| ms(clock.since))));
         written.execute(&mut *write).await?;
     }
-    steps::write(write, batch).await?;
+    events::write(write, batch).await?;
     reports::write(write, &batch.notes).await?;
     reports::write_variables(write, &batch.notes).await?;
     shown_cards(write, &batch.notes).await?;
@@ -237,7 +237,7 @@ fn journal<'q>(statement: Statement<'q>, rows: &'q [JournalRow]) -> Statement<'q
         .bind(column(rows, |row| ms(row.connected_since)))
 }
 
-fn told_by_steps<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
+fn told_by_events<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
     statement
         .bind(column(rows, |row| row.session.transaction.as_deref().map(text)))
         .bind(column(rows, |row| {

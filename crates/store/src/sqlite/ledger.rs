@@ -142,10 +142,10 @@ impl LedgerStore for SqliteStore {
         wanted: &Wanted,
     ) -> Stored<(Facts, Box<dyn OpenBatch>)> {
         let rows = self.ledger_rows(wanted).await?;
-        let steps = self.wanted_steps(wanted).await?;
+        let events = self.wanted_events(wanted).await?;
         let holds = self.holds(wanted, &rows).await?;
         Ok((
-            Facts { rows, steps, holds, change: 0 },
+            Facts { rows, events, holds, change: 0 },
             Box::new(SqliteBatch(self.write.clone(), self.room.clone())),
         ))
     }
@@ -331,7 +331,7 @@ impl OpenBatch for SqliteBatch {
                 sqlx::query(statement).bind(rows).execute(&mut *write).await?;
             }
         }
-        super::steps::write(&mut write, batch).await?;
+        super::events::write(&mut write, batch).await?;
         for open in &batch.opened {
             write_open(&mut write, open).await?;
         }

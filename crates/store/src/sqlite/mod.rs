@@ -5,6 +5,7 @@
 mod blocks;
 mod claim;
 mod disk_reserve;
+mod events;
 mod ledger;
 mod members;
 mod months;
@@ -16,7 +17,6 @@ pub(crate) mod rows;
 mod sessions;
 mod sites;
 mod stations;
-mod steps;
 
 use std::path::Path;
 use std::str::FromStr;

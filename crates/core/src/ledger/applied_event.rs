@@ -4,22 +4,22 @@ use super::batch_state::BatchState;
 use super::decide::{
     BatchFacts, flag_concurrency, flag_refusal, keep, only_kind_of_connector, supersede,
 };
+use super::events::of_no_transaction;
 use super::meters::{add_readings, sampled_at};
 use super::registers::registers as of_readings;
-use super::steps::of_no_transaction;
 use super::{Acceptance, CommittedAnswer, TransactionJob, keys};
 use juden_domain::assembling::{Assembling, assemble};
 use juden_domain::authorization::{Place, judge_now};
+use juden_domain::event::{EventType, Evidence, Register, Registers, TransactionEvent};
 use juden_domain::flag::Flag;
 use juden_domain::ids::IdTag;
 use juden_domain::instant::{Heard, attribute};
 use juden_domain::session::Session;
-use juden_domain::step::{Evidence, Register, Registers, Step, StepKind};
-use juden_ocpp::event::{StepReport, TagAnswer};
+use juden_ocpp::event::{TagAnswer, TransactionEventReport};
 use juden_ocpp::reply::{self, CardReply};
-use juden_store::ledger::{LedgerRow, Occasion, StepRow};
+use juden_store::ledger::{EventRow, LedgerRow, Occasion};
 
-/// Doubts that steps do not tell: they stay when the session is made anew.
+/// Doubts that events do not tell: they stay when the session is made anew.
 const STAYING: [Flag; 10] = [
     Flag::Concurrent,
     Flag::StaleConcurrent,
@@ -33,7 +33,7 @@ const STAYING: [Flag; 10] = [
     Flag::StopAfterCorrection,
 ];
 
-/// Which transaction a step belongs to: its name, which one of that name, and its session so far.
+/// Which transaction an event belongs to: its name, which one of that name, and its session so far.
 pub struct Belonging {
     pub start_key: String,
     pub ordinal: i64,
@@ -44,16 +44,16 @@ pub fn apply(
     state: &mut BatchState,
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     order: i64,
     belonging: Belonging,
 ) -> CommittedAnswer {
     let Belonging { start_key, ordinal, earlier } = belonging;
     let mut evidence = earlier.as_ref().and_then(|row| row.evidence.clone()).unwrap_or_default();
     evidence.tells_charged |= report.charged_s.is_some_and(|seconds| seconds > 0);
-    evidence.add(as_step(facts, job, report, order, &evidence));
+    evidence.add(as_event(facts, job, report, order, &evidence));
     let binds = report.shown.is_some()
-        && report.kind != StepKind::Ended
+        && report.kind != EventType::Ended
         && evidence.bound().is_some_and(|bound| bound.order == order);
     let before = earlier.as_ref().map(|row| &row.session);
     let Some(mut session) = made_anew(facts, job, report, (&start_key, ordinal), &evidence, before)
@@ -67,7 +67,7 @@ pub fn apply(
     let shows =
         report.shown.as_ref().is_some_and(|shown| !shown.nobody && shown.id_tag == session.id_tag);
     let busy = shows
-        && report.kind != StepKind::Ended
+        && report.kind != EventType::Ended
         && flag_concurrency(state, facts, job, &mut session);
     // Connector 0: it is not known yet.
     if session.connector_id != 0
@@ -77,8 +77,8 @@ pub fn apply(
     }
     let listed = session.site.is_some();
     let place = match report.kind {
-        StepKind::Ended => Place::Open,
-        StepKind::Started | StepKind::Updated => job
+        EventType::Ended => Place::Open,
+        EventType::Started | EventType::Updated => job
             .call
             .station
             .place(facts.programme, job.call.heard.received_at)
@@ -91,7 +91,7 @@ pub fn apply(
     let payload = reply::transaction_event(tag.as_ref());
     let connector_id = session.connector_id;
     add_readings(state, job, Some(&mut session), connector_id, &report.readings);
-    let again = report.kind == StepKind::Ended
+    let again = report.kind == EventType::Ended
         && before.is_some_and(|before| before.stop.is_some() && !before.is_provisional());
     keep(
         state,
@@ -107,7 +107,7 @@ pub fn apply(
         state.left(member, month);
     }
     if !job.over_quota {
-        state.put_step(StepRow {
+        state.put_event(EventRow {
             session_id: session.id,
             order,
             key: job.content.clone(),
@@ -158,7 +158,7 @@ fn keep_from_before(session: &mut Session, before: &Session, evidence: &Evidence
 pub fn judged(
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     place: Place,
     busy: bool,
 ) -> (Option<TagAnswer>, Option<Acceptance>) {
@@ -167,8 +167,8 @@ pub fn judged(
         return (Some(TagAnswer::nobodys()), None);
     }
     let occasion = match report.kind {
-        StepKind::Ended => Occasion::Stop,
-        StepKind::Started | StepKind::Updated => Occasion::Start,
+        EventType::Ended => Occasion::Stop,
+        EventType::Started | EventType::Updated => Occasion::Start,
     };
     let tag = facts.tag_answer(job, &shown.id_tag, place, busy, occasion);
     let accepted = tag.verdict.refusal.is_none().then(|| Acceptance {
@@ -183,7 +183,7 @@ pub fn judged(
 fn made_anew(
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     (start_key, ordinal): (&str, i64),
     evidence: &Evidence,
     before: Option<&Session>,
@@ -197,7 +197,7 @@ fn made_anew(
         before.filter(|before| before.connector_id == connector_id && before.site.is_some());
     let (site_name, site) = stays
         .map_or((station.site.as_str(), site), |before| (before.site_name.as_str(), before.site));
-    let bound = evidence.bound().and_then(|step| step.id_tag.as_deref()).map(IdTag::new);
+    let bound = evidence.bound().and_then(|event| event.id_tag.as_deref()).map(IdTag::new);
     let id = before.map_or_else(|| facts.allot(), |before| before.id);
     let assembling = Assembling {
         id,
@@ -217,14 +217,14 @@ fn made_anew(
     Some(session)
 }
 
-/// What a step shows of its session's charging, and that it goes on.
+/// What an event shows of its session's charging, and that it goes on.
 fn see_charging(
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     session: &mut Session,
     before: Option<&Session>,
 ) {
-    if report.kind == StepKind::Ended {
+    if report.kind == EventType::Ended {
         return;
     }
     let at = attribute(&report.timestamp, job.call.station.zone(), job.call.heard).at;
@@ -239,18 +239,18 @@ fn see_charging(
     }
 }
 
-/// A step as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time
+/// An event as the rules see it. One that is heard after a later one, or that happened offline, comes late: its own time
 /// is right.
-fn as_step(
+fn as_event(
     facts: &BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     order: i64,
     evidence: &Evidence,
-) -> Step {
+) -> TransactionEvent {
     let late = report.offline || evidence.is_passed(order);
     let heard = job.call.heard;
-    let is_card = |tag: &&IdTag| !tag.is_empty() && report.kind != StepKind::Ended;
+    let is_card = |tag: &&IdTag| !tag.is_empty() && report.kind != EventType::Ended;
     let tag = report.shown.as_ref().map(|shown| &shown.id_tag).filter(is_card);
     let accepted = tag.is_some_and(|tag| {
         judge_now(facts.file(tag), heard.received_at, Place::Open, false, facts.programme)
@@ -264,7 +264,7 @@ fn as_step(
             Register { at: sampled_at(job, Some(&reading.sampled_at)), value },
         );
     }
-    Step {
+    TransactionEvent {
         order,
         kind: report.kind,
         reported: report.timestamp.clone(),

@@ -1,10 +1,10 @@
-//! Steps of transactions: which were answered, and what a batch writes of them.
+//! Events of transactions: which were answered, and what a batch writes of them.
 
 use sqlx::PgConnection;
 
 use super::rows::{column, text};
 use crate::Stored;
-use crate::ledger::{Batch, StepRow, Wanted};
+use crate::ledger::{Batch, EventRow, Wanted};
 use crate::mapping;
 use juden_domain::ids::MemberId;
 
@@ -26,28 +26,28 @@ const RECHECK_LEFT: &str = "
     SELECT r.member_id, r.usage_month FROM unnest($1::text[], $2::text[]) r (member_id, usage_month)
     WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.usage_month)";
 
-/// The wanted steps that were answered before.
-pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<StepRow>> {
-    if wanted.steps.is_empty() {
+/// The wanted events that were answered before.
+pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<EventRow>> {
+    if wanted.events.is_empty() {
         return Ok(Vec::new());
     }
     let rows = sqlx::query(WANTED)
-        .bind(column(&wanted.steps, |(station, _, _)| station.as_str()))
-        .bind(column(&wanted.steps, |(_, key, _)| text(key)))
-        .bind(column(&wanted.steps, |(_, _, step)| *step))
+        .bind(column(&wanted.events, |(station, _, _)| station.as_str()))
+        .bind(column(&wanted.events, |(_, key, _)| text(key)))
+        .bind(column(&wanted.events, |(_, _, event)| *event))
         .fetch_all(read)
         .await?;
-    rows.iter().map(mapping::step).collect()
+    rows.iter().map(mapping::event).collect()
 }
 
-/// Writes a batch's steps, and the months that sessions left.
+/// Writes a batch's events, and the months that sessions left.
 pub async fn write(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
-    if !batch.steps.is_empty() {
+    if !batch.events.is_empty() {
         sqlx::query(WRITE)
-            .bind(column(&batch.steps, |step| step.session_id.0))
-            .bind(column(&batch.steps, |step| step.order))
-            .bind(column(&batch.steps, |step| text(&step.key)))
-            .bind(column(&batch.steps, |step| text(&step.answer)))
+            .bind(column(&batch.events, |event| event.session_id.0))
+            .bind(column(&batch.events, |event| event.order))
+            .bind(column(&batch.events, |event| text(&event.key)))
+            .bind(column(&batch.events, |event| text(&event.answer)))
             .execute(&mut *write)
             .await?;
     }

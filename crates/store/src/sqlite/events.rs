@@ -1,11 +1,11 @@
-//! Steps of transactions: which were answered, and what a batch writes of them.
+//! Events of transactions: which were answered, and what a batch writes of them.
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
 use crate::Stored;
-use crate::ledger::{Batch, StepRow, Wanted};
+use crate::ledger::{Batch, EventRow, Wanted};
 use crate::mapping;
 
 const WANTED: &str = "
@@ -22,29 +22,31 @@ const RECHECK_LEFT: &str = "
     SELECT r.value->>0, r.value->>1 FROM json_each(?1) r WHERE EXISTS (SELECT 1 FROM runs WHERE month >= r.value->>1)";
 
 impl SqliteStore {
-    /// The wanted steps that were answered before.
-    pub(super) async fn wanted_steps(&self, wanted: &Wanted) -> Stored<Vec<StepRow>> {
-        if wanted.steps.is_empty() {
+    /// The wanted events that were answered before.
+    pub(super) async fn wanted_events(&self, wanted: &Wanted) -> Stored<Vec<EventRow>> {
+        if wanted.events.is_empty() {
             return Ok(Vec::new());
         }
-        let steps: Vec<Value> = wanted
-            .steps
+        let events: Vec<Value> = wanted
+            .events
             .iter()
-            .map(|(station, key, step)| json!([station.as_str(), key, step]))
+            .map(|(station, key, event)| json!([station.as_str(), key, event]))
             .collect();
-        let rows =
-            sqlx::query(WANTED).bind(Value::Array(steps).to_string()).fetch_all(&self.read).await?;
-        rows.iter().map(mapping::step).collect()
+        let rows = sqlx::query(WANTED)
+            .bind(Value::Array(events).to_string())
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(mapping::event).collect()
     }
 }
 
-/// Writes a batch's steps, and the months that sessions left.
+/// Writes a batch's events, and the months that sessions left.
 pub async fn write(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
-    if !batch.steps.is_empty() {
+    if !batch.events.is_empty() {
         let rows: Vec<Value> = batch
-            .steps
+            .events
             .iter()
-            .map(|step| json!([step.session_id.0, step.order, step.key, step.answer]))
+            .map(|event| json!([event.session_id.0, event.order, event.key, event.answer]))
             .collect();
         sqlx::query(WRITE).bind(Value::Array(rows).to_string()).execute(&mut *write).await?;
     }

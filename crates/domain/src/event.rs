@@ -1,4 +1,4 @@
-//! A transaction that a station names itself and tells step by step (OCPP 2.0.1 section E). Steps come late, twice, out
+//! A transaction that a station names itself and tells event by event (OCPP 2.0.1 section E). Events come late, twice, out
 //! of order, or never: what is kept of them makes the session anew with each one, so that their order does not matter.
 
 use chrono::{DateTime, Utc};
@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use super::instant::{Heard, Reported};
 use super::units::WattHours;
 
-/// What kind of step it is.
+/// What kind of event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepKind {
+pub enum EventType {
     /// The first.
     Started,
     /// One in between.
@@ -17,7 +17,7 @@ pub enum StepKind {
     Ended,
 }
 
-named!(StepKind, Started = "started", Updated = "updated", Ended = "ended");
+named!(EventType, Started = "started", Updated = "updated", Ended = "ended");
 
 /// The energy register at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Register {
     pub value: WattHours,
 }
 
-/// What a step's readings say of the energy register.
+/// What an event's readings say of the energy register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Registers {
     /// Read as the transaction began.
@@ -54,13 +54,13 @@ impl Registers {
     }
 }
 
-/// A step with what the rules ask of it.
+/// An event with what the rules ask of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
-    /// Its number in the transaction. A step without one has its time in milliseconds, beyond all numbers.
+pub struct TransactionEvent {
+    /// Its number in the transaction. An event without one has its time in milliseconds, beyond all numbers.
     pub order: i64,
     /// What kind it is.
-    pub kind: StepKind,
+    pub kind: EventType,
     /// The station's time.
     pub reported: Reported,
     /// When and how it was heard.
@@ -86,44 +86,44 @@ pub struct Step {
 /// Ranges of numbers that are remembered of one transaction.
 const RANGES_MAX: usize = 128;
 
-/// The largest number of a step: a signed 32-bit integer.
+/// The largest number of an event: a signed 32-bit integer.
 const NUMBER_MAX: i64 = 2_147_483_647;
 
-/// Whether a step's place is a number that its station gave it.
+/// Whether an event's place is a number that its station gave it.
 fn is_number(order: i64) -> bool {
     (0..=NUMBER_MAX).contains(&order)
 }
 
-/// What is kept of a transaction's steps: those that the session is made of, and which numbers were seen.
+/// What is kept of a transaction's events: those that the session is made of, and which numbers were seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// The steps that matter, by their order.
-    pub steps: Vec<Step>,
+    /// The events that matter, by their order.
+    pub events: Vec<TransactionEvent>,
     /// The numbers that were seen, as ranges in order, both ends included.
     pub seen: Vec<(i64, i64)>,
-    /// Whether a step before the end said whether energy flows.
+    /// Whether an event before the end said whether energy flows.
     pub tells_charging: bool,
-    /// Whether a step told that energy had flowed for some time.
+    /// Whether an event told that energy had flowed for some time.
     pub tells_charged: bool,
     /// Whether a second, other end came.
     pub ended_twice: bool,
-    /// Whether a start or an end came under the number of another step.
+    /// Whether a start or an end came under the number of another event.
     pub numbers_repeated: bool,
 }
 
 impl Evidence {
-    /// Takes a step in that was not there before. What no longer matters is let go.
-    pub fn add(&mut self, step: Step) {
-        self.tells_charging |= step.charging.is_some() && step.kind != StepKind::Ended;
-        self.ended_twice |= step.kind == StepKind::Ended && self.ended().is_some();
-        if is_number(step.order) {
-            self.see(step.order);
+    /// Takes an event in that was not there before. What no longer matters is let go.
+    pub fn add(&mut self, event: TransactionEvent) {
+        self.tells_charging |= event.charging.is_some() && event.kind != EventType::Ended;
+        self.ended_twice |= event.kind == EventType::Ended && self.ended().is_some();
+        if is_number(event.order) {
+            self.see(event.order);
         }
-        let place = self.steps.partition_point(|known| known.order <= step.order);
-        self.steps.insert(place, step);
+        let place = self.events.partition_point(|known| known.order <= event.order);
+        self.events.insert(place, event);
         let roles = self.roles();
         let mut place = 0;
-        self.steps.retain(|_| {
+        self.events.retain(|_| {
             place += 1;
             roles.contains(&Some(place - 1))
         });
@@ -149,92 +149,92 @@ impl Evidence {
         }
     }
 
-    /// The places of the steps that matter.
+    /// The places of the events that matter.
     fn roles(&self) -> [Option<usize>; 12] {
-        let first = |of: fn(&Step) -> bool| self.steps.iter().position(of);
+        let first = |of: fn(&TransactionEvent) -> bool| self.events.iter().position(of);
         let earliest = |of: fn(&Registers) -> Option<Register>| {
             let read = self
-                .steps
+                .events
                 .iter()
                 .enumerate()
-                .filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+                .filter_map(|(place, event)| Some((place, of(&event.registers)?.at)));
             read.min_by_key(|(_, at)| *at).map(|(place, _)| place)
         };
         let latest = |of: fn(&Registers) -> Option<Register>| {
             let read = self
-                .steps
+                .events
                 .iter()
                 .enumerate()
-                .filter_map(|(place, step)| Some((place, of(&step.registers)?.at)));
+                .filter_map(|(place, event)| Some((place, of(&event.registers)?.at)));
             read.max_by_key(|(_, at)| *at).map(|(place, _)| place)
         };
         [
             first(|_| true),
-            first(|step| step.kind == StepKind::Started),
-            first(|step| step.kind == StepKind::Ended),
-            first(|step| step.charging == Some(true) && step.kind != StepKind::Ended),
-            first(|step| step.id_tag.is_some()),
-            first(|step| step.evse_id.is_some()),
+            first(|event| event.kind == EventType::Started),
+            first(|event| event.kind == EventType::Ended),
+            first(|event| event.charging == Some(true) && event.kind != EventType::Ended),
+            first(|event| event.id_tag.is_some()),
+            first(|event| event.evse_id.is_some()),
             earliest(|registers| registers.begin),
             latest(|registers| registers.end),
             earliest(|registers| registers.first),
             latest(|registers| registers.last),
-            first(|step| step.accepted),
-            first(|step| step.id_tag.as_ref().is_some_and(|tag| !tag.is_empty())),
+            first(|event| event.accepted),
+            first(|event| event.id_tag.as_ref().is_some_and(|tag| !tag.is_empty())),
         ]
     }
 
-    fn role(&self, place: usize) -> Option<&Step> {
-        self.roles()[place].map(|place| &self.steps[place])
+    fn role(&self, place: usize) -> Option<&TransactionEvent> {
+        self.roles()[place].map(|place| &self.events[place])
     }
 
-    /// The earliest step that was seen.
-    pub fn first(&self) -> Option<&Step> {
+    /// The earliest event that was seen.
+    pub fn first(&self) -> Option<&TransactionEvent> {
         self.role(0)
     }
 
     /// Whether the start, or the end, did not come yet.
-    pub fn misses(&self, kind: StepKind) -> bool {
+    pub fn misses(&self, kind: EventType) -> bool {
         match kind {
-            StepKind::Started => self.started().is_none(),
-            StepKind::Updated => false,
-            StepKind::Ended => self.ended().is_none(),
+            EventType::Started => self.started().is_none(),
+            EventType::Updated => false,
+            EventType::Ended => self.ended().is_none(),
         }
     }
 
     /// The transaction's start.
-    pub fn started(&self) -> Option<&Step> {
+    pub fn started(&self) -> Option<&TransactionEvent> {
         self.role(1)
     }
 
     /// The transaction's end.
-    pub fn ended(&self) -> Option<&Step> {
+    pub fn ended(&self) -> Option<&TransactionEvent> {
         self.role(2)
     }
 
-    /// The first step that says that energy flows.
-    pub fn charging(&self) -> Option<&Step> {
+    /// The first event that says that energy flows.
+    pub fn charging(&self) -> Option<&TransactionEvent> {
         self.role(3)
     }
 
-    /// The step that binds the transaction to a card: the first whose card was accepted, or else the first with a
+    /// The event that binds the transaction to a card: the first whose card was accepted, or else the first with a
     /// card, or with anything shown.
-    pub fn bound(&self) -> Option<&Step> {
+    pub fn bound(&self) -> Option<&TransactionEvent> {
         self.role(10).or_else(|| self.role(11)).or_else(|| self.role(4))
     }
 
     /// The EVSE.
     pub fn evse_id(&self) -> Option<i64> {
-        self.role(5).and_then(|step| step.evse_id)
+        self.role(5).and_then(|event| event.evse_id)
     }
 
-    /// The energy register over all steps.
+    /// The energy register over all events.
     pub fn registers(&self) -> Registers {
         Registers {
-            begin: self.role(6).and_then(|step| step.registers.begin),
-            end: self.role(7).and_then(|step| step.registers.end),
-            first: self.role(8).and_then(|step| step.registers.first),
-            last: self.role(9).and_then(|step| step.registers.last),
+            begin: self.role(6).and_then(|event| event.registers.begin),
+            end: self.role(7).and_then(|event| event.registers.end),
+            first: self.role(8).and_then(|event| event.registers.first),
+            last: self.role(9).and_then(|event| event.registers.last),
         }
     }
 
@@ -243,21 +243,21 @@ impl Evidence {
         is_number(order) && self.seen.last().is_some_and(|(_, last)| *last > order)
     }
 
-    /// Whether it is known that no step between two is missing.
-    pub fn is_whole(&self, from: &Step, to: &Step) -> bool {
+    /// Whether it is known that no event between two is missing.
+    pub fn is_whole(&self, from: &TransactionEvent, to: &TransactionEvent) -> bool {
         is_number(from.order)
             && is_number(to.order)
             && from.order <= to.order
             && self.missing(from, to) == 0
     }
 
-    /// Whether the station does not count its steps: all that were seen have the number 0, as has this one.
+    /// Whether the station does not count its events: all that were seen have the number 0, as has this one.
     pub fn is_uncounted(&self, order: i64) -> bool {
         order == 0 && self.seen == [(0, 0)]
     }
 
-    /// How many numbers between two steps were not seen.
-    pub fn missing(&self, from: &Step, to: &Step) -> i64 {
+    /// How many numbers between two events were not seen.
+    pub fn missing(&self, from: &TransactionEvent, to: &TransactionEvent) -> i64 {
         if !is_number(from.order) || !is_number(to.order) || to.order < from.order {
             return 0;
         }
@@ -269,5 +269,5 @@ impl Evidence {
 }
 
 #[cfg(test)]
-#[path = "step_tests.rs"]
+#[path = "event_tests.rs"]
 mod tests;

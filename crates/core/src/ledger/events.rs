@@ -1,28 +1,28 @@
-//! Transactions that stations tell step by step (OCPP 2.0.1). With each step that was not there before, its session is
-//! made anew of all that is known: steps may come late, twice and in any order.
+//! Transactions that stations tell event by event (OCPP 2.0.1). With each event that was not there before, its session is
+//! made anew of all that is known: events may come late, twice and in any order.
 
 use chrono::{DateTime, Utc};
 
-use super::applied_step::{Belonging, apply, judged};
+use super::applied_event::{Belonging, apply, judged};
 use super::batch_state::BatchState;
 use super::decide::{BatchFacts, judged_now, keep, keep_repeat};
 use super::{CommittedAnswer, TransactionJob, keys};
 use juden_domain::authorization::Place;
+use juden_domain::event::{EventType, Evidence};
 use juden_domain::flag::Flag;
 use juden_domain::ids::IdTag;
 use juden_domain::instant::attribute;
 use juden_domain::over::{Over, OverBy};
-use juden_domain::step::{Evidence, StepKind};
-use juden_ocpp::event::StepReport;
+use juden_ocpp::event::TransactionEventReport;
 use juden_ocpp::reply::{self, CardReply};
-use juden_store::ledger::{LedgerRow, StepRow};
+use juden_store::ledger::{EventRow, LedgerRow};
 
-/// What a step does: its answer.
-pub fn step(
+/// What an event does: its answer.
+pub fn event(
     state: &mut BatchState,
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
 ) -> CommittedAnswer {
     match belonging(state, facts, job, report) {
         Ok((order, belonging)) => apply(state, facts, job, report, order, belonging),
@@ -30,13 +30,13 @@ pub fn step(
     }
 }
 
-/// The transaction that a step belongs to, and the step's place in it; or the answer, where the step changes nothing: it came
+/// The transaction that an event belongs to, and the event's place in it; or the answer, where the event changes nothing: it came
 /// before, or differs from one under its number.
 fn belonging(
     state: &mut BatchState,
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
 ) -> Result<(i64, Belonging), CommittedAnswer> {
     let station = &job.call.station.id;
     if report.transaction.is_empty() {
@@ -50,15 +50,16 @@ fn belonging(
     };
     // A name may be used again: what was answered before is looked for in all of its transactions.
     let rows = state.all_by_start(station, &start_key);
-    let known_step = |row: &&LedgerRow| {
+    let known_event = |row: &&LedgerRow| {
         let orders = [order, second, keys::order_by_time(report, &job.call.payload)];
         orders
             .iter()
-            .find_map(|order| state.step(row.session.id, *order))
-            .filter(|step| step.key == job.content)
+            .find_map(|order| state.event(row.session.id, *order))
+            .filter(|event| event.key == job.content)
             .cloned()
     };
-    if let Some((row, first)) = rows.iter().find_map(|row| Some(((*row).clone(), known_step(row)?)))
+    if let Some((row, first)) =
+        rows.iter().find_map(|row| Some(((*row).clone(), known_event(row)?)))
     {
         return Err(repeat(state, job, report, row, &first));
     }
@@ -67,7 +68,7 @@ fn belonging(
         row.evidence.as_ref().and_then(Evidence::evse_id) == report.evse_id
             && report.evse_id.is_some()
     };
-    let place = if report.kind == StepKind::Started {
+    let place = if report.kind == EventType::Started {
         0
     } else {
         rows.iter().position(at_evse).unwrap_or(0)
@@ -75,7 +76,7 @@ fn belonging(
     let Some(newest) = rows.get(place).map(|row| (*row).clone()) else {
         return to(order, 0, None);
     };
-    let is_number_known = state.step(newest.session.id, order).is_some()
+    let is_number_known = state.event(newest.session.id, order).is_some()
         && !is_uncounted(&newest, order, report.kind);
     if begins_anew(&newest, job, report)
         || is_of_another(&newest, facts, job, report, is_number_known)
@@ -91,7 +92,7 @@ fn belonging(
         .map(|row| (*row).clone());
     let of = before.unwrap_or(newest);
     let ordinal = of.start_ordinal;
-    match state.step(of.session.id, order).cloned() {
+    match state.event(of.session.id, order).cloned() {
         None => to(order, ordinal, Some(of)),
         Some(_) if is_uncounted(&of, order, report.kind) => {
             let mut row = of;
@@ -111,22 +112,22 @@ fn belonging(
     }
 }
 
-/// Whether a step comes from a station that never counts its steps.
-fn is_uncounted(row: &LedgerRow, order: i64, kind: StepKind) -> bool {
+/// Whether an event comes from a station that never counts its events.
+fn is_uncounted(row: &LedgerRow, order: i64, kind: EventType) -> bool {
     let evidence = row.evidence.as_ref().filter(|evidence| evidence.is_uncounted(order));
-    evidence.is_some_and(|evidence| kind != StepKind::Started || evidence.misses(kind))
+    evidence.is_some_and(|evidence| kind != EventType::Started || evidence.misses(kind))
 }
 
-/// Whether a start that comes again names a card where none was shown before: it is a step of the same transaction.
-fn brings_card(row: &LedgerRow, report: &StepReport) -> bool {
+/// Whether a start that comes again names a card where none was shown before: it is an event of the same transaction.
+fn brings_card(row: &LedgerRow, report: &TransactionEventReport) -> bool {
     let shows = report.shown.as_ref().is_some_and(|shown| !shown.id_tag.is_empty());
-    report.kind == StepKind::Started && shows && row.session.id_tag.is_empty()
+    report.kind == EventType::Started && shows && row.session.id_tag.is_empty()
 }
 
 /// Whether a start begins another transaction under a name that was used before (rule B10): it names another card or another
 /// EVSE than the kept start did, or comes after what shows that the kept one is over.
-fn begins_anew(newest: &LedgerRow, job: &TransactionJob, report: &StepReport) -> bool {
-    let Some(evidence) = newest.evidence.as_ref().filter(|_| report.kind == StepKind::Started)
+fn begins_anew(newest: &LedgerRow, job: &TransactionJob, report: &TransactionEventReport) -> bool {
+    let Some(evidence) = newest.evidence.as_ref().filter(|_| report.kind == EventType::Started)
     else {
         return false;
     };
@@ -154,18 +155,18 @@ fn begins_anew(newest: &LedgerRow, job: &TransactionJob, report: &StepReport) ->
     is_other_card || is_other_evse || told_end || over
 }
 
-/// Whether a step after a transaction was over by all evidence is of another one under its name, whose start did not come: it
+/// Whether an event after a transaction was over by all evidence is of another one under its name, whose start did not come: it
 /// shows another member's card, or begins to count anew.
 fn is_of_another(
     newest: &LedgerRow,
     facts: &BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     is_number_known: bool,
 ) -> bool {
     let session = &newest.session;
     let Some(over) =
-        session.trail.over.filter(|_| session.is_estimated() && report.kind != StepKind::Started)
+        session.trail.over.filter(|_| session.is_estimated() && report.kind != EventType::Started)
     else {
         return false;
     };
@@ -189,7 +190,7 @@ fn end_used_name(
     state: &mut BatchState,
     mut row: LedgerRow,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
 ) {
     row.session.flags.insert(Flag::NameUsedAgain);
     let began = attribute(&report.timestamp, job.call.station.zone(), job.call.heard).at;
@@ -201,32 +202,32 @@ fn end_used_name(
     state.put(row);
 }
 
-/// Whether a step that comes late belongs to the transaction before the newest of its name: it lies before that one began,
+/// Whether an event that comes late belongs to the transaction before the newest of its name: it lies before that one began,
 /// and the one before has no end of its own yet.
 fn belongs_before(
     before: &LedgerRow,
     newest: &LedgerRow,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
 ) -> bool {
     let said = report.timestamp.instant(job.call.station.zone());
     let began = newest
         .evidence
         .as_ref()
         .and_then(|evidence| evidence.started())
-        .and_then(|step| step.reported.instant(job.call.station.zone()));
+        .and_then(|event| event.reported.instant(job.call.station.zone()));
     let is_open = before.evidence.as_ref().is_some_and(|evidence| evidence.ended().is_none());
-    report.kind != StepKind::Started
+    report.kind != EventType::Started
         && is_open
         && said.zip(began).is_some_and(|(said, began)| said < began)
 }
 
-/// A step that names no transaction is kept, and belongs to none.
+/// An event that names no transaction is kept, and belongs to none.
 pub fn of_no_transaction(
     state: &mut BatchState,
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
 ) -> CommittedAnswer {
     let (tag, acceptance) = judged(facts, job, report, Place::Open, false);
     let payload = reply::transaction_event(tag.as_ref());
@@ -236,14 +237,14 @@ pub fn of_no_transaction(
     CommittedAnswer { payload, session: None, acceptance }
 }
 
-/// A step under a number that another one has is kept and not applied; a card that it shows is judged (rule B10).
+/// An event under a number that another one has is kept and not applied; a card that it shows is judged (rule B10).
 fn differing(
     state: &mut BatchState,
     facts: &mut BatchFacts<'_>,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     mut row: LedgerRow,
-    first: &StepRow,
+    first: &EventRow,
 ) -> CommittedAnswer {
     row.session.flags.insert(Flag::StepDiffers);
     let session = Some(Box::new(row.session.clone()));
@@ -258,13 +259,13 @@ fn differing(
     CommittedAnswer { payload, session, acceptance }
 }
 
-/// A step that came before has its first answer, unless its card is refused by now.
+/// An event that came before has its first answer, unless its card is refused by now.
 fn repeat(
     state: &mut BatchState,
     job: &TransactionJob,
-    report: &StepReport,
+    report: &TransactionEventReport,
     row: LedgerRow,
-    first: &StepRow,
+    first: &EventRow,
 ) -> CommittedAnswer {
     let session = Some(Box::new(row.session.clone()));
     keep_repeat(state, job, row, "repeated_step", &first.answer);
