@@ -93,7 +93,9 @@ impl Texts {
                 .unwrap_or_else(|| key.default.to_owned());
             texts.values.insert(key.name, value);
         }
-        SECRETS.iter().for_each(|secret| texts.read_secret(secret));
+        for secret in &SECRETS {
+            texts.read_secret(secret);
+        }
         texts
     }
 
@@ -110,7 +112,7 @@ impl Texts {
         }
         match std::fs::read_to_string(&file) {
             Ok(text) if !text.trim().is_empty() => {
-                _ = self.values.insert(name, text.trim().to_owned())
+                _ = self.values.insert(name, text.trim().to_owned());
             }
             Ok(_) => self.faults.push(format!("{of_file}: {file} is empty: it must hold {name}")),
             Err(cause) => self.faults.push(format!("{of_file}: {file} cannot be read: {cause}")),
@@ -165,17 +167,16 @@ impl Texts {
         fallback: T,
         read: impl Fn(&str) -> Option<T>,
     ) -> T {
-        match read(self.text(name)) {
-            Some(value) => value,
-            None => {
-                let shown = if URLS.contains(&name) {
-                    juden_store::open::shown(self.text(name))
-                } else {
-                    self.text(name).to_owned()
-                };
-                self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
-                fallback
-            }
+        if let Some(value) = read(self.text(name)) {
+            value
+        } else {
+            let shown = if URLS.contains(&name) {
+                juden_store::open::shown(self.text(name))
+            } else {
+                self.text(name).to_owned()
+            };
+            self.faults.push(format!("{name}: {shown:?} is not allowed: it must be {allowed}"));
+            fallback
         }
     }
 

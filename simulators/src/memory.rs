@@ -268,7 +268,7 @@ impl CardMemory {
             match variable(data).and_then(|key| self.keys.get(key)) {
                 Some(value) => {
                     (result["attributeStatus"], result["attributeValue"]) =
-                        (json!("Accepted"), json!(value))
+                        (json!("Accepted"), json!(value));
                 }
                 None => result["attributeStatus"] = json!("UnknownVariable"),
             }

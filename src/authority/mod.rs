@@ -53,7 +53,7 @@ pub enum Authority {
 /// Why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityFault {
-    /// A file cannot be read, or is not what it must be.
+    /// A file cannot be read or has wrong content: its path, and the cause.
     #[error("{0}: {1}")]
     File(String, String),
     /// The command failed.

@@ -12,9 +12,9 @@ use juden_domain::certificate::VehicleAsk;
 /// The command has this long: a station waits for its answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// A command that answers for vehicles' certificates: it is called with the kind of question and the station's identity,
-/// reads the station's message (JSON) and prints the answer: the response in base64 for `certificate` (EXI) and `status`
-/// (OCSP), the standard's word for `contract`.
+/// The operator's command for vehicles' certificates (ISO 15118). Its arguments are the kind of question and the station's
+/// identity. Its input is the station's message as JSON. For `certificate` it prints the EXI response in base64, for `status`
+/// the OCSP response in base64, and for `contract` the standard's status word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VehiclePki(pub PathBuf);
 

@@ -163,7 +163,7 @@ pub struct EffectJson {
     stations_pending: i64,
 }
 
-async fn json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
+async fn card_json(api: &Api, file: &CardFile) -> Result<Json<CardJson>, Problem> {
     let deliveries = api.app.deliveries.deliveries_of(&file.card.number).await?;
     let holder = file.card.holder();
     let state = file.state_now(api.app.now(), &api.app.programme());
@@ -251,7 +251,7 @@ pub async fn add_reading(
     Body(body): Body<ReadingBody>,
 ) -> Result<(StatusCode, Json<CardJson>), Problem> {
     let (file, is_new) = api.app.cards.add_reading(&card_number(&number)?, &body.id_tag).await?;
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, json(&api, &file).await?))
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, card_json(&api, &file).await?))
 }
 
 /// A card.
@@ -263,7 +263,7 @@ pub async fn get(
     State(api): State<Arc<Api>>,
     Segment(number): Segment<String>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.cards.card(&card_number(&number)?).await?).await
+    card_json(&api, &api.app.cards.card(&card_number(&number)?).await?).await
 }
 
 /// Activates a card by its number and code.
@@ -292,7 +292,7 @@ pub async fn activate(
             role,
         )
         .await?;
-    json(&api, &file).await
+    card_json(&api, &file).await
 }
 
 /// Suspends a card: from the answer on, every authorization is refused.
@@ -348,7 +348,7 @@ pub async fn deactivate(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.cards.deactivate_card(&card_number(&number)?).await?).await
+    card_json(&api, &api.app.cards.deactivate_card(&card_number(&number)?).await?).await
 }
 
 /// Registers a new card in the place of a member's old one, which dies at that instant.
@@ -364,7 +364,7 @@ pub async fn replace(
     Body(body): Body<ReplacementBody>,
 ) -> Result<Json<CardJson>, Problem> {
     let (old, new) = (card_number(&number)?, card_number(&body.new_card_number)?);
-    json(
+    card_json(
         &api,
         &api.app
             .cards
@@ -386,7 +386,7 @@ pub async fn request_reissue(
     Segment(number): Segment<String>,
     Body(EmptyBody {}): Body<EmptyBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.cards.request_reissue(&card_number(&number)?).await?).await
+    card_json(&api, &api.app.cards.request_reissue(&card_number(&number)?).await?).await
 }
 
 /// Notes that a card in stock was sent to a member: no one else can activate it.
@@ -403,7 +403,7 @@ pub async fn mail(
 ) -> Result<Json<CardJson>, Problem> {
     let member = member_id(&body.member_id)?;
     api.app.members.member(&member).await?;
-    json(&api, &api.app.cards.mail_card(&card_number(&number)?, &member).await?).await
+    card_json(&api, &api.app.cards.mail_card(&card_number(&number)?, &member).await?).await
 }
 
 /// Notes that a dead card was given back or destroyed.
@@ -418,5 +418,6 @@ pub async fn surrender(
     Segment(number): Segment<String>,
     Body(body): Body<SurrenderBody>,
 ) -> Result<Json<CardJson>, Problem> {
-    json(&api, &api.app.cards.surrender_card(&card_number(&number)?, body.destroyed).await?).await
+    card_json(&api, &api.app.cards.surrender_card(&card_number(&number)?, body.destroyed).await?)
+        .await
 }

@@ -21,7 +21,7 @@ pub enum CommandBody {
         #[schema(max_length = 20)]
         id_tag: String,
         /// At which connector.
-        #[schema(minimum = 0, maximum = 2147483647)]
+        #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
     },
     /// Stops a transaction: `session_id` or `transaction_id` names it.
@@ -40,7 +40,7 @@ pub enum CommandBody {
     /// Releases a plug.
     UnlockConnector {
         /// At which connector.
-        #[schema(minimum = 0, maximum = 2147483647)]
+        #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: i64,
     },
     /// Has the station forget which cards were accepted.
@@ -50,13 +50,13 @@ pub enum CommandBody {
         /// Which, as the station's version names it.
         requested_message: String,
         /// For which connector.
-        #[schema(minimum = 0, maximum = 2147483647)]
+        #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
     },
     /// Opens or closes a connector.
     ChangeAvailability {
         /// Which; 0 is the whole station.
-        #[schema(minimum = 0, maximum = 2147483647)]
+        #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: i64,
         /// `operative` or `inoperative`.
         r#type: String,
@@ -90,16 +90,16 @@ pub enum CommandBody {
         /// Until when.
         expires_at: DateTime<Utc>,
         /// Which connector; any where none is named.
-        #[schema(minimum = 0, maximum = 2147483647)]
+        #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
         /// The reservation's number; a new one where none is named.
-        #[schema(minimum = 1, maximum = 2147483647)]
+        #[schema(minimum = 1, maximum = 2_147_483_647)]
         reservation_id: Option<i64>,
     },
     /// Gives a reserved connector free.
     CancelReservation {
         /// Which reservation.
-        #[schema(minimum = 1, maximum = 2147483647)]
+        #[schema(minimum = 1, maximum = 2_147_483_647)]
         reservation_id: i64,
     },
     /// Has the station fetch and install firmware.
@@ -137,7 +137,7 @@ pub enum CommandBody {
         #[schema(max_length = 8)]
         language: Option<String>,
         /// The message's number; a new one where none is named.
-        #[schema(minimum = 1, maximum = 2147483647)]
+        #[schema(minimum = 1, maximum = 2_147_483_647)]
         display_id: Option<i64>,
         /// From when.
         from: Option<DateTime<Utc>>,
@@ -147,7 +147,7 @@ pub enum CommandBody {
     /// Shows a message no longer (2.0.1).
     ClearMessage {
         /// Which.
-        #[schema(minimum = 1, maximum = 2147483647)]
+        #[schema(minimum = 1, maximum = 2_147_483_647)]
         display_id: i64,
     },
     /// Has the station tell whether a transaction runs, and whether messages wait (2.0.1).

@@ -17,7 +17,7 @@ use super::bodies::{
     yen_text_if_named,
 };
 use super::problem::{Problem, Problems};
-use super::sessions::{SessionJson, json, value};
+use super::sessions::{SessionJson, session_json, value};
 use super::station_body::ClassName;
 use juden_core::records::JournalFilter;
 use juden_core::sessions::corrections::{Author, CorrectionRequest, correction_id};
@@ -126,7 +126,7 @@ pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> Correct
     };
     match &one.kind {
         CorrectionKind::End { at, energy } => {
-            (told.stopped_at, told.energy_wh) = (Some(*at), energy.map(|energy| energy.0))
+            (told.stopped_at, told.energy_wh) = (Some(*at), energy.map(|energy| energy.0));
         }
         CorrectionKind::ReduceUnits(units) => told.charged_units = Some(*units),
         CorrectionKind::ReduceYen(yen) => told.amount_yen = Some(yen.to_string()),
@@ -197,7 +197,7 @@ pub async fn correct(
         .await?;
     Ok(Json(Corrected {
         correction: correction_json(&view.session.reference, &made),
-        session: json(&view),
+        session: session_json(&view),
     }))
 }
 
@@ -213,7 +213,7 @@ pub async fn confirm(
     let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Done).await?;
     Ok(Json(Corrected {
         correction: correction_json(&view.session.reference, &made),
-        session: json(&view),
+        session: session_json(&view),
     }))
 }
 
@@ -229,7 +229,7 @@ pub async fn refuse(
     let (made, view) = api.app.sessions.settle_correction(&id, &by, Approval::Refused).await?;
     Ok(Json(Corrected {
         correction: correction_json(&view.session.reference, &made),
-        session: json(&view),
+        session: session_json(&view),
     }))
 }
 

@@ -201,7 +201,7 @@ fn provided_session(session: &Session) -> Value {
         "site": session.site_name,
         "connector_id": session.connector_id,
         "charger_class": session.site.map(|site| site.charger_class.name()),
-        "card_number": session.card.as_ref().map(|card| card.as_str()),
+        "card_number": session.card.as_ref().map(juden_domain::ids::CardNumber::as_str),
         "started_at": session.start.at,
         "stopped_at": session.stop.as_ref().map(|stop| stop.edge.at),
         "energy_wh": session.stop.as_ref().and_then(|stop| stop.energy).map(|energy| energy.0),

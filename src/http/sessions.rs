@@ -22,8 +22,6 @@ use juden_core::records::{JournalEntry, SessionFilter};
 use juden_core::sessions::corrections::{Author, CorrectionRequest};
 use juden_core::sessions::views::{SessionRating, SessionView};
 use juden_domain::bill::LineCode;
-use juden_domain::flag::Flag;
-use juden_domain::refusal::Reason;
 use juden_domain::session::BillingState;
 use juden_domain::station::ChargerClass;
 
@@ -170,21 +168,10 @@ pub struct SessionPage {
     next_cursor: Option<String>,
 }
 
-pub(super) fn json(view: &SessionView) -> SessionJson {
+pub(super) fn session_json(view: &SessionView) -> SessionJson {
     let session = &view.session;
     let stop = session.stop.as_ref();
-    // Two depend on other histories: they are told as those stand now.
-    let own =
-        session.flags.iter().filter(|flag| !matches!(flag, Flag::NotAuthorized | Flag::Overlap));
-    let mut flags: Vec<String> = own.map(|flag| flag.code().to_owned()).collect();
-    let refused = view.standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard)
-        && !view.standing.free;
-    for (stands, flag) in [(refused, Flag::NotAuthorized), (view.standing.overlaps, Flag::Overlap)]
-    {
-        if stands {
-            flags.push(flag.code().to_owned());
-        }
-    }
+    let flags = session.flags_by(view.standing);
     SessionJson {
         session_id: session.reference.to_string(),
         transaction_id: session.id.0,
@@ -211,7 +198,7 @@ pub(super) fn json(view: &SessionView) -> SessionJson {
         state: view.state.name().to_owned(),
         refusal: view.standing.refusal.map(|reason| reason.code().to_owned()),
         free_opening: view.standing.free,
-        flags,
+        flags: flags.iter().map(|flag| flag.code().to_owned()).collect(),
         decision: session.decision.map(|decision| decision.name().to_owned()),
         stop_basis: stop.map(|stop| stop.basis.name().to_owned()),
         charging_seen_at: session.trail.charging_seen,
@@ -275,7 +262,7 @@ pub async fn list(
     let (views, next) =
         api.app.sessions.list_sessions(&filter, state, &page(query.limit, query.cursor)?).await?;
     Ok(Json(SessionPage {
-        items: views.iter().map(json).collect(),
+        items: views.iter().map(session_json).collect(),
         next_cursor: next.map(|id| id.to_string()),
     }))
 }
@@ -291,7 +278,7 @@ pub async fn get(
 ) -> Result<Json<SessionDetail>, Problem> {
     let file = api.app.sessions.session(session_name(&id)?).await?;
     Ok(Json(SessionDetail {
-        session: json(&file.view),
+        session: session_json(&file.view),
         rating: file.rating.map(|rating| rating_json(&file.view, rating)),
         messages: file.messages.into_iter().map(message_json).collect(),
     }))
@@ -341,5 +328,5 @@ pub async fn decide(
     let reason = if body.note.trim().is_empty() { NO_REASON } else { body.note.as_str() };
     let (_, view) =
         api.app.sessions.correct(session_name(&id)?, &asked, Author { by: &by, reason }).await?;
-    Ok(Json(json(&view)))
+    Ok(Json(session_json(&view)))
 }

@@ -101,7 +101,7 @@ fn kilowatts(watts: i64) -> Option<Number> {
     Number::from_str(&Decimal::new(watts, 3).normalize().to_string()).ok()
 }
 
-fn json(view: StationView) -> StationJson {
+fn station_json(view: StationView) -> StationJson {
     let record = view.record;
     let not_supported = not_done(&record);
     let connection = view.connection.as_ref();
@@ -116,7 +116,7 @@ fn json(view: StationView) -> StationJson {
         site: record.site,
         availability: record.availability.name().to_owned(),
         online: connection.is_some(),
-        protocol: connection.map(|connection| connection.protocol.to_owned()),
+        protocol: connection.map(|connection| connection.protocol.clone()),
         node: connection.map(|connection| connection.node.clone()),
         connected_since: connection.map(|connection| connection.connected_since),
         last_seen_at: view.last_seen_at,
@@ -202,7 +202,11 @@ pub async fn put(
 ) -> Result<impl axum::response::IntoResponse, Problem> {
     let draft = StationDraft { if_match: if_match(&headers)?, ..body.draft()? };
     let (view, new) = api.app.stations.put_station(&station_id(&id)?, draft).await?;
-    Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, etag(&view), Json(json(view))))
+    Ok((
+        if new { StatusCode::CREATED } else { StatusCode::OK },
+        etag(&view),
+        Json(station_json(view)),
+    ))
 }
 
 /// A station.
@@ -215,7 +219,7 @@ pub async fn get(
     Segment(id): Segment<String>,
 ) -> Result<impl axum::response::IntoResponse, Problem> {
     let view = api.app.stations.station(&station_id(&id)?).await?;
-    Ok((etag(&view), Json(json(view))))
+    Ok((etag(&view), Json(station_json(view))))
 }
 
 /// Takes a station down: it may not connect any more, its history stays. Not while a session runs there.
@@ -244,7 +248,7 @@ pub async fn list(
     let page = query.page()?;
     let views = api.app.stations.list_stations(&page).await?;
     let next_cursor = next_cursor(&views, &page, |view| view.record.id.to_string());
-    Ok(Json(StationPage { items: views.into_iter().map(json).collect(), next_cursor }))
+    Ok(Json(StationPage { items: views.into_iter().map(station_json).collect(), next_cursor }))
 }
 
 /// A refused handshake.

@@ -62,7 +62,7 @@ pub struct UsedSessionJson {
     energy_wh: Option<i64>,
     /// The site where it was.
     site: String,
-    /// Named doubts: why it is held, where it is.
+    /// The session's flags. They include the reason where `state` is `review`, `exception` or `quarantined`.
     flags: Vec<String>,
     /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
     state: String,
@@ -88,7 +88,11 @@ fn usage_json(
             charged_units: rated.split.charged,
             energy_wh: session.stop.as_ref().and_then(|stop| stop.energy).map(|energy| energy.0),
             site: session.site_name.clone(),
-            flags: session.flags.iter().map(|flag| flag.code().to_owned()).collect(),
+            flags: session
+                .flags_by(rated.standing)
+                .iter()
+                .map(|flag| flag.code().to_owned())
+                .collect(),
             state: rated.state.name().to_owned(),
         })
     });

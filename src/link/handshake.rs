@@ -267,7 +267,7 @@ fn identity(path: &str, query: Option<&str>) -> Option<String> {
         (Some(only), None) => only,
         (None, None) => told()?,
     };
-    percent_decode_str(segment).decode_utf8().ok().map(|identity| identity.into_owned())
+    percent_decode_str(segment).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 /// The path of the endpoint.

@@ -114,7 +114,7 @@ pub async fn serve(
                 tokio::spawn(async move {
                     match tls {
                         None if begins_tls(&stream, stop.clone()).await => {
-                            link.note_tls_on_plain(peer)
+                            link.note_tls_on_plain(peer);
                         }
                         None => serve_one(link, stream, peer, Transport::Plain, stop).await,
                         Some(tls) => serve_tls(link, &tls, stream, peer, stop).await,

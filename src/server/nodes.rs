@@ -98,7 +98,7 @@ async fn take_name(store: &dyn NodeStore, me: &NewNode) -> anyhow::Result<i64> {
         match store.join(me, SILENT_MS).await? {
             Joined::At(change) => return Ok(change),
             Joined::NameTaken(_) | Joined::NotLinked(_) if began.elapsed() < NAME_WAIT => {
-                tokio::time::sleep(NAME_RETRY).await
+                tokio::time::sleep(NAME_RETRY).await;
             }
             Joined::NameTaken(silent_ms) => {
                 bail!(

@@ -105,7 +105,7 @@ pub fn load(folder: &Path) -> Result<TariffBook, Vec<String>> {
         let file = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => {
-                texts.push(TariffFile { version: format!("{name}/{month}"), file, month, text })
+                texts.push(TariffFile { version: format!("{name}/{month}"), file, month, text });
             }
             Err(cause) => faults.push(format!("{file}: cannot be read: {cause}")),
         }

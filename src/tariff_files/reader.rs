@@ -114,9 +114,10 @@ impl<'a> Section<'a> {
                 }
                 none(self.span.clone())
             }
-            Some(value) => match value.get_ref().as_table() {
-                Some(table) => Section { name, span: value.span(), table: Some(table) },
-                None => {
+            Some(value) => {
+                if let Some(table) = value.get_ref().as_table() {
+                    Section { name, span: value.span(), table: Some(table) }
+                } else {
                     faults.add(
                         &value.span(),
                         &name,
@@ -124,7 +125,7 @@ impl<'a> Section<'a> {
                     );
                     none(value.span())
                 }
-            },
+            }
         }
     }
 }
@@ -330,12 +331,11 @@ pub fn read(file: &str, version: &str, month: &str, text: &str) -> Result<Tariff
     }
     let top = Section { name: String::new(), span: 0..0, table: Some(document.get_ref()) };
     let tariff = if broken.is_empty() { tariff(&top, version, from, &mut faults) } else { None };
-    match tariff.filter(|_| faults.found.is_empty()) {
-        Some(tariff) => Ok(tariff),
-        None => {
-            faults.found.sort();
-            Err(faults.found.into_iter().map(|(_, fault)| fault).collect())
-        }
+    if let Some(tariff) = tariff.filter(|_| faults.found.is_empty()) {
+        Ok(tariff)
+    } else {
+        faults.found.sort();
+        Err(faults.found.into_iter().map(|(_, fault)| fault).collect())
     }
 }
 

@@ -153,7 +153,7 @@ impl SpanExporter for Counted {
         let exported = self.exporter.export(batch).await;
         match &exported {
             Ok(()) if self.failing.swap(false, Ordering::Relaxed) => {
-                info!("the collector takes spans again")
+                info!("the collector takes spans again");
             }
             Ok(()) => {}
             Err(cause) => {

@@ -201,8 +201,10 @@ impl Redis {
     pub fn start_again(&mut self) {
         let mut command = Command::new(named("TEST_REDIS_BIN"));
         // A file of settings comes first.
-        let (files, flags): (Vec<&String>, Vec<&String>) =
-            self.more.iter().partition(|word| word.starts_with('/') && word.ends_with(".conf"));
+        let (files, flags): (Vec<&String>, Vec<&String>) = self.more.iter().partition(|word| {
+            word.starts_with('/')
+                && std::path::Path::new(word).extension().is_some_and(|end| end == "conf")
+        });
         command.args(files).args([
             "--bind",
             "127.0.0.1",

@@ -40,7 +40,7 @@ pub fn check_confirmed(logs: &[StationLog], sessions: &BTreeMap<i64, Value>) {
                     assert_eq!(
                         (&session["stop_reported"], &session["meter_stop_wh"]),
                         (&payload["timestamp"], &meter)
-                    )
+                    );
                 }
                 Kind::Reading => {
                     let kept = session["messages"].as_array().unwrap().iter();

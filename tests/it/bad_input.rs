@@ -236,9 +236,8 @@ async fn a_message_at_the_limit_is_taken_and_one_over_it_ends_that_connection_al
 #[tokio::test]
 async fn text_that_is_no_utf8_ends_that_connection_with_its_code() {
     let (server, mut socket) = station().await;
-    let stream = match socket.stream.get_mut() {
-        tokio_tungstenite::MaybeTlsStream::Plain(stream) => stream,
-        _ => unreachable!(),
+    let tokio_tungstenite::MaybeTlsStream::Plain(stream) = socket.stream.get_mut() else {
+        panic!("the test's socket has no TLS")
     };
     // A masked text frame of two bytes that are no UTF-8, under the mask 0.
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]).await.unwrap();

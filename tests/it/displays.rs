@@ -161,7 +161,7 @@ async fn a_charger_that_shows_costs_is_told_them_while_it_charges() {
         match (frame[0].as_i64(), frame[2].as_str()) {
             (Some(2), Some("CostUpdated")) => break frame,
             (Some(2), _) => {
-                socket.send(&json!([4, frame[1], "NotSupported", "", {}]).to_string()).await
+                socket.send(&json!([4, frame[1], "NotSupported", "", {}]).to_string()).await;
             }
             _ => {}
         }

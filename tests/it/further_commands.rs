@@ -100,11 +100,12 @@ async fn one_command_is_worded_for_either_version_and_refused_where_it_is_not_in
     for (place, is_newer) in [false, true].into_iter().enumerate() {
         let server = Arc::new(TestServer::at(NOW).await);
         server.station("CP1").await;
-        let mut socket = match is_newer {
-            true => newer(&server, "CP1").await,
-            false => Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None)
+        let mut socket = if is_newer {
+            newer(&server, "CP1").await
+        } else {
+            Socket::open(&format!("{}/CP1", server.ocpp_url()), Some("ocpp1.6"), None)
                 .await
-                .unwrap(),
+                .unwrap()
         };
         for (body, expected) in commands() {
             let Some((action, payload)) = &expected[place] else {

@@ -48,14 +48,16 @@ fn what_a_fuzzer_found_once_is_answered() {
             let _ = wire::answered(&String::from_utf8_lossy(&input), protocol);
         }
     }
-    regressions("messages").iter().for_each(|input| wire::any_payload(input));
+    for input in regressions("messages") {
+        wire::any_payload(&input);
+    }
     for protocol in Protocol::ALL {
-        regressions("by_the_table")
-            .iter()
-            .for_each(|input| drop(wire::by_the_table(input, protocol)));
-        regressions("commands")
-            .iter()
-            .for_each(|input| wire::command_by_the_table(input, protocol));
+        for input in regressions("by_the_table") {
+            wire::by_the_table(&input, protocol);
+        }
+        for input in regressions("commands") {
+            wire::command_by_the_table(&input, protocol);
+        }
     }
 }
 

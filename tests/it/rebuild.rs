@@ -94,7 +94,9 @@ async fn rebuild(version: Version) {
             .await
             .unwrap();
         // States of connectors show charging too; they are no transaction messages.
-        sessions.iter_mut().for_each(|session| session.trail.charging_seen = None);
+        for session in &mut sessions {
+            session.trail.charging_seen = None;
+        }
         sessions
     };
     assert_eq!(all(again.store().await).await, all(original).await);

@@ -24,7 +24,7 @@ async fn a_start_repeated_before_and_after_stop_and_restart_and_weeks_later_is_o
     assert_eq!(suspended.status, 200);
     // No answer of the past accepts a card that is blocked now.
     let blocked = |answer: Value| {
-        assert_eq!((&answer[2]["transactionId"], status(&answer)), (&json!(id), "Blocked"))
+        assert_eq!((&answer[2]["transactionId"], status(&answer)), (&json!(id), "Blocked"));
     };
     blocked(socket.call_as("d", "StartTransaction", message.clone()).await);
     server.restart().await;

@@ -10,7 +10,8 @@ use juden_domain::session::{Edge, Session};
 use juden_domain::station::{Availability, Registration};
 use juden_store::billing::ClosedMonth;
 use juden_store::ledger::{
-    Batch, BatchName, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, StationNote, Wanted,
+    Batch, BatchName, JournalRow, LedgerRow, OpenRow, ReadingRow, StationNote, StationNoteRow,
+    Wanted,
 };
 use juden_store::{
     Append, Change, NewCard, NodeRun, Page, Seen, StationObserved, StationRecord, Store, StoreError,
@@ -262,7 +263,7 @@ async fn notes_of_one_batch_leave_the_last_word() {
         since: now(),
         fence,
     };
-    let note = |seconds, note| NoteRow {
+    let note = |seconds, note| StationNoteRow {
         station_id: station_id("S1"),
         at: now() + TimeDelta::seconds(seconds),
         note,
@@ -383,7 +384,7 @@ async fn text_with_nul_is_kept_without_it_and_found_all_the_same() {
         unit: "\0".into(),
         value: "1\0".into(),
     };
-    let note = NoteRow {
+    let note = StationNoteRow {
         station_id: station_id("S1"),
         at: now(),
         note: StationNote::FirmwareStatus("\0".into()),

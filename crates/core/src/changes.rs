@@ -74,7 +74,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(deliveries: Arc<Deliveries>) -> Self {
         let (store, clock, programme) =
             (deliveries.store.clone(), deliveries.clock.clone(), deliveries.programme.clone());

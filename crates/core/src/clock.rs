@@ -105,7 +105,7 @@ impl Clock {
                 DateTime::from_timestamp_millis(ms).unwrap_or_default()
             }
             Self::Simulated(time) => {
-                time.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).now()
+                time.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now()
             }
         }
     }
@@ -168,7 +168,7 @@ impl Clock {
         let Self::Simulated(time) = self else {
             return Err(ClockFault::NotSimulated);
         };
-        let mut time = time.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut time = time.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = time.now();
         if target < now {
             return Err(ClockFault::Backwards { now });

@@ -123,7 +123,7 @@ impl Health {
         let stood = before.is_none_or(|(_, stood)| stood.is_ok());
         match &stands {
             Err(cause) if stood => {
-                warn!(%cause, "the store does not take writes: stations' messages wait")
+                warn!(%cause, "the store does not take writes: stations' messages wait");
             }
             Ok(()) if !stood => info!("the store takes writes again"),
             _ => {}

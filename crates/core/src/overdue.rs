@@ -58,7 +58,7 @@ pub struct Overdue {
 }
 
 impl Overdue {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(commands: Arc<Commands>) -> Self {
         let (store, clock, cluster) =
             (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
@@ -88,13 +88,12 @@ impl Overdue {
             after = last.id;
             let mut due = Vec::new();
             for session in &sessions {
-                let offline_since = match seen.get(&session.station_id) {
-                    Some(known) => *known,
-                    None => {
-                        let known = self.offline_since(&session.station_id).await?;
-                        seen.insert(session.station_id.clone(), known);
-                        known
-                    }
+                let offline_since = if let Some(known) = seen.get(&session.station_id) {
+                    *known
+                } else {
+                    let known = self.offline_since(&session.station_id).await?;
+                    seen.insert(session.station_id.clone(), known);
+                    known
                 };
                 let offline_since = offline_since.map(|since| since.max(session.start.received_at));
                 let Some(over) = session.over_by_now(now, offline_since) else { continue };

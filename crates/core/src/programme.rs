@@ -38,7 +38,7 @@ pub struct ProgrammeChanges {
 }
 
 impl ProgrammeChanges {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<Clock>,

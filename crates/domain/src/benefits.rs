@@ -84,7 +84,8 @@ pub struct BenefitAnswer {
     pub ground: Ground,
     /// From when the towing benefit is given, where only time is lacking or was.
     pub eligible_from: Option<DateTime<Utc>>,
-    /// Whether the car is the registered one; `None`: no car was named, or none matters.
+    /// `true`: the named car is the member's registered one. `false`: it is another one, or the member has none registered.
+    /// `None`: a car is registered and none was named, or the answer does not depend on the car.
     pub vehicle_match: Option<bool>,
     /// What the provider checks itself.
     pub conditions: &'static [&'static str],

@@ -200,7 +200,7 @@ pub struct Holder {
 /// A card with its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
-    /// The member number printed on its mount.
+    /// The card number: the member number of the terms that is printed for this card.
     pub number: CardNumber,
     /// What card readers read from it.
     pub id_tag: IdTag,
@@ -287,9 +287,9 @@ impl Card {
     }
 }
 
-/// Suspends a card. `own` is the card's own state, `state` that under its membership. `None`: it was already suspended for
-/// this reason itself, nothing changes (rule R3.6a). What the membership's hold imposes is no reason of the card's: it ends
-/// with the hold, and what was asked of the card during it does not.
+/// Suspends a card for a reason. `own` is the card's own state, `state` its state under the membership. `None`: the card
+/// itself is suspended for this reason already, and nothing changes (rule R3.6a). A reason that comes only from the
+/// membership's hold does not count: the hold may end while the card must stay suspended.
 pub fn suspend(
     own: &CardState,
     state: &CardState,

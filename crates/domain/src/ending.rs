@@ -184,8 +184,8 @@ pub fn disqualify(
     Ok(MemberEvent::Disqualified(it))
 }
 
-/// The first instant at which months of twelve since a day are complete, at the end of that month: how
-/// far back the fees count that limit the operator's liability (article 23.2).
+/// The instant up to which paid fees count for the limit of the operator's liability (article 23.2). It is the end of the
+/// month in which twelve months since the contract day are complete.
 pub fn liability_until(contracted: NaiveDate) -> DateTime<Utc> {
     let year_later = contracted.checked_add_months(Months::new(12)).unwrap_or(contracted);
     BillingMonth::of(super::month::japan_midnight(year_later)).end()

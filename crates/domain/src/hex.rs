@@ -43,7 +43,9 @@ impl Sha256 {
 /// The keyed SHA-256 of a text's parts, one after the other (HMAC), as hex.
 pub fn keyed_sha256(key: &[u8], parts: &[&[u8]]) -> String {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     encode(&mac.finalize().into_bytes())
 }
 

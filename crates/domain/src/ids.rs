@@ -61,7 +61,8 @@ text_id!(
     MemberId, "member_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 text_id!(
-    /// The member number printed on a card's mount (article 3.1): names the card, not the member.
+    /// The card number: the member number of the terms that is printed for a card (article 3.1). It names the card, not
+    /// the member.
     CardNumber, "card_number", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 

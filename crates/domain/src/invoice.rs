@@ -199,7 +199,8 @@ pub struct InvoiceFacts<'a> {
     pub at: DateTime<Utc>,
 }
 
-/// What a member's part of a month's close comes to.
+/// The invoices that are drawn up for one member, at a month's close or as a final invoice, with the records of the sessions
+/// billed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drawn {
     /// The invoices.

@@ -131,7 +131,7 @@ impl MonthUse {
             longest: TimeDelta::zero(),
         };
         for session in sessions {
-            of_month.put(session, member, programme);
+            of_month.try_put(session, member, programme);
         }
         Ok(of_month)
     }
@@ -142,12 +142,12 @@ impl MonthUse {
     }
 
     /// Whether it still rests on what is known of the member and the programme.
-    pub fn rests_on(&self, member: &Member, programme: &Programme) -> bool {
+    pub fn is_current_for(&self, member: &Member, programme: &Programme) -> bool {
         self.member_seen == member_seen(member) && self.programme_seen == programme.last_event
     }
 
     /// Takes a new or changed session in. `false`: what it changes is not kept up, the month is to be made anew.
-    pub fn put(&mut self, session: &Session, member: &Member, programme: &Programme) -> bool {
+    pub fn try_put(&mut self, session: &Session, member: &Member, programme: &Programme) -> bool {
         if self.carries && session.month() < self.month {
             return false;
         }
@@ -187,12 +187,11 @@ impl MonthUse {
             overlapped: counts(true),
         };
         self.running.remove(&session.id);
-        match self.ended.get(&session.id) {
-            Some(known) => *known == ended,
-            None => {
-                self.add(session.id, ended);
-                true
-            }
+        if let Some(known) = self.ended.get(&session.id) {
+            *known == ended
+        } else {
+            self.add(session.id, ended);
+            true
         }
     }
 

@@ -71,9 +71,9 @@ proptest! {
         }
         for session in later {
             let running = Session { stop: None, decision: None, ..session.clone() };
-            prop_assert!(of_month.put(&running, &member, &programme));
-            prop_assert!(of_month.put(session, &member, &programme));
-            prop_assert!(of_month.put(session, &member, &programme), "what is known changes nothing");
+            prop_assert!(of_month.try_put(&running, &member, &programme));
+            prop_assert!(of_month.try_put(session, &member, &programme));
+            prop_assert!(of_month.try_put(session, &member, &programme), "what is known changes nothing");
         }
         for of in sessions.iter().map(|session| Some(session.id)).chain([None]) {
             let shown = display(&member, &sessions, (month, of), &ChargerClass::ALL, &programme, now).unwrap();
@@ -92,6 +92,6 @@ fn what_is_changed_after_it_ended_has_the_month_made_anew() {
     let mut sessions = made(&member, &[(900, 600, 1, true, 1, 2)]);
     let mut of_month = MonthUse::of(&member, &sessions, month, &programme).unwrap();
     sessions[0].decision = Some(Decision::Waive);
-    assert!(!of_month.put(&sessions[0], &member, &programme));
-    assert!(of_month.rests_on(&member, &programme));
+    assert!(!of_month.try_put(&sessions[0], &member, &programme));
+    assert!(of_month.is_current_for(&member, &programme));
 }

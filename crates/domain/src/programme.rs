@@ -93,10 +93,10 @@ impl Programme {
         match event {
             ProgrammeEvent::TermsPublished(terms) => self.terms.push(terms),
             ProgrammeEvent::SuspensionOpened(record) => {
-                self.suspensions.push(Numbered { number, entered_at, record })
+                self.suspensions.push(Numbered { number, entered_at, record });
             }
             ProgrammeEvent::FreeOpeningOpened(record) => {
-                self.openings.push(Numbered { number, entered_at, record })
+                self.openings.push(Numbered { number, entered_at, record });
             }
             ProgrammeEvent::SuspensionClosed { number, to } => {
                 for one in self.suspensions.iter_mut().filter(|one| one.number == number) {

@@ -3,7 +3,7 @@
 use super::allowance::Split;
 use super::bill::Bill;
 use super::ids::{CardNumber, SessionId, SessionRef};
-use super::session::BillingState;
+use super::session::{BillingState, Standing};
 use super::station::ChargerClass;
 use super::tariff::{Price, Tariff};
 use super::units::{WattHours, Yen};
@@ -29,6 +29,8 @@ pub struct RatedSession {
     pub charger_class: Option<ChargerClass>,
     /// What its money does.
     pub state: BillingState,
+    /// What the histories say of it by now.
+    pub standing: Standing,
     /// Its units as measured; 0 while it runs, and where chargers were open to everyone.
     pub units: i64,
     /// How they are paid for. A session whose money waits draws nothing.

@@ -72,7 +72,7 @@ struct Rater<'a> {
     overlapping: HashSet<SessionId>,
 }
 
-/// Rates a member's month; one before the admission has nothing, whatever tariff was in force. `sessions`
+/// Rates a member's month. A month before the admission has no sessions and no lines, and needs no tariff. `sessions`
 /// holds at least the member's sessions of the months from [`first_month_needed`] to `month`, and those
 /// that overlap them, in any order.
 pub fn rate(
@@ -238,6 +238,7 @@ impl Rater<'_> {
             card: session.card.clone(),
             charger_class: session.site.map(|site| site.charger_class),
             state: session.billing_state(standing),
+            standing,
             units,
             split: Split { free: 0, charged: 0 },
             taken_off: Yen::ZERO,
@@ -274,11 +275,11 @@ impl Rater<'_> {
                 rated.split = pool.draw(rated.units);
                 match session.reduction {
                     Some(Reduction::Units(most)) => {
-                        rated.split.charged = rated.split.charged.min(most)
+                        rated.split.charged = rated.split.charged.min(most);
                     }
                     Some(Reduction::Yen(yen)) => {
                         rated.taken_off =
-                            yen.min(price.per_unit.times(rated.split.charged).floor_to_whole())
+                            yen.min(price.per_unit.times(rated.split.charged).floor_to_whole());
                     }
                     None => {}
                 }

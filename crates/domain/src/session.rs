@@ -257,6 +257,19 @@ pub struct Standing {
 }
 
 impl Session {
+    /// Its flags as they stand by now: two depend on other histories, and are told as those say (convention C4).
+    pub fn flags_by(&self, standing: Standing) -> Vec<Flag> {
+        let refused =
+            standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
+        let of_histories = [(refused, Flag::NotAuthorized), (standing.overlaps, Flag::Overlap)];
+        self.flags
+            .iter()
+            .copied()
+            .filter(|flag| !matches!(flag, Flag::NotAuthorized | Flag::Overlap))
+            .chain(of_histories.into_iter().filter_map(|(stands, flag)| stands.then_some(flag)))
+            .collect()
+    }
+
     /// Judges its start by the histories as they are known by now (convention C4).
     pub fn standing(
         &self,

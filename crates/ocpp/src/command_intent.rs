@@ -37,7 +37,7 @@ pub enum CommandIntent {
 /// The transaction that is to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartAsked {
-    /// With this card, as the station reads it.
+    /// The id tag of the card: as the command spells it, or, after `as_meant`, as it is registered.
     pub id_tag: IdTag,
     /// At this connector, or EVSE, where one was named.
     pub connector_id: Option<i64>,
@@ -54,7 +54,7 @@ pub enum TransactionAsked {
     Named(String),
 }
 
-/// What a charging profile lets a vehicle have.
+/// The highest limit of a charging profile that was sent for a vehicle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvAllowed {
     /// In which transaction, where the profile names one.

@@ -67,15 +67,12 @@ impl<'a> Fields<'a> {
         if text == "null" {
             return Self { entries: Vec::new(), faults: Vec::new() };
         }
-        match serde_json::from_str::<Entries<'a>>(text) {
-            Ok(Entries(entries)) => Self { entries, faults: Vec::new() },
-            Err(_) => {
-                let fault = CallError::new(
-                    ErrorCode::FormationViolation,
-                    "the payload must be a JSON object",
-                );
-                Self { entries: Vec::new(), faults: vec![fault] }
-            }
+        if let Ok(Entries(entries)) = serde_json::from_str::<Entries<'a>>(text) {
+            Self { entries, faults: Vec::new() }
+        } else {
+            let fault =
+                CallError::new(ErrorCode::FormationViolation, "the payload must be a JSON object");
+            Self { entries: Vec::new(), faults: vec![fault] }
         }
     }
 

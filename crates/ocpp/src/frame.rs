@@ -286,7 +286,7 @@ pub fn result_text(id: &MessageId, payload: &str) -> String {
 /// The longest description that a CALLERROR may carry (OCPP 2.0.1 part 4 section 4.2.3).
 const DESCRIPTION_MAX: usize = 255;
 
-/// The answer to a call that is not done.
+/// The frame of a CALLERROR: the answer to a call that was refused or failed.
 pub fn error_text(id: &MessageId, error: &CallError, protocol: Protocol) -> String {
     let description: String = error.description.chars().take(DESCRIPTION_MAX).collect();
     format!("[4,{},{},{},{{}}]", id.token, quoted(error.code.wire(protocol)), quoted(&description))

@@ -9,8 +9,8 @@ fn a_call_shows_its_id_and_action_however_its_rest_is_broken() {
         (r#"[2,"m1","Heart"#, None),
         (r#"[2,"m1",""#, None),
         (r#"[3,"m1","X""#, None),
-        (r#"[2,"#, None),
-        (r#"[2,-"#, None),
+        (r"[2,", None),
+        (r"[2,-", None),
         ("[", None),
         ("", None),
     ] {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, TimeZone};
 
 use juden_domain::instant::{Moment, Reported};
 
-/// Years that a time may lie in: what every store keeps, and sums of times do not leave what a time may be.
+/// Years that a station's time may have. Both stores keep these years. Adding a duration to such a time cannot overflow.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 /// The longest time text that is kept.

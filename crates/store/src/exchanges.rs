@@ -87,7 +87,8 @@ pub trait ExchangeStore: Send + Sync {
         filter: &ReportFilter,
         page: &Page,
     ) -> Stored<Vec<KeptReport>>;
-    /// The variables of a station's device model, in the order of their names. The page goes on behind `component|variable`.
+    /// The variables of a station's device model, in the order of component and variable. The cursor of a page is its last
+    /// `component|variable`.
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>>;
     /// The newest commands with these actions among the last [`COMMANDS_SEARCHED`] that a station was sent.
     async fn commands_of(

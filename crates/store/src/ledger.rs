@@ -135,7 +135,7 @@ pub struct ReadingRow {
     pub value: String,
 }
 
-/// Something a station said that no money hangs on.
+/// A fact about a station that no money hangs on: a message of it, or what the server noted of its connection and cards.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StationNote {
     /// It started up.
@@ -276,9 +276,9 @@ pub struct ReportRow {
     pub payload: String,
 }
 
-/// A note with its station and instant.
+/// A station's note, with its station and the instant at which the server received or made it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NoteRow {
+pub struct StationNoteRow {
     /// The station.
     pub station_id: StationId,
     /// When it was heard.
@@ -318,7 +318,7 @@ pub struct Batch {
     /// Months of members that sessions left: rated again where their close has begun.
     pub left: Vec<(MemberId, BillingMonth)>,
     /// Notes.
-    pub notes: Vec<NoteRow>,
+    pub notes: Vec<StationNoteRow>,
     /// Requests that are done with it.
     pub once: Vec<Once>,
 }

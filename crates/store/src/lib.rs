@@ -293,7 +293,7 @@ pub trait SessionStore: Send + Sync {
         since: DateTime<Utc>,
     ) -> Stored<Option<Session>>;
     /// The ended sessions of a card that touch a span of time.
-    async fn sessions_of_card(
+    async fn ended_sessions_of_card(
         &self,
         card: &CardNumber,
         from: DateTime<Utc>,
@@ -308,7 +308,7 @@ pub trait SessionStore: Send + Sync {
         limit: i64,
     ) -> Stored<Vec<Session>>;
     /// A station's newest session with a start's content.
-    async fn session_by_start(
+    async fn newest_session_by_start_key(
         &self,
         station: &StationId,
         start_key: &str,

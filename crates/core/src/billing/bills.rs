@@ -68,7 +68,7 @@ pub struct Explained {
     pub free: i64,
     /// Its units that cost.
     pub charged: i64,
-    /// Whether a correction took them back.
+    /// Whether the record takes an earlier one back: a close found that the session's units or price had changed.
     pub is_credit: bool,
 }
 

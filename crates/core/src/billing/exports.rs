@@ -86,8 +86,8 @@ impl Export<'_> {
                 self.tally.rows +=
                     if self.format == Format::Csv { lines.count() } else { invoices.len() };
                 self.tally.invoices += invoices.len();
-                self.tally.total =
-                    self.tally.total + invoices.iter().map(|invoice| invoice.total()).sum();
+                self.tally.total = self.tally.total
+                    + invoices.iter().map(juden_domain::invoice::Invoice::total).sum();
                 Ok(Some(piece))
             }
             Pages::Billed(pages) => {

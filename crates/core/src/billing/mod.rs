@@ -48,7 +48,7 @@ pub struct Billing {
 }
 
 impl Billing {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<Clock>,
@@ -80,7 +80,7 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         billing: Arc<Billing>,
         overdue: Arc<Overdue>,

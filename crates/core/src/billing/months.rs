@@ -198,7 +198,7 @@ impl Closing {
             let ending = self.store.next_ending().await?.filter(|(_, due)| *due <= now);
             match (close, ending) {
                 (Some((close_due, month)), Some((_, ending_due))) if close_due <= ending_due => {
-                    self.close_at(month, close_due).await.map(|_| ())?
+                    self.close_at(month, close_due).await.map(|_| ())?;
                 }
                 (_, Some((member, due))) => self.issue_final(&member, due).await?,
                 (Some((due, month)), None) => self.close_at(month, due).await.map(|_| ())?,

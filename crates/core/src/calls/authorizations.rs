@@ -9,7 +9,7 @@ use juden_domain::ids::IdTag;
 use juden_ocpp::event::TagAnswer;
 use juden_ocpp::frame::CallError;
 use juden_store::StationRecord;
-use juden_store::ledger::{NoteRow, Occasion, StationNote};
+use juden_store::ledger::{Occasion, StationNote, StationNoteRow};
 
 impl Authorizations {
     /// The refusal of a card by the newest that is kept of it; `None`: it is not refused.
@@ -50,7 +50,7 @@ impl Authorizations {
                 verdict.refusal,
                 Occasion::Authorize,
             ));
-            self.ledger.note_soon(NoteRow { station_id: station.id.clone(), at: now, note });
+            self.ledger.note_soon(StationNoteRow { station_id: station.id.clone(), at: now, note });
         }
         let result = verdict.refusal.map_or("accepted", juden_domain::refusal::Reason::code);
         metrics::counter!("juden_authorizations_total", "result" => result).increment(1);

@@ -8,7 +8,7 @@ use crate::calls::Calls;
 use crate::cluster::Fence;
 use crate::ledger::ConnectionOpened;
 use juden_domain::ids::StationId;
-use juden_store::ledger::{NoteRow, StationNote};
+use juden_store::ledger::{StationNote, StationNoteRow};
 
 /// How long a new connection waits to be known to all nodes before the station is heard.
 const OPENING_WAIT: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ impl Calls {
     /// Keeps that a connection has ended, and gives the station back where the connection has a fencing number.
     pub async fn connection_closed(&self, station: &StationId, fence: &Fence) {
         if let Some(fence) = fence.number() {
-            self.reports.ledger.note_soon(NoteRow {
+            self.reports.ledger.note_soon(StationNoteRow {
                 station_id: station.clone(),
                 at: self.clock.now(),
                 note: StationNote::Closed(fence),

@@ -141,10 +141,10 @@ impl EvCharging {
             let payload = profile.as_object().cloned().unwrap_or_default();
             match app.commands.send_call(&id, SET_PROFILE, &payload, SENT_BY).await {
                 Ok(result) => {
-                    info!(station_id = %id, outcome = %result.outcome, "a vehicle was told how much it may have")
+                    info!(station_id = %id, outcome = %result.outcome, "a vehicle was told how much it may have");
                 }
                 Err(cause) => {
-                    warn!(station_id = %id, %cause, "a vehicle could not be told how much it may have")
+                    warn!(station_id = %id, %cause, "a vehicle could not be told how much it may have");
                 }
             }
         });

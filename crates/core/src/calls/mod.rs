@@ -137,7 +137,7 @@ pub struct Reports {
 }
 
 impl Reports {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         clock: Arc<Clock>,
         ledger: Ledger,
@@ -166,7 +166,7 @@ pub struct Displays {
     pub(crate) commands: Arc<Commands>,
     /// Sessions whose costs are being told to their chargers, or were not answered lately.
     pub(crate) costs_told: Cache<(StationId, SessionRef), ()>,
-    /// What is shown, and how often.
+    /// The languages of drivers' displays, and the interval between messages of a running session's cost.
     pub(crate) rules: DisplayRules,
 }
 
@@ -193,14 +193,14 @@ pub struct EvCharging {
 }
 
 impl EvCharging {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>, commands: Arc<Commands>) -> Self {
         Self { store, clock, commands }
     }
 }
 
 impl Displays {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(commands: Arc<Commands>, uses: MonthUses, rules: DisplayRules) -> Self {
         let (store, clock, cluster) =
             (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());
@@ -218,7 +218,7 @@ impl Displays {
 }
 
 impl Certificates {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(commands: Arc<Commands>, authorities: Authorities) -> Self {
         Self { clock: commands.clock.clone(), commands, authorities, signing: DashSet::new() }
     }

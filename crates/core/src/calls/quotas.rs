@@ -21,7 +21,7 @@ pub enum Kept {
 impl Kept {
     const ALL: [Self; 3] = [Self::Reports, Self::Readings, Self::ShownCards];
 
-    /// What a station may have kept at once, and within a day.
+    /// The quota of a station: the most that it may use at once. A used quota refills evenly within a day.
     pub const fn daily(self) -> i64 {
         match self {
             Self::Reports => 16 * 1024 * 1024,

@@ -11,7 +11,7 @@ use juden_ocpp::event::{Report, ReportContent, StatusReport};
 use juden_ocpp::frame::CallError;
 use juden_ocpp::reply::BootReply;
 use juden_ocpp::secrets;
-use juden_store::ledger::{NoteRow, ReportRow, StationNote};
+use juden_store::ledger::{ReportRow, StationNote, StationNoteRow};
 use tracing::{info, warn};
 
 /// Seconds that a station waits before it tries to register again.
@@ -49,7 +49,11 @@ impl Reports {
         note: StationNote,
     ) -> Result<(), CallError> {
         let is_boot = matches!(note, StationNote::Boot(_));
-        let row = NoteRow { station_id: call.station.id.clone(), at: call.heard.received_at, note };
+        let row = StationNoteRow {
+            station_id: call.station.id.clone(),
+            at: call.heard.received_at,
+            note,
+        };
         self.ledger.note(row).await.map_err(|_| busy())?;
         if is_boot {
             self.commands.stations.refresh(&call.station.id).await.map_err(|_| busy())?;
@@ -89,7 +93,7 @@ impl Reports {
             return Ok(());
         }
         let row = ReportRow {
-            action: call.action.to_owned(),
+            action: call.action.clone(),
             request_id,
             seq_no,
             more,
@@ -138,10 +142,9 @@ fn note_security_event(station: &StationId, kind: &str) {
     let known = CRITICAL_EVENTS.iter().find(|known| **known == kind);
     metrics::counter!("juden_security_events_total", "type" => *known.unwrap_or(&"other"))
         .increment(1);
-    match known {
-        Some(kind) => {
-            warn!(station_id = %station, kind, "a station tells a critical security event")
-        }
-        None => info!(station_id = %station, "a station tells a security event of its own kind"),
+    if let Some(kind) = known {
+        warn!(station_id = %station, kind, "a station tells a critical security event");
+    } else {
+        info!(station_id = %station, "a station tells a security event of its own kind");
     }
 }

@@ -35,7 +35,7 @@ pub struct Cards {
 }
 
 impl Cards {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(changes: Arc<Changes>, passwords: Passwords, stop_lost: bool) -> Self {
         let (store, clock, programme) =
             (changes.store.clone(), changes.clock.clone(), changes.programme.clone());

@@ -47,11 +47,11 @@ impl Cards {
             {
                 Ok(result) => {
                     info!(station_id = %session.station_id, session_id = %session.reference, outcome = %result.outcome,
-                    "the session of a lost card was to be stopped")
+                    "the session of a lost card was to be stopped");
                 }
                 Err(cause) => {
                     warn!(station_id = %session.station_id, session_id = %session.reference, %cause,
-                    "the session of a lost card could not be stopped")
+                    "the session of a lost card could not be stopped");
                 }
             }
         };

@@ -112,8 +112,10 @@ impl Commands {
     ) -> Done<Option<Session>> {
         let answer = payload(command.answer.as_deref()).unwrap_or_default();
         if let Some(name) = command_intent::transaction_told(&answer)
-            && let Some(session) =
-                self.store.session_by_start(&station.id, &keys::transaction(name)).await?
+            && let Some(session) = self
+                .store
+                .newest_session_by_start_key(&station.id, &keys::transaction(name))
+                .await?
         {
             return Ok(Some(session));
         }
@@ -148,7 +150,9 @@ impl Commands {
     ) -> Done<Option<Session>> {
         let found = match transaction {
             TransactionAsked::Named(name) => {
-                self.store.session_by_start(&station.id, &keys::transaction(&name)).await?
+                self.store
+                    .newest_session_by_start_key(&station.id, &keys::transaction(&name))
+                    .await?
             }
             TransactionAsked::Numbered(id) => self.store.session(id).await?,
         };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use juden_domain::ids::CardNumber;
 use juden_store::StationRecord;
-use juden_store::ledger::{NoteRow, StationNote};
+use juden_store::ledger::{StationNote, StationNoteRow};
 
 use crate::commands::Commands;
 use crate::error::Done;
@@ -19,7 +19,7 @@ impl Commands {
         let fresh = !self.exposures.is_kept(card, &station.id);
         if fresh {
             let note = StationNote::Exposed(card.clone());
-            self.ledger.note(NoteRow { station_id: station.id.clone(), at, note }).await?;
+            self.ledger.note(StationNoteRow { station_id: station.id.clone(), at, note }).await?;
             self.exposures.kept(card, &station.id);
         }
         Ok(fresh)

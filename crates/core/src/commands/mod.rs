@@ -46,7 +46,7 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         stations: Arc<Stations>,
         cards: Arc<CardDirectory>,

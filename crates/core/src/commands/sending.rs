@@ -266,16 +266,12 @@ impl Commands {
 
     /// The version that a station speaks now.
     pub(crate) async fn protocol_of(&self, id: &StationId) -> Done<Protocol> {
-        let connection = match self.cluster.connection(id) {
-            Some(here) => Some(here),
-            None => {
-                let record = self
-                    .store
-                    .station(id)
-                    .await?
-                    .ok_or_else(|| AppError::not_found("station", id))?;
-                self.stations.connection_of(&record)
-            }
+        let connection = if let Some(here) = self.cluster.connection(id) {
+            Some(here)
+        } else {
+            let record =
+                self.store.station(id).await?.ok_or_else(|| AppError::not_found("station", id))?;
+            self.stations.connection_of(&record)
         };
         connection
             .and_then(|connection| Protocol::from_subprotocol(&connection.protocol))

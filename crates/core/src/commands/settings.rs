@@ -19,9 +19,13 @@ pub(crate) const REQUEST_MAX: u32 = 2_147_483_647;
 /// Settings that are asked for at once: a station tells how many it takes in the first answer at the earliest.
 const SETTINGS_AT_ONCE: usize = 9;
 
-/// Settings of one station that are kept, and the longest name and value of one.
+/// The most settings that are kept of one station.
 const SETTINGS_KEPT: usize = 1_000;
+
+/// The longest name of a setting that is kept, in bytes.
 const SETTING_NAME_MAX: usize = 150;
+
+/// The longest value of a setting that is kept, in bytes.
 const SETTING_VALUE_MAX: usize = 2_500;
 
 /// Whether a setting that a station told is kept: no password, and of a length that a setting has.
@@ -45,10 +49,10 @@ impl Commands {
         };
         match self.send_command(id, &command, SENT_BY).await {
             Ok(result) => {
-                info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message")
+                info!(station_id = %id, message, outcome = %result.outcome, "a station was asked for a message");
             }
             Err(cause) => {
-                info!(station_id = %id, message, %cause, "a station could not be asked for a message")
+                info!(station_id = %id, message, %cause, "a station could not be asked for a message");
             }
         }
     }

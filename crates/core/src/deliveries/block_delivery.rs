@@ -149,7 +149,7 @@ impl Deliveries {
             match self.store.stations_to_tell(&self.cluster.stations(), self.clock.now()).await {
                 Ok(stations) => stations.iter().for_each(|station| self.take_turn(station, false)),
                 Err(cause) => {
-                    warn!(%cause, "it could not be looked which stations are to be told of cards")
+                    warn!(%cause, "it could not be looked which stations are to be told of cards");
                 }
             }
         }
@@ -272,13 +272,12 @@ impl Deliveries {
         station: &StationRecord,
         pending: Vec<Delivery>,
     ) -> Vec<(Vec<Delivery>, TellingResult)> {
-        let settings = match station.settings() {
-            Some(known) => known,
-            None => {
-                self.commands.ask_configuration(&station.id, firmware(station)).await;
-                let told = self.store.station(&station.id).await.ok().flatten();
-                told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
-            }
+        let settings = if let Some(known) = station.settings() {
+            known
+        } else {
+            self.commands.ask_configuration(&station.id, firmware(station)).await;
+            let told = self.store.station(&station.id).await.ok().flatten();
+            told.as_ref().and_then(StationRecord::settings).unwrap_or_default()
         };
         let protocol = self.commands.protocol_of(&station.id).await.unwrap_or(Protocol::OF_ABSENT);
         let by_list = self.tells_by_list(station, &settings, protocol, &pending).await;

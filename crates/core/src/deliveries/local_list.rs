@@ -173,12 +173,12 @@ impl Deliveries {
         };
         let mut entries = Vec::new();
         for text in spellings(one, protocol.list_tag_max()) {
-            let entry = |kind: &Option<&'static str>| ListEntry {
+            let entry = |kind: Option<&'static str>| ListEntry {
                 id_tag: text.to_owned(),
-                kind: *kind,
+                kind,
                 standing: standing.clone(),
             };
-            entries.extend(protocol.list_types().iter().map(entry));
+            entries.extend(protocol.list_types().iter().copied().map(entry));
         }
         Ok(entries)
     }
@@ -226,7 +226,7 @@ impl Deliveries {
         match self.store.relist(id, self.clock.now()).await {
             Ok(()) => self.tell_soon(id),
             Err(cause) => {
-                warn!(station_id = %id, %cause, "a station's list could not be sent again")
+                warn!(station_id = %id, %cause, "a station's list could not be sent again");
             }
         }
     }

@@ -95,7 +95,7 @@ impl Deliveries {
                 Ok(stations) => pending.extend(stations),
                 // The look is kept with the change: it is done later.
                 Err(cause) => {
-                    warn!(card_number = %card, %cause, "stations could not be told of a card yet")
+                    warn!(card_number = %card, %cause, "stations could not be told of a card yet");
                 }
             }
         }

@@ -41,7 +41,7 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(commands: Arc<Commands>, programme: Arc<ProgrammeDirectory>) -> Self {
         let (store, clock, cluster) =
             (commands.store.clone(), commands.clock.clone(), commands.cluster.clone());

@@ -82,9 +82,10 @@ impl Deliveries {
     }
 
     async fn known_site(&self, site: &str) -> Done<()> {
-        match self.store.is_site(site).await? {
-            true => Ok(()),
-            false => Err(AppError::not_found("site", site)),
+        if self.store.is_site(site).await? {
+            Ok(())
+        } else {
+            Err(AppError::not_found("site", site))
         }
     }
 }

@@ -86,7 +86,7 @@ impl Slot {
             }
         }
         if let Some((member, of_month)) = state.known.as_mut()
-            && !of_month.put(session, member, programme)
+            && !of_month.try_put(session, member, programme)
         {
             state.known = None;
         }
@@ -102,7 +102,7 @@ impl Slot {
         self.state()
             .known
             .as_ref()
-            .filter(|(_, of_month)| of_month.rests_on(member, programme))
+            .filter(|(_, of_month)| of_month.is_current_for(member, programme))
             .map(|(_, of_month)| asked(of_month))
     }
 
@@ -116,7 +116,7 @@ impl Slot {
     ) -> bool {
         let mut state = self.state();
         let meanwhile = state.meanwhile.take().unwrap_or_default();
-        let holds = meanwhile.iter().all(|session| of_month.put(session, member, programme));
+        let holds = meanwhile.iter().all(|session| of_month.try_put(session, member, programme));
         if !holds || self.forgotten.load(Ordering::SeqCst) != forgotten {
             return false;
         }

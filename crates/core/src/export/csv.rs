@@ -58,7 +58,7 @@ pub(super) fn written<R: IntoIterator<Item = T>, T: AsRef<[u8]>>(
     for row in rows {
         writer.write_record(row)?;
     }
-    writer.into_inner().map_err(|failed| failed.into_error())
+    writer.into_inner().map_err(csv::IntoInnerError::into_error)
 }
 
 /// The header.
@@ -80,7 +80,8 @@ pub fn rows(invoices: &[Invoice], layout: i64) -> io::Result<Vec<u8>> {
 }
 
 fn row(invoice: &Invoice, number: usize, line: &Line, total: &str, tax: &str) -> [String; 20] {
-    let sessions: Vec<&str> = line.sessions.iter().map(|session| session.as_str()).collect();
+    let sessions: Vec<&str> =
+        line.sessions.iter().map(juden_domain::ids::SessionRef::as_str).collect();
     [
         invoice.id.clone(),
         invoice.kind.name().to_owned(),

@@ -58,7 +58,8 @@ fn text_or_null(text: &str) -> Option<&str> {
 }
 
 fn line_json(number: usize, line: &Line, layout: i64) -> Value {
-    let sessions: Vec<&str> = line.sessions.iter().map(|session| session.as_str()).collect();
+    let sessions: Vec<&str> =
+        line.sessions.iter().map(juden_domain::ids::SessionRef::as_str).collect();
     let mut told = json!({
         "line": number,
         "code": line.code.name(),

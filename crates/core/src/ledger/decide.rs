@@ -22,7 +22,7 @@ use juden_domain::units::Register;
 use juden_ocpp::event::{StartReport, TagAnswer, TransactionMessage};
 use juden_ocpp::reply::CardReply;
 use juden_store::ledger::{
-    InUse, JournalRow, LedgerRow, NoteRow, Occasion, StationNote, TagHasher,
+    InUse, JournalRow, LedgerRow, Occasion, StationNote, StationNoteRow, TagHasher,
 };
 
 /// Repeats of one session's messages that the journal keeps; a station may repeat for ever.
@@ -45,7 +45,7 @@ pub struct BatchFacts<'a> {
     /// Hashes what readers read.
     pub hasher: &'a TagHasher,
     /// Cards that were shown, and what they were told.
-    pub shown: Vec<NoteRow>,
+    pub shown: Vec<StationNoteRow>,
     /// Cards that stations are told are accepted.
     pub exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>,
     /// Whether the journal still takes repeats that belong to no session.
@@ -75,7 +75,7 @@ impl BatchFacts<'_> {
         let file = self.cards.get(id_tag.matched()).and_then(Option::as_deref);
         let verdict = judge_now(file, now, place, busy, self.programme);
         let note = StationNote::Shown(self.hasher.shown(id_tag, file, verdict.refusal, occasion));
-        self.shown.push(NoteRow { station_id: job.call.station.id.clone(), at: now, note });
+        self.shown.push(StationNoteRow { station_id: job.call.station.id.clone(), at: now, note });
         if let (None, Some(file)) = (verdict.refusal, file) {
             self.exposed.push((file.card.number.clone(), job.call.station.id.clone(), now));
         }
@@ -285,7 +285,9 @@ pub(super) fn flag_concurrency(
     let busy =
         others.iter().any(|other| other.session.keeps_card_busy(now, offline(&other.session)));
     let is_stale = !others.is_empty()
-        || state.estimated_of(&card).any(|other| !here(other) && is_named_stale(other, began));
+        || state
+            .estimated_of(&card)
+            .any(|other| !here(other) && ended_by_estimate_lately(other, began));
     for mut other in others {
         if let Some(over) = other.session.over_by_now(now, offline(&other.session)) {
             other.session.estimate_end(over);
@@ -300,7 +302,9 @@ pub(super) fn flag_concurrency(
     busy
 }
 
-fn is_named_stale(other: &Session, began: DateTime<Utc>) -> bool {
+/// Whether a session that ended by estimate ended within the last [`STALE_NAMED_DAYS`] before a start. That start is flagged
+/// `stale_concurrent`.
+fn ended_by_estimate_lately(other: &Session, began: DateTime<Utc>) -> bool {
     let ended = other.stop.as_ref().map(|stop| stop.edge.received_at);
     other.refusal.is_none()
         && ended.is_some_and(|at| at <= began && began - at <= TimeDelta::days(STALE_NAMED_DAYS))

@@ -248,12 +248,11 @@ fn differing(
 ) -> CommittedAnswer {
     row.session.flags.insert(Flag::StepDiffers);
     let session = Some(Box::new(row.session.clone()));
-    let (payload, acceptance) = match &report.shown {
-        None => (first.answer.clone(), None),
-        Some(_) => {
-            let (tag, acceptance) = judged(facts, job, report, Place::Open, false);
-            (reply::transaction_event(tag.as_ref()), acceptance)
-        }
+    let (payload, acceptance) = if report.shown.is_none() {
+        (first.answer.clone(), None)
+    } else {
+        let (tag, acceptance) = judged(facts, job, report, Place::Open, false);
+        (reply::transaction_event(tag.as_ref()), acceptance)
     };
     keep_repeat(state, job, row, "differing_step", &payload);
     CommittedAnswer { payload, session, acceptance }

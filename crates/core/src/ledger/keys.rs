@@ -126,12 +126,11 @@ impl Canonical {
     }
 
     fn optional(mut self, part: Option<&str>) -> Self {
-        match part {
-            Some(part) => self.part(part),
-            None => {
-                self.0.push('-');
-                self
-            }
+        if let Some(part) = part {
+            self.part(part)
+        } else {
+            self.0.push('-');
+            self
         }
     }
 }

@@ -32,24 +32,21 @@ pub(super) fn meter(state: &mut BatchState, job: &TransactionJob, report: &Meter
         .or_else(|| here().filter(|row| !is_other_transaction(&row.session, report.transaction_id)))
         .cloned();
     let answer = reply::heard();
-    match row {
-        Some(mut row) => {
-            let before = row.session.clone();
-            row.session.trail.is_number_named |= is_named;
-            if is_named && is_after_guess(job, &row.session, report) {
-                row.take_guess_back();
-            }
-            add_readings(state, job, Some(&mut row.session), connector_id, &report.readings);
-            keep(state, job, Some(row.session.id), "readings", &answer);
-            if row.session != before {
-                state.put(row);
-            }
+    if let Some(mut row) = row {
+        let before = row.session.clone();
+        row.session.trail.is_number_named |= is_named;
+        if is_named && is_after_guess(job, &row.session, report) {
+            row.take_guess_back();
         }
-        None => {
-            add_readings(state, job, None, connector_id, &report.readings);
-            let of_unknown = report.transaction_id.is_some_and(|number| number > 0);
-            keep(state, job, None, if of_unknown { UNKNOWN_READINGS } else { "readings" }, &answer);
+        add_readings(state, job, Some(&mut row.session), connector_id, &report.readings);
+        keep(state, job, Some(row.session.id), "readings", &answer);
+        if row.session != before {
+            state.put(row);
         }
+    } else {
+        add_readings(state, job, None, connector_id, &report.readings);
+        let of_unknown = report.transaction_id.is_some_and(|number| number > 0);
+        keep(state, job, None, if of_unknown { UNKNOWN_READINGS } else { "readings" }, &answer);
     }
     answer
 }

@@ -35,7 +35,7 @@ use juden_domain::session::Session;
 use juden_ocpp::event::TransactionMessage;
 use juden_ocpp::reply::CardReply;
 use juden_store::Once;
-use juden_store::ledger::NoteRow;
+use juden_store::ledger::StationNoteRow;
 
 /// Messages that may wait for the writer. Beyond it, stations wait with their next message.
 pub const QUEUE_MAX: usize = 4_096;
@@ -107,7 +107,7 @@ pub(crate) enum Job {
     /// A message that money may hang on.
     Transaction(Box<TransactionJob>),
     /// A note, and whom to tell that it is kept.
-    Note(NoteRow, Option<oneshot::Sender<()>>),
+    Note(StationNoteRow, Option<oneshot::Sender<()>>),
     /// A connection that opens, and whom to tell that it is kept.
     Open(ConnectionOpened, oneshot::Sender<()>),
     /// A session that is settled.
@@ -166,7 +166,7 @@ impl Ledger {
     }
 
     /// Keeps a note; returns when it is durable.
-    pub async fn note(&self, note: NoteRow) -> Result<(), LedgerGone> {
+    pub async fn note(&self, note: StationNoteRow) -> Result<(), LedgerGone> {
         let (told, kept) = oneshot::channel();
         self.jobs.send(Job::Note(note, Some(told))).await.map_err(|_| LedgerGone)?;
         kept.await.map_err(|_| LedgerGone)
@@ -192,7 +192,7 @@ impl Ledger {
     }
 
     /// Keeps a note some time soon. Where the queue is full it is dropped: it carries no money.
-    pub fn note_soon(&self, note: NoteRow) {
+    pub fn note_soon(&self, note: StationNoteRow) {
         let _ = self.jobs.try_send(Job::Note(note, None));
     }
 }

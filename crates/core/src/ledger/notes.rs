@@ -11,7 +11,7 @@ use juden_domain::month::BillingMonth;
 use juden_domain::over::{FREE, Over, OverBy};
 use juden_domain::session::Session;
 use juden_store::Once;
-use juden_store::ledger::{LedgerRow, NoteRow, StationNote, Wanted};
+use juden_store::ledger::{LedgerRow, StationNote, StationNoteRow, Wanted};
 
 /// The state that shows that energy flows.
 const CHARGING: &str = "Charging";
@@ -48,7 +48,7 @@ pub enum Settlement {
 }
 
 /// The sessions that notes and settlements may touch.
-pub(super) fn want(wanted: &mut Wanted, notes: &[NoteRow], settlings: &[Settling]) {
+pub(super) fn want(wanted: &mut Wanted, notes: &[StationNoteRow], settlings: &[Settling]) {
     for row in notes {
         match &row.note {
             StationNote::Status(status)
@@ -70,7 +70,7 @@ pub(super) fn want(wanted: &mut Wanted, notes: &[NoteRow], settlings: &[Settling
 }
 
 /// What a note shows of the sessions at its station.
-pub(super) fn note(state: &mut BatchState, row: &NoteRow) {
+pub(super) fn note(state: &mut BatchState, row: &StationNoteRow) {
     match &row.note {
         StationNote::Status(status) if status.connector_id != 0 => {
             let at = status.told_at.unwrap_or(row.at).min(row.at);
@@ -85,7 +85,7 @@ pub(super) fn note(state: &mut BatchState, row: &NoteRow) {
     }
 }
 
-fn over(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
+fn over(state: &mut BatchState, note: &StationNoteRow, connector_id: i64, at: DateTime<Utc>) {
     let ends = |session: &Session| {
         session.stop.is_none() && session.start.at < at && session.start.received_at < note.at
     };
@@ -100,7 +100,7 @@ fn over(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<
     }
 }
 
-fn charging(state: &mut BatchState, note: &NoteRow, connector_id: i64, at: DateTime<Utc>) {
+fn charging(state: &mut BatchState, note: &StationNoteRow, connector_id: i64, at: DateTime<Utc>) {
     let goes_on = |session: &Session| {
         session.start.at <= at && (session.stop.is_none() || session.is_estimated())
     };

@@ -9,7 +9,7 @@ use super::notes::{self, Settling};
 use super::{CommittedAnswer, ConnectionOpened, Job, TransactionJob, keys};
 use juden_domain::ids::{IdTag, SessionId, StationId};
 use juden_ocpp::event::{EventType, TransactionMessage};
-use juden_store::ledger::{NoteRow, Wanted};
+use juden_store::ledger::{StationNoteRow, Wanted};
 
 /// About how many bytes one commit takes at most: a single message may be larger. Rows travel as one text, whose length
 /// the engine limits, and while it is made and written every station waits.
@@ -21,7 +21,7 @@ pub struct Work {
     /// Transaction messages.
     pub transactions: Vec<TransactionJob>,
     /// Notes.
-    pub notes: Vec<NoteRow>,
+    pub notes: Vec<StationNoteRow>,
     /// Connections that open.
     pub openings: Vec<ConnectionOpened>,
     /// Sessions that are settled.
@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_for_a_note_is_told_of_that_note_alone() {
-        let note = |station: &str| NoteRow {
+        let note = |station: &str| StationNoteRow {
             station_id: StationId::parse(station).unwrap(),
             at: DateTime::UNIX_EPOCH,
             note: StationNote::Closed(1),
@@ -242,7 +242,9 @@ mod tests {
             || BatchOutcome { answers: Vec::new(), fences: Vec::new(), settled: Vec::new() };
         // The store refuses the first note for good: whoever waits for it is not told that it is kept.
         drop(parts.remove(0));
-        parts.into_iter().for_each(|part| part.tell(outcome()));
+        for part in parts {
+            part.tell(outcome());
+        }
         assert!(first_kept.await.is_err());
         assert_eq!(third_kept.await, Ok(()));
     }

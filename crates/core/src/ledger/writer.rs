@@ -21,7 +21,7 @@ use juden_domain::authorization::CardFile;
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 use juden_ocpp::event::TransactionMessage;
 use juden_store::ledger::{
-    Batch, BatchName, Facts, InUse, NoteRow, OpenRow, StationNote, StationOwner, TagHasher,
+    Batch, BatchName, Facts, InUse, OpenRow, StationNote, StationNoteRow, StationOwner, TagHasher,
 };
 use juden_store::{NodeRun, Store, StoreError, Stored};
 
@@ -328,9 +328,13 @@ impl Writer {
 fn exposed(
     exposed: Vec<(CardNumber, StationId, DateTime<Utc>)>,
     kept: &Exposures,
-) -> impl Iterator<Item = NoteRow> {
+) -> impl Iterator<Item = StationNoteRow> {
     let fresh = exposed.into_iter().filter(|(card, station, _)| !kept.is_kept(card, station));
-    fresh.map(|(card, station_id, at)| NoteRow { station_id, at, note: StationNote::Exposed(card) })
+    fresh.map(|(card, station_id, at)| StationNoteRow {
+        station_id,
+        at,
+        note: StationNote::Exposed(card),
+    })
 }
 
 /// Openings with their fences, in the order in which they came.

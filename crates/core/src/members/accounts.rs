@@ -63,9 +63,12 @@ impl Members {
         let accelerated_to = self.accelerated_to(&member, now);
         let invoices = self.store.invoices_of_members(&[id]).await?;
         let parts = member.paid_in_part(now);
-        let paid_of = |invoice: &Invoice| match paid.contains(invoice.id.as_str()) {
-            true => invoice.total(),
-            false => parts.get(invoice.id.as_str()).copied().unwrap_or_default(),
+        let paid_of = |invoice: &Invoice| {
+            if paid.contains(invoice.id.as_str()) {
+                invoice.total()
+            } else {
+                parts.get(invoice.id.as_str()).copied().unwrap_or_default()
+            }
         };
         let carried_credit = Balance::of(&invoices).total();
         // What asks for nothing is open for nobody.
@@ -181,9 +184,10 @@ impl Members {
                 .filter(|line| line.code.is_usage_fee())
                 .map(|line| line.amount)
                 .sum();
-            match paid.contains(invoice.id.as_str()) {
-                true => fees,
-                false => fees.min(parts.get(invoice.id.as_str()).copied().unwrap_or_default()),
+            if paid.contains(invoice.id.as_str()) {
+                fees
+            } else {
+                fees.min(parts.get(invoice.id.as_str()).copied().unwrap_or_default())
             }
         };
         Ok((

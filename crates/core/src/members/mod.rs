@@ -46,7 +46,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(changes: Arc<Changes>, closing: Arc<Closing>, rules: MemberRules) -> Self {
         let (store, clock, programme) =
             (changes.store.clone(), changes.clock.clone(), changes.programme.clone());

@@ -18,7 +18,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(store: Arc<dyn Store>, clock: Arc<Clock>) -> Self {
         Self { store, clock }
     }

@@ -37,7 +37,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Puts it together.
+    /// Makes the service of the parts that it uses.
     pub fn new(
         billing: Arc<Billing>,
         stations: Arc<Stations>,

@@ -85,7 +85,8 @@ impl Sessions {
         let (Some(card), Some(stop)) = (&session.card, &session.stop) else {
             return Ok(false);
         };
-        let others = self.store.sessions_of_card(card, session.start.at, stop.edge.at).await?;
+        let others =
+            self.store.ended_sessions_of_card(card, session.start.at, stop.edge.at).await?;
         Ok(others.iter().any(|other| session.overlaps(other)))
     }
 

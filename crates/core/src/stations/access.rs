@@ -103,7 +103,7 @@ impl Credentials {
     }
 }
 
-/// A station that may enter.
+/// A handshake that is accepted: its station, and the protocol of the connection.
 #[derive(Debug, Clone)]
 pub struct Admitted {
     /// Its record.

@@ -36,7 +36,7 @@ impl Stations {
         }
         match password {
             Some(KnownPassword::Next) => {
-                (password_hash, next.after_reboot) = (next.password_hash.take(), false)
+                (password_hash, next.after_reboot) = (next.password_hash.take(), false);
             }
             Some(KnownPassword::Current) if !next.after_reboot => next.password_hash = None,
             Some(KnownPassword::Current) | None => {}

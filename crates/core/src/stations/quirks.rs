@@ -35,7 +35,9 @@ pub fn understood(station: &StationRecord, mut command: StationCommand) -> Stati
         StationCommand::RemoteStart { id_tag, .. }
         | StationCommand::Further(Further::Reserve { id_tag, .. }) => *id_tag = reversed(id_tag),
         StationCommand::UpdateList { entries, .. } => {
-            entries.iter_mut().for_each(|entry| entry.id_tag = reversed(&entry.id_tag))
+            for entry in entries.iter_mut() {
+                entry.id_tag = reversed(&entry.id_tag);
+            }
         }
         _ => {}
     }
@@ -44,9 +46,10 @@ pub fn understood(station: &StationRecord, mut command: StationCommand) -> Stati
 
 /// The card that a station means by a text.
 pub fn card_told(station: &StationRecord, text: &str) -> IdTag {
-    match station.quirks.contains(&Quirk::ReversedIdTags) {
-        true => IdTag::new(&reversed(text)),
-        false => IdTag::new(text),
+    if station.quirks.contains(&Quirk::ReversedIdTags) {
+        IdTag::new(&reversed(text))
+    } else {
+        IdTag::new(text)
     }
 }
 
@@ -65,10 +68,10 @@ fn turn(event: &mut StationEvent) {
         StationEvent::Authorize(PresentedToken { id_tag, .. })
         | StationEvent::Contract(PresentedToken { id_tag, .. }) => *id_tag = tag(id_tag),
         StationEvent::Transaction(TransactionMessage::Start(report)) => {
-            report.id_tag = tag(&report.id_tag)
+            report.id_tag = tag(&report.id_tag);
         }
         StationEvent::Transaction(TransactionMessage::Stop(report)) => {
-            report.id_tag = report.id_tag.as_ref().map(tag)
+            report.id_tag = report.id_tag.as_ref().map(tag);
         }
         StationEvent::Transaction(TransactionMessage::Event(report)) => {
             if let Some(shown) = &mut report.shown {

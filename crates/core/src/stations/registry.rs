@@ -53,7 +53,8 @@ pub struct StationDraft {
     pub may_configure: Option<bool>,
     /// What is otherwise there than the standard wants.
     pub quirks: Option<BTreeSet<Quirk>>,
-    /// The version that it rests on (`If-Match`); another one is not changed.
+    /// The version of the record that the operator read (`If-Match`). The change is refused where the record has another
+    /// version or does not exist. `*` accepts any version of a record that exists.
     pub if_match: Option<String>,
 }
 

@@ -29,10 +29,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let has_certificate = fields.has("certificate") || fields.has("iso15118CertificateHashData");
     fields.check()?;
     token.check()?;
-    Ok(match has_certificate {
-        true => StationEvent::Contract(shown),
-        false => StationEvent::Authorize(shown),
-    })
+    Ok(if has_certificate { StationEvent::Contract(shown) } else { StationEvent::Authorize(shown) })
 }
 
 /// The payload of the answer.

@@ -34,7 +34,7 @@ pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
         match fields.get_mut("idTokenInfo").and_then(Value::as_object_mut) {
             Some(info) => drop(info.insert("personalMessage".into(), message)),
             None if is_event && !has_token => {
-                drop(fields.insert("updatedPersonalMessage".into(), message))
+                drop(fields.insert("updatedPersonalMessage".into(), message));
             }
             None => {}
         }

@@ -17,7 +17,7 @@ const STACK_LEVEL: i64 = 0;
 /// The longest schedule: a day.
 const LONGEST_S: i64 = 86_400;
 
-/// Reads what a vehicle needs.
+/// Decodes NotifyEVChargingNeeds: the EVSE, the most power that the vehicle takes, and its departure (OCPP 2.0.1 K15).
 pub(super) fn needs(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");
@@ -55,7 +55,7 @@ fn phases(transfer: &str) -> i64 {
     }
 }
 
-/// Reads the schedule that a vehicle made.
+/// Decodes NotifyEVChargingSchedule: the EVSE, and the highest limit of the schedule that a vehicle made (K15, K16).
 pub(super) fn schedule(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");

@@ -95,7 +95,9 @@ fn every_answer_is_one_that_the_schema_allows() {
             StationEvent::DataTransfer { .. } => vec![reply::unknown_vendor()],
             _ => vec![reply::heard()],
         };
-        answers.iter().for_each(|answer| fits(action, answer));
+        for answer in &answers {
+            fits(action, answer);
+        }
     }
     assert_eq!(rest.len() + 4, ACTIONS.len());
 }

@@ -305,8 +305,8 @@ pub async fn add_looks(
     Ok(())
 }
 
-/// Has a card's stations told of it once more, by the transaction that changes how it is read.
-pub async fn tell_again(
+/// Sets a card's block deliveries back to pending, because its id tags changed. It belongs to the transaction of that change.
+pub async fn renew_deliveries(
     write: &mut PgConnection,
     card: &CardNumber,
     at: DateTime<Utc>,

@@ -362,7 +362,8 @@ pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
 
 fn fault(url: &str, cause: &sqlx::Error) -> OpenError {
     let url = shown(url);
-    let code = cause.as_database_error().and_then(|fault| fault.code()).unwrap_or_default();
+    let code =
+        cause.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     let told = cause
         .as_database_error()
         .map_or_else(|| cause.to_string(), |fault| fault.message().to_owned());

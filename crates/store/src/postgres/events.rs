@@ -41,7 +41,7 @@ pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<Even
 }
 
 /// Writes a batch's events, and the months that sessions left.
-pub async fn write(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
+pub async fn write_events_and_rechecks(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !batch.events.is_empty() {
         sqlx::query(WRITE)
             .bind(column(&batch.events, |event| event.session_id.0))

@@ -198,7 +198,7 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
         .bind(column(&wanted.connectors, |(_, _, at)| ms(*at)))
         .bind(column(&wanted.stops, |(_, _, number)| *number))
         .bind(column(&wanted.open_at, |(_, connector)| *connector))
-        .bind(column(&wanted.estimated_at, |station| station.as_str()))
+        .bind(column(&wanted.estimated_at, juden_domain::ids::StationId::as_str))
         .bind(column(&wanted.followed, |(station, _, _)| station.as_str()))
         .bind(column(&wanted.followed, |(_, connector, _)| *connector))
         .bind(column(&wanted.followed, |(_, _, at)| ms(*at)))

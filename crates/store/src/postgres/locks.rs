@@ -46,14 +46,13 @@ async fn take(write: &mut PgConnection, statement: &'static str, lock: i64) -> S
 /// Gives a call up where the server is silent for too long: a host that vanished answers nothing, not even
 /// that a statement took too long.
 pub async fn within<T>(limit: Duration, call: impl Future<Output = Stored<T>> + Send) -> Stored<T> {
-    match tokio::time::timeout(limit, call).await {
-        Ok(done) => done,
-        Err(_) => {
-            let cause = std::io::Error::new(
-                std::io::ErrorKind::TimedOut,
-                "the database server does not answer",
-            );
-            Err(StoreError::Failed(sqlx::Error::Io(cause)))
-        }
+    if let Ok(done) = tokio::time::timeout(limit, call).await {
+        done
+    } else {
+        let cause = std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "the database server does not answer",
+        );
+        Err(StoreError::Failed(sqlx::Error::Io(cause)))
     }
 }

@@ -226,7 +226,7 @@ impl PostgresStore {
             .execute(&mut *write)
             .await?;
         add_events(&mut write, &[Append::Member(id.clone(), event.clone())], at).await?;
-        months::recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
+        months::mark_for_recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
         super::once::keep(&mut write, once, id.as_str()).await?;
         write.commit().await?;
         Ok(id)
@@ -291,7 +291,7 @@ impl PostgresStore {
             .bind(ms(at))
             .execute(&mut *write)
             .await?;
-        blocks::tell_again(&mut write, card, at).await?;
+        blocks::renew_deliveries(&mut write, card, at).await?;
         nodes::cards_changed(&mut write, std::iter::once(card), std::iter::empty(), at).await?;
         write.commit().await?;
         Ok(true)
@@ -305,7 +305,7 @@ impl PostgresStore {
         }
         add_events(&mut write, change.events, change.at).await?;
         if let Some((member, month)) = change.recheck {
-            months::recheck(&mut write, Some(member), month).await?;
+            months::mark_for_recheck(&mut write, Some(member), month).await?;
         }
         blocks::add_looks(&mut write, change.looks).await?;
         let cards =

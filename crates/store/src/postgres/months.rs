@@ -350,7 +350,7 @@ async fn save(
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
 /// Under the shared lock of closing.
-pub async fn recheck(
+pub async fn mark_for_recheck(
     write: &mut PgConnection,
     member: Option<&MemberId>,
     month: BillingMonth,

@@ -119,7 +119,7 @@ impl PostgresStore {
         .fetch_one(&mut *write)
         .await?;
         if let Some(month) = recheck {
-            super::months::recheck(&mut write, None, month).await?;
+            super::months::mark_for_recheck(&mut write, None, month).await?;
         }
         nodes::programme_changed(&mut write, at).await?;
         super::once::keep(&mut write, once, &seq.to_string()).await?;

@@ -12,7 +12,7 @@ use crate::exchanges::{
     COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
     SentCommand, VARIABLES_KEPT, variable_after,
 };
-use crate::ledger::{NoteRow, ReportRow, StationNote};
+use crate::ledger::{ReportRow, StationNote, StationNoteRow};
 use crate::mapping;
 use crate::{Page, Stored};
 use juden_domain::ids::StationId;
@@ -45,8 +45,8 @@ const COMMANDS_OF: &str = "
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = $1 AND command_no < $2 ORDER BY command_no DESC LIMIT $3";
 
 /// Keeps the messages among a batch's notes.
-pub async fn write(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
-    let reports: Vec<(&NoteRow, &ReportRow)> = notes
+pub async fn write(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
+    let reports: Vec<(&StationNoteRow, &ReportRow)> = notes
         .iter()
         .filter_map(|note| match &note.note {
             StationNote::Report(report) => Some((note, report)),
@@ -96,8 +96,8 @@ const VARIABLES: &str = "
     WHERE station_id = $1 AND (component, variable) > ($2, $3) ORDER BY component, variable LIMIT $4";
 
 /// Keeps what stations tell of their device models.
-pub async fn write_variables(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
-    let mut told: Vec<(&NoteRow, &VariableReport)> = Vec::new();
+pub async fn write_variables(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
+    let mut told: Vec<(&StationNoteRow, &VariableReport)> = Vec::new();
     for note in notes {
         if let StationNote::Variables(variables) = &note.note {
             told.extend(variables.iter().map(|variable| (note, variable)));

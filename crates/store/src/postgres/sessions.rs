@@ -124,7 +124,7 @@ impl SessionStore for PostgresStore {
         row.as_ref().map(mapping::counted).transpose()
     }
 
-    async fn sessions_of_card(
+    async fn ended_sessions_of_card(
         &self,
         card: &CardNumber,
         from: DateTime<Utc>,
@@ -162,7 +162,7 @@ impl SessionStore for PostgresStore {
         sessions(&find.fetch_all(&self.api).await?)
     }
 
-    async fn session_by_start(
+    async fn newest_session_by_start_key(
         &self,
         station: &StationId,
         start_key: &str,

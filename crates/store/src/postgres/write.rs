@@ -12,7 +12,7 @@ use super::{events, reports};
 use crate::documents::evidence::evidence;
 use crate::documents::settled::{self, Texts};
 use crate::ledger::{
-    Batch, JournalRow, LedgerRow, NoteRow, OpenRow, ReadingRow, ShownCard, StationNote,
+    Batch, JournalRow, LedgerRow, OpenRow, ReadingRow, ShownCard, StationNote, StationNoteRow,
 };
 use crate::{Stored, columns};
 use juden_domain::ids::{CardNumber, IdTag, MemberId};
@@ -137,7 +137,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
             .bind(column(&batch.journal, |row| row.clock.map(|clock| ms(clock.since))));
         written.execute(&mut *write).await?;
     }
-    events::write(write, batch).await?;
+    events::write_events_and_rechecks(write, batch).await?;
     reports::write(write, &batch.notes).await?;
     reports::write_variables(write, &batch.notes).await?;
     shown_cards(write, &batch.notes).await?;
@@ -280,7 +280,7 @@ struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    fn of(opened: &'a [OpenRow], rows: &'a [NoteRow]) -> Self {
+    fn of(opened: &'a [OpenRow], rows: &'a [StationNoteRow]) -> Self {
         let mut notes = Self::default();
         for open in opened {
             let known = &mut notes.stations.entry(open.station_id.as_str()).or_default().opened;
@@ -294,7 +294,7 @@ impl<'a> Notes<'a> {
         notes
     }
 
-    fn add(&mut self, row: &'a NoteRow) {
+    fn add(&mut self, row: &'a StationNoteRow) {
         let (station, at) = (row.station_id.as_str(), ms(row.at));
         match &row.note {
             StationNote::Status(status) if status.connector_id != 0 => {
@@ -385,8 +385,8 @@ const WRITE_SHOWN: &str = "
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
 
 /// Keeps the cards that were shown among a batch's notes.
-async fn shown_cards(write: &mut PgConnection, notes: &[NoteRow]) -> Stored<()> {
-    let mut rows: Vec<(&NoteRow, &ShownCard)> = Vec::new();
+async fn shown_cards(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
+    let mut rows: Vec<(&StationNoteRow, &ShownCard)> = Vec::new();
     for row in notes {
         if let StationNote::Shown(shown) = &row.note {
             rows.push((row, shown));

@@ -289,9 +289,8 @@ pub async fn add_looks(
     Ok(())
 }
 
-/// What names deliveries as they were read.
-/// Has a card's stations told of it once more, by the transaction that changes how it is read.
-pub async fn tell_again(
+/// Sets a card's block deliveries back to pending, because its id tags changed. It belongs to the transaction of that change.
+pub async fn renew_deliveries(
     write: &mut SqliteConnection,
     card: &CardNumber,
     at: DateTime<Utc>,
@@ -300,6 +299,7 @@ pub async fn tell_again(
     Ok(())
 }
 
+/// The keys of deliveries as they were read.
 fn keys(deliveries: &[Delivery]) -> String {
     let key = |one: &Delivery| {
         json!([one.card.as_str(), one.station_id.as_str(), one.since.timestamp_millis()])

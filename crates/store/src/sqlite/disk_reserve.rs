@@ -58,7 +58,7 @@ impl DiskReserve {
                     "THE DISK IS FULL: room that was kept for suspensions is given free; stations' messages wait"
                 ),
                 Err(cause) => {
-                    warn!(%cause, "the disk is full, and the room that was kept cannot be given free")
+                    warn!(%cause, "the disk is full, and the room that was kept cannot be given free");
                 }
             }
         } else if free > RESERVE_FROM && !self.reserve.exists() {

@@ -41,7 +41,7 @@ impl SqliteStore {
 }
 
 /// Writes a batch's events, and the months that sessions left.
-pub async fn write(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
+pub async fn write_events_and_rechecks(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
     if !batch.events.is_empty() {
         let rows: Vec<Value> = batch
             .events

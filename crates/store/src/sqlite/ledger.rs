@@ -13,9 +13,9 @@ use super::SqliteStore;
 use super::disk_reserve::DiskReserve;
 use super::rows::{optional, optional_instant, session_values};
 use crate::ledger::{
-    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, NoteRow,
-    OF_ONE_NAME, OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote,
-    StationOwner, UNKNOWN_READINGS, Wanted,
+    Batch, BatchName, Facts, IN_USE, InUse, LOOKED_BACK, LedgerRow, LedgerStore, OF_ONE_NAME,
+    OPEN_AT_CONNECTOR, OPEN_OF_CARD, OPEN_OF_STATION, OpenBatch, OpenRow, StationNote,
+    StationNoteRow, StationOwner, UNKNOWN_READINGS, Wanted,
 };
 use crate::mapping;
 use crate::{NodeRun, StoreError, Stored};
@@ -331,7 +331,7 @@ impl OpenBatch for SqliteBatch {
                 sqlx::query(statement).bind(rows).execute(&mut *write).await?;
             }
         }
-        super::events::write(&mut write, batch).await?;
+        super::events::write_events_and_rechecks(&mut write, batch).await?;
         for open in &batch.opened {
             write_open(&mut write, open).await?;
         }
@@ -361,7 +361,7 @@ async fn write_open(write: &mut SqliteConnection, open: &OpenRow) -> Stored<()> 
     Ok(())
 }
 
-async fn write_note(write: &mut SqliteConnection, row: &NoteRow) -> Stored<()> {
+async fn write_note(write: &mut SqliteConnection, row: &StationNoteRow) -> Stored<()> {
     let at = row.at.timestamp_millis();
     let station = row.station_id.as_str();
     let query = match &row.note {

@@ -68,7 +68,7 @@ impl MemberStore for SqliteStore {
             .execute(&mut *write)
             .await?;
         add_event(&mut write, &Append::Member(id.clone(), event.clone()), at).await?;
-        super::months::recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
+        super::months::mark_for_recheck(&mut write, Some(&id), BillingMonth::of(at)).await?;
         super::once::keep(&mut write, once, id.as_str()).await?;
         write.commit().await?;
         Ok(id)
@@ -157,7 +157,7 @@ impl MemberStore for SqliteStore {
             .bind(at.timestamp_millis())
             .execute(&mut *write)
             .await?;
-        super::blocks::tell_again(&mut write, card, at).await?;
+        super::blocks::renew_deliveries(&mut write, card, at).await?;
         write.commit().await?;
         Ok(true)
     }
@@ -190,7 +190,7 @@ impl MemberStore for SqliteStore {
             add_event(&mut write, event, change.at).await?;
         }
         if let Some((member, month)) = change.recheck {
-            super::months::recheck(&mut write, Some(member), month).await?;
+            super::months::mark_for_recheck(&mut write, Some(member), month).await?;
         }
         super::blocks::add_looks(&mut write, change.looks).await?;
         super::once::keep(&mut write, change.once, "").await?;

@@ -320,7 +320,7 @@ fn names(members: &[&MemberId]) -> String {
 }
 
 /// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
-pub async fn recheck(
+pub async fn mark_for_recheck(
     write: &mut SqliteConnection,
     member: Option<&MemberId>,
     month: BillingMonth,

@@ -64,7 +64,7 @@ impl RecordStore for SqliteStore {
         .fetch_one(&mut *write)
         .await?;
         if let Some(month) = recheck {
-            super::months::recheck(&mut write, None, month).await?;
+            super::months::mark_for_recheck(&mut write, None, month).await?;
         }
         super::once::keep(&mut write, once, &seq.to_string()).await?;
         write.commit().await?;

@@ -11,7 +11,7 @@ use crate::exchanges::{
     COMMANDS_SEARCHED, ExchangeStore, KeptReport, KeptVariable, REPORTS_KEPT, ReportFilter,
     SentCommand, VARIABLES_KEPT, variable_after,
 };
-use crate::ledger::{NoteRow, ReportRow};
+use crate::ledger::{ReportRow, StationNoteRow};
 use crate::mapping;
 use crate::{Page, Stored};
 use juden_domain::ids::StationId;
@@ -39,7 +39,11 @@ const COMMANDS_OF: &str = "
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = ?1 AND command_no < ?2 ORDER BY command_no DESC LIMIT ?3";
 
 /// Keeps a message.
-pub async fn write(write: &mut SqliteConnection, note: &NoteRow, report: &ReportRow) -> Stored<()> {
+pub async fn write(
+    write: &mut SqliteConnection,
+    note: &StationNoteRow,
+    report: &ReportRow,
+) -> Stored<()> {
     sqlx::query(WRITE)
         .bind(note.station_id.as_str())
         .bind(&report.action)
@@ -67,7 +71,7 @@ const VARIABLES: &str = "
 /// Keeps what a station tells of its device model.
 pub async fn write_variables(
     write: &mut SqliteConnection,
-    note: &NoteRow,
+    note: &StationNoteRow,
     variables: &[VariableReport],
 ) -> Stored<()> {
     let rows: Vec<Value> =

@@ -117,7 +117,7 @@ impl SessionStore for SqliteStore {
         row.as_ref().map(mapping::counted).transpose()
     }
 
-    async fn sessions_of_card(
+    async fn ended_sessions_of_card(
         &self,
         card: &CardNumber,
         from: DateTime<Utc>,
@@ -150,7 +150,7 @@ impl SessionStore for SqliteStore {
         sessions(&rows)
     }
 
-    async fn session_by_start(
+    async fn newest_session_by_start_key(
         &self,
         station: &StationId,
         start_key: &str,

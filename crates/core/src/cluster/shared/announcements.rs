@@ -162,14 +162,14 @@ impl SharedCluster {
             match message {
                 NodeMessage::Changed { from, .. } if from == self.me.run.0 => {}
                 NodeMessage::Changed { id, from, clock, changed } => {
-                    self.apply(id, NodeRun(from), clock, changed).await
+                    self.apply(id, NodeRun(from), clock, changed).await;
                 }
                 NodeMessage::Heard { id, by } => self.announcements.note(&id, by),
                 NodeMessage::Call { id, from, station, message_id, action, payload } => {
                     self.clone().take_call(id, NodeRun(from), station, message_id, action, payload);
                 }
                 NodeMessage::Outcome { id, outcome } => {
-                    self.calls.ended(&id, CallOutcome::from(outcome))
+                    self.calls.ended(&id, CallOutcome::from(outcome));
                 }
                 NodeMessage::Evict { station, below } => {
                     if let Ok(station) = StationId::parse(&station) {

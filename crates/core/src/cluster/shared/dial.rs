@@ -24,7 +24,7 @@ pub enum RedisEndpoint {
     /// One server.
     Single(Box<Client>),
     /// A Redis Cluster.
-    Cluster(Several, Option<TlsCertificates>),
+    Cluster(ManyServersUrl, Option<TlsCertificates>),
     /// The master that Sentinels name.
     Sentinel(Box<Mutex<SentinelClient>>),
 }
@@ -68,7 +68,7 @@ impl ConnectionLike for Conn {
 
 /// The parts of a URL that names several servers: hosts with ports, and what follows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Several {
+pub struct ManyServersUrl {
     tls: bool,
     user: Option<String>,
     password: Option<String>,
@@ -77,13 +77,16 @@ pub struct Several {
 }
 
 /// Reads what follows `redis+KIND://`. `None`: it is not spelt like one.
-fn several(rest: &str, tls: bool) -> Option<Several> {
+fn several(rest: &str, tls: bool) -> Option<ManyServersUrl> {
     let (credentials, rest) = match rest.rsplit_once('@') {
         Some((credentials, rest)) => (Some(credentials), rest),
         None => (None, rest),
     };
     let decoded = |text: &str| {
-        percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned())
+        percent_encoding::percent_decode_str(text)
+            .decode_utf8()
+            .ok()
+            .map(std::borrow::Cow::into_owned)
     };
     let (user, password) = match credentials.map(|text| text.split_once(':').unwrap_or((text, "")))
     {
@@ -99,13 +102,14 @@ fn several(rest: &str, tls: bool) -> Option<Several> {
     };
     let servers = hosts.split(',').map(server).collect::<Option<Vec<_>>>()?;
     let path = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-    Some(Several { tls, user, password, servers, path })
+    Some(ManyServersUrl { tls, user, password, servers, path })
 }
 
 fn address((host, port): (String, u16), tls: bool) -> ConnectionAddr {
-    match tls {
-        true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
-        false => ConnectionAddr::Tcp(host, port),
+    if tls {
+        ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+    } else {
+        ConnectionAddr::Tcp(host, port)
     }
 }
 
@@ -113,7 +117,7 @@ impl RedisEndpoint {
     /// The way that a URL names. `ca`: certificates that sign the server's, PEM; else the system's.
     pub fn of(url: &str, ca: Option<Vec<u8>>) -> Result<Self, String> {
         let certificates = ca.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
-        let wrong = |_| format!("it must be {URLS}");
+        let wrong = |()| format!("it must be {URLS}");
         let spelt = |prefix: &str| {
             let plain = url.strip_prefix(&format!("redis+{prefix}://")).map(|rest| (rest, false));
             plain.or_else(|| {
@@ -138,7 +142,10 @@ impl RedisEndpoint {
         Ok(Self::Single(Box::new(client.map_err(|cause| cause.to_string())?)))
     }
 
-    fn sentinel(named: Several, certificates: Option<TlsCertificates>) -> Result<Self, String> {
+    fn sentinel(
+        named: ManyServersUrl,
+        certificates: Option<TlsCertificates>,
+    ) -> Result<Self, String> {
         let Some(service) = named.path.first().cloned() else {
             return Err(format!(
                 "the service that the Sentinels watch is not named; it must be {URLS}"
@@ -190,7 +197,7 @@ impl RedisEndpoint {
                     .await
                     .map(Conn::Single),
                 Self::Cluster(named, certificates) => {
-                    cluster(named, certificates.clone(), answers_within)?
+                    redis_cluster_client(named, certificates.clone(), answers_within)?
                         .get_async_connection()
                         .await
                         .map(Conn::Cluster)
@@ -211,8 +218,8 @@ impl RedisEndpoint {
     }
 }
 
-fn cluster(
-    named: &Several,
+fn redis_cluster_client(
+    named: &ManyServersUrl,
     certificates: Option<TlsCertificates>,
     answers_within: Duration,
 ) -> RedisResult<ClusterClient> {

@@ -1,4 +1,4 @@
-//! What nodes tell each other over Redis.
+//! Messages between nodes over Redis.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -76,9 +76,10 @@ impl SharedCluster {
             .collect();
         *self.live.write().unwrap_or_else(std::sync::PoisonError::into_inner) = live;
         let heard = self.heard.load(Ordering::SeqCst);
-        let applied = match pulse.missed {
-            true => self.memory.forget_everything().await,
-            false => pulse.changes.is_empty() || self.memory.apply(&pulse.changes).await,
+        let applied = if pulse.missed {
+            self.memory.forget_everything().await
+        } else {
+            pulse.changes.is_empty() || self.memory.apply(&pulse.changes).await
         };
         if !applied {
             return false;
