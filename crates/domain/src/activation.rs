@@ -1,4 +1,4 @@
-//! Binding cards to members: activation and replacement (articles 3.1, 3.8, 9.4).
+//! The binding of cards to members: activation and replacement (articles 3.1, 3.8, 9.4).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -7,24 +7,25 @@ use super::member::{Member, MemberState};
 use super::programme::Programme;
 use super::refusal::Reason;
 
-/// Wrong codes for one card within the window that lock activation (rule R3.1d).
+/// Wrong codes for one card within the window that lock its activation (rule R3.1d).
 pub const CODE_FAILURES_PER_CARD: usize = 5;
 
-/// Wrong codes of one member within the window that lock activation.
+/// Wrong codes of one member within the window that lock the member's activations.
 pub const CODE_FAILURES_PER_MEMBER: usize = 10;
 
-/// The window, and how long activation is locked, in hours.
+/// Hours of the window in which wrong codes are counted, and of the lock.
 pub const CODE_WINDOW_HOURS: i64 = 24;
 
-/// The first instant at which activation is not locked any more by these failures, in order of time:
-/// `most` of them within the window lock it for as long from the last of those. `None`: they never did.
+/// The end of the newest lock by wrong codes, which are given in order of time. `most` of them
+/// within the window lock activation from the last of those on. `None`: they never did.
 pub fn locked_until(failures: &[DateTime<Utc>], most: usize) -> Option<DateTime<Utc>> {
     let window = TimeDelta::hours(CODE_WINDOW_HOURS);
     let locking = failures.windows(most).filter_map(|run| Some((*run.first()?, *run.last()?)));
     locking.filter(|(first, last)| *last - *first < window).map(|(_, last)| last + window).max()
 }
 
-/// Whether a card can be bound: nobody's, its code told, and not on its way to someone else.
+/// Whether a member may bind a card: it belongs to nobody, the code is right, and it was not mailed
+/// to another member.
 fn check_unbound(
     member: &Member,
     card: &Card,
@@ -40,8 +41,8 @@ fn check_unbound(
     }
 }
 
-/// Activates a card for a member (rules R3.1d, R9.1). `code_matches` says whether the code entered is the
-/// card's own; a code is spent by its activation.
+/// Activates a card for a member (rules R3.1d, R9.1). `code_matches` says whether the entered code
+/// is the card's own. A code works only once.
 pub fn activate(
     member: &Member,
     card: &Card,
@@ -55,7 +56,8 @@ pub fn activate(
     let is_active = member.state_at(now, programme) == MemberState::Active;
     match role {
         Role::Additional if !is_active => Err(Reason::NotActivated),
-        // A primary card is lent once; its successor comes by replacement, never by activation.
+        // A primary card is activated once. The card that succeeds it comes by replacement, never
+        // by activation.
         Role::Primary if is_active => Err(Reason::PrimaryExists),
         Role::Additional if member.live_card(Role::Additional, now, programme).is_some() => {
             Err(Reason::AdditionalLimit)
@@ -66,17 +68,17 @@ pub fn activate(
     }
 }
 
-/// What registering a replacement does to both cards.
+/// The events by which a replacement changes both cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// To the old card.
+    /// The event of the old card.
     pub old: CardEvent,
-    /// To the new one, in order.
+    /// The events of the new card, in order.
     pub new: Vec<CardEvent>,
 }
 
-/// Registers a new card in the place of a member's card (rules R3.8a and b). The new card takes over the
-/// role; `Lost` is left behind, the operator's suspension is not.
+/// Registers a new card in the place of a member's card (rules R3.8a and b). The new card takes
+/// over the role and the operator's suspension, but not the suspension as lost.
 pub fn replace(
     member: &Member,
     old: &Card,
@@ -107,7 +109,7 @@ pub fn replace(
     Ok(Replacement { old: CardEvent::Replaced { by: new.number.clone() }, new: events })
 }
 
-/// Asks for a new card in the place of a live one (article 3.8): no state changes, no fee arises.
+/// Requests a replacement of a live card (article 3.8). No state changes and no fee arises.
 pub fn request_reissue(state: &CardState) -> Result<CardEvent, Reason> {
     match state {
         CardState::Active | CardState::Suspended(_) => Ok(CardEvent::ReissueRequested),
@@ -116,7 +118,8 @@ pub fn request_reissue(state: &CardState) -> Result<CardEvent, Reason> {
     }
 }
 
-/// Whether a member may ask for an additional card by post (rule R9.1): one at a time.
+/// Whether a member may request an additional card by post (rule R9.1). A member may have, or wait
+/// for, only one.
 pub fn check_additional_request(
     member: &Member,
     now: DateTime<Utc>,

@@ -3,29 +3,29 @@
 
 use super::tariff::FreeUnits;
 
-/// What is left of a pool while a month's sessions draw on it.
+/// The free units that are left while a month's sessions draw on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
     carried: i64,
     own: FreeUnits,
 }
 
-/// A session's units, split at the pool's edge.
+/// A session's units, divided into free and charged ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
     /// Units taken from the pool.
     pub free: i64,
-    /// Units that cost.
+    /// Units beyond the pool, which are charged.
     pub charged: i64,
 }
 
 impl Pool {
-    /// A month's pool: its own units, and those carried from the month before.
+    /// A month's pool: its own free units, and those carried in from the month before.
     pub const fn new(own: FreeUnits, carried: i64) -> Self {
         Self { carried, own }
     }
 
-    /// Draws units, the oldest first: carried ones expire sooner.
+    /// Draws units from the pool. Carried units are drawn first, because they expire sooner.
     pub fn draw(&mut self, units: i64) -> Split {
         let from_carried = units.min(self.carried);
         self.carried -= from_carried;
@@ -42,7 +42,8 @@ impl Pool {
         Split { free, charged: units - free }
     }
 
-    /// The month's own units that are left: all that may be carried on, never what was carried.
+    /// The month's own units that are left. Only these may be carried to the next month, never
+    /// units that were carried in.
     pub const fn own_left(&self) -> i64 {
         match self.own {
             FreeUnits::Limited(left) => left,
@@ -50,7 +51,7 @@ impl Pool {
         }
     }
 
-    /// All free units that are left; `None` when they have no end.
+    /// All free units that are left; `None` if they are unlimited.
     pub const fn left(&self) -> Option<i64> {
         match self.own {
             FreeUnits::Limited(left) => Some(self.carried + left),

@@ -1,5 +1,5 @@
-//! A session out of a transaction's events. Where it begins, rule R6.2b says: at the first event that tells that energy
-//! flows, where the transaction begins before that.
+//! Builds a session from the events of a 2.0.1 transaction. By rule R6.2b the session starts at the
+//! first event that reports that energy flows, even if the transaction started before.
 
 use super::authorization::CardFile;
 use super::event::{EventType, Evidence, Registers, TransactionEvent};
@@ -12,36 +12,36 @@ use super::session::{Session, StopBasis};
 use super::station::ConnectorSite;
 use super::units::WattHours;
 
-/// The reason of an end that names none (OCPP 2.0.1 E06.FR.09).
+/// The `stoppedReason` of an Ended event that names none (OCPP 2.0.1 E06.FR.09).
 const DEFAULT_REASON: &str = "Local";
 
-/// What is known of a transaction beside its events.
+/// The facts of a transaction beside its events.
 pub struct Assembling<'a> {
-    /// The number allotted to it.
+    /// The session's number.
     pub id: SessionId,
-    /// Its name for people.
+    /// The session's name for people.
     pub reference: SessionRef,
-    /// The station.
+    /// The station that reports the transaction.
     pub station_id: &'a StationId,
-    /// The name that the station gave it.
+    /// The `transactionId` that the station gave it.
     pub transaction: &'a str,
-    /// The charging site where it stands.
+    /// The charging site where the station stands.
     pub site_name: &'a str,
-    /// The station's zone for times without one.
+    /// The station's time zone, for times that name none.
     pub zone: Option<Zone>,
-    /// The EVSE.
+    /// The number of the EVSE; 0 while it is not known.
     pub connector_id: i64,
-    /// The EVSE's site data.
+    /// The EVSE's site data; `None`: it is not in the station's record.
     pub site: Option<ConnectorSite>,
-    /// The newest register that was seen beside its events.
+    /// The highest register seen for the session so far, also outside of its events.
     pub register_seen: Option<WattHours>,
-    /// The file of the card that it is bound to, where it is one.
+    /// The file of the card to which the transaction is bound, if it is a card of the programme.
     pub file: Option<&'a CardFile>,
     /// The programme's history.
     pub programme: &'a Programme,
 }
 
-/// Where a session begins, and the doubt about it.
+/// The start of a session, and the doubts about it.
 struct Beginning {
     reported: Reported,
     heard: Heard,
@@ -65,7 +65,7 @@ impl Beginning {
     }
 }
 
-/// Makes the session anew of all that is known of its events. `None`: of no event at all.
+/// Builds the session anew from all its events. `None` if there is no event.
 pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> {
     let registers = evidence.registers();
     let beginning = beginning(evidence, &registers, known.register_seen)?;
@@ -79,7 +79,7 @@ pub fn assemble(evidence: &Evidence, known: &Assembling<'_>) -> Option<Session> 
         connector_id: known.connector_id,
         site: known.site,
         id_tag: &IdTag::new(bound),
-        // A card that is told with the end alone was shown before: nobody knows when.
+        // A card that comes only with the Ended event was shown at an unknown earlier time.
         shown_at: evidence
             .bound()
             .filter(|event| event.kind != EventType::Ended)
@@ -107,7 +107,7 @@ fn close(
     registers: &Registers,
     zone: Option<Zone>,
 ) {
-    // A register that came with the end is the end's, also where it is not called so.
+    // Any register of the Ended event is the final one, whatever its reading context.
     let end = ended.registers.end.or(ended.registers.last).or(registers.end);
     recording::close(
         session,
@@ -150,8 +150,9 @@ fn beginning(
         |event: &&TransactionEvent| evidence.ended().is_none_or(|ended| event.order < ended.order);
     if let Some(charging) = evidence.charging().filter(before_end) {
         let beginning = Beginning::at(charging);
-        // Energy may have flowed before: an event that is missing may have told it. One alone cannot have told it where
-        // this one tells a change.
+        // A missing event may have reported earlier that energy flows. If exactly one is missing
+        // and this event reports a change of the charging state, the missing one cannot have done
+        // so.
         let doubtful = evidence.missing(started, charging) > i64::from(charging.changed);
         return Some(if doubtful {
             beginning.doubted(Flag::ChargingStartDoubtful)
@@ -162,22 +163,23 @@ fn beginning(
     let (true, Some(ended)) = (evidence.tells_charging, evidence.ended()) else {
         return Some(Beginning::at(started));
     };
-    // A register that moved, in whichever direction, says that something flowed.
+    // A register that changed, in either direction, shows that energy flowed.
     let begin = registers.begin.or(registers.first).map(|register| register.value);
     let end = registers.end.or(registers.last).map(|register| register.value);
     let moved = begin
         .is_some_and(|begin| [end, seen].into_iter().flatten().any(|register| register != begin));
     let told = moved || evidence.tells_charged || evidence.charging().is_some();
-    // This station reports whether energy flows. No transaction event is missing, and none reports that energy
-    // flowed.
+    // This station reports whether energy flows. No transaction event is missing, and none reports
+    // that energy flowed.
     if !told && evidence.is_whole(started, ended) {
         return Some(Beginning::at(ended).doubted(Flag::NeverCharged));
     }
     Some(Beginning::at(started).doubted(Flag::ChargingStartDoubtful))
 }
 
-/// Where a transaction began whose start never came: where energy is first told to flow, where the register was read
-/// as it began, or else at the earliest event.
+/// The start of a session whose Started event never came: the first event that reports that energy
+/// flows, or else the earliest event. A register with the context `Transaction.Begin` that was read
+/// before that counts instead.
 fn without_start(
     evidence: &Evidence,
     first: &TransactionEvent,

@@ -1,5 +1,6 @@
-//! May this card charge here, now? The ladder of rule R4.2: single checks, the first that matches
-//! decides. An exhausted allowance, the plan and arrears are never a reason (rule R4.2b).
+//! Decides whether a card may charge here and now, by the ladder of rule R4.2: single checks of
+//! which the first that matches decides. An exhausted allowance, the plan and arrears are never a
+//! reason to refuse (rule R4.2b).
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,29 +10,30 @@ use super::member::{Member, MemberState};
 use super::programme::Programme;
 use super::refusal::Reason;
 
-/// A card with its membership, once it has one.
+/// A card, with its membership once it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardFile {
     /// The card.
     pub card: Card,
-    /// Its member.
+    /// The card's member.
     pub member: Option<Member>,
 }
 
 impl CardFile {
-    /// When the newest of its events, and its member's, holds from.
+    /// The instant from which the newest event of the card or its member holds.
     pub fn newest_event_at(&self) -> Option<DateTime<Utc>> {
         let of_card = self.card.events.iter().map(|event| event.at);
         of_card.chain(self.member.as_ref().and_then(Member::newest_event_at)).max()
     }
 
-    /// The instant at which the card is judged now: the newest of its events counts, whatever the clock says. A clock that
-    /// was ahead when a card was suspended, and was put right since, makes no card valid again.
+    /// The instant at which the card is judged now: the present, or its newest event if that is
+    /// later. So a card that was suspended while the server's clock was ahead stays suspended once
+    /// the clock is corrected.
     pub fn judged_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         self.newest_event_at().map_or(now, |newest| newest.max(now))
     }
 
-    /// The card's state under its membership's at an instant.
+    /// The card's state at an instant, with its membership taken into account.
     pub fn state_at(&self, at: DateTime<Utc>, programme: &Programme) -> CardState {
         match &self.member {
             Some(member) => member.card_state_at(&self.card, at, programme),
@@ -39,39 +41,40 @@ impl CardFile {
         }
     }
 
-    /// The card's state now, judged at [`Self::judged_at`].
+    /// The card's state at [`Self::judged_at`].
     pub fn state_now(&self, now: DateTime<Utc>, programme: &Programme) -> CardState {
         self.state_at(self.judged_at(now), programme)
     }
 }
 
-/// What the programme says of the place where the card is shown.
+/// The programme's state at the charger where the card is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// On the programme's list and open.
+    /// The charger is on the programme's list and open.
     Open,
-    /// Open to everyone at no charge (rule R16.5).
+    /// The charger is open to everyone at no charge (rule R16.5).
     Free,
     /// The service is suspended there (article 16).
     Suspended,
-    /// Closed, or in maintenance (article 4.3(3)).
+    /// The charger is closed or in maintenance (article 4.3(3)).
     Unavailable,
-    /// Not on the list (article 4.1).
+    /// The charger is not on the list (article 4.1).
     OffNetwork,
 }
 
-/// Minutes for which a station may believe an answer that passes by itself.
+/// Minutes for which a station may keep an answer that may change without any event of the card.
 pub const PASSING_ANSWER_MIN: i64 = 5;
 
-/// How long a station may believe an answer: a passing refusal only for a short time, and that no card is
-/// needed, because the card may be anyone's, or blocked.
+/// The time for which a station may keep an answer. The time is short for a refusal that passes by
+/// itself. It is also short at a free opening, where the accepted card may be anyone's, or blocked.
 pub fn cache_for(refusal: Option<Reason>, place: Place, accepted_for: TimeDelta) -> TimeDelta {
     let passes = refusal.is_some_and(Reason::is_passing) || place == Place::Free;
     if passes { TimeDelta::minutes(PASSING_ANSWER_MIN).min(accepted_for) } else { accepted_for }
 }
 
 impl Place {
-    /// The same place for a connector that is, or is not, on the list.
+    /// The state for a connector of that charger: an open or unavailable one that is not on the
+    /// list is off the network.
     pub const fn listed(self, is_listed: bool) -> Self {
         match self {
             Self::Open | Self::Unavailable if !is_listed => Self::OffNetwork,
@@ -89,16 +92,16 @@ impl Place {
     }
 }
 
-/// What the ladder decides.
+/// The decision of the ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Why not; `None` is yes.
+    /// The reason of the refusal; `None`: the card may charge.
     pub refusal: Option<Reason>,
-    /// The member whose card it is: cards of one member share it as their group (rule R4.2d).
+    /// The card's member. The cards of one member share it as their group (rule R4.2d).
     pub group: Option<MemberId>,
 }
 
-/// Judges a card now, as far as is known ([`CardFile::judged_at`]).
+/// Judges a card at the instant of [`CardFile::judged_at`].
 pub fn judge_now(
     file: Option<&CardFile>,
     now: DateTime<Utc>,
@@ -109,8 +112,8 @@ pub fn judge_now(
     judge(file, file.map_or(now, |file| file.judged_at(now)), place, busy, programme)
 }
 
-/// Judges a card at an instant. `busy` says whether another session of the card, open and not
-/// stale, stands against it; it is known only where a transaction starts.
+/// Judges a card at an instant. `busy` says whether another running session of the card stands
+/// against it. That is known only where a transaction starts.
 pub fn judge(
     file: Option<&CardFile>,
     at: DateTime<Utc>,
@@ -124,7 +127,7 @@ pub fn judge(
         Some(file) => card_refusal(&file.card, file.member.as_ref(), at, programme),
     };
     let refusal = match place {
-        // No card is needed, so none is refused.
+        // A free opening needs no card, so it refuses none.
         Place::Free => None,
         Place::Open | Place::Suspended | Place::Unavailable | Place::OffNetwork => {
             card().or(place.refusal()).or(busy.then_some(Reason::Concurrent))
@@ -133,7 +136,7 @@ pub fn judge(
     Verdict { refusal, group }
 }
 
-/// Rows 2 to 5 of the ladder: what the card itself decides.
+/// Rows 2 to 5 of the ladder: the card and its membership decide.
 pub fn card_refusal(
     card: &Card,
     member: Option<&Member>,

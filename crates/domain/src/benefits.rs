@@ -1,5 +1,5 @@
-//! What else a membership brings (article 5): rental cars at a discount, towing when the battery is empty.
-//! The provider asks by card or member; it gets only the answer.
+//! The other benefits of a membership (article 5): rental cars at a discount, and towing when the
+//! battery is empty. A provider asks by card number or member id, and gets only the answer.
 
 use chrono::{DateTime, Utc};
 
@@ -10,34 +10,35 @@ use super::payment::{CardBrand, PaymentKind};
 use super::programme::Programme;
 use super::units::Yen;
 
-/// The most that is paid back for towing an empty car (article 5.1(2)).
+/// The most that is reimbursed for towing an empty car (article 5.1(2)).
 pub const TOWING_CAP: Yen = Yen::whole(50_000);
 
-/// The most that is paid back for all trouble away from home (article 5.1(2)).
+/// The most that is reimbursed for all trouble away from home (article 5.1(2)).
 pub const TOTAL_CAP: Yen = Yen::whole(550_000);
 
-/// Months for which the Nissan Card must have been the payment method (article 5.1(2)).
+/// Months for which the Nissan Card must have been the payment method before the towing benefit is
+/// given (article 5.1(2)).
 pub const MONTHS_SET: u32 = 3;
 
-/// A benefit.
+/// A benefit of a membership (article 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// A rental car at a discount (article 5.1(1)).
     Rental,
-    /// Towing when out of charge (article 5.1(2)).
+    /// Towing of a car whose battery is empty (article 5.1(2)).
     Towing,
 }
 
 named!(Service, Rental = "rental", Towing = "towing");
 
-/// Why a benefit is or is not given.
+/// The reason why a benefit is given or refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
-    /// It is given; the provider checks the conditions.
+    /// The benefit is given. The provider checks the further conditions.
     Eligible,
     /// The card is unknown, not activated, or dead.
     CardInvalid,
-    /// The card is suspended; the member number still serves.
+    /// The card is suspended. The provider may still ask by member id.
     CardSuspended,
     /// There is no active membership.
     NotMember,
@@ -45,9 +46,9 @@ pub enum Ground {
     BizCard,
     /// The Nissan Card is not the payment method.
     PaymentMethod,
-    /// The Nissan Card was set less than three months ago.
+    /// The Nissan Card has been the payment method for less than three months.
     TooEarly,
-    /// The car is not the registered one.
+    /// The named car is not the member's registered one, or the member has none registered.
     VehicleMismatch,
 }
 
@@ -64,7 +65,7 @@ named!(
 );
 
 impl Ground {
-    /// The article that it rests on.
+    /// The article of the member terms on which the answer rests.
     pub const fn article(self) -> &'static str {
         match self {
             Self::Eligible | Self::CardInvalid => "5.2",
@@ -80,24 +81,26 @@ impl Ground {
 /// The answer to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BenefitAnswer {
-    /// Given or not, and why.
+    /// The reason why the benefit is given or refused.
     pub ground: Ground,
-    /// From when the towing benefit is given, where only time is lacking or was.
+    /// The instant from which the Nissan Card has been the payment method for long enough. `None`
+    /// if another method pays, and for a rental.
     pub eligible_from: Option<DateTime<Utc>>,
-    /// `true`: the named car is the member's registered one. `false`: it is another one, or the member has none registered.
-    /// `None`: a car is registered and none was named, or the answer does not depend on the car.
+    /// `true`: the named car is the member's registered one. `false`: it is another one, or the
+    /// member has none registered. `None`: a car is registered and none was named, or the answer
+    /// does not depend on the car.
     pub vehicle_match: Option<bool>,
-    /// What the provider checks itself.
+    /// The conditions that the provider must check itself.
     pub conditions: &'static [&'static str],
 }
 
-/// What the provider shows.
+/// A provider's question.
 pub struct Query<'a> {
-    /// The benefit.
+    /// The benefit that is asked for.
     pub service: Service,
-    /// The instant.
+    /// The instant for which the answer holds.
     pub at: DateTime<Utc>,
-    /// The car, where one is named.
+    /// The car's vehicle identification number, if the provider named one.
     pub vin: Option<&'a str>,
 }
 
@@ -109,7 +112,7 @@ const RENTAL: &[&str] = &[
     "the member's car is not parked, and the rental car is not delivered",
 ];
 
-/// Conditions of the towing benefit, which its provider checks (rule R5.1d).
+/// Conditions of the towing benefit, which the provider checks (rule R5.1d).
 const TOWING: &[&str] = &[
     "the Biz NISSAN CARD is excluded",
     "the car is registered to the Nissan Card",
@@ -133,14 +136,14 @@ const TOWING: &[&str] = &[
     "not covered: fuel beyond 10 litres of petrol, oil, unlocking cars with security devices",
 ];
 
-/// The day from which a method set at an instant has been set for three months: the same day of the third
-/// month, counted from the day after it was set; where that month has no such day, the first of the next
-/// (civil code, articles 140 and 143; rule R5.1c).
+/// The instant from which a payment method has been set for three months: midnight of the same day
+/// of the third month, counted from the day after it was set. If that month has no such day, the
+/// first of the next month counts (civil code, articles 140 and 143; rule R5.1c).
 pub fn eligible_from(set_at: DateTime<Utc>) -> DateTime<Utc> {
     japan_midnight(months_from_next_day(in_japan(set_at).date_naive(), MONTHS_SET))
 }
 
-/// Looks a benefit up by a card that was shown. `None`: the number is no card's.
+/// Answers for a card that was shown to the provider. `None`: no card has the number.
 pub fn by_card(
     card: Option<(&Card, Option<&Member>)>,
     query: &Query<'_>,
@@ -161,12 +164,12 @@ pub fn by_card(
     }
 }
 
-/// The answer where the number is no member's.
+/// The answer if no member has the given member id.
 pub fn nobody(service: Service) -> BenefitAnswer {
     refused(Ground::NotMember, service)
 }
 
-/// Looks a benefit up by the member's number.
+/// Answers for a member.
 pub fn by_member(member: &Member, query: &Query<'_>, programme: &Programme) -> BenefitAnswer {
     if member.state_at(query.at, programme) != MemberState::Active {
         return refused(Ground::NotMember, query.service);

@@ -1,10 +1,11 @@
-//! A month's bill: lines that name their sessions and tariff version and sum to the total.
+//! A member's bill for a month: its lines name their sessions and tariff version, and their sum is
+//! the total.
 
 use super::ids::{MemberId, SessionRef};
 use super::month::BillingMonth;
 use super::units::{TaxRate, Yen};
 
-/// What a line is for. The order is that in which a bill lists them.
+/// The purpose of a line. Bills list lines in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LineCode {
     /// The contract fee (article 6.1).
@@ -13,33 +14,33 @@ pub enum LineCode {
     Base,
     /// The term contract's discount (article 2.8).
     TermDiscount,
-    /// Use of quick chargers beyond the allowance.
+    /// The metered fee of quick chargers, for units beyond the allowance.
     MeteredQuick,
-    /// Use of normal chargers beyond the allowance.
+    /// The metered fee of normal chargers, for units beyond the allowance.
     MeteredNormal,
-    /// Issue of an additional card (article 9.4).
+    /// The issue fee of an additional card (article 9.4).
     AdditionalIssue,
-    /// An additional card's month (article 9.4).
+    /// The monthly fee of an additional card (article 9.4).
     AdditionalMonthly,
-    /// A registered replacement card (article 3.8).
+    /// The reissue fee of a registered replacement card (article 3.8).
     Reissue,
-    /// A term contract left outside its window (article 8.2).
+    /// The early-termination fee of a term contract left outside its window (article 8.2).
     EarlyTermination,
-    /// What an earlier month comes to more than was invoiced (rule B2).
+    /// The sum by which an earlier month now exceeds its invoices (rule B2).
     Adjustment,
-    /// What an earlier month comes to less than was invoiced (rule B3).
+    /// The sum by which an earlier month now falls short of its invoices (rule B3).
     Credit,
-    /// A sum that is given, and what was taken off a session's price (rule B11, article 16).
+    /// A sum given as goodwill, or a reduction of a session's price (rule B11, article 16).
     Goodwill,
     /// Damages entered by hand (article 13.3).
     Damages,
     /// Another sum entered by hand.
     Other,
-    /// A small sum collected by account debit (rule M2).
+    /// The fee for collecting a small sum by account debit (rule M2).
     SmallDebit,
-    /// What credits of earlier invoices left over (rule B3b).
+    /// Carried credit of earlier invoices that this one uses (rule B3b).
     CarriedCredit,
-    /// What this invoice leaves over of credits, for the next ones (rule B3b).
+    /// Credit that this invoice carries to the next ones (rule B3b).
     CarriedForward,
     /// Carried credit that is paid out (rule B3b).
     Refund,
@@ -97,7 +98,7 @@ impl LineCode {
         }
     }
 
-    /// What the line is, for people.
+    /// The purpose of the line, for people.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Contract => "contract fee, once, on admission",
@@ -131,7 +132,8 @@ impl LineCode {
         }
     }
 
-    /// Whether it is a fee for use (利用料, article 6.2), or corrects one: those limit the operator's liability (article 23.2).
+    /// Whether the line is a usage fee (利用料, article 6.2) or corrects one. The sum of these limits
+    /// the operator's liability (article 23.2).
     pub const fn is_usage_fee(self) -> bool {
         matches!(
             self,
@@ -144,7 +146,7 @@ impl LineCode {
         )
     }
 
-    /// The line's name on a Japanese invoice.
+    /// The name of the line on a Japanese invoice.
     pub const fn japanese(self) -> &'static str {
         match self {
             Self::Contract => "契約手数料",
@@ -168,7 +170,7 @@ impl LineCode {
         }
     }
 
-    /// The article of the member terms that the line rests on.
+    /// The article of the member terms on which the line rests.
     pub const fn article(self) -> &'static str {
         match self {
             Self::Contract => "6.1",
@@ -189,30 +191,31 @@ impl LineCode {
     }
 }
 
-/// One line.
+/// A line of a bill or an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What it is for.
+    /// The line's purpose.
     pub code: LineCode,
-    /// The month whose usage or fee it is.
+    /// The month of the usage or the fee.
     pub usage_month: BillingMonth,
-    /// How many.
+    /// The number of items.
     pub quantity: i64,
-    /// Of what: `month`, `card`, or the metered unit, such as `60 s`.
+    /// The name of one item: `month`, `card`, or the metered unit, such as `10 min`.
     pub unit: String,
-    /// The price of one.
+    /// The price of one item.
     pub unit_price: Yen,
-    /// What it comes to, in whole yen.
+    /// The sum of the line, in whole yen.
     pub amount: Yen,
-    /// The tax contained in it.
+    /// The rate of the tax contained in the sum.
     pub tax_rate: TaxRate,
     /// The tariff version that priced it.
     pub tariff_version: String,
-    /// The sessions whose units it counts; of an adjustment, those that changed since the month was billed.
+    /// The sessions whose units it counts. For an adjustment or a credit: those that changed since
+    /// the month was invoiced.
     pub sessions: Vec<SessionRef>,
     /// The invoice that an adjustment or credit corrects.
     pub previous_invoice: Option<String>,
-    /// Why, in a person's words, where one entered it.
+    /// The reason in a person's words, if a person entered the sum.
     pub reason: Option<String>,
 }
 
@@ -221,14 +224,14 @@ pub fn total(lines: &[Line]) -> Yen {
     lines.iter().map(|line| line.amount).sum()
 }
 
-/// What an invoice comes to at one rate of tax (qualified invoice system, consumption tax act 57-4).
+/// The sum of an invoice at one rate of tax (qualified invoice system, consumption tax act 57-4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaxTotal {
-    /// The rate.
+    /// The rate of tax.
     pub rate: TaxRate,
-    /// The sum of its lines, tax included.
+    /// The sum of the lines with this rate, tax included.
     pub taxable: Yen,
-    /// The tax contained in it, cut to whole yen once (convention C6).
+    /// The tax contained in the sum, cut to whole yen once (convention C6).
     pub tax: Yen,
 }
 
@@ -245,7 +248,7 @@ pub fn tax_totals(lines: &[Line]) -> Vec<TaxTotal> {
     rates.into_iter().map(of_rate).collect()
 }
 
-/// The tax contained in lines: taken once per rate (convention C6).
+/// The tax contained in lines, computed once per rate (convention C6).
 pub fn tax(lines: &[Line]) -> Yen {
     tax_totals(lines).iter().map(|total| total.tax).sum()
 }
@@ -253,11 +256,11 @@ pub fn tax(lines: &[Line]) -> Yen {
 /// One member's bill for one month, as rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bill {
-    /// The member.
+    /// The member who is billed.
     pub member: MemberId,
-    /// The month.
+    /// The billed month.
     pub month: BillingMonth,
-    /// Its lines.
+    /// The bill's lines.
     pub lines: Vec<Line>,
 }
 
@@ -267,7 +270,7 @@ impl Bill {
         total(&self.lines)
     }
 
-    /// The tax contained in it.
+    /// The tax contained in the bill.
     pub fn tax(&self) -> Yen {
         tax(&self.lines)
     }

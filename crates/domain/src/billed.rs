@@ -1,5 +1,6 @@
-//! Billed sessions as they are recorded with each close: what the exported charge records say, frozen. A
-//! session whose split changes later has its record credited and gets a new one.
+//! Records of billed sessions, made with each close of a month. These records freeze the content of
+//! the exported charge records. If a session's split changes later, its record is credited and a
+//! new one is made.
 
 use std::collections::BTreeMap;
 
@@ -15,86 +16,86 @@ use super::units::{TaxRate, WattHours, Yen};
 /// A billed session, or the credit of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BilledSession {
-    /// Its name.
+    /// The session's name for people.
     pub session: SessionRef,
-    /// Its number.
+    /// The session's number.
     pub number: SessionId,
-    /// Units out of the pool.
+    /// Units taken from the pool.
     pub free: i64,
-    /// Units that cost.
+    /// Units that are charged.
     pub charged: i64,
-    /// Counts the records of one session, from 1.
+    /// The number of this record among those of its session, from 1.
     pub version: i64,
-    /// Takes the record of this version back.
+    /// Whether this record cancels the session's record of the same version.
     pub is_credit: bool,
-    /// What its charge record tells beside its units; `None`: it was recorded before that was kept, and is read from the
-    /// session.
+    /// The further content of the charge record. `None` in records made before this was kept: then
+    /// the content is read from the session.
     pub told: Option<ChargeDetails>,
 }
 
-/// What a charge record tells of its session, frozen.
+/// The content of a charge record beside its units, frozen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeDetails {
-    /// When it ended.
+    /// The billed time of the session's end.
     pub ended_at: DateTime<Utc>,
-    /// What was delivered, where that is known.
+    /// The energy delivered, if known.
     pub energy: Option<WattHours>,
-    /// Its card.
+    /// The card that pays for the session.
     pub card: Option<CardNumber>,
-    /// Where it was, as far as that is registered.
+    /// The charging site and the plug, if they are registered.
     pub place: Option<ChargePlace>,
 }
 
-/// Where a charger stands, and what its plug is.
+/// A charging site, and the standard of the plug.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChargePlace {
-    /// The site's record, where it has one.
+    /// The charging site's record, if it has one.
     pub site: Option<SiteRecord>,
-    /// The standard of the plug, in OCPI's word.
+    /// The plug's standard, as OCPI names it.
     pub standard: Option<String>,
 }
 
-/// What is registered of a site.
+/// The registered data of a charging site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteRecord {
-    /// What stations call it.
+    /// The `site` by which the stations' records name it.
     pub site: String,
-    /// Its name for people.
+    /// The site's name for people.
     pub name: String,
-    /// Street and number.
+    /// The site's street and number.
     pub address: String,
-    /// Its city.
+    /// The site's city.
     pub city: String,
-    /// Its postal code.
+    /// The site's postal code.
     pub postal_code: Option<String>,
-    /// Its country, three letters.
+    /// The site's country, as a code of three letters.
     pub country: String,
-    /// Degrees with five to seven decimals.
+    /// Latitude in degrees, with five to seven decimals.
     pub latitude: String,
-    /// Degrees with five to seven decimals.
+    /// Longitude in degrees, with five to seven decimals.
     pub longitude: String,
-    /// When it is open, in words.
+    /// The site's opening hours, as text.
     pub opening_hours: Option<String>,
-    /// Its zone.
+    /// The site's time zone.
     pub time_zone: Option<String>,
 }
 
-/// Billed sessions of one month, class and price.
+/// Records of billed sessions that share one usage month, charger class, tariff version and price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BilledGroup {
-    /// The month whose usage they are.
+    /// The usage month of the sessions.
     pub usage_month: BillingMonth,
-    /// The class of their chargers.
+    /// The class of the sessions' chargers.
     pub charger_class: ChargerClass,
-    /// Seconds of one unit.
+    /// The length of one unit in seconds.
     pub unit_s: i64,
-    /// The price of a unit beyond the free ones.
+    /// The price of a unit beyond the free ones, tax included.
     pub unit_price: Yen,
-    /// The tax contained in it.
+    /// The rate of the tax contained in the price.
     pub tax_rate: TaxRate,
-    /// The tariff version that priced them.
+    /// The tariff version that priced the sessions.
     pub tariff_version: String,
-    /// The sessions.
+    /// The records.
     pub sessions: Vec<BilledSession>,
 }
 
@@ -108,10 +109,11 @@ impl BilledGroup {
     }
 }
 
-/// A session's records: how many there were, and the one that stands, where none credited it.
+/// The newest version of a session's records, and the record of that version unless it was
+/// credited.
 type Standing<'a> = (i64, Option<(&'a BilledGroup, &'a BilledSession)>);
 
-/// Every session's records.
+/// The newest record of each session of a usage month.
 fn standing(records: &[BilledGroup], month: BillingMonth) -> BTreeMap<&SessionRef, Standing<'_>> {
     let mut standing = BTreeMap::new();
     for group in records.iter().filter(|group| group.usage_month == month) {
@@ -123,8 +125,8 @@ fn standing(records: &[BilledGroup], month: BillingMonth) -> BTreeMap<&SessionRe
     standing
 }
 
-/// What a month's rating adds to the records so far: new sessions, credits of those that count no more,
-/// and both for those whose split or price changed.
+/// The records that a month's rating adds to the known ones: records of new sessions, credits of
+/// sessions that are no longer billed, and both for sessions whose split, price or content changed.
 pub fn new_records(records: &[BilledGroup], rated: &RatedMonth) -> Vec<BilledGroup> {
     let mut known = standing(records, rated.bill.month);
     let (mut credits, mut groups) = (Vec::new(), Vec::new());
@@ -195,7 +197,7 @@ fn billed(session: &RatedSession, version: i64) -> BilledSession {
     }
 }
 
-/// The sessions that records name, each once, in order of their names.
+/// The names of the sessions in records, sorted, each once.
 pub fn references(records: &[BilledGroup]) -> Vec<SessionRef> {
     let mut names: Vec<SessionRef> =
         records.iter().flat_map(|group| &group.sessions).map(|one| one.session.clone()).collect();

@@ -1,4 +1,5 @@
-//! Member cards: a history of dated events; a state is computed at an instant (articles 3 and 9).
+//! Cards of the programme: each is a history of dated events, from which its state at an instant is
+//! computed (articles 3 and 9).
 
 use std::collections::BTreeSet;
 
@@ -7,24 +8,24 @@ use chrono::{DateTime, Utc};
 use super::ids::{CardNumber, IdTag, MemberId};
 use super::refusal::Reason;
 
-/// An event with the instant from which it holds and its place among events of one instant
+/// An event with the instant from which it holds, and its place among the events of that instant
 /// (conventions C2, C3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dated<E> {
-    /// Its number in the store's order: breaks ties of one instant.
+    /// The event's number in the store. Events of the same instant are ordered by this number.
     pub seq: i64,
-    /// The instant from which it holds, that instant included.
+    /// The first instant at which it holds.
     pub at: DateTime<Utc>,
-    /// What happened.
+    /// The event.
     pub event: E,
 }
 
 /// A card's role, fixed at its activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// The one card lent to a membership (article 3.1).
+    /// The one card that is lent to each membership (article 3.1).
     Primary,
-    /// The one further card it may have (article 9.1).
+    /// The one further card that a membership may have (article 9.1).
     Additional,
 }
 
@@ -43,7 +44,8 @@ impl Role {
     }
 }
 
-/// Why a card is suspended. A card holds a set of these and works again when the set is empty.
+/// A reason of a card's suspension. A card may have several, and is valid again once all are
+/// lifted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Suspension {
     /// Reported lost by the member or the call centre (article 3.6).
@@ -67,45 +69,46 @@ impl Suspension {
     }
 }
 
-/// What happens to a card after it was put in stock.
+/// An event of a card after it was put in stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CardEvent {
-    /// It was sent by post: only this member can activate it.
+    /// The card was sent by post. Only this member can activate it.
     Mailed {
-        /// To whom.
+        /// The member to whom it was sent.
         member: MemberId,
     },
-    /// A member entered its number and code: it is valid from now on.
+    /// A member entered the card's number and code. The card is valid from then on.
     Activated {
-        /// Whose card it is, for good (article 3.5: no transfer).
+        /// The member to whom it belongs for good (article 3.5: no transfer).
         member: MemberId,
-        /// As which card.
+        /// The card's role.
         role: Role,
-        /// The card whose place it takes (article 3.8).
+        /// The card that it replaces, if any (article 3.8).
         replaces: Option<CardNumber>,
     },
-    /// A new card was asked for in its place; nothing changes until that is registered.
+    /// A replacement was asked for. Nothing changes until it is registered.
     ReissueRequested,
-    /// A new card was registered in its place (article 3.8).
+    /// A replacement was registered (article 3.8).
     Replaced {
-        /// Which.
+        /// The new card.
         by: CardNumber,
     },
-    /// It was given back, or destroyed by the member, after the membership ended (article 3.9).
+    /// The dead card was given back, or destroyed by the member (article 3.9).
     Surrendered {
-        /// Destroyed rather than given back.
+        /// Whether the member destroyed it rather than give it back.
         destroyed: bool,
     },
-    /// It stopped working for a reason.
+    /// The card was suspended for this reason.
     Suspended(Suspension),
-    /// One reason was lifted.
+    /// This reason of the suspension was lifted.
     Resumed(Suspension),
-    /// The additional card was given up (article 9.5), for good.
+    /// The additional card was deactivated for good (article 9.5).
     Deactivated,
 }
 
 impl CardEvent {
-    /// Whether a card that was valid may no longer be, or the other way.
+    /// Whether the event may take validity from an activated card, or give it back. Stations that
+    /// remember the card must then learn of it.
     pub const fn may_change_validity(&self) -> bool {
         match self {
             Self::Replaced { .. } | Self::Suspended(_) | Self::Resumed(_) | Self::Deactivated => {
@@ -119,7 +122,7 @@ impl CardEvent {
     }
 }
 
-/// Why a card is dead.
+/// The reason of a card's death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DeadCause {
     /// A replacement was registered (article 3.8).
@@ -141,7 +144,7 @@ named!(
 );
 
 impl DeadCause {
-    /// Why nothing of such a card can be changed any more (rules R3.8b, R13.7).
+    /// The reason for which every change of such a card is refused (rules R3.8b, R13.7).
     pub const fn refusal(self) -> Reason {
         match self {
             Self::Replaced => Reason::DeadReplaced,
@@ -154,20 +157,20 @@ impl DeadCause {
 /// A card's state at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CardState {
-    /// Unbound: nobody's card yet.
+    /// The card is in stock and belongs to no member.
     Stock,
-    /// On its way to a member by post.
+    /// The card is on its way to a member by post.
     Mailed,
-    /// Valid.
+    /// The card is valid.
     Active,
-    /// Not valid while the set holds a reason.
+    /// The card is not valid, for these reasons.
     Suspended(BTreeSet<Suspension>),
-    /// Never valid again.
+    /// The card is never valid again.
     Dead(DeadCause),
 }
 
 impl CardState {
-    /// `stock`, `active`, `suspended` or `dead`.
+    /// `stock`, `mailed`, `active`, `suspended` or `dead`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Stock => "stock",
@@ -178,22 +181,23 @@ impl CardState {
         }
     }
 
-    /// Bound and not dead: it counts against the limits of one primary and one additional card.
+    /// Whether the card is activated and not dead. Such a card counts against the limit of one
+    /// primary and one additional card.
     pub const fn is_live(&self) -> bool {
         matches!(self, Self::Active | Self::Suspended(_))
     }
 }
 
-/// Whose card a card is.
+/// The member to whom a card belongs, and its role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// The member.
     pub member: MemberId,
     /// The card's role.
     pub role: Role,
-    /// Since when.
+    /// The time of its activation.
     pub activated_at: DateTime<Utc>,
-    /// The card whose place it took.
+    /// The card that it replaced, if any.
     pub replaces: Option<CardNumber>,
 }
 
@@ -202,16 +206,17 @@ pub struct Holder {
 pub struct Card {
     /// The card number: the member number of the terms that is printed for this card.
     pub number: CardNumber,
-    /// What card readers read from it.
+    /// The id tag that card readers read from it.
     pub id_tag: IdTag,
-    /// What other readers read from it: a card with two chips, or one that is read in two ways.
+    /// Further id tags that some readers read from it: it may have two chips, or be read in two
+    /// ways.
     pub readings: Vec<IdTag>,
-    /// Its events, in order of (instant, sequence).
+    /// The card's events, ordered by instant and then by number.
     pub events: Vec<Dated<CardEvent>>,
 }
 
 impl Card {
-    /// All that readers read from it, the one that it was registered with first.
+    /// All id tags of the card, first the one with which the card was registered.
     pub fn tags(&self) -> impl Iterator<Item = &IdTag> {
         std::iter::once(&self.id_tag).chain(&self.readings)
     }
@@ -220,7 +225,7 @@ impl Card {
         self.events.iter().filter(move |dated| dated.at <= at)
     }
 
-    /// Its state at an instant.
+    /// The card's state at an instant, by its own events alone.
     pub fn state_at(&self, at: DateTime<Utc>) -> CardState {
         self.events_until(at).fold(CardState::Stock, |state, dated| match (state, &dated.event) {
             (dead @ CardState::Dead(_), _) => dead,
@@ -257,7 +262,7 @@ impl Card {
         })
     }
 
-    /// Whose card it is, once it was activated. A card never changes hands.
+    /// The member to whom it belongs, once it was activated. A card never passes to another member.
     pub fn holder(&self) -> Option<Holder> {
         self.events.iter().find_map(|dated| match &dated.event {
             CardEvent::Activated { member, role, replaces } => Some(Holder {
@@ -270,7 +275,7 @@ impl Card {
         })
     }
 
-    /// To whom it was last sent by post, while nobody's.
+    /// The member to whom it was last sent by post. Only a card that belongs to no member is sent.
     pub fn mailed_to(&self) -> Option<&MemberId> {
         self.events.iter().rev().find_map(|dated| match &dated.event {
             CardEvent::Mailed { member } => Some(member),
@@ -278,7 +283,7 @@ impl Card {
         })
     }
 
-    /// The instant from which it is dead by its own events, if it is.
+    /// The instant of its death by its own events, if any.
     pub fn died_at(&self) -> Option<DateTime<Utc>> {
         let deadly = |event: &CardEvent| {
             matches!(event, CardEvent::Deactivated | CardEvent::Replaced { .. })
@@ -287,9 +292,10 @@ impl Card {
     }
 }
 
-/// Suspends a card for a reason. `own` is the card's own state, `state` its state under the membership. `None`: the card
-/// itself is suspended for this reason already, and nothing changes (rule R3.6a). A reason that comes only from the
-/// membership's hold does not count: the hold may end while the card must stay suspended.
+/// Suspends a card for a reason. `own` is the card's own state, `state` its state under the
+/// membership. `None`: the card itself is suspended for this reason already, and nothing changes
+/// (rule R3.6a). The same reason from the membership's hold does not count here, because the hold
+/// may end while the card must stay suspended.
 pub fn suspend(
     own: &CardState,
     state: &CardState,
@@ -307,7 +313,7 @@ pub fn suspend(
     }
 }
 
-/// Sends a card by post (article 3.1): only one that is nobody's.
+/// Sends a card by post (article 3.1). The card must not belong to a member yet.
 pub fn mail(state: &CardState, member: &MemberId) -> Result<CardEvent, Reason> {
     match state {
         CardState::Stock | CardState::Mailed => Ok(CardEvent::Mailed { member: member.clone() }),
@@ -315,7 +321,7 @@ pub fn mail(state: &CardState, member: &MemberId) -> Result<CardEvent, Reason> {
     }
 }
 
-/// Takes a dead card back (article 3.9).
+/// Records that a dead card was given back or destroyed (article 3.9).
 pub fn surrender(state: &CardState, destroyed: bool) -> Result<CardEvent, Reason> {
     match state {
         CardState::Dead(_) => Ok(CardEvent::Surrendered { destroyed }),
@@ -325,9 +331,11 @@ pub fn surrender(state: &CardState, destroyed: bool) -> Result<CardEvent, Reason
     }
 }
 
-/// Lifts one reason of a suspension. `own` is the card's own state, `state` that under its membership. `None`:
-/// nothing was to lift. Lifting `Lost` where only the operator's hold stands is refused, and what the
-/// membership's hold imposes is lifted with that alone (rule R3.6b).
+/// Lifts one reason of a suspension. `own` is the card's own state, `state` its state under the
+/// membership. `None`: the card is not suspended.
+///
+/// Lifting `Lost` is refused if only the operator's suspension stands. A reason that comes from the
+/// membership's hold cannot be lifted for one card: it ends with the hold (rule R3.6b).
 pub fn resume(
     own: &CardState,
     state: &CardState,
@@ -350,7 +358,7 @@ pub fn resume(
     }
 }
 
-/// Gives up an additional card for good (article 9.5).
+/// Deactivates an additional card for good (article 9.5).
 pub fn deactivate(state: &CardState, role: Option<Role>) -> Result<CardEvent, Reason> {
     match (state, role) {
         (CardState::Stock | CardState::Mailed, _) => Err(Reason::NotActivated),

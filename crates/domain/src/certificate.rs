@@ -1,18 +1,19 @@
-//! The kinds of certificates and of questions about them, as the standard and the operator's commands name them.
+//! Types of certificates, and stations' requests about vehicles' certificates, as OCPP 2.0.1 and
+//! the operator's commands name them.
 
 /// A type of certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateKind {
-    /// By which the station shows who it is to the central system.
+    /// The certificate by which a station authenticates itself to the CSMS.
     Station,
-    /// By which it shows who it is to vehicles (ISO 15118).
+    /// The certificate by which a station authenticates itself to vehicles (ISO 15118).
     Vehicles,
-    /// For whatever the station uses it: it named none.
+    /// A certificate for any use: the station named no type.
     Unnamed,
 }
 
 impl CertificateKind {
-    /// Its name in OCPP 2.0.1.
+    /// The type's name in OCPP 2.0.1.
     pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Station => Some("ChargingStationCertificate"),
@@ -27,19 +28,19 @@ impl CertificateKind {
     }
 }
 
-/// A question of a station about a vehicle's certificate.
+/// A station's request about a vehicle's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VehicleAsk {
-    /// A contract certificate for a vehicle, new or renewed (OCPP 2.0.1 M01, M02).
+    /// A new or renewed contract certificate for a vehicle (OCPP 2.0.1 M01, M02).
     Certificate,
-    /// Whether a certificate was revoked (M06).
+    /// The revocation status of a certificate (M06).
     Status,
-    /// Whether a contract certificate that a vehicle shows is good (C07).
+    /// The validity of a contract certificate that a vehicle presents (C07).
     Contract,
 }
 
 impl VehicleAsk {
-    /// The name by which the operator's command is asked.
+    /// The name by which the operator's command receives the request.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
@@ -48,7 +49,7 @@ impl VehicleAsk {
         }
     }
 
-    /// The most characters of an answer that a station takes.
+    /// The most characters of an answer that a station accepts.
     pub const fn answer_max(self) -> usize {
         match self {
             Self::Certificate => 7_500,

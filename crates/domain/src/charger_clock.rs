@@ -1,5 +1,7 @@
-//! What is known of a station's clock (rule R6.2b): by how much it differs from ours, measured from messages that are sent
-//! as they happen, a boot at a time. It alone lets a station's time be doubted, or believed although it comes late.
+//! The difference between a station's clock and the server's clock (rule R6.2b). The difference is
+//! measured from messages that stations send without delay, and anew after each boot. This
+//! measurement alone lets the server doubt a station's time, or believe it although the message
+//! comes late.
 
 use std::collections::VecDeque;
 
@@ -7,52 +9,53 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::instant::CLOCK_TOLERANCE_S;
 
-/// Differences that are remembered: the newest few.
+/// The number of newest differences that are kept.
 const REMEMBERED: usize = 5;
 
-/// For how long a difference says something of the clock.
+/// Hours after which a measured difference no longer counts.
 const HOLDS_FOR_H: i64 = 12;
 
-/// By how much the pace of two readings may differ from that of their receipts: what is sent as it happens keeps pace, what
-/// was queued comes all at once.
+/// Between two meter values the station's time and the server's clock must advance alike, within
+/// this many seconds. Queued meter values fail this: they arrive all at once.
 const PACE_TOLERANCE_S: i64 = 10;
 
-/// How far two readings lie apart at least for their pace to say something.
+/// Two meter values are compared only if at least this many seconds lie between their receipts.
 const PACE_FROM_S: i64 = 5;
 
-/// By how much a station's clock differs from ours, as measured.
+/// The difference between a station's clock and the server's clock, as measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
-    /// The station's time less ours.
+    /// The station's time minus the server's.
     pub offset: TimeDelta,
-    /// Since when that is known: the boot, or the first message that told it.
+    /// The station's clock is known from here on: from its boot, or from the first message that
+    /// showed a time.
     pub since: DateTime<Utc>,
 }
 
 impl Measured {
-    /// Whether the clock is right, as near as a clock need be.
+    /// Whether the difference is within [`CLOCK_TOLERANCE_S`].
     pub fn is_right(self) -> bool {
         self.offset.abs() <= TimeDelta::seconds(CLOCK_TOLERANCE_S)
     }
 }
 
-/// What one boot of a station has told of its clock.
+/// The evidence of a station's clock since its last boot.
 #[derive(Debug, Clone, Default)]
 pub struct ClockEvidence {
     since: Option<DateTime<Utc>>,
-    /// The newest differences, each with its receipt.
+    /// The newest differences, oldest first, each with the time of its receipt.
     newest: VecDeque<(DateTime<Utc>, TimeDelta)>,
-    /// The newest reading: its time and its receipt.
+    /// The newest meter value: the station's time of it, and the time of its receipt.
     last_reading: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 impl ClockEvidence {
-    /// The station booted: its clock may be another now.
+    /// Drops all evidence: the station booted, and its clock may have been set.
     pub fn booted(&mut self, at: DateTime<Utc>) {
         *self = Self { since: Some(at), ..Self::default() };
     }
 
-    /// A message that is sent as it happens told a time.
+    /// Takes the time of a message that stations send without delay.
     pub fn told(&mut self, said: DateTime<Utc>, received_at: DateTime<Utc>) {
         self.since.get_or_insert(received_at);
         if self.newest.len() == REMEMBERED {
@@ -61,7 +64,9 @@ impl ClockEvidence {
         self.newest.push_back((received_at, said - received_at));
     }
 
-    /// A reading told a time. It counts where it keeps pace with the one before it: a queued one does not.
+    /// Takes the time of a meter value. The time counts only if the station's time and the server's
+    /// clock advanced alike since the meter value before, because a queued meter value is late by
+    /// an unknown time.
     pub fn told_by_reading(&mut self, said: DateTime<Utc>, received_at: DateTime<Utc>) {
         let before = self.last_reading.replace((said, received_at));
         let keeps_pace = before.is_some_and(|(said_before, received_before)| {
@@ -74,14 +79,16 @@ impl ClockEvidence {
         }
     }
 
-    /// What is known at an instant: the median of the newest differences, where the newest agrees with it.
+    /// The clock's difference as known at an instant: the median of the newest differences. `None`
+    /// if there are none, or if the newest one is far from the median.
     pub fn measured(&self, now: DateTime<Utc>) -> Option<Measured> {
         let from = now - TimeDelta::hours(HOLDS_FOR_H);
         let mut offsets: Vec<TimeDelta> =
             self.newest.iter().filter(|(at, _)| *at >= from).map(|(_, offset)| *offset).collect();
         let newest = offsets.last().copied()?;
         offsets.sort_unstable();
-        // Of an even number the one nearer to the newest: it may have been set meanwhile.
+        // Of an even number of differences, the middle one nearer to the newest counts: the clock
+        // may have been set meanwhile.
         let middle = offsets.len() / 2;
         let candidates = if offsets.len() % 2 == 1 {
             &offsets[middle..=middle]
@@ -94,8 +101,8 @@ impl ClockEvidence {
     }
 }
 
-/// The difference of the clocks without the time that a message was on its way, which is below a second: stations tell whole
-/// seconds, and a way only takes from the difference.
+/// Rounds the difference up to whole seconds. That removes a message's transit time of less than a
+/// second: stations report whole seconds, and transit only makes the difference smaller.
 fn without_way(offset: TimeDelta) -> TimeDelta {
     TimeDelta::seconds(-(-offset).num_milliseconds().div_euclid(1_000))
 }

@@ -1,5 +1,6 @@
-//! What persons settle of a session that its charger left wrong (rule B11): dated events beside the evidence, never edits of it.
-//! The session that counts is the measured one with the corrections that stand.
+//! Corrections by persons of sessions that stations reported wrongly (rule B11). Corrections are
+//! dated events beside the evidence, which is never edited. The session that counts is the measured
+//! one with the standing corrections applied.
 
 use std::borrow::Cow;
 
@@ -14,49 +15,50 @@ use super::session::{BillingState, Decision, Edge, Session, Standing, Stop, Stop
 use super::station::{ChargerClass, ConnectorSite};
 use super::units::{WattHours, Yen};
 
-/// Corrections of one session at most, and as many again for taking back and settling: each message of the session reads them.
+/// The most corrections of one session. As many again may be made to undo, bill or waive it. The
+/// limit exists because each message of the session reads them all.
 pub const CORRECTIONS_MAX: usize = 200;
 
-/// What a correction does.
+/// The effect of a correction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CorrectionKind {
     /// Ends the session at an instant, with an energy.
     End {
-        /// When.
+        /// The instant of the end.
         at: DateTime<Utc>,
-        /// What was delivered by then, where it is known.
+        /// The energy delivered by then, if known.
         energy: Option<WattHours>,
     },
-    /// Bills it as it stands.
+    /// Bills the session as it stands.
     Bill,
-    /// Bills it not.
+    /// Does not bill the session.
     Waive,
-    /// Leaves it at most so many charged units.
+    /// Limits the charged units to this number.
     ReduceUnits(i64),
-    /// Takes so many yen off.
+    /// Reduces the price by this sum.
     ReduceYen(Yen),
-    /// Gives it to a member's card.
+    /// Gives the session to a member's card.
     Assign {
-        /// The card.
+        /// The card to which the session is given.
         card: CardNumber,
-        /// Its member.
+        /// The card's member.
         member: MemberId,
     },
-    /// Says its charger's class.
+    /// Sets the class of the session's charger.
     Class(ChargerClass),
-    /// Ends it by a stop that came elsewhere.
+    /// Ends the session by a stop that was received apart from it.
     JoinStop {
-        /// The journal's number of the message.
+        /// The message's number in the journal.
         message: i64,
-        /// What the stop says.
+        /// The content of the stop.
         stop: Box<Stop>,
     },
-    /// Takes the newest correction that stands back.
+    /// Undoes the newest standing correction.
     Undo,
 }
 
 impl CorrectionKind {
-    /// The name that the API spells.
+    /// The correction's name in the API.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::End { .. } => "end",
@@ -71,63 +73,66 @@ impl CorrectionKind {
     }
 }
 
-/// Where a correction, or an entry, stands: above a limit it counts once a second person confirmed it.
+/// Whether a correction or an entry counts. Above a limit it counts only once a second person has
+/// confirmed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
-    /// It counts.
+    /// The correction or entry counts.
     Done,
-    /// It waits for a second person.
+    /// The correction or entry waits for a second person.
     Waiting,
-    /// A second person, or the first, took it back before it counted.
+    /// The first person or a second one took the correction or entry back before it counted.
     Refused,
 }
 
 named!(Approval, Done = "done", Waiting = "waiting", Refused = "refused");
 
 impl Approval {
-    /// Where something that is worth a sum stands as it is made: above the limit a second person is asked, at it none is
-    /// (rule B11).
+    /// The state in which a correction or an entry is made. One whose worth is above the limit
+    /// waits for a second person. Any other counts at once (rule B11).
     pub fn of(worth: Yen, limit: Yen) -> Self {
         if worth > limit { Self::Waiting } else { Self::Done }
     }
 }
 
-/// A correction as it was made.
+/// A correction with its present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correction {
-    /// Its place among the session's, from 1.
+    /// The correction's number among the session's corrections, from 1.
     pub number: i64,
-    /// What it does.
+    /// The correction's effect.
     pub kind: CorrectionKind,
-    /// Who made it.
+    /// The person who made the correction.
     pub by: String,
-    /// Why.
+    /// The reason, in the person's words.
     pub reason: String,
-    /// When.
+    /// The time at which the correction was made.
     pub at: DateTime<Utc>,
-    /// Whether it counts.
+    /// Whether the correction counts, waits for a second person, or was refused.
     pub approval: Approval,
-    /// Who confirmed or refused it, and when.
+    /// The person who confirmed or refused the correction, and the time.
     pub settled: Option<(String, DateTime<Utc>)>,
 }
 
-/// What is taken off a session that is billed.
+/// The reduction of a billed session's price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reduction {
-    /// All beyond so many charged units.
+    /// Only this many of the charged units are billed.
     Units(i64),
-    /// So many yen.
+    /// This sum is subtracted from the price.
     Yen(Yen),
 }
 
 impl Correction {
-    /// From when it counts: made, or confirmed where that was needed.
+    /// The instant from which the correction counts: when it was made, or confirmed if that was
+    /// needed.
     fn counts_from(&self) -> DateTime<Utc> {
         self.settled.as_ref().map_or(self.at, |(_, at)| *at)
     }
 }
 
-/// When something new comes to count: now, but after all that counts already, however coarse the clock is.
+/// The instant from which a new correction counts: now, but at least a millisecond after every
+/// correction that counts already, even if the clock is coarse.
 pub fn next_to_count(corrections: &[Correction], now: DateTime<Utc>) -> DateTime<Utc> {
     let newest = corrections
         .iter()
@@ -137,7 +142,8 @@ pub fn next_to_count(corrections: &[Correction], now: DateTime<Utc>) -> DateTime
     newest.map_or(now, |newest| now.max(newest + TimeDelta::milliseconds(1)))
 }
 
-/// The corrections that stand, in the order in which they came to count: confirmed where that was needed, and not undone.
+/// The standing corrections in the order in which they came to count. Those that wait, were refused
+/// or were undone are left out.
 pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
     let mut standing = Vec::new();
     let mut done: Vec<&Correction> =
@@ -153,15 +159,16 @@ pub fn standing(corrections: &[Correction]) -> Vec<&Correction> {
     standing
 }
 
-/// Whether a session stands as it was measured, but for decisions whether it is billed.
+/// Whether no correction changes the session's measurement: the standing ones, if any, only bill or
+/// waive it.
 pub fn is_as_measured(corrections: &[Correction]) -> bool {
     standing(corrections)
         .iter()
         .all(|one| matches!(one.kind, CorrectionKind::Bill | CorrectionKind::Waive))
 }
 
-/// Whether a session has room for one more correction. The last of the room is left for what settles it: nobody is to be unable
-/// to take a wrong one back.
+/// Whether the session may have one more correction. Half of the room is kept for those that undo,
+/// bill or waive, so that a wrong correction can always be undone.
 pub fn check_room(session: &Session, kind: &CorrectionKind) -> Result<(), NoCorrection> {
     let settles =
         matches!(kind, CorrectionKind::Undo | CorrectionKind::Waive | CorrectionKind::Bill);
@@ -170,7 +177,7 @@ pub fn check_room(session: &Session, kind: &CorrectionKind) -> Result<(), NoCorr
 }
 
 impl Session {
-    /// The session that counts: as measured, with the corrections that stand.
+    /// The session that counts: the measured one with the standing corrections applied.
     pub fn corrected(&self) -> Self {
         let mut session = self.clone();
         for correction in standing(&self.corrections) {
@@ -179,12 +186,12 @@ impl Session {
         session
     }
 
-    /// The same, where nothing was corrected without a copy.
+    /// The session that counts, without a copy if it has no corrections.
     pub fn with_corrections(&self) -> Cow<'_, Self> {
         if self.corrections.is_empty() { Cow::Borrowed(self) } else { Cow::Owned(self.corrected()) }
     }
 
-    /// The correction that a person's end rests on, where one stands.
+    /// Whether a standing correction sets the session's end.
     pub fn is_ended_by_person(&self) -> bool {
         standing(&self.corrections).iter().any(|one| {
             matches!(one.kind, CorrectionKind::End { .. } | CorrectionKind::JoinStop { .. })
@@ -235,7 +242,7 @@ impl Session {
                 });
                 self.site = Some(ConnectorSite { charger_class: *charger_class, ..known });
                 self.flags.remove(&Flag::UnknownConnector);
-                // It was refused because its charger was not known.
+                // The refusal was for the unknown charger, which is known now.
                 self.refusal = self.refusal.filter(|reason| *reason != Reason::OffNetwork);
             }
             CorrectionKind::Undo => {}
@@ -250,30 +257,30 @@ impl Session {
     }
 }
 
-/// Why a correction cannot be made.
+/// The reason why a correction cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoCorrection {
-    /// The session is nobody's: it must be given to a member's card first.
+    /// The session has no member: it must be assigned to a member's card first.
     NoMember,
-    /// Its charger's class is not known: it must be said first.
+    /// The class of its charger is not known: it must be set first.
     NoClass,
-    /// It has no end: it must be ended first.
+    /// The session has no end: it must be ended first.
     Open,
-    /// It would be billed to a month before the member's service began.
+    /// The session would be billed to a month before the member's service started.
     BeforeServiceStart,
-    /// It is billed as it stands, or its money waits for nothing.
+    /// The session is billed already, without a decision.
     NotHeld,
-    /// It is waived already.
+    /// The session is waived already.
     Waived,
-    /// It is not billed, so nothing can be taken off.
+    /// The session is not billed, so its price cannot be reduced.
     NotBilled,
-    /// The end lies before its start, or ahead of now.
+    /// The end lies before the session's start, or in the future.
     EndOutside,
-    /// Nothing shows when it ended: an instant must be named.
+    /// No evidence shows when the session ended: the person must name the instant.
     NoEvidence,
-    /// No correction stands.
+    /// The session has no standing correction.
     NothingToUndo,
-    /// It has as many corrections as are kept.
+    /// The session has as many corrections as it may have.
     TooMany,
 }
 
@@ -295,7 +302,7 @@ impl NoCorrection {
         }
     }
 
-    /// What stands in the way, and what to do.
+    /// The obstacle and the remedy, for people.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::NoMember => "the session is nobody's: give it to a member's card first (assign)",
@@ -317,12 +324,14 @@ impl NoCorrection {
     }
 }
 
-/// Whether a session would lie before the month in which its member's service began: no bill of that month exists.
+/// Whether a session lies before the month in which its member's service started. No bill of that
+/// month exists.
 pub fn is_before_service(session: &Session, member: &Member) -> bool {
     member.service_start().is_none_or(|start| session.month() < BillingMonth::of(start))
 }
 
-/// Whether a correction can be made of a session as it stands. `member`: whose it is, or would be.
+/// Whether a correction of the session can be made. `member` is the session's member, or the one to
+/// whom it would be given.
 pub fn check(
     session: &Session,
     kind: &CorrectionKind,
@@ -362,7 +371,9 @@ pub fn check(
     }
 }
 
-/// The end of a session by the newest evidence of it: what was seen of charging, or the estimate, or the stop that it has.
+/// A correction that ends the session at the newest evidence of its end. That is the reported stop
+/// if there is one. Otherwise it is the newest evidence of charging or the estimated or guessed
+/// end, whichever is earlier.
 pub fn last_evidence(session: &Session) -> Result<CorrectionKind, NoCorrection> {
     let stop = session.stop.as_ref().filter(|stop| stop.edge.at >= session.start.at);
     let seen = session.trail.charging_seen.filter(|seen| *seen >= session.start.at);

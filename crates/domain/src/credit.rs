@@ -1,5 +1,5 @@
-//! What credits leave over (rule B3b): no invoice is negative. The rest is carried to the next invoices, by the tax rate that it
-//! came from, until it is used up or paid out.
+//! Carried credit (rule B3b): no invoice is negative. The part of a credit that exceeds an invoice
+//! is carried to the next ones, under its own tax rate, until it is used up or paid out.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use super::bill::{self, Line, LineCode};
 use super::invoice::Invoice;
 use super::units::{TaxRate, Yen};
 
-/// Credit that is left over, by the tax rate that it came from.
+/// Carried credit, by the tax rate of its origin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Balance(BTreeMap<TaxRate, Yen>);
 
 impl Balance {
-    /// What invoices leave over.
+    /// The credit that the given invoices carry forward and that no later one has used or paid out.
     pub fn of(invoices: &[Invoice]) -> Self {
         let mut balance = Self::default();
         for line in invoices.iter().flat_map(|invoice| &invoice.lines) {
@@ -26,24 +26,25 @@ impl Balance {
         *known = *known + yen;
     }
 
-    /// Takes another one in.
+    /// Adds another balance to this one.
     pub fn join(&mut self, other: Self) {
         for (rate, yen) in other.0 {
             self.add(rate, yen);
         }
     }
 
-    /// All of it.
+    /// The sum over all tax rates.
     pub fn total(&self) -> Yen {
         self.0.values().copied().sum()
     }
 
-    /// Whether something is left over.
+    /// Whether any credit is left.
     pub fn is_left(&self) -> bool {
         self.0.values().any(|yen| *yen > Yen::ZERO)
     }
 
-    /// Takes all of it: the lines by which that is shown, each with a sum of this sign.
+    /// Empties the balance. Returns the lines that show the credit, one per tax rate, with the
+    /// given sign.
     fn take(
         &mut self,
         code: LineCode,
@@ -54,7 +55,8 @@ impl Balance {
         left.map(|(rate, yen)| line(code, rate, if is_negative { -yen } else { yen })).collect()
     }
 
-    /// Has an invoice's lines begin with what is left over, and end with what they leave over themselves.
+    /// Uses the carried credit in an invoice: adds it as the first lines. If the invoice would
+    /// become negative, the excess is carried forward by further lines at its end.
     pub fn settle(
         &mut self,
         lines: &mut Vec<Line>,
@@ -74,13 +76,13 @@ impl Balance {
         }
     }
 
-    /// The lines by which all of it is paid out.
+    /// Empties the balance. Returns the lines by which the credit is paid out.
     pub fn pay_out(&mut self, line: &impl Fn(LineCode, TaxRate, Yen) -> Line) -> Vec<Line> {
         self.take(LineCode::Refund, false, line)
     }
 }
 
-/// What a line leaves over of credit: what is carried forward, less what is used or paid out.
+/// The credit that a line carries forward, less the credit that it uses or pays out.
 pub fn left_over(line: &Line) -> Yen {
     match line.code {
         LineCode::CarriedForward | LineCode::CarriedCredit => line.amount,

@@ -1,5 +1,5 @@
-//! What a driver is shown at the charger: what the session costs, and the free minutes that are left of the month
-//! (OCPP 2.0.1 I01 to I03). Both are what rating says as of now; the bill is what counts.
+//! Texts on a station's display: the session's cost, and the free minutes left in the month (OCPP
+//! 2.0.1 I01 to I03). Both come from rating as of now. Only the bill is binding.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -14,7 +14,7 @@ use super::station::ChargerClass;
 use super::tariff::NoPrice;
 use super::units::Yen;
 
-/// A language of what is shown.
+/// A language of the display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// Japanese.
@@ -27,7 +27,7 @@ impl Language {
     /// Every language.
     pub const ALL: [Self; 2] = [Self::Japanese, Self::English];
 
-    /// Its code (RFC 5646).
+    /// The language's code (RFC 5646).
     pub const fn code(self) -> &'static str {
         match self {
             Self::Japanese => "ja",
@@ -41,17 +41,19 @@ impl Language {
     }
 }
 
-/// What is shown to a driver.
+/// The information that a driver is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Display {
-    /// What the session costs so far, with tax; `None`: it is not known, such as where its money waits.
+    /// The session's cost so far, tax included; `None`: the cost is not known, for instance because
+    /// the session is held.
     pub cost: Option<Yen>,
-    /// What is left of the month, in words of the languages in order.
+    /// The free minutes left in the month, as a text in each language.
     pub left: Vec<(Language, String)>,
 }
 
-/// What is shown to a member at chargers of these classes: of a month, and of one session of it. Sessions that run are
-/// taken as ended now; one that has run for longer than is believed is left out, as nobody knows what it is.
+/// The information for a member at chargers of these classes: about a month, and about one session
+/// of it if one is named. Running sessions count as ended now. A session that has run for more than
+/// [`LONG_SESSION_HOURS`] is left out, because its real end is unknown.
 pub fn display(
     member: &Member,
     sessions: &[Session],
@@ -76,7 +78,7 @@ pub fn display(
     Ok(Display { cost, left: pools_in_words(&pools) })
 }
 
-/// What is left of pools, in words of every language.
+/// The free minutes left in pools, as a text in each language.
 pub fn pools_in_words(pools: &[PoolUse]) -> Vec<(Language, String)> {
     let of = |language: Language| {
         pools.iter().map(|pool| words(pool, language)).collect::<Vec<_>>().join(gap(language))
@@ -91,7 +93,7 @@ const fn gap(language: Language) -> &'static str {
     }
 }
 
-/// A running session as if it ended now.
+/// A running session as if it ended now. Other sessions are returned unchanged.
 pub(super) fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
     let runs = session.stop.is_none()
         && session.start.at <= now
@@ -119,7 +121,7 @@ pub(super) fn as_of(session: &Session, now: DateTime<Utc>) -> Session {
     }
 }
 
-/// What is left of a pool, and the price beyond it.
+/// The free minutes left in a pool and the price beyond them, as text.
 fn words(pool: &PoolUse, language: Language) -> String {
     let minutes = |units: i64| units * pool.price.unit_s / 60;
     let (unit_min, price) = (minutes(1), pool.price.per_unit);

@@ -1,11 +1,11 @@
-//! The strict form of a member's e-mail address (rule M1).
+//! The accepted forms of a member's e-mail address (rule M1).
 
-/// The longest address that is kept.
+/// The most characters of an e-mail address.
 pub const EMAIL_MAX: usize = 254;
 
-/// Whether an address keeps rule M1: one `@`; letters, digits, `.`, `-`, `_` before it and a domain
-/// of letters, digits, `-`, `.` after it; no symbol first or beside the `@`; no two of `.` and `-`
-/// in a row.
+/// Whether an address keeps rule M1: letters, digits, `.`, `-` and `_`, then one `@`, then a domain
+/// of letters, digits, `-` and `.`. No symbol may be first, last or beside the `@`, and no two of
+/// `.` and `-` may follow each other.
 pub fn is_strict(address: &str) -> bool {
     let Some((local, domain)) = address.split_once('@') else {
         return false;
@@ -26,20 +26,20 @@ pub fn is_strict(address: &str) -> bool {
         && domain.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
 }
 
-/// Which addresses are taken (rule M1).
+/// The rule that decides which addresses are accepted (rule M1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EmailRule {
-    /// The operator's own rule.
+    /// The operator's own rule, see [`is_strict`].
     #[default]
     Strict,
-    /// What mail systems take: RFC 5321's dot-string and a host name.
+    /// The form that mail systems accept: RFC 5321's dot-string and a host name.
     Rfc,
 }
 
 named!(EmailRule, Strict = "strict", Rfc = "rfc");
 
 impl EmailRule {
-    /// Whether it takes an address.
+    /// Whether the rule accepts an address.
     pub fn takes(self, address: &str) -> bool {
         match self {
             Self::Strict => is_strict(address),
@@ -47,7 +47,7 @@ impl EmailRule {
         }
     }
 
-    /// What it takes, for people.
+    /// The accepted form, for people.
     pub const fn allowed(self) -> &'static str {
         match self {
             Self::Strict => {

@@ -1,4 +1,5 @@
-//! The end of a membership (articles 6.3, 13, 18): by the member, by the operator, or with the service.
+//! The end of a membership (articles 6.3, 13, 18): by withdrawal, by the operator, or with the
+//! service.
 
 use chrono::{DateTime, Months, NaiveDate, TimeDelta, Utc};
 
@@ -8,10 +9,11 @@ use super::month::BillingMonth;
 use super::programme::Programme;
 use super::refusal::Reason;
 
-/// Months after the month of the end in which usage and bills can still be seen (rule R13.7).
+/// Months after the month of the end for which the member can still see usage and bills (rule
+/// R13.7).
 pub const VIEW_MONTHS: i32 = 15;
 
-/// How many days ahead the operator may set an end at most.
+/// The most days by which the operator may set an end in advance.
 pub const END_AHEAD_DAYS: i64 = 366;
 
 /// The numbers of the grounds of article 13.1.
@@ -20,27 +22,28 @@ pub const GROUNDS: std::ops::RangeInclusive<u8> = 1..=7;
 /// An end that the operator set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disqualification {
-    /// Which ground of article 13.1, 1 to 7.
+    /// The number of the ground in article 13.1, 1 to 7.
     pub ground: u8,
-    /// When the operator came to know of it: fees run to the end of that month (article 6.3).
+    /// The time at which the operator came to know of the ground. Fees run to the end of that month
+    /// (article 6.3).
     pub known_at: DateTime<Utc>,
-    /// From when the membership is over.
+    /// The first instant at which the membership is over.
     pub effective_at: DateTime<Utc>,
 }
 
-/// How a membership ended.
+/// The cause of a membership's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndCause {
-    /// The member left.
+    /// The member withdrew.
     Withdrawn,
-    /// The operator ended it.
+    /// The operator ended the membership.
     Disqualified,
     /// The service ended.
     ServiceEnded,
 }
 
 impl EndCause {
-    /// What its cards died of.
+    /// The reason of its cards' death.
     pub const fn dead_cause(self) -> DeadCause {
         match self {
             Self::Withdrawn | Self::Disqualified => DeadCause::MembershipEnded,
@@ -59,16 +62,16 @@ named!(
 /// The end of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
-    /// How.
+    /// The cause of the end.
     pub cause: EndCause,
-    /// The first instant without service.
+    /// The first instant at which the membership is over.
     pub at: DateTime<Utc>,
     /// The last month with a base fee (rule R6.0).
     pub last_fee_month: BillingMonth,
 }
 
 impl Member {
-    /// Its end, past or to come: the first of those that it has.
+    /// The membership's end, past or future: the earliest one if there are several.
     pub fn end(&self, programme: &Programme) -> Option<End> {
         let own = self.events.iter().filter_map(|dated| match &dated.event {
             MemberEvent::Withdrawn => Some(End {
@@ -76,7 +79,8 @@ impl Member {
                 at: dated.at,
                 last_fee_month: BillingMonth::of(dated.at),
             }),
-            // What the operator enters holds from its entry at the earliest (convention C3).
+            // An end that the operator enters takes effect at its entry at the earliest (convention
+            // C3).
             MemberEvent::Disqualified(it) => Some(End {
                 cause: EndCause::Disqualified,
                 at: it.effective_at.max(dated.at),
@@ -92,7 +96,7 @@ impl Member {
         own.chain(with_service).min_by_key(|end| end.at)
     }
 
-    /// The ground for which it is or will be ended by the operator.
+    /// The disqualification that the operator has entered, if any.
     pub fn disqualification(&self) -> Option<Disqualification> {
         self.events.iter().find_map(|dated| match &dated.event {
             MemberEvent::Disqualified(it) => Some(*it),
@@ -100,25 +104,25 @@ impl Member {
         })
     }
 
-    /// The first instant at which its usage and bills can no longer be seen by the member (rule R13.7);
-    /// `None` while it has no end.
+    /// The first instant at which the member can no longer see usage and bills (rule R13.7); `None`
+    /// if the membership has no end.
     pub fn viewable_until(&self, programme: &Programme) -> Option<DateTime<Utc>> {
         self.end(programme).map(|end| BillingMonth::of(end.at).plus(VIEW_MONTHS).end())
     }
 
-    /// The first instant at which it may withdraw: the month after that of the service's start (article
-    /// 13.5).
+    /// The first instant at which the member may withdraw: the beginning of the month after the
+    /// service's start (article 13.5).
     pub fn may_withdraw_from(&self) -> Option<DateTime<Utc>> {
         self.service_start().map(|start| BillingMonth::of(start).end())
     }
 }
 
-/// Whether the operator has not set the membership's end: once it has, that end stands (rules R13.1, R13.2).
+/// Refuses if the operator has set the membership's end: that end stands (rules R13.1, R13.2).
 pub fn check_no_ground(member: &Member) -> Result<(), Reason> {
     member.disqualification().map_or(Ok(()), |_| Err(Reason::GroundKnown))
 }
 
-/// Holds all of a member's cards, or lifts that (article 14.2). `None`: nothing changes.
+/// Sets or lifts the hold of all of a member's cards (article 14.2). `None`: nothing changes.
 pub fn hold(
     member: &Member,
     held: bool,
@@ -133,7 +137,8 @@ pub fn hold(
     Ok((member.is_held_at(now) != held).then_some(event))
 }
 
-/// Withdraws (article 13.5; rules R13.5a and b): complete at once, never before or after.
+/// Ends the membership by withdrawal (article 13.5; rules R13.5a and b). A withdrawal takes effect
+/// at once and cannot be dated otherwise.
 pub fn withdraw(
     member: &Member,
     now: DateTime<Utc>,
@@ -153,18 +158,18 @@ pub fn withdraw(
     }
 }
 
-/// Why a disqualification cannot be.
+/// The reason why a disqualification cannot be entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoEnd {
-    /// A rule refuses.
+    /// A rule refuses, for this reason.
     Refused(Reason),
-    /// The ground is known only later than now, or before the membership.
+    /// The ground became known in the future, or before the admission.
     KnownAt,
-    /// The end lies before the ground was known, or too far ahead.
+    /// The end lies before the ground became known, or too far in the future.
     EffectiveAt,
 }
 
-/// Sets the end of a membership for a ground (rule R13.1).
+/// Enters a disqualification (rule R13.1).
 pub fn disqualify(
     member: &Member,
     it: Disqualification,
@@ -184,8 +189,8 @@ pub fn disqualify(
     Ok(MemberEvent::Disqualified(it))
 }
 
-/// The instant up to which paid fees count for the limit of the operator's liability (article 23.2). It is the end of the
-/// month in which twelve months since the contract day are complete.
+/// The instant up to which paid fees count for the limit of the operator's liability (article
+/// 23.2). It is the end of the month in which twelve months since the contract day are complete.
 pub fn liability_until(contracted: NaiveDate) -> DateTime<Utc> {
     let year_later = contracted.checked_add_months(Months::new(12)).unwrap_or(contracted);
     BillingMonth::of(super::month::japan_midnight(year_later)).end()

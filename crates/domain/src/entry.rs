@@ -1,5 +1,6 @@
-//! What persons enter by hand beside sessions (rule B11, articles 13.3 and 16): goodwill, damages and other sums, each a line of the
-//! bill of the month in which it was entered.
+//! Sums that persons enter by hand beside sessions (rule B11, articles 13.3 and 16): goodwill,
+//! damages and others. Each is a line of a bill: of the month in which it was entered, or confirmed
+//! by a second person where that is needed.
 
 use chrono::{DateTime, Utc};
 
@@ -9,21 +10,21 @@ use super::member::{Member, MemberEvent};
 use super::month::BillingMonth;
 use super::units::{TaxRate, Yen};
 
-/// What an entry is for.
+/// The purpose of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
-    /// A sum that is given (goodwill, article 16).
+    /// A sum given to the member (goodwill, article 16).
     Goodwill,
     /// Damages that the member owes (article 13.3).
     Damages,
-    /// Anything else.
+    /// Any other sum.
     Other,
 }
 
 named!(EntryKind, Goodwill = "goodwill", Damages = "damages", Other = "other");
 
 impl EntryKind {
-    /// The code of its line.
+    /// The code of the entry's line on the bill.
     pub const fn code(self) -> LineCode {
         match self {
             Self::Goodwill => LineCode::Goodwill,
@@ -33,47 +34,48 @@ impl EntryKind {
     }
 }
 
-/// A sum as it is entered.
+/// A sum as a person entered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entered {
-    /// What it is for.
+    /// The purpose of the sum.
     pub kind: EntryKind,
-    /// The sum, tax included, as the bill shows it: goodwill is negative.
+    /// The sum, tax included, as the bill shows it. Goodwill is negative.
     pub amount: Yen,
-    /// The tax contained in it; `None`: the rate of its month's tariff.
+    /// The rate of the tax contained in the sum; `None`: the rate of the month's tariff.
     pub tax_rate: Option<TaxRate>,
-    /// Why.
+    /// The reason, in the person's words.
     pub reason: String,
-    /// Who entered it.
+    /// The person who entered the sum.
     pub by: String,
-    /// Whether it counts at once, or waits for a second person.
+    /// Whether the sum counted at once or needed a second person's confirmation.
     pub approval: Approval,
 }
 
-/// A member's entry as it stands.
+/// A member's entry in its present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its place among the member's, from 1.
+    /// The entry's number among the member's entries, from 1.
     pub number: i64,
-    /// When it was entered.
+    /// The time at which the entry was made.
     pub at: DateTime<Utc>,
-    /// The sum.
+    /// The sum with its purpose and reason.
     pub entered: Entered,
-    /// Whether it counts.
+    /// Whether the entry counts, waits for a second person, or was refused.
     pub approval: Approval,
-    /// Who confirmed or refused it, and when.
+    /// The person who confirmed or refused the entry, and the time.
     pub settled: Option<(String, DateTime<Utc>)>,
 }
 
 impl Entry {
-    /// From when it counts: entered, or confirmed where that was needed. Its line is of that month.
+    /// The instant from which an entry counts: when it was made, or confirmed if that was needed.
+    /// The entry's line is on the bill of that month.
     pub fn counts_from(&self) -> DateTime<Utc> {
         self.settled.as_ref().map_or(self.at, |(_, at)| *at)
     }
 }
 
 impl Member {
-    /// Its entries, in order.
+    /// The member's entries, in the order in which they were entered.
     pub fn entries(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::new();
         for dated in &self.events {
@@ -100,7 +102,7 @@ impl Member {
         entries
     }
 
-    /// The entries that stand on a month's bill.
+    /// The entries that are on a month's bill.
     pub fn entries_in(&self, month: BillingMonth) -> impl Iterator<Item = Entry> {
         self.entries().into_iter().filter(move |entry| {
             entry.approval == Approval::Done && month.contains(entry.counts_from())

@@ -1,48 +1,49 @@
-//! A transaction that a station names itself and tells event by event (OCPP 2.0.1 section E). Events come late, twice, out
-//! of order, or never: what is kept of them makes the session anew with each one, so that their order does not matter.
+//! Transactions of OCPP 2.0.1, which a station names itself and reports event by event (section E).
+//! Events may come late, twice, out of order, or never. So each new event is added to the kept
+//! ones, and the session is built anew from all of them.
 
 use chrono::{DateTime, Utc};
 
 use super::instant::{Heard, Reported};
 use super::units::WattHours;
 
-/// What kind of event it is.
+/// The `eventType` of a TransactionEvent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventType {
-    /// The first.
+    /// The first event.
     Started,
-    /// One in between.
+    /// An event in between.
     Updated,
-    /// The last.
+    /// The last event.
     Ended,
 }
 
 named!(EventType, Started = "started", Updated = "updated", Ended = "ended");
 
-/// The energy register at an instant.
+/// A reading of the energy register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Register {
-    /// When it was read.
+    /// The time of the reading.
     pub at: DateTime<Utc>,
-    /// What it said.
+    /// The register's value.
     pub value: WattHours,
 }
 
-/// What an event's readings say of the energy register.
+/// The readings of the energy register that one or more events report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Registers {
-    /// Read as the transaction began.
+    /// The reading with the context `Transaction.Begin`.
     pub begin: Option<Register>,
-    /// Read as it ended.
+    /// The reading with the context `Transaction.End`.
     pub end: Option<Register>,
-    /// The earliest.
+    /// The earliest reading.
     pub first: Option<Register>,
-    /// The latest.
+    /// The latest reading.
     pub last: Option<Register>,
 }
 
 impl Registers {
-    /// Takes a reading in.
+    /// Adds a reading with its context.
     pub fn take(&mut self, context: &str, read: Register) {
         match context {
             "Transaction.Begin" => self.begin = self.begin.or(Some(read)),
@@ -54,65 +55,68 @@ impl Registers {
     }
 }
 
-/// An event with what the rules ask of it.
+/// A TransactionEvent, reduced to the facts that the rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionEvent {
-    /// Its number in the transaction. An event without one has its time in milliseconds, beyond all numbers.
+    /// The event's place in the transaction: its `seqNo`. An event without a usable `seqNo` has its
+    /// time in milliseconds or a hash of its content, both beyond all numbers.
     pub order: i64,
-    /// What kind it is.
+    /// The event's `eventType`.
     pub kind: EventType,
-    /// The station's time.
+    /// The reported time.
     pub reported: Reported,
-    /// When and how it was heard.
+    /// The receipt of the message.
     pub heard: Heard,
-    /// What was shown, as sent; empty: the station needs nobody's card.
+    /// The `idToken` as the station sent it. Empty: the station says that no card is needed.
     pub id_tag: Option<String>,
-    /// Whether that was a card that was accepted, but for another session that it had.
+    /// Whether the `idToken` was that of a valid card. Another running session of the card does not
+    /// matter here.
     pub accepted: bool,
-    /// The EVSE.
+    /// The number of the EVSE, if the event names one.
     pub evse_id: Option<i64>,
-    /// Whether energy flows, where it says so.
+    /// Whether energy flows, if the event says so.
     pub charging: Option<bool>,
-    /// Whether it was sent because that changed.
+    /// Whether the event's `triggerReason` was `ChargingStateChanged`.
     pub changed: bool,
-    /// Why the transaction ended.
+    /// The `stoppedReason` of an Ended event.
     pub reason: Option<String>,
-    /// The energy register.
+    /// The event's readings of the energy register.
     pub registers: Registers,
-    /// Whether a field was missing or of the wrong kind.
+    /// Whether a field of the message was missing or of the wrong type.
     pub malformed: bool,
 }
 
-/// Ranges of numbers that are remembered of one transaction.
+/// The most ranges of `seqNo` that are kept of one transaction.
 const RANGES_MAX: usize = 128;
 
-/// The largest number of an event: a signed 32-bit integer.
+/// The largest `seqNo`: that of a signed 32-bit integer.
 const NUMBER_MAX: i64 = 2_147_483_647;
 
-/// Whether an event's place is a number that its station gave it.
+/// Whether an event's place is a `seqNo` of its station.
 fn is_number(order: i64) -> bool {
     (0..=NUMBER_MAX).contains(&order)
 }
 
-/// What is kept of a transaction's events: those that the session is made of, and which numbers were seen.
+/// The kept facts of a transaction's events: the events from which the session is built, and every
+/// `seqNo` that came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// The events that matter, by their order.
+    /// The events that matter, in order.
     pub events: Vec<TransactionEvent>,
-    /// The numbers that were seen, as ranges in order, both ends included.
+    /// The `seqNo` values that came, as sorted ranges that include both ends.
     pub seen: Vec<(i64, i64)>,
-    /// Whether an event before the end said whether energy flows.
+    /// Whether an event before the end reported whether energy flows.
     pub tells_charging: bool,
-    /// Whether an event told that energy had flowed for some time.
+    /// Whether an event reported that energy had flowed for some time.
     pub tells_charged: bool,
-    /// Whether a second, other end came.
+    /// Whether a second, different Ended event came.
     pub ended_twice: bool,
-    /// Whether a start or an end came under the number of another event.
+    /// Whether a Started or Ended event came with the `seqNo` of another event.
     pub numbers_repeated: bool,
 }
 
 impl Evidence {
-    /// Takes an event in that was not there before. What no longer matters is let go.
+    /// Adds a new event. Events that no longer matter are dropped.
     pub fn add(&mut self, event: TransactionEvent) {
         self.tells_charging |= event.charging.is_some() && event.kind != EventType::Ended;
         self.ended_twice |= event.kind == EventType::Ended && self.ended().is_some();
@@ -142,14 +146,14 @@ impl Evidence {
             }
             _ => self.seen.insert(place, (number, number)),
         }
-        // The number of ranges is bounded, because a station may leave out every other seqNo. A range in the middle
-        // is dropped, and its numbers count as missing.
+        // The number of ranges is bounded, because a station may leave out every other seqNo. A
+        // range in the middle is dropped, and its numbers count as missing.
         if self.seen.len() > RANGES_MAX {
             self.seen.remove(RANGES_MAX / 2);
         }
     }
 
-    /// The places of the events that matter.
+    /// The places of the events that matter, by role; see the methods below.
     fn roles(&self) -> [Option<usize>; 12] {
         let first = |of: fn(&TransactionEvent) -> bool| self.events.iter().position(of);
         let earliest = |of: fn(&Registers) -> Option<Register>| {
@@ -188,12 +192,12 @@ impl Evidence {
         self.roles()[place].map(|place| &self.events[place])
     }
 
-    /// The earliest event that was seen.
+    /// The earliest event that came.
     pub fn first(&self) -> Option<&TransactionEvent> {
         self.role(0)
     }
 
-    /// Whether the start, or the end, did not come yet.
+    /// Whether the Started or the Ended event has not come yet.
     pub fn misses(&self, kind: EventType) -> bool {
         match kind {
             EventType::Started => self.started().is_none(),
@@ -202,33 +206,33 @@ impl Evidence {
         }
     }
 
-    /// The transaction's start.
+    /// The Started event.
     pub fn started(&self) -> Option<&TransactionEvent> {
         self.role(1)
     }
 
-    /// The transaction's end.
+    /// The Ended event.
     pub fn ended(&self) -> Option<&TransactionEvent> {
         self.role(2)
     }
 
-    /// The first event that says that energy flows.
+    /// The first event, other than Ended, that reports that energy flows.
     pub fn charging(&self) -> Option<&TransactionEvent> {
         self.role(3)
     }
 
-    /// The event that binds the transaction to a card: the first whose card was accepted, or else the first with a
-    /// card, or with anything shown.
+    /// The event that binds the transaction to a card: the first whose card was accepted, else the
+    /// first with a card, else the first with any `idToken`.
     pub fn bound(&self) -> Option<&TransactionEvent> {
         self.role(10).or_else(|| self.role(11)).or_else(|| self.role(4))
     }
 
-    /// The EVSE.
+    /// The EVSE, as the first event that names one reports it.
     pub fn evse_id(&self) -> Option<i64> {
         self.role(5).and_then(|event| event.evse_id)
     }
 
-    /// The energy register over all events.
+    /// The readings of the energy register over all events.
     pub fn registers(&self) -> Registers {
         Registers {
             begin: self.role(6).and_then(|event| event.registers.begin),
@@ -238,12 +242,12 @@ impl Evidence {
         }
     }
 
-    /// Whether a number lies before one that was seen.
+    /// Whether an event with a higher `seqNo` has come already.
     pub fn is_passed(&self, order: i64) -> bool {
         is_number(order) && self.seen.last().is_some_and(|(_, last)| *last > order)
     }
 
-    /// Whether it is known that no event between two is missing.
+    /// Whether all events between two are known to have come.
     pub fn is_whole(&self, from: &TransactionEvent, to: &TransactionEvent) -> bool {
         is_number(from.order)
             && is_number(to.order)
@@ -251,12 +255,13 @@ impl Evidence {
             && self.missing(from, to) == 0
     }
 
-    /// Whether the station does not count its events: all that were seen have the number 0, as has this one.
+    /// Whether the station does not count its events: every event that came has the `seqNo` 0, and
+    /// so has this one.
     pub fn is_uncounted(&self, order: i64) -> bool {
         order == 0 && self.seen == [(0, 0)]
     }
 
-    /// How many numbers between two events were not seen.
+    /// The number of missing `seqNo` values between two events.
     pub fn missing(&self, from: &TransactionEvent, to: &TransactionEvent) -> i64 {
         if !is_number(from.order) || !is_number(to.order) || to.order < from.order {
             return 0;

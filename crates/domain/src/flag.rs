@@ -1,15 +1,16 @@
-//! Doubts about a session: each has a name, and says whether its money waits.
+//! Flags: named doubts about a session. Each says whether it keeps the session from being billed.
 
-/// What a flag does to a session's money.
+/// The effect of a flag on a session's billing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlagEffect {
-    /// Kept as evidence; billed as measured.
+    /// Kept as evidence. The session is billed as measured.
     Note,
-    /// Measured, but held until a person decides (rule B4).
+    /// The session is measured, but held until a person decides (rule B4).
     Review,
-    /// Started on a card that was not authorized: out of the bill until a person decides (rule B7).
+    /// The session started on a card that was not authorized. The session is not billed until a
+    /// person decides (rule B7).
     Exception,
-    /// Cannot be measured or attributed: not rated.
+    /// The session cannot be measured or attributed, so it is not billed.
     Quarantine,
 }
 
@@ -28,7 +29,7 @@ macro_rules! flags {
                 match self { $(Self::$variant => $code),+ }
             }
 
-            /// What it does to the session's money.
+            /// The flag's effect on the session's billing.
             pub const fn effect(self) -> FlagEffect {
                 match self { $(Self::$variant => FlagEffect::$effect),+ }
             }
@@ -37,106 +38,125 @@ macro_rules! flags {
 }
 
 flags! {
-    /// The station's clock was ahead of ours by more than the tolerance: our receipt time counts.
+    /// The reported time was ahead of the received time by more than the tolerance. For a start,
+    /// the received time counts.
     ClockAhead = "clock_ahead", Note;
-    /// The station was connected, yet its clock lay behind ours by more than the tolerance: our
-    /// receipt time counts (rule R6.2b).
+    /// The station was connected, yet the reported time was behind the received time by more than
+    /// the tolerance. For a start, the received time counts (rule R6.2b).
     ClockBehind = "clock_behind", Note;
-    /// The message came late over a connection that stood; the station's clock was shown right, so its time counts (rule R6.2b).
+    /// The message came late over a standing connection. The station's clock is known to be right,
+    /// so the reported time counts (rule R6.2b).
     DeliveredLate = "delivered_late", Note;
-    /// The station's clock was shown wrong by a steady difference, which was taken off (rule R6.2b).
+    /// The station's clock is known to be off by a steady difference, which was subtracted (rule
+    /// R6.2b).
     ClockCorrected = "clock_corrected", Note;
-    /// The station's time lies before the programme began, or more than a day ahead.
+    /// The reported time is before the programme's first day, or more than a day ahead.
     ClockImplausible = "clock_implausible", Quarantine;
-    /// The station's time names no zone and the station record names none either.
+    /// The reported time names no zone, and neither does the station's record.
     TimeWithoutZone = "time_without_zone", Quarantine;
-    /// The station's time is missing or cannot be read.
+    /// The reported time is missing or cannot be read.
     TimeUnreadable = "time_unreadable", Quarantine;
-    /// The message lacked a field or had one of the wrong kind; what was readable was kept.
+    /// The start lacked a field or had one of the wrong type. The readable fields were kept.
     MalformedStart = "malformed_start", Quarantine;
-    /// The same, at the stop.
+    /// The stop lacked a field or had one of the wrong type. The readable fields were kept.
     MalformedStop = "malformed_stop", Note;
     /// The id tag is no card of the programme.
     UnknownCard = "unknown_card", Quarantine;
     /// The station started without a card (free start).
     NoCard = "no_card", Quarantine;
-    /// The id tag was longer than is kept.
+    /// The id tag was longer than the server keeps, and was cut.
     IdTagTooLong = "id_tag_too_long", Note;
     /// The connector is not in the station's record, so its class and price are unknown.
     UnknownConnector = "unknown_connector", Quarantine;
-    /// The card was not authorized at the session's start; the session's `refusal` says why.
+    /// The card was not authorized at the session's start. The session's `refusal` names the
+    /// reason.
     NotAuthorized = "not_authorized", Exception;
-    /// The charger was closed or in maintenance when the start was heard: the card was refused there.
+    /// The charger was closed or in maintenance when the start was received, so the card was
+    /// refused.
     ChargerUnavailable = "charger_unavailable", Note;
-    /// The card was refused when the start was heard, although by the station's clock it was still, or
-    /// already, valid: by that clock it is judged (rule R6.2b).
+    /// The card was refused when the start was received, although it was valid at the reported
+    /// time, which counts (rule R6.2b).
     RefusedWhenHeard = "refused_when_heard", Note;
     /// The card had another running session when this one started.
     Concurrent = "concurrent", Note;
-    /// The card had another session without a stop, at a charger long gone.
+    /// The card had another session without a stop when this one started, but by the evidence that
+    /// one was over.
     StaleConcurrent = "stale_concurrent", Note;
     /// The session's time overlaps another session of the same card.
     Overlap = "overlap", Review;
-    /// A later transaction began on the connector before this one was stopped.
+    /// A later transaction started on the connector, or under the same name, before this one was
+    /// stopped.
     Superseded = "superseded", Note;
-    /// It arrived more than 60 days after it started.
+    /// The session's start was received more than 60 days after it happened.
     LateArrival = "late_arrival", Review;
-    /// It lasted more than 24 hours.
+    /// The session lasted more than 24 hours.
     OverADay = "over_a_day", Review;
-    /// It lasted longer than the site allows.
+    /// The session lasted longer than its site allows.
     OverSiteCap = "over_site_cap", Note;
-    /// By the station's clock it ended after we heard of its end, and lasted longer than its site allows.
+    /// The station's clock contradicts the server's too much to believe the duration. By the
+    /// station's clock, the stop is after its receipt and the session exceeded the site's limit, or
+    /// the stop is hours off.
     DurationDoubtful = "duration_doubtful", Review;
-    /// It ended before it started: it has no units until a person says when it ended (rule B4).
+    /// The session ended before it started. The session has no units until a person sets the end
+    /// (rule B4).
     StopBeforeStart = "stop_before_start", Review;
-    /// Its stop never came: its end is an estimate (rule B9).
+    /// The session's stop never came. The session's end is an estimate (rule B9).
     EndEstimated = "end_estimated", Review;
-    /// Its end is estimated, because its connector was told to be available.
+    /// The end is estimated because the station reported the connector as available.
     ConnectorAvailable = "connector_available", Note;
-    /// Its end is estimated, because its charger booted and did not go on with it.
+    /// The end is estimated because the station booted and did not continue the session.
     StationBooted = "station_booted", Note;
-    /// Its end is estimated, because its charger, asked, said that it does not go on.
+    /// The end is estimated because the station, when asked, answered that the transaction is not
+    /// ongoing.
     NotOngoing = "not_ongoing", Note;
-    /// Its end is estimated, because it would be longer than its site allows.
+    /// The end is estimated because the session would be longer than its site allows.
     SiteCapPassed = "site_cap_passed", Note;
-    /// Its end is estimated, because its charger was offline for too long.
+    /// The end is estimated because the station was offline for too long.
     StationOffline = "station_offline", Note;
-    /// The station's stop took the place of an end that was guessed by another's stop (rule B8). One that was only estimated
-    /// gives way without a word: whether it came first is chance.
+    /// The station's own stop replaced an end that was guessed from another stop (rule B8). An
+    /// estimated end is replaced without this flag, because it depends on chance whether it came
+    /// first.
     EndReplaced = "end_replaced", Note;
-    /// A stop came after a person had named the end: it is kept and changes nothing (rule B11).
+    /// A stop came after a person had set the end. The stop is kept and changes nothing (rule B11).
     StopAfterCorrection = "stop_after_correction", Note;
-    /// The station used the name of an earlier transaction again (rule B10).
+    /// The station used the `transactionId` of an earlier transaction again (rule B10).
     NameUsedAgain = "transaction_name_used_again", Note;
-    /// The station counts its messages not: they were read by kind and time.
+    /// The station does not count its TransactionEvents. The events were ordered by type and time
+    /// instead of `seqNo`.
     StepsUncounted = "steps_uncounted", Note;
-    /// Another card stopped it.
+    /// Another card than the one that started the session stopped it.
     StoppedByOtherCard = "stopped_by_other_card", Note;
-    /// The stop named no transaction of ours; it was matched by station, card, time and meter.
+    /// The stop named no transaction of ours. The stop was matched by station, card, time and
+    /// meter.
     MatchedByContent = "matched_by_content", Note;
-    /// Only the stop ever arrived; the session was built from it.
+    /// The transaction's start never came. The session was built from later messages.
     StartMissing = "start_missing", Review;
-    /// Events of the transaction never came; those that its time and energy rest on did.
+    /// TransactionEvents between the first one and the end are missing. Another flag says if the
+    /// session's start may rest on them.
     StepsMissing = "steps_missing", Note;
-    /// An event that may have told when energy began to flow never came.
+    /// A TransactionEvent is missing that may have reported when energy began to flow.
     ChargingStartDoubtful = "charging_start_doubtful", Review;
-    /// The station tells whether energy flows, and it never did: there are no minutes.
+    /// The station reports whether energy flows, and it never did: the session has no units.
     NeverCharged = "never_charged", Note;
-    /// The transaction's start or end came under the number of another event: which events are missing cannot be told.
+    /// The start or the end came with the `seqNo` of another event, so it is unknown which events
+    /// are missing.
     StepNumbersRepeated = "step_numbers_repeated", Review;
-    /// An event that differs from the first one under its number was kept and not applied.
+    /// A TransactionEvent that differs from the first one with its `seqNo` was kept and not
+    /// applied.
     StepDiffers = "step_differs", Note;
     /// A stop that differs from the first one was kept and not applied.
     StopDiffers = "stop_differs", Note;
-    /// The meter ran backwards by one watt-hour: rounding, counted as zero.
+    /// The meter ran backwards by one watt-hour. That is rounding and counts as zero.
     MeterRounded = "meter_rounded", Note;
-    /// The meter ran backwards: the energy is unknown. Minutes are billed, so the money is not in doubt.
+    /// The meter ran backwards, so the energy is unknown. Minutes are billed, so the price is not
+    /// in doubt.
     MeterBackwards = "meter_backwards", Note;
-    /// A meter value is missing: the energy comes from the last reading, or is unknown.
+    /// A register is missing. The energy comes from the last reading, or is unknown.
     MeterUnknown = "meter_unknown", Note;
-    /// Its charger sent more than is kept of a charger in a day: some of the readings are not kept, their registers count.
+    /// The station sent more meter values than are kept per station and day. Some meter values are
+    /// not kept, but the registers in them count.
     ReadingsNotKept = "readings_not_kept", Note;
-    /// More energy than the charger can deliver in the time.
+    /// The energy is more than the charger can deliver in the time.
     EnergyImplausible = "energy_implausible", Note;
 }
 

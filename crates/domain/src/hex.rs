@@ -1,4 +1,4 @@
-//! Bytes as hex digits, and hashes as such.
+//! Bytes as hex digits, and hashes as hex digits.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Digest;
@@ -8,7 +8,7 @@ pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that hex digits stand for; `None`: an odd number of them, or other characters.
+/// The bytes that hex digits stand for. `None` if their number is odd or another character occurs.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -24,7 +24,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     encode(&sha2::Sha256::digest(bytes))
 }
 
-/// A SHA-256 that is made piece by piece.
+/// A SHA-256 that is computed piece by piece.
 #[derive(Debug, Default, Clone)]
 pub struct Sha256(sha2::Sha256);
 
@@ -40,7 +40,7 @@ impl Sha256 {
     }
 }
 
-/// The keyed SHA-256 of a text's parts, one after the other (HMAC), as hex.
+/// The HMAC-SHA-256 of a text's parts, one after the other, as hex digits.
 pub fn keyed_sha256(key: &[u8], parts: &[&[u8]]) -> String {
     let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {

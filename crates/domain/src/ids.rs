@@ -1,16 +1,16 @@
-//! Identities. Each is a type of its own, so that none can be passed for another.
+//! Identities. Each has a type of its own, so that none can be used for another.
 
 use std::fmt;
 
-/// An identity whose text is not what its type allows.
+/// The error for a text that is no identity of the wanted type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must be {allowed}, not {given:?}")]
 pub struct BadId {
-    /// What the identity is called by its users.
+    /// The identity's name for users.
     pub what: &'static str,
-    /// What is allowed.
+    /// The allowed form.
     pub allowed: &'static str,
-    /// What was given, cut to a printable length.
+    /// The given text, cut to a printable length.
     pub given: String,
 }
 
@@ -51,24 +51,24 @@ fn identifier_char(c: char) -> bool {
 }
 
 text_id!(
-    /// A charging station's identity: the last segment of the URL it connects to
-    /// (OCPP-J 1.6 section 3.1.1), kept as registered.
+    /// A station's identity: the last segment of the URL to which it connects (OCPP-J 1.6 section
+    /// 3.1.1), spelled as in its registration.
     StationId, "station_id", "1 to 48 characters without control characters or '/'", 48,
     |c| !c.is_control() && c != '/'
 );
 text_id!(
-    /// A membership's internal number, allotted on admission.
+    /// The member id: a membership's own number, allotted with the application.
     MemberId, "member_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 text_id!(
-    /// The card number: the member number of the terms that is printed for a card (article 3.1). It names the card, not
-    /// the member.
+    /// The card number: the member number of the terms, which is printed on a card (article 3.1).
+    /// The number names the card, not the member.
     CardNumber, "card_number", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 
 text_id!(
-    /// A session's name for people, bills and exports. It is made of what the station sent, so it is the
-    /// same in whatever order messages arrive.
+    /// A session's name for people, bills and exports. The name is made of the station's data
+    /// alone, so it does not depend on the order in which messages arrive.
     SessionRef, "session_id", "1 to 32 letters, digits, '-' or '_'", 32, identifier_char
 );
 
@@ -80,13 +80,13 @@ impl SessionRef {
     }
 }
 
-/// A session's number. It is the transaction id told to the station, so it lies in 1..=2^31-1
-/// and is never used twice over the whole system (OCPP 1.6 section 4.8).
+/// A session's number. In OCPP 1.6 this number is also the `transactionId` that the station
+/// receives, so it is in 1..=2^31-1 and unique in the whole system (OCPP 1.6 section 4.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub i64);
 
 impl SessionId {
-    /// The largest id that a station's signed 32-bit integer can hold.
+    /// The largest number, as stations hold it in a signed 32-bit integer.
     pub const MAX: i64 = 2_147_483_647;
 
     /// Reads the printed form, `S-000000042`.
@@ -113,11 +113,11 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// The longest id tag that is kept and matched; a longer one is cut and flagged.
+/// The most characters of an id tag that are kept and compared. A longer one is cut and flagged.
 pub const ID_TAG_MAX: usize = 64;
 
-/// What a card reader read. Compared without case, blanks, `:` and `-` (stations spell one card in
-/// many ways); kept as it was sent.
+/// An id tag: the text that a reader reads from a card. The text is kept as sent. Comparison
+/// ignores case, blanks, `:` and `-`, because stations spell one card in many ways.
 #[derive(Clone)]
 pub struct IdTag {
     as_sent: String,
@@ -126,7 +126,7 @@ pub struct IdTag {
 }
 
 impl IdTag {
-    /// Any text is an id tag; the empty one belongs to no card. Text beyond [`ID_TAG_MAX`]
+    /// Makes an id tag of any text. The empty one belongs to no card. Text beyond [`ID_TAG_MAX`]
     /// characters is cut.
     pub fn new(text: &str) -> Self {
         let mut letters = text.chars();
@@ -145,22 +145,22 @@ impl IdTag {
         &self.as_sent
     }
 
-    /// Whether it was sent longer than is kept.
+    /// Whether the text was longer than [`ID_TAG_MAX`] and was cut.
     pub const fn was_cut(&self) -> bool {
         self.was_cut
     }
 
-    /// The spelling that equality is decided by.
+    /// The normalized spelling, which is compared.
     pub fn matched(&self) -> &str {
         &self.matched
     }
 
-    /// No card: a free start or a station without a reader.
+    /// Whether the id tag names no card: a free start, or a station without a reader.
     pub fn is_empty(&self) -> bool {
         self.matched.is_empty()
     }
 
-    /// The form for logs: whole card ids never reach one.
+    /// The form for logs, which never contain a whole id tag.
     pub fn masked(&self) -> String {
         let tail: Vec<char> = self.matched.chars().rev().take(3).collect();
         if self.matched.chars().count() < 8 {

@@ -1,52 +1,53 @@
-//! Two instants stand behind every message: what the station says and when we heard it. This is
-//! where it is decided which one bills (rule R6.2b).
+//! The instants of a message: the reported time and the received time. [`attribute`] decides which
+//! of them counts for the bill (rule R6.2b).
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, TimeZone, Utc};
 
 use super::charger_clock::Measured;
 use super::flag::Flag;
 
-/// How far a connected station's clock may differ from ours.
+/// Seconds by which the clock of a connected station may differ from the server's.
 pub const CLOCK_TOLERANCE_S: i64 = 120;
 
-/// How late a message may come over a standing connection and its own time still count, where the clock is shown right.
+/// Seconds by which a message may be late and its reported time still count, if the station's clock
+/// is known to be right.
 pub const LATE_MAX_S: i64 = 86_400;
 
-/// How far ahead a clock may be and still be taken for a clock (one day).
+/// Seconds by which a reported time may be ahead. A time further ahead (one day) is implausible.
 pub const CLOCK_AHEAD_MAX_S: i64 = 86_400;
 
-/// The programme's first day, 2019-12-16 Japan time, as a Unix time: no session is older.
+/// The programme's first day, 2019-12-16 Japan time, as a Unix time. No session can be older.
 const PROGRAMME_BEGAN_S: i64 = 1_576_422_000;
 
-/// What a station's time text says.
+/// The meaning of a station's time text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Moment {
-    /// An instant.
+    /// An instant: the text names a date, a time and a zone.
     At(DateTime<Utc>),
-    /// A wall clock without a zone.
+    /// A date and time without a zone.
     Local(NaiveDateTime),
-    /// Nothing was sent.
+    /// The station sent no time.
     Missing,
-    /// Text that is no time.
+    /// The text is not a time.
     Unreadable,
 }
 
-/// A station's time as it was sent and as it reads.
+/// A reported time: the text and its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reported {
-    /// The text on the wire; empty when nothing was sent.
+    /// The text as the station sent it; empty if it sent none.
     pub text: String,
-    /// What it says.
+    /// The meaning of the text.
     pub moment: Moment,
 }
 
 impl Reported {
-    /// A station that sent no time.
+    /// The reported time of a message without one.
     pub const fn missing() -> Self {
         Self { text: String::new(), moment: Moment::Missing }
     }
 
-    /// The instant that it names, under the station's zone where it names none itself.
+    /// The instant that the text names. A text without a zone is read in the station's zone.
     pub fn instant(&self, zone: Option<Zone>) -> Option<DateTime<Utc>> {
         match self.moment {
             Moment::At(instant) => Some(instant),
@@ -56,10 +57,10 @@ impl Reported {
     }
 }
 
-/// A station's own zone, for time texts that name none.
+/// A station's time zone, for time texts that name none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
-    /// A fixed distance from UTC.
+    /// A fixed offset from UTC.
     Fixed(FixedOffset),
     /// A zone of the IANA database.
     Named(chrono_tz::Tz),
@@ -77,8 +78,8 @@ impl Zone {
         text.parse::<FixedOffset>().ok().map(Self::Fixed)
     }
 
-    /// The instant at which the wall clocks of the zone show `local`; the earlier one where they
-    /// show it twice; none where they skip it.
+    /// The instant at which clocks of the zone show `local`: the earlier one if the clocks show it
+    /// twice, none if they skip it.
     fn instant(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         match self {
             Self::Fixed(offset) => {
@@ -89,31 +90,35 @@ impl Zone {
     }
 }
 
-/// When and over which connection a message was heard.
+/// The receipt of a message, and the state of its connection at that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heard {
-    /// Our clock when it arrived.
+    /// The server's clock at the receipt.
     pub received_at: DateTime<Utc>,
-    /// Since when the station was connected then.
+    /// The time since which the station was connected.
     pub connected_since: DateTime<Utc>,
-    /// What was known of the station's clock then.
+    /// The difference of the station's clock, if it was known.
     pub clock: Option<Measured>,
 }
 
-/// The instant that counts, and the doubt about it.
+/// The billed time of a message, and the doubt about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attributed {
-    /// The instant that decides month, duration and card state.
+    /// The instant that decides the month, the duration and the card's state.
     pub at: DateTime<Utc>,
-    /// Why it is not simply what the station said.
+    /// The flag that says why this is not simply the reported time.
     pub doubt: Option<Flag>,
 }
 
-/// Decides which instant counts. A station's own time does where it agrees with our receipt. Else what was measured of its
-/// clock decides: where the clock is right the time counts, however late the message came; where it is wrong the difference
-/// is taken off. Without such evidence a time that cannot be true gives way to our receipt: one ahead of it, or one behind it
-/// although the station was connected all the while. A message about a time before the connection was queued offline and
-/// keeps its own time.
+/// Decides which instant of a message counts for the bill.
+///
+/// A reported time that agrees with the received time counts. Otherwise the measured difference of
+/// the station's clock decides. If the clock is right, the reported time counts although the
+/// message is late, by up to [`LATE_MAX_S`]. If the clock is wrong, the difference is subtracted.
+///
+/// Without such a measurement, a reported time that cannot be true is replaced by the received
+/// time: one ahead of it, or one behind it although the station was connected all the while. A
+/// message about a time before the connection was queued offline and keeps its reported time.
 pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attributed {
     let doubtful = |flag| Attributed { at: heard.received_at, doubt: Some(flag) };
     if matches!(reported.moment, Moment::Local(_)) && zone.is_none() {
@@ -147,7 +152,8 @@ pub fn attribute(reported: &Reported, zone: Option<Zone>, heard: Heard) -> Attri
     Attributed { at: said, doubt: None }
 }
 
-/// The instant by what was measured of the station's clock; `None`: that does not place it.
+/// The billed time by the measured difference of the station's clock; `None`: that does not decide
+/// it.
 fn by_clock(said: DateTime<Utc>, clock: Measured, heard: Heard) -> Option<Attributed> {
     let tolerance = TimeDelta::seconds(CLOCK_TOLERANCE_S);
     let late = heard.received_at - said;
@@ -156,7 +162,7 @@ fn by_clock(said: DateTime<Utc>, clock: Measured, heard: Heard) -> Option<Attrib
         return (late > TimeDelta::zero() && late <= TimeDelta::seconds(LATE_MAX_S))
             .then_some(Attributed { at: said, doubt });
     }
-    // What lies before the boot may have been told by another clock.
+    // An instant before the station's boot may come from a clock with another difference.
     let at = said - clock.offset;
     let fits = at <= heard.received_at + tolerance && at >= clock.since - tolerance;
     fits.then_some(Attributed { at: at.min(heard.received_at), doubt: Some(Flag::ClockCorrected) })

@@ -1,5 +1,6 @@
-//! Invoices: what is new since the last ones (convention C5, rules B1 to B4). A closed month is never
-//! edited: later truth becomes one adjustment or credit line a month on the next invoice.
+//! Invoices: everything that was not invoiced yet (convention C5, rules B1 to B4). A closed month
+//! is never edited. If it comes to something else later, the difference is one adjustment or credit
+//! line for that month on the next invoice.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -20,19 +21,20 @@ use super::units::{TaxRate, Yen};
 /// A credit of this size, tax included, needs a qualified return invoice of its own (rule B3).
 pub const RETURN_INVOICE_FROM: Yen = Yen::whole(10_000);
 
-/// Closes without an invoice after which an ended membership's credit is paid out (rule B3b).
+/// The number of closes without an invoice after which the credit of an ended membership is paid
+/// out (rule B3b).
 const CLOSES_WITHOUT_INVOICE: i32 = 2;
 
-/// What kind of invoice it is.
+/// The kind of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvoiceKind {
     /// A month's invoice.
     Regular,
-    /// What came after a membership's last regular invoice.
+    /// Lines that arose after the last regular or final invoice of an ended membership.
     Supplementary,
     /// A qualified return invoice (適格返還請求書).
     Return,
-    /// Everything at once, because the operator ended the membership (article 13.2).
+    /// All open months at once, because the operator ended the membership (article 13.2).
     Final,
     /// Credit that is paid out to the member (rule B3b).
     Refund,
@@ -48,28 +50,29 @@ named!(
 );
 
 impl InvoiceKind {
-    /// Whether the member is asked for something by it.
+    /// Whether the invoice bills or credits usage and fees. A refund only pays carried credit out.
     pub const fn is_billed(self) -> bool {
         !matches!(self, Self::Refund)
     }
 }
 
-/// Who issues invoices, as a qualified invoice names it (consumption tax act, article 57-4).
+/// The issuer of invoices, as a qualified invoice names it (consumption tax act, article 57-4).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Issuer {
-    /// Its name; empty: none is set.
+    /// The issuer's name; empty if none is set.
     pub name: String,
-    /// Its registration number, `T` and 13 digits; empty: none is set.
+    /// The issuer's registration number, `T` and 13 digits; empty if none is set.
     pub registration_number: String,
-    /// Who collects for it, where someone does (article 11).
+    /// The collection agent, if one collects for it (article 11).
     pub collection_agent: String,
 }
 
 impl Issuer {
-    /// The name by which a setting says that no qualified invoices are wanted.
+    /// The name that a setting gives if no qualified invoices are wanted.
     pub const NONE: &'static str = "none";
 
-    /// Whether a month's invoices can be issued: by somebody who may issue qualified ones, or where none are wanted.
+    /// Whether a month's invoices can be issued: the issuer has a name and a registration number,
+    /// or no qualified invoices are wanted.
     pub fn may_issue(&self) -> bool {
         self.is_unwanted() || (!self.name.is_empty() && !self.registration_number.is_empty())
     }
@@ -78,14 +81,14 @@ impl Issuer {
         self.name == Self::NONE
     }
 
-    /// The issuer as invoices print it: nobody, where no qualified invoices are wanted.
+    /// The issuer as invoices print it, without a name if no qualified invoices are wanted.
     pub fn printed(&self) -> Self {
         if self.is_unwanted() { Self { name: String::new(), ..self.clone() } } else { self.clone() }
     }
 }
 
-/// Whether a text is a qualified invoice issuer's number: T and 13 digits, the first of which is the check digit of the others
-/// (ordinance on corporate numbers, article 2).
+/// Whether a text is the number of a qualified invoice issuer: `T` and 13 digits, of which the
+/// first is the check digit of the others (ordinance on corporate numbers, article 2).
 pub fn is_registration_number(text: &str) -> bool {
     let Some(digits) = text.strip_prefix('T').filter(|digits| digits.len() == 13) else {
         return false;
@@ -110,51 +113,53 @@ pub fn is_registration_number(text: &str) -> bool {
 /// An invoice before it is issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// Its number: the month with whose close it is issued, the member, and what it is.
+    /// The invoice's number, made of the month with whose close it is issued, the member, and a
+    /// mark of its kind.
     pub id: String,
-    /// Its kind.
+    /// The invoice's kind.
     pub kind: InvoiceKind,
-    /// Its lines.
+    /// The invoice's lines.
     pub lines: Vec<Line>,
 }
 
-/// An issued invoice. It never changes.
+/// An invoice that was issued. An issued invoice never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invoice {
-    /// Its number.
+    /// The invoice's number.
     pub id: String,
-    /// Its kind.
+    /// The invoice's kind.
     pub kind: InvoiceKind,
     /// The month with whose close it was issued.
     pub month: BillingMonth,
-    /// To whom.
+    /// The member to whom it was issued.
     pub member: MemberId,
-    /// By whom.
+    /// The invoice's issuer.
     pub issuer: Issuer,
-    /// The member's name at the issue.
+    /// The member's name when it was issued.
     pub recipient_name: String,
-    /// How it is paid.
+    /// The payment method.
     pub payment: PaymentMethod,
-    /// When it was issued.
+    /// The time of its issue.
     pub issued_at: DateTime<Utc>,
-    /// The day, Japan time, by which it is due.
+    /// The day, Japan time, by which it must be paid.
     pub due_on: NaiveDate,
-    /// Its lines.
+    /// The invoice's lines.
     pub lines: Vec<Line>,
 }
 
 impl Invoice {
-    /// The sum of its lines, tax included.
+    /// The sum of the invoice's lines, tax included.
     pub fn total(&self) -> Yen {
         bill::total(&self.lines)
     }
 
-    /// The tax contained in it: taken once per rate.
+    /// The tax contained in the invoice, computed once per rate.
     pub fn tax(&self) -> Yen {
         bill::tax(&self.lines)
     }
 
-    /// What it comes to by rate of tax. A return invoice tells what is returned, not what becomes of it.
+    /// The invoice's sums by rate of tax. A return invoice shows the credit in full, not the part
+    /// of it that is carried forward.
     pub fn tax_totals(&self) -> Vec<TaxTotal> {
         let is_told = |line: &&Line| {
             self.kind != InvoiceKind::Return || line.code != LineCode::CarriedForward
@@ -162,12 +167,13 @@ impl Invoice {
         bill::tax_totals(&self.lines.iter().filter(is_told).cloned().collect::<Vec<_>>())
     }
 
-    /// What it leaves over of credit, less what it uses (rule B3b).
+    /// The credit that the invoice carries forward, less the credit that it uses or pays out (rule
+    /// B3b).
     pub fn left_over(&self) -> Yen {
         self.lines.iter().map(credit::left_over).sum()
     }
 
-    /// The invoice that it corrects as a whole, where it corrects one.
+    /// The invoice that this one corrects as a whole, if there is one.
     pub fn previous(&self) -> Option<&str> {
         match self.kind {
             InvoiceKind::Regular | InvoiceKind::Final | InvoiceKind::Refund => None,
@@ -178,36 +184,37 @@ impl Invoice {
     }
 }
 
-/// What an invoice is drawn up from.
+/// The facts from which a member's invoices are drawn up.
 pub struct InvoiceFacts<'a> {
     /// The member.
     pub member: &'a Member,
-    /// Its sessions of every month that is rated, and those that overlap them.
+    /// The member's sessions of every month that is rated, and those that overlap them.
     pub sessions: &'a [Session],
     /// The programme's history.
     pub programme: &'a Programme,
-    /// The month that is closed, or the earliest that is open.
+    /// The month that is closed or, for a final invoice, the earliest open one.
     pub month: BillingMonth,
-    /// The earliest month before it in which something may have changed since it was invoiced.
+    /// The earliest invoiced month that may have changed since.
     pub recheck_from: Option<BillingMonth>,
-    /// The member's invoices so far, oldest first. They may be left out where `recheck_from` is `None`,
-    /// there is no final one, and no credit is carried.
+    /// The member's invoices so far, oldest first. They may be left out if `recheck_from` is
+    /// `None`, no final invoice exists, and no credit is carried.
     pub invoices: &'a [Invoice],
-    /// What was recorded of its billed sessions so far, oldest first; left out as the invoices are.
+    /// The records of the member's billed sessions so far, oldest first. They may be left out in
+    /// the same cases as `invoices`.
     pub billed: &'a [BilledGroup],
-    /// The instant of issue.
+    /// The time of issue.
     pub at: DateTime<Utc>,
 }
 
-/// The invoices that are drawn up for one member, at a month's close or as a final invoice, with the records of the sessions
-/// billed.
+/// The invoices drawn up for one member, at a month's close or as a final invoice, with the new
+/// records of billed sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Drawn {
     /// The invoices.
     pub drafts: Vec<Draft>,
-    /// What is new of billed sessions.
+    /// The new records of billed sessions.
     pub billed: Vec<BilledGroup>,
-    /// How many sessions of the month are billed.
+    /// The number of the month's sessions that are billed; 0 for a final invoice.
     pub sessions: i64,
 }
 
@@ -221,8 +228,8 @@ pub fn first_month_needed(
     super::rating::first_month_needed(member, recheck_from.unwrap_or(month).min(month), programme)
 }
 
-/// Draws up a member's invoices at a month's close: the month's lines, and a line for each earlier month
-/// that comes to something else by now.
+/// Draws up a member's invoices at a month's close: the month's lines, and a line for each earlier
+/// month that now comes to something else than was invoiced.
 pub fn draw_up(facts: &InvoiceFacts<'_>) -> Result<Drawn, NoPrice> {
     let rated = rate(facts.member, facts.sessions, facts.month, facts.programme)?;
     let sessions = rated
@@ -244,8 +251,9 @@ pub fn draw_up(facts: &InvoiceFacts<'_>) -> Result<Drawn, NoPrice> {
     Ok(Drawn { drafts, billed, sessions })
 }
 
-/// Draws up the final invoice of a membership that the operator ended: every open month up to that of the
-/// end, and what changed in closed ones, as one sum (rule R13.3). No draft: nothing is open.
+/// Draws up the final invoice of a membership that the operator ended: every open month up to that
+/// of the end, and changes in closed months, as one sum (rule R13.3). There is no draft if nothing
+/// is open.
 pub fn draw_up_final(facts: &InvoiceFacts<'_>) -> Result<Drawn, NoPrice> {
     let Some(end) = facts.end().filter(|end| end.cause == EndCause::Disqualified) else {
         return Ok(Drawn::default());
@@ -271,7 +279,7 @@ fn needs_return_invoice(line: &Line) -> bool {
         && line.previous_invoice.is_some()
 }
 
-/// What a month adds.
+/// The lines and the records of billed sessions that a month adds.
 struct MonthLines {
     lines: Vec<Line>,
     billed: Vec<BilledGroup>,
@@ -294,7 +302,7 @@ impl InvoiceFacts<'_> {
         self.lines_of(month).next().is_some()
     }
 
-    /// A month's own lines where it was not invoiced yet, else the difference.
+    /// The month's own lines if it was not invoiced yet, else one line with the difference.
     fn month_lines(&self, rated: RatedMonth) -> Result<MonthLines, NoPrice> {
         if self.is_invoiced(rated.bill.month) {
             return self.difference(&rated);
@@ -302,8 +310,8 @@ impl InvoiceFacts<'_> {
         Ok(MonthLines { billed: billed::new_records(self.billed, &rated), lines: rated.bill.lines })
     }
 
-    /// What is new of the months before the one that is closed. A change may reach later months too,
-    /// through carried units, so all from the first changed one on are rated again.
+    /// The differences of the months before the closed one. All months from the first changed one
+    /// on are rated again, because carried units may pass a change on to later months.
     fn earlier_months(&self) -> Result<(Vec<Line>, Vec<BilledGroup>), NoPrice> {
         let (mut lines, mut groups) = (Vec::new(), Vec::new());
         let mut month = self.recheck_from.unwrap_or(self.month);
@@ -316,7 +324,7 @@ impl InvoiceFacts<'_> {
         Ok((lines, groups))
     }
 
-    /// What a month comes to by now, less what was invoiced for it (rule B2).
+    /// The difference between a month's rating now and the sum invoiced for it (rule B2).
     fn difference(&self, rated: &RatedMonth) -> Result<MonthLines, NoPrice> {
         let month = rated.bill.month;
         let billed = billed::new_records(self.billed, rated);
@@ -341,7 +349,8 @@ impl InvoiceFacts<'_> {
         Ok(MonthLines { lines: vec![line], billed })
     }
 
-    /// The invoices of lines: large credits each a return invoice, the rest one invoice, and what is to be paid out.
+    /// The invoices that hold the given lines: a return invoice for each large credit, one invoice
+    /// for the rest, and a refund if credit is to be paid out.
     fn drafts(
         &self,
         lines: Vec<Line>,
@@ -391,7 +400,7 @@ impl InvoiceFacts<'_> {
         Ok(drafts)
     }
 
-    /// Whether the operator said, since the last refund, that carried credit is to be paid out.
+    /// Whether the operator has asked, since the last refund, to pay carried credit out.
     fn is_refund_asked(&self) -> bool {
         let refunded = self
             .invoices
@@ -408,7 +417,8 @@ impl InvoiceFacts<'_> {
         asked.is_some_and(|asked| refunded.is_none_or(|refunded| asked > refunded))
     }
 
-    /// Whether no invoice will follow: the membership is over, and this is the second close without one.
+    /// Whether no further invoice is expected: the membership has ended, and this is the second
+    /// close after its last invoice.
     fn is_over_for_good(&self) -> bool {
         let last = self.invoices.iter().map(|invoice| invoice.month).max();
         self.end().is_some()
@@ -441,8 +451,8 @@ impl InvoiceFacts<'_> {
     }
 }
 
-/// Whether a line counts to what a month's rating comes to. The fee for small sums, and what becomes of credit, belong to an
-/// invoice, not to a month.
+/// Whether a line is part of a month's rating. The fee for small sums and the lines of carried
+/// credit are not: they belong to an invoice, not to a month.
 pub fn belongs_to(line: &Line, month: BillingMonth) -> bool {
     let is_of_invoice = matches!(
         line.code,

@@ -1,15 +1,19 @@
 //! The programme's rules: pure, synchronous functions over values.
 //!
-//! Deliberately absent: I/O, a clock, randomness, floats, JSON values, OCPP. "Now" is always an
-//! argument. In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]), the
-//! programme's own history ([`programme`], [`terms`], [`suspension`], [`tariff`]), who may charge
+//! This crate has no I/O, no clock, no randomness, no floats, no JSON values and no OCPP. "Now" is
+//! always an argument.
+//!
+//! In reading order: the small values ([`ids`], [`units`], [`month`], [`instant`]); the programme's
+//! own history ([`programme`], [`terms`], [`suspension`], [`tariff`]); the right to charge
 //! ([`member`], [`payment`], [`plan`], [`term`], [`ending`], [`card`], [`activation`],
-//! [`authorization`]), what was charged ([`session`], [`charger_clock`], [`recording`], [`event`],
-//! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]), what it costs
-//! ([`allowance`], [`rating`], [`rated`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]), what else a membership brings ([`benefits`])
-//! who may be told ([`provision`]), and stations' and vehicles' certificates ([`certificate`]). [`hex`] is bytes as text, and their hashes.
+//! [`authorization`]); sessions ([`session`], [`charger_clock`], [`recording`], [`event`],
+//! [`assembling`], [`over`], [`correction`], [`metering`], [`flag`]); their price ([`allowance`],
+//! [`rating`], [`rated`], [`month_use`], [`entry`], [`bill`], [`billed`], [`invoice`], [`credit`]);
+//! the other benefits of a membership ([`benefits`]); the recipients of member data
+//! ([`provision`]); certificates of stations and vehicles ([`certificate`]); bytes as hex text, and
+//! their hashes ([`hex`]).
 
-/// Names of an enum's values, as the API and the store spell them.
+/// Gives the values of an enum their names, as the API and the store spell them.
 macro_rules! named {
     ($type:ty, $($variant:ident = $name:literal),+ $(,)?) => {
         impl $type {
@@ -19,7 +23,7 @@ macro_rules! named {
             /// Every value's name.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
 
-            /// The name that the API, the store and the exports spell.
+            /// The value's name in the API, the store and the exports.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }

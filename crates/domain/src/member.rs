@@ -1,5 +1,5 @@
-//! Memberships: who may charge and who pays (articles 2.1, 3.1, 13, 14). A membership is a history of
-//! dated events; its state is derived at an instant (convention C4).
+//! Memberships: the right to charge and the duty to pay (articles 2.1, 3.1, 13, 14). A membership
+//! is a history of dated events, from which its state at an instant is derived (convention C4).
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ use super::provision::Consent;
 use super::refusal::Reason;
 use super::units::Yen;
 
-/// Days within which a primary card must be activated; an account that missed them is deleted at
-/// the end of that month (rule R3.1f).
+/// Days within which the primary card must be activated. Otherwise the account is deleted at the
+/// end of the month of the last day (rule R3.1f).
 pub const ACTIVATION_DAYS: u64 = 60;
 
-/// Who the member is in law (article 2.1).
+/// The legal form of a member (article 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberKind {
     /// A corporation (法人).
@@ -32,112 +32,114 @@ pub enum MemberKind {
 
 named!(MemberKind, Corporation = "corporation", SoleProprietor = "sole_proprietor");
 
-/// What an applicant gives, and what is fixed when a member is admitted.
+/// The data of an application, and the data that are fixed by the admission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
-    /// Name, as bills print it.
+    /// The name, as bills print it.
     pub name: String,
-    /// Corporation or sole proprietor.
+    /// The legal form.
     pub kind: MemberKind,
-    /// Contact address.
+    /// The e-mail address.
     pub email: String,
-    /// The plan chosen on joining, by its name in the tariff.
+    /// The first plan, by its name in the tariff.
     pub plan: String,
-    /// Whether the term contract was applied for on joining (article 2.8).
+    /// Whether a term contract was requested with the application (article 2.8).
     pub term: bool,
-    /// How the fees are paid at first.
+    /// The first payment method.
     pub payment: PaymentMethod,
-    /// The electric car registered at first.
+    /// The vehicle identification number of the first registered car.
     pub vehicle_vin: Option<String>,
-    /// Whether the member holds a car-rental permit (Road Transport Act, article 80): renters may use
-    /// its cards too (article 3.2).
+    /// Whether the member holds a car-rental permit (Road Transport Act, article 80). With a
+    /// permit, renters may use the member's cards too (article 3.2).
     pub art80_permit: bool,
 }
 
-/// A name and an address (article 14.1).
+/// The name and the e-mail address of a member (article 14.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
-    /// Name, as bills print it.
+    /// The name, as bills print it.
     pub name: String,
-    /// Contact address.
+    /// The e-mail address.
     pub email: String,
 }
 
-/// What happens to a membership. Its cards carry their own events.
+/// An event of a membership. Cards have events of their own ([`super::card::CardEvent`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MemberEvent {
-    /// Someone applied; the operator is yet to decide (article 2.1).
+    /// Someone applied. The operator has not decided yet (article 2.1).
     Applied(Admission),
-    /// The application was accepted: the contract fee arises (article 6.1).
+    /// The application was accepted, and the contract fee arises (article 6.1).
     Admitted(Admission),
-    /// The application was refused.
+    /// The application was rejected.
     Rejected,
-    /// The member asked for another plan from next month on, or to begin (`true`) or end (`false`) a
-    /// term contract (articles 7, 8).
+    /// The member requested another plan from the next month on, or to begin (`true`) or end
+    /// (`false`) a term contract (articles 7, 8).
     PlanChangeRequested {
-        /// The plan.
+        /// The requested plan.
         plan: String,
-        /// What becomes of the term contract; `None`: it goes on, if it can.
+        /// Whether a term contract is requested (`true`) or to be ended (`false`); `None`: a
+        /// running one goes on, if it can.
         term: Option<bool>,
     },
-    /// The change asked for this month is off.
+    /// The member cancelled the plan change requested this month.
     PlanChangeCancelled,
-    /// The member has left (article 13.5).
+    /// The member withdrew (article 13.5).
     Withdrawn,
     /// The operator came to know of a ground to end the membership and set its end (article 13.1).
     Disqualified(Disqualification),
-    /// The operator suspended all of its cards (article 14.2).
+    /// The operator put the membership on hold: all its cards are suspended (article 14.2).
     HoldSet,
-    /// The operator lifted that.
+    /// The operator lifted the hold.
     HoldLifted,
-    /// Another payment method (article 10).
+    /// The payment method changed (article 10).
     PaymentMethodChanged(PaymentMethod),
-    /// A payment failed: the member is in arrears (article 13.1(1)).
+    /// The payment of an invoice failed: the member is in arrears (article 13.1(1)).
     PaymentFailed {
-        /// Of which invoice.
+        /// The number of the invoice.
         invoice_id: String,
     },
-    /// A payment was made.
+    /// An invoice was paid.
     Paid {
-        /// Of which invoice.
+        /// The number of the invoice.
         invoice_id: String,
     },
-    /// Another registered car, or none any more (article 13.6).
+    /// Another car was registered, or none is registered any more (article 13.6).
     VehicleChanged(Option<String>),
-    /// Another name or address (article 14.1).
+    /// The name or the e-mail address changed (article 14.1).
     ContactChanged(Contact),
-    /// An additional card was asked for by post (article 9.1).
+    /// The member requested an additional card by post (article 9.1).
     AdditionalCardRequested,
-    /// The member allowed its data to be given to someone for a purpose (article 17.3).
+    /// The member consented to give its data to a recipient for a purpose (article 17.3).
     ConsentGiven(Consent),
-    /// It took that back.
+    /// The member withdrew that consent.
     ConsentWithdrawn(Consent),
     /// A sum was entered by hand (rule B11).
     Entered(Entered),
-    /// A second person confirmed or refused an entry.
+    /// A waiting entry was confirmed or refused.
     EntrySettled {
-        /// Its place among the member's.
+        /// The entry's number among the member's entries.
         number: i64,
-        /// Confirmed or refused.
+        /// The decision: confirmed (`Done`) or refused.
         approval: Approval,
-        /// By whom.
+        /// The person who decided.
         by: String,
-        /// When it was entered: its line is of that month.
+        /// The time at which the entry was made. Bills from that month on are rated again.
         entered_at: DateTime<Utc>,
     },
-    /// A part of an invoice was paid.
+    /// Part of an invoice was paid.
     PaidInPart {
-        /// Of which invoice.
+        /// The number of the invoice.
         invoice_id: String,
-        /// How much.
+        /// The sum that was paid.
         amount: Yen,
     },
-    /// The operator said that carried credit is to be paid out (rule B3b).
+    /// The operator asked to pay carried credit out (rule B3b).
     RefundAsked,
 }
 
 impl MemberEvent {
-    /// Whether cards that were valid may no longer be, now or at an instant to come, or the other way.
+    /// Whether the event may take validity from the member's cards, at once or later, or give it
+    /// back.
     pub const fn may_change_validity(&self) -> bool {
         matches!(self, Self::Withdrawn | Self::Disqualified(_) | Self::HoldSet | Self::HoldLifted)
     }
@@ -146,21 +148,21 @@ impl MemberEvent {
 /// A membership's state at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberState {
-    /// Asked for, not decided.
+    /// The application is not decided.
     Applied,
-    /// Refused.
+    /// The application was rejected.
     Rejected,
-    /// Accepted, no card activated yet.
+    /// The member is admitted, but no card was activated yet.
     Admitted,
-    /// The primary card was activated: the service runs.
+    /// A primary card was activated: the service has started.
     Active,
-    /// Never activated in time: deleted.
+    /// No primary card was activated in time: the account is deleted.
     Lapsed,
-    /// Left.
+    /// The member withdrew.
     Withdrawn,
-    /// Ended by the operator.
+    /// The operator ended the membership.
     Disqualified,
-    /// Ended with the whole service.
+    /// The membership ended with the whole service.
     ServiceEnded,
 }
 
@@ -179,22 +181,22 @@ named!(
 /// A membership with its history and its cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
-    /// Its number.
+    /// The member id.
     pub id: MemberId,
-    /// When it was applied for.
+    /// The time of the application.
     pub applied_at: DateTime<Utc>,
-    /// When it was admitted, if it was.
+    /// The time of the admission, if it was admitted.
     pub admitted_at: Option<DateTime<Utc>>,
-    /// What was agreed then.
+    /// The data fixed by the admission; before that, those of the application.
     pub admission: Admission,
-    /// Its events, in order of (instant, sequence).
+    /// The member's events, ordered by instant and then by number.
     pub events: Vec<Dated<MemberEvent>>,
     /// Every card that was ever activated for it.
     pub cards: Vec<Card>,
 }
 
 impl Member {
-    /// Builds a membership from its events, in any order; `None` when it was never applied for.
+    /// Builds a membership from its events, in any order. `None`: nobody applied or was admitted.
     pub fn from_events(
         id: MemberId,
         mut events: Vec<Dated<MemberEvent>>,
@@ -214,13 +216,13 @@ impl Member {
         Some(Self { id, applied_at, admitted_at, admission, events, cards })
     }
 
-    /// When the newest of its events, and of its cards', holds from.
+    /// The instant from which the newest event of the member or its cards holds.
     pub fn newest_event_at(&self) -> Option<DateTime<Utc>> {
         let of_cards = self.cards.iter().flat_map(|card| card.events.iter().map(|event| event.at));
         of_cards.chain(self.events.iter().map(|event| event.at)).max()
     }
 
-    /// Its events up to an instant, that instant included.
+    /// The member's events up to an instant, that instant included.
     pub fn events_until(&self, at: DateTime<Utc>) -> impl Iterator<Item = &Dated<MemberEvent>> {
         self.events.iter().take_while(move |dated| dated.at <= at)
     }
@@ -235,8 +237,8 @@ impl Member {
             .min()
     }
 
-    /// The instant at which an account that was never activated lapses: the end of the month of
-    /// the sixtieth day (rule R3.1f).
+    /// The instant at which the account lapses if no primary card is activated: the end of the
+    /// month of the sixtieth day (rule R3.1f).
     pub fn lapses_at(&self) -> DateTime<Utc> {
         let sixtieth_day = month::in_japan(self.admitted_at.unwrap_or(self.applied_at))
             .date_naive()
@@ -244,7 +246,7 @@ impl Member {
         BillingMonth::of(month::japan_midnight(sixtieth_day)).end()
     }
 
-    /// Its state at an instant.
+    /// The member's state at an instant.
     pub fn state_at(&self, at: DateTime<Utc>, programme: &Programme) -> MemberState {
         if self.events_until(at).any(|dated| dated.event == MemberEvent::Rejected) {
             return MemberState::Rejected;
@@ -266,7 +268,7 @@ impl Member {
         }
     }
 
-    /// Whether its application waits for a decision at an instant (article 2.1).
+    /// Refuses unless the application waits for a decision at an instant (article 2.1).
     pub fn check_applied(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
         if self.state_at(at, programme) == MemberState::Applied {
             Ok(())
@@ -275,7 +277,7 @@ impl Member {
         }
     }
 
-    /// Whether anything of it may be changed at an instant (rules R13.1, R13.7).
+    /// Refuses if the membership cannot be changed at an instant (rules R13.1, R13.7).
     pub fn check_changeable(&self, at: DateTime<Utc>, programme: &Programme) -> Result<(), Reason> {
         match self.state_at(at, programme) {
             MemberState::Admitted | MemberState::Active => Ok(()),
@@ -288,8 +290,8 @@ impl Member {
         }
     }
 
-    /// Whether the operator holds all of its cards at an instant: set by hand (article 14.2), or because a
-    /// ground to end the membership is known (rule R13.2).
+    /// Whether the operator holds all of the member's cards at an instant: by a hold (article
+    /// 14.2), or because a ground to end the membership is known (rule R13.2).
     pub fn is_held_at(&self, at: DateTime<Utc>) -> bool {
         self.events_until(at).fold(false, |held, dated| match dated.event {
             MemberEvent::HoldSet | MemberEvent::Disqualified(_) => true,
@@ -300,7 +302,8 @@ impl Member {
         })
     }
 
-    /// The state of one of its cards at an instant: its own, under the membership's hold and end.
+    /// The state of one of its cards at an instant: the card's own state, changed by the
+    /// membership's hold or end.
     pub fn card_state_at(
         &self,
         card: &Card,
@@ -338,7 +341,7 @@ impl Member {
         self.cards.iter().find(|card| card.number == *number)
     }
 
-    /// Name and address at an instant.
+    /// The name and the e-mail address at an instant.
     pub fn contact_at(&self, at: DateTime<Utc>) -> Contact {
         let first =
             Contact { name: self.admission.name.clone(), email: self.admission.email.clone() };
@@ -348,7 +351,7 @@ impl Member {
         })
     }
 
-    /// The registered car at an instant.
+    /// The vehicle identification number of the registered car at an instant.
     pub fn vehicle_at(&self, at: DateTime<Utc>) -> Option<&str> {
         self.events_until(at).fold(self.admission.vehicle_vin.as_deref(), |current, dated| {
             match &dated.event {
@@ -358,7 +361,8 @@ impl Member {
         })
     }
 
-    /// Whether an additional card that was asked for by post has not come to use yet (rule R9.1).
+    /// Whether an additional card that was requested by post has not been activated yet (rule
+    /// R9.1).
     pub fn awaits_additional_at(&self, at: DateTime<Utc>) -> bool {
         let asked = self
             .events_until(at)

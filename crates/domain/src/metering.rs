@@ -1,16 +1,17 @@
-//! Durations and energy out of what stations measured. Differences within one session only: many
-//! registers restart at each session or boot.
+//! Durations and energy from the measurements of stations. Registers are only compared within one
+//! session, because many meters restart at each session or boot.
 
 use chrono::TimeDelta;
 
 use super::flag::Flag;
 use super::units::WattHours;
 
-/// Energy that is believed beyond rated power times duration: short sessions round badly.
+/// Watt-hours beyond rated power times duration that are still plausible: in short sessions
+/// rounding weighs much.
 const ENERGY_SLACK_WH: i64 = 1_000;
 
-/// The energy between two registers, and the doubt about it. Where the final register is missing,
-/// the last reading stands in for it.
+/// The energy between two registers, and the doubt about it. If the stop's register is missing, the
+/// last reading replaces it.
 pub fn energy(
     start: Option<WattHours>,
     stop: Option<WattHours>,
@@ -30,16 +31,16 @@ pub fn energy(
     }
 }
 
-/// Whether a charger of this power can have delivered this energy in this time, with a tenth to
-/// spare.
+/// Whether a charger of this power can deliver this energy in this time. A tenth more is allowed.
 pub fn is_plausible(energy: WattHours, power_w: i64, duration: TimeDelta) -> bool {
     let seconds = i128::from(duration.num_seconds().max(0) + 1);
     let most = i128::from(power_w) * seconds * 11 / (10 * 3600) + i128::from(ENERGY_SLACK_WH);
     i128::from(energy.0) <= most
 }
 
-/// A session's units (rule R6.5): begun units count whole, rounded once per session. No time, or a
-/// start that failed (under a minute and no energy), has none.
+/// A session's units (rule R6.5). A begun unit counts in full, and rounding happens once per
+/// session. A session without duration has none, nor has a failed start: under a minute and without
+/// energy.
 pub fn units(duration: TimeDelta, energy: Option<WattHours>, unit_s: i64) -> i64 {
     let duration_ms = duration.num_milliseconds();
     let no_energy = energy.is_none_or(|energy| energy.0 == 0);
@@ -50,7 +51,7 @@ pub fn units(duration: TimeDelta, energy: Option<WattHours>, unit_s: i64) -> i64
     duration_ms.div_euclid(unit_ms) + i64::from(duration_ms.rem_euclid(unit_ms) > 0)
 }
 
-/// A session shorter than this without energy is a failed start.
+/// A session shorter than this, without energy, is a failed start.
 const FAILED_START_MS: i64 = 60_000;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The billing month. Japan has one zone, UTC+9, all year; the host's zone is never used
-//! (convention C1).
+//! Billing months: months in Japan, which has one zone, UTC+9, all year. The host's zone is never
+//! used (convention C1).
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use chrono::{DateTime, Datelike, Days, FixedOffset, NaiveDate, TimeDelta, TimeZo
 /// Japan's offset from UTC in seconds.
 const JAPAN_OFFSET_S: i32 = 9 * 3600;
 
-/// The instant as Japan's clocks show it.
+/// An instant in Japan time.
 pub fn in_japan(instant: DateTime<Utc>) -> DateTime<FixedOffset> {
     instant.with_timezone(&FixedOffset::east_opt(JAPAN_OFFSET_S).expect("nine hours is an offset"))
 }
@@ -105,8 +105,9 @@ impl fmt::Display for BillingMonth {
     }
 }
 
-/// The day on which so many months are over that begin the day after a day: the same day of the last month, or, where that has
-/// no such day, the first of the next (civil code, articles 140 and 143).
+/// The first day after a period of so many months that begins the day after `day`: the same day of
+/// the last month or, if that month has no such day, the first of the next (civil code, articles
+/// 140 and 143).
 pub fn months_from_next_day(day: NaiveDate, months: u32) -> NaiveDate {
     let first = day + Days::new(1);
     let months = i64::from(first.year()) * 12 + i64::from(first.month0()) + i64::from(months);

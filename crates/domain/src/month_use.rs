@@ -1,6 +1,7 @@
-//! A member's use of a month as it goes on: what is left of the free units and what a session costs, kept up to date with each
-//! session instead of rated anew. It says what [`super::display::display`] says, at a cost that does not grow with the month's
-//! sessions; a property test holds the two against each other.
+//! A member's use of a running month: the free units left, and the cost of a session. Each session
+//! updates this use instead of rating the month anew, so the effort does not grow with the month's
+//! sessions. The result equals that of [`super::display::display`]; a property test compares the
+//! two.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
@@ -22,22 +23,23 @@ use super::units::{WattHours, Yen};
 /// The order in which sessions draw on a pool (rule R7.6).
 type Order = (DateTime<Utc>, SessionRef);
 
-/// A session's time.
+/// The billed times of a session's start and end.
 type Span = (DateTime<Utc>, DateTime<Utc>);
 
-/// What is counted of a session that has ended.
+/// A session that has ended, as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Ended {
     card: Option<CardNumber>,
     span: Option<Span>,
-    /// Its class, order and units, where it is of the month.
+    /// The session's charger class, its order and its units, if it belongs to this month.
     drawn: Option<(ChargerClass, Order, i64)>,
-    /// Whether it is billed where nothing overlaps it, and where something does.
+    /// Whether the session is billed if no session overlaps it (`alone`), and if one does
+    /// (`overlapped`).
     alone: bool,
     overlapped: bool,
 }
 
-/// What is known of a session that runs.
+/// A running session.
 #[derive(Debug, Clone)]
 struct Running {
     card: Option<CardNumber>,
@@ -50,7 +52,7 @@ struct Running {
     overlapped: bool,
 }
 
-/// A class's pool, and what the month's sessions drew on it.
+/// The pool of a charger class, and the units that the month's sessions drew from it.
 #[derive(Debug)]
 struct ClassUse {
     price: Price,
@@ -59,44 +61,45 @@ struct ClassUse {
     total: i64,
 }
 
-/// A card's sessions by their starts, each with its end.
+/// The ended sessions of a card: start and number, each with its end.
 type Spans = BTreeMap<(DateTime<Utc>, SessionId), DateTime<Utc>>;
 
-/// A member's month.
+/// A member's use of one month.
 #[derive(Debug)]
 pub struct MonthUse {
     month: BillingMonth,
-    /// The last event of the member that it rests on.
+    /// The number of the member's last event that is taken into account.
     member_seen: i64,
-    /// The last event of the programme that it rests on.
+    /// The number of the programme's last event that is taken into account.
     programme_seen: i64,
     carries: bool,
     classes: BTreeMap<ChargerClass, ClassUse>,
     ended: HashMap<SessionId, Ended>,
     running: HashMap<SessionId, Running>,
     spans: HashMap<CardNumber, Spans>,
-    /// How many sessions each one overlaps.
+    /// For each ended session, the number of ended sessions that overlap it.
     overlaps: HashMap<SessionId, usize>,
     longest: TimeDelta,
 }
 
-/// What is shown of a session and of the pools.
+/// The cost of a session and the pools, as shown to a driver now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UseNow {
-    /// What the session costs so far; `None`: it is not known, such as where its money waits.
+    /// The session's cost so far; `None`: the cost is not known, for instance because the session
+    /// is held.
     pub cost: Option<Yen>,
-    /// The pools.
+    /// The pools of the charger classes that were asked for.
     pub pools: Vec<PoolUse>,
 }
 
-/// The number of a member's last event, and of its cards'.
+/// The number of the newest event of a member or of its cards.
 pub fn member_seen(member: &Member) -> i64 {
     let of_cards = member.cards.iter().flat_map(|card| card.events.iter().map(|event| event.seq));
     of_cards.chain(member.events.iter().map(|event| event.seq)).max().unwrap_or(0)
 }
 
 impl MonthUse {
-    /// The use of a month out of all of its sessions: those that [`super::rating::rate`] is given.
+    /// Builds the use of a month from the sessions that [`super::rating::rate`] would be given.
     pub fn of(
         member: &Member,
         sessions: &[Session],
@@ -136,17 +139,18 @@ impl MonthUse {
         Ok(of_month)
     }
 
-    /// How many sessions it holds.
+    /// The number of sessions that are taken into account.
     pub fn sessions(&self) -> usize {
         self.ended.len() + self.running.len()
     }
 
-    /// Whether it still rests on what is known of the member and the programme.
+    /// Whether neither the member nor the programme has newer events than those taken into account.
     pub fn is_current_for(&self, member: &Member, programme: &Programme) -> bool {
         self.member_seen == member_seen(member) && self.programme_seen == programme.last_event
     }
 
-    /// Takes a new or changed session in. `false`: what it changes is not kept up, the month is to be made anew.
+    /// Takes a new or changed session into account. `false`: the change cannot be applied here, and
+    /// the month must be built anew.
     pub fn try_put(&mut self, session: &Session, member: &Member, programme: &Programme) -> bool {
         if self.carries && session.month() < self.month {
             return false;
@@ -159,11 +163,11 @@ impl MonthUse {
         let free = standing(false).free;
         let counts = |overlaps| session.billing_state(standing(overlaps)) == BillingState::Ended;
         if session.stop.is_none() {
-            // Once it ended it does not run again.
+            // A session that has ended does not run again here: the month must be built anew.
             let known_before = self.ended.contains_key(&session.id);
             let as_if_ended = |overlaps| ends_billed(session, standing(overlaps));
             let running = Running {
-                // What a person waived overlaps nothing.
+                // A waived session overlaps nothing.
                 card: session.card.clone().filter(|_| session.decision != Some(Decision::Waive)),
                 start: session.start.at,
                 start_meter: session.start.meter,
@@ -232,7 +236,7 @@ impl MonthUse {
         near.filter(|(_, ends)| **ends > start).map(|((_, id), _)| *id).collect()
     }
 
-    /// Has an ended session draw on its pool, or not, as it stands now.
+    /// Adds an ended session's units to its pool or removes them, as it is billed now.
     fn recount(&mut self, id: SessionId) {
         let Some(ended) = self.ended.get(&id) else { return };
         let Some((class, order, units)) = &ended.drawn else { return };
@@ -247,7 +251,8 @@ impl MonthUse {
         of_class.total += if counts { *units } else { 0 } - before.unwrap_or(0);
     }
 
-    /// What is shown now of a session, where one is named, and of the pools of these classes.
+    /// The cost of one session, if one is named, and the pools of these charger classes, as shown
+    /// now.
     pub fn now(
         &self,
         of: Option<SessionId>,
@@ -260,7 +265,7 @@ impl MonthUse {
         UseNow { cost, pools: classes.iter().filter_map(|class| pool(*class)).collect() }
     }
 
-    /// What the running sessions change as of now.
+    /// The changes that the running sessions make as of now.
     fn live(&self, now: DateTime<Utc>) -> Live {
         let runs = |running: &Running| {
             running.start <= now && now - running.start <= TimeDelta::hours(LONG_SESSION_HOURS)
@@ -306,7 +311,8 @@ impl MonthUse {
         live
     }
 
-    /// Units that ended sessions draw beside what is kept, because a running session overlaps them now: mostly less.
+    /// Changes to the units of ended sessions, because running sessions overlap them now. Mostly
+    /// the sessions draw less.
     fn corrections<'a>(
         &'a self,
         class: ChargerClass,
@@ -382,10 +388,10 @@ impl MonthUse {
     }
 }
 
-/// What the running sessions come to as of now.
+/// The effect of the running sessions as of now.
 #[derive(Debug, Default)]
 struct Live {
-    /// What they draw.
+    /// The units that the running sessions draw.
     drawn: Vec<(SessionId, ChargerClass, Order, i64)>,
     /// The ended sessions that they overlap.
     overlapped: Vec<SessionId>,

@@ -1,5 +1,6 @@
-//! Sessions whose stop never comes (rules B6, B9): what shows that one is over ends it provisionally, at the newest evidence of
-//! charging. The station's own stop takes the estimate's place whenever it comes.
+//! Sessions whose stop never comes (rules B6, B9). Evidence that a session is over ends it
+//! provisionally, at the newest evidence of charging. The station's own stop replaces the estimate
+//! whenever it comes.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,26 +11,26 @@ use super::session::{
 };
 use super::station::ConnectorSite;
 
-/// The state of a connector at which nothing charges any more.
+/// The StatusNotification status of a connector at which no transaction runs.
 pub const FREE: &str = "Available";
 
-/// How long a station that booted may take to go on with a transaction.
+/// Minutes after a boot within which a station may continue a transaction.
 pub const GOES_ON_WITHIN_MIN: i64 = 5;
 
-/// What shows that a session is over although its station told no stop.
+/// The evidence that a session is over although its station sent no stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverBy {
-    /// Its connector was told to be available.
+    /// The station reported its connector as available.
     Available,
-    /// Its charger booted and did not go on with it.
+    /// The session's station booted and did not continue it.
     Booted,
-    /// Another transaction began at its connector, or under its name.
+    /// Another transaction started at its connector, or under its transaction name.
     NextTransaction,
-    /// Its charger, asked, said that it does not go on.
+    /// The session's station was asked and answered that the transaction is not ongoing.
     NotOngoing,
-    /// It would be longer than its site allows, and nothing is charged any more.
+    /// The session would be longer than its site allows, and no energy flows any more.
     CapPassed,
-    /// Its charger is offline for too long.
+    /// The session's station has been offline for too long.
     Offline,
 }
 
@@ -44,7 +45,7 @@ named!(
 );
 
 impl OverBy {
-    /// The flag that says what an estimated end rests on.
+    /// The flag that names this evidence at an estimated end.
     const fn flag(self) -> Flag {
         match self {
             Self::Available => Flag::ConnectorAvailable,
@@ -57,33 +58,37 @@ impl OverBy {
     }
 }
 
-/// Evidence that a session is over.
+/// Evidence that a session is over, with its instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Over {
-    /// The instant of the evidence: the session did not last longer.
+    /// The instant of the evidence. The session did not last longer.
     pub at: DateTime<Utc>,
-    /// What it is.
+    /// The kind of evidence.
     pub by: OverBy,
 }
 
-/// What is remembered of a session beside what its bill rests on.
+/// Facts about a session on which its bill does not rest directly.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trail {
-    /// Whether its station named its number: then a stop that names another one does not mean it (rule B8).
+    /// Whether the station has named the session's transaction id. If so, a stop that names another
+    /// id does not belong to this session (rule B8).
     pub is_number_named: bool,
-    /// The newest evidence of charging: a register that rose, power above 0, a status that shows charging.
+    /// The newest evidence of charging: a register that rose, power above 0, or a status that shows
+    /// charging.
     pub charging_seen: Option<DateTime<Utc>>,
-    /// When its charger booted after its start and did not go on with it yet.
+    /// The time of a boot of the station after the session's start; `None` once the station
+    /// continues the session.
     pub booted_at: Option<DateTime<Utc>>,
-    /// What shows that it is over.
+    /// The evidence on which an estimated end rests.
     pub over: Option<Over>,
-    /// By how many milliseconds the station's clock differed from ours when it started, as measured.
+    /// The station's time minus the server's at the session's start, in milliseconds, if measured.
     pub clock_offset_ms: Option<i64>,
-    /// The content of a stop that was guessed to be its own, and its answer, once the true one took its place.
+    /// A stop that was guessed to be this session's until the true one replaced it: the key of its
+    /// content, and its answer.
     pub guess: Option<(String, String)>,
 }
 
-/// Doubts that an end brings: they go with it.
+/// Flags that belong to a session's end and are removed with it.
 const OF_END: [Flag; 15] = [
     Flag::EndEstimated,
     Flag::ConnectorAvailable,
@@ -103,7 +108,8 @@ const OF_END: [Flag; 15] = [
 ];
 
 impl Session {
-    /// Takes an end away, with the doubts about it: another one comes, or the session goes on.
+    /// Removes the session's end and the flags about it, because another end comes or the session
+    /// goes on.
     pub fn reopen(&mut self) {
         self.stop = None;
         self.trail.over = None;
@@ -113,14 +119,15 @@ impl Session {
         }
     }
 
-    /// Something shows that energy flowed at an instant, or that the session goes on. What booted before goes on with it.
+    /// Notes that energy flowed at an instant. That also shows that the session goes on.
     pub fn is_seen_charging(&mut self, at: DateTime<Utc>) {
         self.trail.charging_seen = self.trail.charging_seen.max(Some(at));
         self.goes_on(at);
     }
 
-    /// Its connector was told to charge at an instant. That may be the next driver's, once something else than the clock showed
-    /// that this session is over.
+    /// Takes a StatusNotification of the session's connector that shows charging. A report from
+    /// after the evidence that this session is over does not count: it may be about the next
+    /// driver. Evidence by the clock alone does not matter here.
     pub fn is_told_to_charge(&mut self, at: DateTime<Utc>) {
         let over = self.trail.over.filter(|over| {
             self.is_estimated() && !matches!(over.by, OverBy::CapPassed | OverBy::Offline)
@@ -132,7 +139,8 @@ impl Session {
         }
     }
 
-    /// The station says something of the session as of an instant: an estimate that it was over before gives way.
+    /// Takes any report of the station about the session as of an instant. An estimate that the
+    /// session was over before that instant is withdrawn.
     pub fn goes_on(&mut self, at: DateTime<Utc>) {
         if self.trail.booted_at.is_some_and(|booted| booted <= at) {
             self.trail.booted_at = None;
@@ -144,8 +152,9 @@ impl Session {
         }
     }
 
-    /// Another transaction began at its connector at an instant, as it seems by now: it was over then (rule B6). Of two such
-    /// the earlier counts, in whatever order they come.
+    /// Notes that another transaction started at its connector at an instant, so the session was
+    /// over then (rule B6). Of several such starts the earliest counts, in whatever order they
+    /// come.
     pub fn is_followed_at(&mut self, next: DateTime<Utc>) {
         self.flags.insert(Flag::Superseded);
         let known = self.trail.over.filter(|_| self.is_estimated());
@@ -155,31 +164,34 @@ impl Session {
         self.estimate_end(Over { at: next, by: OverBy::NextTransaction });
     }
 
-    /// Whether it may have run at an instant. An end that was estimated says less than what it rests on: until then the
-    /// session may have run, and what a station delivers late may show it (rule B9).
+    /// Whether the session may have run at an instant. With an estimated end it may have run until
+    /// the evidence of that end, because late messages may still show so (rule B9).
     pub fn may_have_run_at(&self, at: DateTime<Utc>) -> bool {
         let over = self.trail.over.filter(|_| self.is_estimated()).map(|over| over.at);
         let until = self.stop.as_ref().map(|stop| over.unwrap_or(stop.edge.at).max(stop.edge.at));
         self.start.at <= at && until.is_none_or(|until| at <= until)
     }
 
-    /// Whether its end is an estimate.
+    /// Whether the session's end is estimated.
     pub fn is_estimated(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.basis == StopBasis::Estimated)
     }
 
-    /// Whether its end gives way to the station's own stop: it was estimated or guessed.
+    /// Whether the station's own stop would replace the session's end, because the end was
+    /// estimated or guessed.
     pub fn is_provisional(&self) -> bool {
         self.stop.as_ref().is_some_and(|stop| stop.basis != StopBasis::Told)
     }
 
-    /// Ends it provisionally, where nothing ended it yet (rule B9): at the newest evidence of charging, never later than what
-    /// shows that it is over, and where there is none, at that.
+    /// Ends the session provisionally, unless it has an end (rule B9). The end is the newest
+    /// evidence of charging, but never later than the evidence that it is over. Without evidence of
+    /// charging it is the latter.
     pub fn estimate_end(&mut self, over: Over) {
         if self.stop.is_some() {
             return;
         }
-        // Beyond its site's limit it lasted only as far as charging was seen: whichever evidence comes first.
+        // Beyond the site's limit the session counts only up to the newest evidence of charging,
+        // whichever evidence of the end comes first.
         let cap = self.site.as_ref().and_then(ConnectorSite::cap_min);
         let limit = cap
             .map(|cap_min| self.start.at + TimeDelta::minutes(cap_min + STALE_AFTER_CAP_MIN))
@@ -214,7 +226,8 @@ impl Session {
         });
     }
 
-    /// What the state of its connector, free since an instant, or a boot shows of a session that nothing ended (rule B6).
+    /// The evidence that a session without an end is over (rule B6): its connector has been
+    /// available since an instant, or its station booted and did not continue it.
     pub fn over_by_state(
         &self,
         free_since: Option<DateTime<Utc>>,
@@ -228,8 +241,8 @@ impl Session {
         free.or(booted).filter(|over| self.stop.is_none() && over.at > since)
     }
 
-    /// What shows by the clock alone that a session is over that nothing ended (rule B6). `offline_since` is when its charger
-    /// was last heard, where it is offline now.
+    /// The evidence, by the clock alone, that a session without an end is over (rule B6).
+    /// `offline_since` is the time at which its station was last heard, if it is offline now.
     pub fn over_by_now(
         &self,
         now: DateTime<Utc>,
@@ -256,7 +269,8 @@ impl Session {
             };
             return (gone_at < now).then_some(Over { at: gone_at, by: OverBy::Offline });
         }
-        // Where energy flows on, the site's limit is not kept there: it is no sign of an end.
+        // While energy flows, the site's limit is no evidence of an end: this site does not enforce
+        // it.
         let over_at =
             cap?.max(self.trail.charging_seen.unwrap_or(DateTime::<Utc>::MIN_UTC)) + past_cap;
         (over_at < now).then_some(Over { at: over_at, by: OverBy::CapPassed })

@@ -1,4 +1,5 @@
-//! How a member pays (articles 10 and 13.1(1)): the method with its history, failed and made payments.
+//! Payment by members (articles 10 and 13.1(1)): the payment method with its history, and payments
+//! made and failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,25 +8,26 @@ use chrono::{DateTime, Utc};
 use super::member::{Member, MemberEvent};
 use super::units::Yen;
 
-/// How a member pays (article 10).
+/// The kind of a payment method (article 10).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentKind {
     /// By credit card.
     CreditCard,
     /// By debit of a bank account.
     AccountDebit,
-    /// On an invoice.
+    /// By payment of an invoice.
     Invoice,
 }
 
-/// Which credit card pays: decides the towing benefit (article 5.1(2)).
+/// The brand of the credit card that pays. The brand decides about the towing benefit (article
+/// 5.1(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardBrand {
     /// The Nissan Card.
     NissanCard,
     /// The Biz NISSAN CARD.
     BizNissanCard,
-    /// Any other.
+    /// Any other credit card.
     Other,
 }
 
@@ -40,23 +42,23 @@ named!(CardBrand, NissanCard = "nissan_card", BizNissanCard = "biz_nissan_card",
 /// A payment method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaymentMethod {
-    /// How.
+    /// The kind of the method.
     pub kind: PaymentKind,
-    /// The credit card's brand, where one pays.
+    /// The credit card's brand, if a credit card pays.
     pub brand: Option<CardBrand>,
 }
 
 /// A payment method with the instant at which it was set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MethodInForce {
-    /// The method.
+    /// The payment method.
     pub method: PaymentMethod,
-    /// Since when. Setting the same method again does not change it.
+    /// The time at which it was set. Setting the same method again does not change this time.
     pub since: DateTime<Utc>,
 }
 
 impl Member {
-    /// The method in force at an instant (rule R10.1).
+    /// The payment method in force at an instant (rule R10.1).
     pub fn payment_at(&self, at: DateTime<Utc>) -> MethodInForce {
         let first = MethodInForce {
             method: self.admission.payment,
@@ -70,7 +72,8 @@ impl Member {
         })
     }
 
-    /// The invoices whose payment failed and was not made since (arrears, article 13.1(1)).
+    /// The invoices in arrears at an instant: their payment failed and was not made since (article
+    /// 13.1(1)).
     pub fn arrears_at(&self, at: DateTime<Utc>) -> BTreeSet<&str> {
         let mut unpaid = BTreeSet::new();
         for dated in self.events_until(at) {
@@ -87,7 +90,7 @@ impl Member {
         unpaid
     }
 
-    /// What was paid of invoices in part.
+    /// The sums paid in parts by an instant, for each invoice.
     pub fn paid_in_part(&self, at: DateTime<Utc>) -> BTreeMap<&str, Yen> {
         let mut paid: BTreeMap<&str, Yen> = BTreeMap::new();
         for dated in self.events_until(at) {
@@ -99,7 +102,7 @@ impl Member {
         paid
     }
 
-    /// The invoices paid by an instant.
+    /// The invoices that were paid in full by an instant.
     pub fn paid_by(&self, at: DateTime<Utc>) -> BTreeSet<&str> {
         self.events_until(at)
             .filter_map(|dated| match &dated.event {

@@ -1,5 +1,6 @@
-//! Which plan a member has in a month, and which term contracts it had: derived from its requests
-//! (articles 7 and 8). A request holds from the first of the next month; the last one of a month wins.
+//! A member's plan in each month, and its term contracts, derived from its requests (articles 7 and
+//! 8). A request takes effect on the first of the next month. Of several requests in a month the
+//! last one counts.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,35 +12,36 @@ use super::refusal::Reason;
 use super::tariff::{NoPrice, Plan, Tariff};
 use super::term::Contract;
 
-/// A change that waits for the end of the month (rule R7.2).
+/// A plan change that waits for the end of the month (rule R7.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// The plan asked for.
+    /// The requested plan.
     pub plan: String,
-    /// What becomes of the term contract; `None`: it goes on, if it can.
+    /// Whether a term contract is requested (`true`) or to be ended (`false`); `None`: a running
+    /// one goes on, if it can.
     pub term: Option<bool>,
-    /// The month from which it holds.
+    /// The month from which the change takes effect.
     pub from: BillingMonth,
 }
 
-/// Plans and term contracts over time.
+/// A member's plans and term contracts over time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanHistory {
-    /// Each plan with the month from which it holds, oldest first.
+    /// Each plan with its first month, oldest first.
     plans: Vec<(BillingMonth, String)>,
-    /// Every term contract, oldest first.
+    /// The term contracts, oldest first.
     contracts: Vec<Contract>,
 }
 
 impl PlanHistory {
-    /// The plan chosen for a month, by the name that it had when it was chosen.
+    /// The plan in a month, by the name under which it was chosen.
     pub fn plan_in(&self, month: BillingMonth) -> &str {
         let chosen =
             self.plans.iter().rev().find(|(from, _)| *from <= month).or_else(|| self.plans.first());
         chosen.map_or("", |(_, plan)| plan.as_str())
     }
 
-    /// The term contract that gives its discount in a month, with the end month of its term.
+    /// The term contract that gives its discount in a month, and the end month of its present term.
     pub fn contract_in(
         &self,
         month: BillingMonth,
@@ -52,21 +54,22 @@ impl PlanHistory {
         })
     }
 
-    /// How many early-termination fees arise in a month (rule R8.4).
+    /// The number of early-termination fees that arise in a month (rule R8.4).
     pub fn early_terminations_in(&self, month: BillingMonth) -> i64 {
         self.contracts.iter().filter(|contract| contract.fee_in == Some(month)).map(|_| 1).sum()
     }
 }
 
 impl Member {
-    /// The plan that it has in a month, by the name that the tariff of that month gives it.
+    /// The member's plan in a month, by its name in that month's tariff.
     pub fn plan_name_in(&self, month: BillingMonth, programme: &Programme) -> String {
         let history = self.plans(programme);
         let chosen = history.plan_in(month);
         programme.tariffs.plan(chosen, month).map_or(chosen, |(_, name, _)| name).to_owned()
     }
 
-    /// The change asked for in a month and still standing after the events of that month up to an instant.
+    /// The plan change requested in a month, unless it was cancelled, by the month's events up to
+    /// an instant.
     fn slot(&self, month: BillingMonth, at: DateTime<Utc>) -> Option<Pending> {
         let of_month = self.events_until(at).filter(|dated| month.contains(dated.at));
         of_month.fold(None, |slot, dated| match &dated.event {
@@ -78,8 +81,8 @@ impl Member {
         })
     }
 
-    /// The change that waits at an instant; dropped where it would hold only after the last month with fees
-    /// (rule R7.3).
+    /// The plan change that waits at an instant. A change that would take effect only after the
+    /// last month with fees is dropped (rule R7.3).
     pub fn pending_at(&self, at: DateTime<Utc>, programme: &Programme) -> Option<Pending> {
         let ground_known =
             self.events_until(at).any(|dated| matches!(dated.event, MemberEvent::Disqualified(_)));
@@ -92,7 +95,7 @@ impl Member {
         self.slot(BillingMonth::of(at), at).filter(|change| !drops(change))
     }
 
-    /// Its plans and term contracts.
+    /// The member's plans and term contracts.
     pub fn plans(&self, programme: &Programme) -> PlanHistory {
         let joined_in = BillingMonth::of(self.admitted_at.unwrap_or(self.applied_at));
         let first =
@@ -133,7 +136,7 @@ impl PlanHistory {
         self.contracts.iter_mut().rev().find(|contract| contract.end_month(month, renews).is_some())
     }
 
-    /// A change asked for in `month` takes effect.
+    /// Applies the plan change that was requested in `month`.
     fn event(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
         let premium = is_premium(&change.plan, change.from, programme);
         self.plans.push((change.from, change.plan.clone()));
@@ -157,7 +160,8 @@ impl PlanHistory {
         }
     }
 
-    /// The membership ends: only the member's own withdrawal costs the fee (rules R8.4, R8.7).
+    /// Ends a running term contract with the membership. Only a withdrawal costs the
+    /// early-termination fee (rules R8.4, R8.7).
     fn end(&mut self, end: End, programme: &Programme) {
         let month = BillingMonth::of(end.at);
         if let Some(contract) = self.running(month, programme) {
@@ -172,18 +176,18 @@ fn is_premium(plan: &str, month: BillingMonth, programme: &Programme) -> bool {
     programme.tariffs.plan(plan, month).is_ok_and(|(_, _, plan)| plan.is_premium())
 }
 
-/// Why a plan cannot be asked for.
+/// The reason why a plan change cannot be requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoChange {
-    /// A rule refuses.
+    /// A rule refuses, for this reason.
     Refused(Reason),
-    /// The tariff of the month from which it would hold does not have it.
+    /// The tariff of the month in which the change would take effect does not have the plan.
     NoPrice(NoPrice),
-    /// A term contract needs a premium plan (article 2.8).
+    /// The plan is not a premium plan, as a term contract needs (article 2.8).
     NotPremium,
 }
 
-/// Whether a term contract can be applied for with a plan (articles 2.8, 8.1).
+/// Whether a term contract can be requested with a plan (articles 2.8, 8.1).
 fn check_term(plan: &Plan, in_force: &Tariff, at: DateTime<Utc>) -> Result<(), NoChange> {
     if !plan.is_premium() {
         return Err(NoChange::NotPremium);
@@ -191,7 +195,7 @@ fn check_term(plan: &Plan, in_force: &Tariff, at: DateTime<Utc>) -> Result<(), N
     if in_force.takes_terms_at(at) { Ok(()) } else { Err(NoChange::Refused(Reason::TermClosed)) }
 }
 
-/// Whether a plan, with a term contract or without, is on offer to those who join.
+/// Whether an applicant may choose a plan, with or without a term contract.
 pub fn check_offer(
     plan: &str,
     term: bool,
@@ -206,9 +210,9 @@ pub fn check_offer(
     if term { check_term(prices, tariff, at) } else { Ok(()) }
 }
 
-/// Asks for a plan from next month on (articles 7, 8; rules R7.1 to R7.3). Choosing what one has is a
-/// cancellation, also of what was asked about the term contract: one slot holds both, and the last request replaces it whole.
-/// `None`: nothing changes.
+/// Requests a plan from the next month on (articles 7, 8; rules R7.1 to R7.3). A request for the
+/// present plan and contract cancels the waiting change as a whole, its term contract included:
+/// there is one waiting change, and the last request replaces it. `None`: nothing changes.
 pub fn request_change(
     member: &Member,
     plan: &str,
@@ -249,7 +253,8 @@ pub fn request_change(
     }))
 }
 
-/// Cancels the change asked for this month (article 7, rule R7.2). One that has taken effect stands.
+/// Cancels the plan change requested this month (article 7, rule R7.2). A change that has taken
+/// effect stands.
 pub fn cancel_change(
     member: &Member,
     at: DateTime<Utc>,

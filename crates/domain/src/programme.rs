@@ -1,5 +1,5 @@
-//! The programme's own history: terms, suspensions, free openings, the service's end, and the tariff
-//! versions. What the rules read of it is derived at an instant.
+//! The programme's own history: terms, suspensions, free openings, the end of the service, and the
+//! tariff versions. The rules read its state at an instant.
 
 use std::sync::Arc;
 
@@ -12,73 +12,73 @@ use super::suspension::{FreeOpening, Scope, ServiceSuspension};
 use super::tariff::TariffBook;
 use super::terms::TermsVersion;
 
-/// What happens to the programme as a whole.
+/// An event of the programme as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgrammeEvent {
     /// New terms were published (article 19).
     TermsPublished(TermsVersion),
-    /// The service or the site was suspended (article 16).
+    /// The service or the members' site was suspended (article 16).
     SuspensionOpened(ServiceSuspension),
-    /// A suspension, named by its number, ends.
+    /// The end of a suspension was set.
     SuspensionClosed {
-        /// Its number.
+        /// The suspension's number.
         number: i64,
-        /// The first instant after it.
+        /// The first instant after the suspension.
         to: DateTime<Utc>,
     },
-    /// Chargers are opened to everyone at no charge.
+    /// Chargers were opened to everyone at no charge.
     FreeOpeningOpened(FreeOpening),
-    /// A free opening, named by its number, ends.
+    /// The end of a free opening was set.
     FreeOpeningClosed {
-        /// Its number.
+        /// The free opening's number.
         number: i64,
-        /// The first instant after it.
+        /// The first instant after the free opening.
         to: DateTime<Utc>,
     },
-    /// The service ends for everyone (article 18); a later event moves the end.
+    /// The end of the service was set for everyone (article 18). A later event moves it.
     ServiceEndSet {
         /// The first instant without service.
         at: DateTime<Utc>,
-        /// When the members were told.
+        /// The time at which the members were notified.
         notified_at: DateTime<Utc>,
     },
 }
 
-/// A numbered record: its number is that of the event that opened it.
+/// A record with a number: that of the event that created it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered<T> {
-    /// Its number.
+    /// The record's number.
     pub number: i64,
-    /// When it was entered.
+    /// The time at which the record was entered.
     pub entered_at: DateTime<Utc>,
-    /// The record.
+    /// The record itself.
     pub record: T,
 }
 
-/// The programme as the rules see it.
+/// The programme's state, built from its events.
 #[derive(Debug, Clone, Default)]
 pub struct Programme {
-    /// What things cost.
+    /// The tariff versions.
     pub tariffs: Arc<TariffBook>,
-    /// The versions of the terms, by the day from which they hold.
+    /// The versions of the terms, ordered by the day from which they hold.
     pub terms: Vec<TermsVersion>,
-    /// Suspensions, in order of their number.
+    /// The suspensions, ordered by number.
     pub suspensions: Vec<Numbered<ServiceSuspension>>,
-    /// Free openings, in order of their number.
+    /// The free openings, ordered by number.
     pub openings: Vec<Numbered<FreeOpening>>,
-    /// The first instant without service.
+    /// The first instant without service, if an end is set.
     pub service_ends_at: Option<DateTime<Utc>>,
-    /// The number of the last event that it was made of.
+    /// The number of the last event that is taken into account.
     pub last_event: i64,
 }
 
 impl Programme {
-    /// A programme of tariffs alone.
+    /// A programme that has tariffs and no events.
     pub fn of_tariffs(tariffs: Arc<TariffBook>) -> Self {
         Self { tariffs, ..Self::default() }
     }
 
-    /// Builds it from its events, in order of their number.
+    /// Builds the programme from its events, ordered by number.
     pub fn from_events(tariffs: Arc<TariffBook>, events: Vec<Dated<ProgrammeEvent>>) -> Self {
         let mut programme = Self::of_tariffs(tariffs);
         for dated in events {
@@ -112,33 +112,35 @@ impl Programme {
         }
     }
 
-    /// The terms in force at an instant, where a version is recorded.
+    /// The terms in force at an instant, if a version is recorded.
     pub fn terms_at(&self, at: DateTime<Utc>) -> Option<&TermsVersion> {
         self.terms.iter().rev().find(|terms| terms.effective_at() <= at)
     }
 
-    /// Whether the terms in force at an instant renew term contracts by themselves (rule R8.3): as the
-    /// terms say, else as the tariff in force says.
+    /// Whether term contracts renew automatically at an instant (rule R8.3). The terms in force
+    /// decide or, if they do not say, the tariff in force.
     pub fn renews_terms(&self, at: DateTime<Utc>) -> bool {
         let of_tariff =
             || self.tariffs.in_force(BillingMonth::of(at)).is_ok_and(|tariff| tariff.auto_renew);
         self.terms_at(at).and_then(|terms| terms.auto_renew).unwrap_or_else(of_tariff)
     }
 
-    /// Whether the members' site is suspended at an instant: no member changes anything there.
+    /// Whether the members' site is suspended at an instant: then no member can change anything
+    /// there.
     pub fn is_site_down(&self, at: DateTime<Utc>) -> bool {
         self.suspensions
             .iter()
             .any(|one| one.record.scope != Scope::Service && one.record.span.contains(at))
     }
 
-    /// Whether chargers of a site are open to everyone at an instant (rule R16.5).
+    /// Whether the chargers of a charging site are open to everyone at an instant (rule R16.5).
     pub fn is_free(&self, site: &str, at: DateTime<Utc>) -> bool {
         self.openings.iter().any(|one| one.record.sites.cover(site) && one.record.span.contains(at))
     }
 
-    /// What the programme says of a listed site at an instant (rows 6 and 7 of the ladder). A suspension
-    /// refuses from its entry at the earliest (convention C3): what was accepted before stays accepted.
+    /// The state of a charging site at an instant (for rows 6 and 7 of the ladder). A suspension
+    /// refuses from its entry at the earliest (convention C3), so a card that was accepted before
+    /// stays accepted.
     pub fn place(&self, site: &str, at: DateTime<Utc>) -> Place {
         let suspended = |one: &Numbered<ServiceSuspension>| {
             let record = &one.record;

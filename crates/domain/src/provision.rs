@@ -1,5 +1,5 @@
-//! Who may be given which member data, and for what (article 17): a short list, or the member's own
-//! consent; statistics only without anyone to be told from them.
+//! The recipients to whom member data may be given, and the purposes (article 17): a short list, or
+//! the member's own consent. Statistics identify nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,36 +11,37 @@ use super::month::in_japan;
 use super::refusal::Reason;
 use super::station::ChargerClass;
 
-/// A recipient's or purpose's name has this many characters at most.
+/// The most characters in the name of a recipient or a purpose.
 pub const NAME_MAX: usize = 64;
 
-/// A cell of statistics that fewer members than this make up is left out (rule R17.4).
+/// The least number of members in a cell of statistics. Cells with fewer are left out (rule R17.4).
 pub const MEMBERS_PER_CELL: usize = 5;
 
-/// A member's permission, by the recipient's and the purpose's name.
+/// A member's permission to give its data to a recipient for a purpose.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Consent {
-    /// To whom.
+    /// The recipient's name.
     pub recipient: String,
-    /// What for.
+    /// The purpose's name.
     pub purpose: String,
 }
 
-/// What a recipient gets.
+/// The data that a recipient gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dataset {
     /// A month's sessions, by card, without names: for the roaming networks.
     Sessions,
-    /// Names, addresses, plans and cars of active members: for dealers and affiliates, and, of those who
-    /// consented, for others.
+    /// Names, addresses, plans and cars of active members. Dealers and affiliates get those of all,
+    /// others those of members who consented.
     Members,
-    /// What collection needs of a closed month.
+    /// The data of a closed month that are needed to collect its invoices.
     Collection,
-    /// A month's use without anyone to be told from it.
+    /// A month's use in sums that identify nobody.
     Statistics,
 }
 
-/// The pairs that the terms allow (articles 11, 17.2, 17.3).
+/// The recipients and purposes that the terms allow, with the data for them (articles 11, 17.2,
+/// 17.3).
 const ALLOWED: &[(&[&str], &[&str], Dataset)] = &[
     (&["ncs", "e_mobility_power"], &["service", "quality"], Dataset::Sessions),
     (&["dealer", "affiliate"], &["ev_information", "marketing"], Dataset::Members),
@@ -48,8 +49,8 @@ const ALLOWED: &[(&[&str], &[&str], Dataset)] = &[
     (&["approved_third_party"], &["statistics"], Dataset::Statistics),
 ];
 
-/// What the terms let a recipient have for a purpose of every member; anything else needs each member's own
-/// consent.
+/// The data of every member that the terms allow a recipient for a purpose. Any other pair is
+/// refused: it needs each member's own consent.
 pub fn dataset(wanted: &Consent) -> Result<Dataset, Reason> {
     let fits = |(recipients, purposes, _): &&(&[&str], &[&str], Dataset)| {
         recipients.contains(&wanted.recipient.as_str())
@@ -59,7 +60,7 @@ pub fn dataset(wanted: &Consent) -> Result<Dataset, Reason> {
 }
 
 impl Member {
-    /// Whether it allows its data to be given to a recipient for a purpose at an instant.
+    /// Whether the member's consent to a recipient and a purpose stands at an instant.
     pub fn consents_at(&self, to: &Consent, at: DateTime<Utc>) -> bool {
         self.events_until(at).fold(false, |given, dated| match &dated.event {
             MemberEvent::ConsentGiven(consent) if consent == to => true,
@@ -69,39 +70,40 @@ impl Member {
     }
 }
 
-/// One session as statistics see it.
+/// A session as the statistics count it.
 pub struct Use {
-    /// Whose.
+    /// The member who is billed for it.
     pub member: MemberId,
-    /// At which site.
+    /// The charging site.
     pub site: String,
-    /// At which class of charger.
+    /// The class of the charger.
     pub charger_class: ChargerClass,
-    /// When it started.
+    /// The billed time of its start.
     pub started_at: DateTime<Utc>,
-    /// Seconds that it lasted.
+    /// The session's duration in seconds.
     pub duration_s: i64,
-    /// Watt-hours, where known.
+    /// The session's energy in watt-hours; 0 if unknown.
     pub energy_wh: i64,
 }
 
-/// A cell of statistics: site, class, and the hour of the day, Japan time, in which sessions started.
+/// The sums of one cell of statistics: of one site, one charger class, and one hour of the day,
+/// Japan time, in which the sessions started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cell {
-    /// How many sessions.
+    /// The number of sessions.
     pub sessions: i64,
-    /// How long together.
+    /// The sum of the sessions' durations in seconds.
     pub duration_s: i64,
-    /// How much together.
+    /// The sum of the sessions' energies in watt-hours.
     pub energy_wh: i64,
 }
 
-/// Uses summed up by site, class and hour.
+/// Sums of sessions by site, charger class and hour of the day.
 #[derive(Debug, Default)]
 pub struct Statistics(BTreeMap<(String, ChargerClass, u32), (Cell, BTreeSet<MemberId>)>);
 
 impl Statistics {
-    /// Adds a use.
+    /// Adds a session to the sums.
     pub fn add(&mut self, one: Use) {
         let hour = in_japan(one.started_at).hour();
         let (cell, members) = self.0.entry((one.site, one.charger_class, hour)).or_default();
@@ -113,7 +115,7 @@ impl Statistics {
         }
     }
 
-    /// The cells; those of few members are left out.
+    /// The cells that have enough members.
     pub fn cells(self) -> BTreeMap<(String, ChargerClass, u32), Cell> {
         let enough = |(key, (cell, members)): (_, (Cell, BTreeSet<MemberId>))| {
             (members.len() >= MEMBERS_PER_CELL).then_some((key, cell))

@@ -1,4 +1,4 @@
-//! What rating a member's month comes to.
+//! The result of rating a member's month.
 
 use super::allowance::Split;
 use super::bill::Bill;
@@ -13,56 +13,58 @@ use std::sync::Arc;
 /// A session of the month as it was rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatedSession {
-    /// Which.
+    /// The session's number.
     pub id: SessionId,
-    /// Its name for people.
+    /// The session's name for people.
     pub reference: SessionRef,
-    /// When it started.
+    /// The billed time of its start.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
+    /// The billed time of its end; `None` while it runs.
     pub ended_at: Option<DateTime<Utc>>,
-    /// What was delivered, where that is known.
+    /// The energy delivered, if known.
     pub energy: Option<WattHours>,
-    /// Its card.
+    /// The card that pays for it.
     pub card: Option<CardNumber>,
-    /// The class of its charger, where it is known.
+    /// The class of its charger, if known.
     pub charger_class: Option<ChargerClass>,
-    /// What its money does.
+    /// The session's billing state.
     pub state: BillingState,
-    /// What the histories say of it by now.
+    /// The session's standing by the histories of the member and the programme as known now.
     pub standing: Standing,
-    /// Its units as measured; 0 while it runs, and where chargers were open to everyone.
+    /// The session's units as measured. 0 while it runs, at a free opening, and where the charger's
+    /// class is unknown.
     pub units: i64,
-    /// How they are paid for. A session whose money waits draws nothing.
+    /// The session's free and charged units. A session that is not billed draws nothing from the
+    /// pool.
     pub split: Split,
-    /// What a person took off its price (rule B11).
+    /// The yen by which a person reduced the session's price (rule B11).
     pub taken_off: Yen,
 }
 
-/// What became of the month's free units of one class.
+/// The state of a month's pool of one charger class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolUse {
-    /// The class of chargers.
+    /// The class of chargers that it is for.
     pub charger_class: ChargerClass,
-    /// The units given, with those carried in; `None`: no limit.
+    /// The month's free units, with those carried in; `None`: no limit.
     pub free_units: Option<i64>,
-    /// The units that billed sessions used, free and charged.
+    /// The units of billed sessions, free and charged.
     pub used_units: i64,
-    /// Free units left; `None`: no limit.
+    /// The free units that are left; `None`: no limit.
     pub free_units_left: Option<i64>,
-    /// What a unit is, and what it costs beyond the free ones.
+    /// The length of a unit, and its price beyond the free units.
     pub price: Price,
 }
 
 /// A member's month, rated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatedMonth {
-    /// The pools, quick then normal.
+    /// The pools, first that of quick chargers, then that of normal chargers.
     pub pools: Vec<PoolUse>,
-    /// The month's sessions in order of start, then name (rule R7.6).
+    /// The month's sessions, ordered by start and then by name (rule R7.6).
     pub sessions: Vec<RatedSession>,
-    /// The bill.
+    /// The month's bill.
     pub bill: Bill,
-    /// The tariff that rated it; `None` before the admission.
+    /// The tariff version that priced it; `None` before the admission.
     pub tariff: Option<Arc<Tariff>>,
 }

@@ -1,5 +1,5 @@
-//! Rating: a pure function of a member's events, sessions and the programme's versions (convention C5).
-//! The member's screen, the API, the export and the month's verification all ask it.
+//! Rating: a pure function of a member's events, its sessions and the programme's versions
+//! (convention C5). The members' site, the API, the export and the month's verification all use it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::units::Yen;
 
 pub use super::rated::{PoolUse, RatedMonth, RatedSession};
 
-/// The earliest month whose sessions are needed to rate `month`: earlier ones count only where a
+/// The earliest month whose sessions are needed to rate `month`. Earlier months count only if a
 /// plan carries unused units on.
 pub fn first_month_needed(
     member: &Member,
@@ -46,7 +46,7 @@ pub fn first_month_needed(
     first
 }
 
-/// Unused units of a month.
+/// The unused units of a month, and the length of one in seconds.
 #[derive(Default)]
 struct Left {
     units: i64,
@@ -54,7 +54,7 @@ struct Left {
 }
 
 impl Left {
-    /// In the units of the next month's plan.
+    /// The same time in units of the next month's plan. A plan without an allowance takes none.
     fn units_for(&self, plan: &Plan) -> i64 {
         if plan.quick.free_units == FreeUnits::Limited(0) {
             0
@@ -64,7 +64,7 @@ impl Left {
     }
 }
 
-/// What rating knows beside the sessions.
+/// The data that rating needs beside the sessions.
 struct Rater<'a> {
     member: &'a Member,
     programme: &'a Programme,
@@ -72,9 +72,9 @@ struct Rater<'a> {
     overlapping: HashSet<SessionId>,
 }
 
-/// Rates a member's month. A month before the admission has no sessions and no lines, and needs no tariff. `sessions`
-/// holds at least the member's sessions of the months from [`first_month_needed`] to `month`, and those
-/// that overlap them, in any order.
+/// Rates a member's month. A month before the admission has no sessions and no lines, and needs no
+/// tariff. `sessions` must hold the member's sessions of the months from [`first_month_needed`] to
+/// `month`, and those that overlap them, in any order.
 pub fn rate(
     member: &Member,
     sessions: &[Session],
@@ -115,7 +115,8 @@ pub fn rate(
     Ok(RatedMonth { pools, sessions: rated, bill, tariff: Some(tariff.clone()) })
 }
 
-/// The plan of a month, and the quick units carried into it; `None`: the month lies before the admission.
+/// The plan of a month, and the quick units carried into it; `None`: the month lies before the
+/// admission.
 pub fn month_plan(
     member: &Member,
     sessions: &[Session],
@@ -145,8 +146,9 @@ fn of_month(sessions: &[Session], month: BillingMonth) -> Vec<&Session> {
     chosen
 }
 
-/// The sessions whose time overlaps another one's of the same card. In order of their starts, each is held against the one
-/// before it that ends last: where several before it last beyond its start, they overlap each other and are found already.
+/// The sessions that overlap another session of the same card. In order of start, each session is
+/// compared only with the earlier one that ends last. If that one does not overlap it, no earlier
+/// one does. If several earlier ones do, they overlap each other too and are found already.
 fn overlapping(sessions: &[Session]) -> HashSet<SessionId> {
     let mut by_card: BTreeMap<&CardNumber, Vec<&Session>> = BTreeMap::new();
     for session in sessions.iter().filter(|session| session.measured_span().is_some()) {
@@ -192,14 +194,15 @@ fn pool_use(
     }
 }
 
-/// How a price's unit is called on bills.
+/// The name of a price's unit on bills, such as `10 min`.
 pub fn unit_name(unit_s: i64) -> String {
     if unit_s % 60 == 0 { format!("{} min", unit_s / 60) } else { format!("{unit_s} s") }
 }
 
 impl Rater<'_> {
-    /// The quick units carried into a month (rule R7.7): lost on a change to a plan without an allowance. Where
-    /// the length of a unit changes, it is the time that is carried.
+    /// The quick units that are carried into a month (rule R7.7). These units are lost on a change
+    /// to a plan without an allowance. If the length of a unit changes, the time is carried, not
+    /// the number of units.
     fn carried_into(
         &self,
         month: BillingMonth,
@@ -245,8 +248,8 @@ impl Rater<'_> {
         }
     }
 
-    /// A plan as it is in a month: free units come with the base fee, so a month before the service's start, or after the last
-    /// one with fees, has none.
+    /// The plan as it holds in a month. A month without a base fee has no free units, since the
+    /// base fee includes them: one before the service's start, or after the last month with fees.
     fn in_month(&self, plan: &Plan, month: BillingMonth) -> Plan {
         let mut plan = plan.clone();
         if !self.has_base_fee(month) {
@@ -256,7 +259,8 @@ impl Rater<'_> {
         plan
     }
 
-    /// Lets the sessions of a class draw on its pool in order.
+    /// Draws the units of the billed sessions of a class from its pool, in order. Applies
+    /// reductions.
     fn draw(
         &self,
         of_month: &[&Session],
@@ -289,7 +293,7 @@ impl Rater<'_> {
         (rated.collect(), pool)
     }
 
-    /// The bill's lines (rule R6.0).
+    /// The lines of the month's bill (rule R6.0).
     fn lines(
         &self,
         month: BillingMonth,
@@ -381,7 +385,7 @@ impl Rater<'_> {
         lines
     }
 
-    /// The lines of what was entered by hand in the month (rule B11).
+    /// The lines of the month's entries (rule B11).
     fn entries(&self, month: BillingMonth, tariff: &Arc<Tariff>) -> impl Iterator<Item = Line> {
         self.member.entries_in(month).map(move |entry| Line {
             code: entry.entered.kind.code(),
@@ -398,15 +402,17 @@ impl Rater<'_> {
         })
     }
 
-    /// Whether the month lies between the service's start and the last month with fees (rule R6.0).
+    /// Whether the month has a base fee: it lies between the service's start and the last month
+    /// with fees (rule R6.0).
     fn has_base_fee(&self, month: BillingMonth) -> bool {
         let started =
             self.member.service_start().is_some_and(|start| BillingMonth::of(start) <= month);
         started && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
     }
 
-    /// The lives of additional cards: from activation until they were given up or replaced, `None` where they
-    /// were not; and whether each came in another's place. The membership's end counts by its last month.
+    /// The lives of the member's additional cards: the activation, the end by deactivation or
+    /// replacement if there was one, and whether the card replaced another one. The membership's
+    /// end is not in here; it counts through the last month with fees.
     fn additional_lives(
         &self,
     ) -> impl Iterator<Item = (DateTime<Utc>, Option<DateTime<Utc>>, bool)> {
@@ -416,8 +422,8 @@ impl Rater<'_> {
         })
     }
 
-    /// How many additional cards were activated in the month: each has its issue fee (rule R9.5), but one
-    /// that came in another's place has the reissue fee instead.
+    /// The number of additional cards activated in the month, each of which has the issue fee (rule
+    /// R9.5). A replacement has the reissue fee instead and is not counted.
     fn additional_issues(&self, month: BillingMonth) -> i64 {
         self.additional_lives()
             .filter(|(activated, _, replaces)| !replaces && month.contains(*activated))
@@ -425,9 +431,10 @@ impl Rater<'_> {
             .sum()
     }
 
-    /// Whether the month has the additional card's fee: a live one touches it (rule R9.6), and it is not past
-    /// the last month with fees (rule R9.7). It arises once, however many cards. A card's end counts to the
-    /// second: one given up at midnight does not touch the month that begins.
+    /// Whether the month has the additional card's fee: a live additional card touches it (rule
+    /// R9.6), and it is not after the last month with fees (rule R9.7). The fee arises once, for
+    /// any number of cards. A card's end counts in whole seconds, so one deactivated at midnight
+    /// does not touch the new month.
     fn has_additional_month(&self, month: BillingMonth) -> bool {
         let touches = self.additional_lives().any(|(activated, died, _)| {
             let lives = activated < month.end()
@@ -437,7 +444,7 @@ impl Rater<'_> {
         touches && self.member.end(self.programme).is_none_or(|end| month <= end.last_fee_month)
     }
 
-    /// How many replacement cards were registered in the month (rule R3.8c).
+    /// The number of replacement cards registered in the month (rule R3.8c).
     fn reissues(&self, month: BillingMonth) -> i64 {
         let holders = self.member.cards.iter().filter_map(super::card::Card::holder);
         holders

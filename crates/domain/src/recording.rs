@@ -1,5 +1,5 @@
-//! StartFacts and closing sessions: what a station reports becomes a measured session with every doubt
-//! named. Nothing is refused.
+//! Opening and closing sessions: the station's reports become a measured session with a flag for
+//! every doubt. Nothing is refused.
 
 use std::collections::BTreeSet;
 
@@ -17,41 +17,42 @@ use super::session::{Edge, LATE_ARRIVAL_DAYS, LONG_SESSION_HOURS, Session, Stop,
 use super::station::ConnectorSite;
 use super::units::WattHours;
 
-/// What a start reports, with what we know about its place and card.
+/// The content of a start, with the known facts about its charger and card.
 pub struct StartFacts<'a> {
-    /// The number allotted to it.
+    /// The session's number.
     pub id: SessionId,
-    /// Its name for people.
+    /// The session's name for people.
     pub reference: SessionRef,
-    /// The station.
+    /// The station that reports the start.
     pub station_id: &'a StationId,
-    /// The charging site where it stands.
+    /// The charging site where the station stands.
     pub site_name: &'a str,
-    /// The station's zone for times without one.
+    /// The station's time zone, for times that name none.
     pub zone: Option<Zone>,
-    /// The connector as sent.
+    /// The connector's number as the station sent it.
     pub connector_id: i64,
-    /// The connector's site data.
+    /// The connector's site data; `None`: it is not in the station's record.
     pub site: Option<ConnectorSite>,
-    /// The id tag.
+    /// The id tag of the start.
     pub id_tag: &'a IdTag,
-    /// When the card was shown, where that is told apart from the start: then it is judged, where it was later.
+    /// The time at which the card was shown, if the station reports that time apart from the start.
+    /// The card is judged at this time if it is later than the start.
     pub shown_at: Option<DateTime<Utc>>,
-    /// The card's file, where it is a card.
+    /// The card's file, if the id tag is a card of the programme.
     pub file: Option<&'a CardFile>,
-    /// The station's time.
+    /// The reported time.
     pub reported: &'a Reported,
-    /// When and how it was heard.
+    /// The receipt of the message.
     pub heard: Heard,
-    /// The meter's register.
+    /// The meter's register at the start.
     pub meter: Option<WattHours>,
-    /// Whether a field was missing or of the wrong kind.
+    /// Whether a field of the message was missing or of the wrong type.
     pub malformed: bool,
     /// The programme's history.
     pub programme: &'a Programme,
 }
 
-/// Opens a session. Nothing is refused: what is doubtful is flagged.
+/// Opens a session. Nothing is refused; doubts become flags.
 pub fn open(opening: &StartFacts<'_>) -> Session {
     let id_tag = opening.id_tag.clone();
     let Attributed { at, doubt } = attribute(opening.reported, opening.zone, opening.heard);
@@ -111,39 +112,44 @@ pub fn open(opening: &StartFacts<'_>) -> Session {
     }
 }
 
-/// What a stop reports.
+/// The content of a stop.
 pub struct EndFacts<'a> {
-    /// The station's zone for times without one.
+    /// The station's time zone, for times that name none.
     pub zone: Option<Zone>,
-    /// The station's time.
+    /// The reported time.
     pub reported: &'a Reported,
-    /// When and how it was heard.
+    /// The receipt of the message.
     pub heard: Heard,
-    /// The meter's register.
+    /// The meter's register at the stop.
     pub meter: Option<WattHours>,
-    /// The station's word for why.
+    /// The reason of the stop, as the station names it.
     pub reason: &'a str,
-    /// The card that stopped it.
+    /// The id tag of the card that stopped the session, if the stop names one.
     pub id_tag: Option<IdTag>,
-    /// Whether a field was missing or of the wrong kind.
+    /// Whether a field of the message was missing or of the wrong type.
     pub malformed: bool,
-    /// Whether the stop names the session, or was guessed to be its own.
+    /// Whether the stop names the session or was guessed to be this session's.
     pub basis: StopBasis,
 }
 
-/// By how many hours a connected station's clock may be off at a stop and the session's length still be
-/// believed: a zone set wrongly is off by more.
+/// Hours by which a connected station's clock may be off at a stop and the session's duration still
+/// be believed. A wrong time zone is off by more.
 pub const BELIEVED_OFF_H: i64 = 8;
 
-/// By how much a start's way may have been longer than its stop's: lengths by receipts are told in whole seconds.
+/// The most by which a start's transit may have taken longer than its stop's. A duration between
+/// receipts is counted in whole seconds, so this much is added first.
 const WAYS_DIFFER: TimeDelta = TimeDelta::milliseconds(250);
 
-/// The instant at which a session stopped, and the doubt about it.
+/// The billed time of a stop, and the doubt about it.
 ///
-/// Rule R6.2b puts our receipt in place of a wrong clock's *start*; the stop is then shifted by as
-/// much, so that both ends are measured by one clock, unless the clock is right by then. Else a stop
-/// keeps the station's own time: it may be delivered late over a connection that stands. A stop that would lie before the
-/// start, although it was heard after it over a connection that stood, ended as long after it as it was heard: the clock fell back.
+/// If rule R6.2b replaced the reported time of the *start* by the received time, the stop is
+/// shifted by as much, so that one clock measures both ends. This is not done if the station's
+/// clock is right by the time of the stop. Otherwise a stop keeps its reported time, since it may
+/// be delivered late over a standing connection.
+///
+/// A stop that would lie before the start shows that the clock fell back, if the start was received
+/// as it happened and the connection has stood since. Then the duration between the two receipts
+/// counts.
 pub fn stopped_at(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     let found = by_clocks(session, closing);
     let heard = closing.heard;
@@ -153,7 +159,7 @@ pub fn stopped_at(session: &Session, closing: &EndFacts<'_>) -> Attributed {
         && began_live
         && heard.connected_since <= session.start.received_at;
     if fell_back && heard.received_at >= session.start.at {
-        // Its length is that between the receipts; how long each was on its way is no part of it.
+        // The transit times of the two messages are no part of the duration.
         let between = heard.received_at - session.start.received_at + WAYS_DIFFER;
         let passed = TimeDelta::seconds(between.num_seconds().max(0));
         return Attributed { at: session.start.at + passed, doubt: Some(Flag::ClockBehind) };
@@ -187,8 +193,9 @@ fn by_clocks(session: &Session, closing: &EndFacts<'_>) -> Attributed {
     }
 }
 
-/// Whether a session's length rests on a clock that contradicts ours too much to be believed: the
-/// stop lies after its receipt and beyond the site's limit, or hours off over a connection that stood.
+/// Whether the station's clock contradicts the server's too much to believe the session's duration:
+/// the stop lies after its receipt and beyond the site's limit, or the stop is more than
+/// [`BELIEVED_OFF_H`] hours off.
 fn is_doubtful(
     at: DateTime<Utc>,
     doubt: Option<Flag>,
@@ -202,18 +209,18 @@ fn is_doubtful(
             at > received_at + TimeDelta::seconds(CLOCK_TOLERANCE_S) && (over_cap || off)
         }
         Some(Flag::ClockBehind) => off,
-        // The clock was shown right, or the difference was taken off.
+        // The clock is known to be right, or its difference was subtracted.
         _ => false,
     }
 }
 
-/// Closes a running session: measures it and flags what is doubtful.
+/// Closes a running session: measures it and flags the doubts.
 pub fn close(session: &mut Session, closing: &EndFacts<'_>) {
     let stop = stop_of(session, closing);
     session.stop = Some(stop);
 }
 
-/// The stop of a session that ends so. The doubts about it are flagged.
+/// The stop of a session that ends with these facts. Flags the doubts about it.
 pub fn stop_of(session: &mut Session, closing: &EndFacts<'_>) -> Stop {
     let Attributed { at, doubt } = stopped_at(session, closing);
     let duration = at - session.start.at;

@@ -1,25 +1,25 @@
-//! Why a rule refuses: one code a reason, with the article it rests on.
+//! The reasons for which rules refuse: each has one code and the article on which it rests.
 
-/// A refusal's reason. Its code is what the API and the logs show.
+/// The reason of a refusal. The API and the logs show the reason's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
     /// The id tag is no card of the programme.
     UnknownCard,
-    /// The card is in stock, or its account lapsed before it was used.
+    /// The card is in stock or mailed, or the membership that it is for is not active.
     NotActivated,
     /// A newer card took this card's place.
     Replaced,
-    /// The additional card was given up for good.
+    /// The additional card was deactivated.
     Deactivated,
-    /// Suspended because it was reported lost.
+    /// The card is suspended because it was reported lost.
     SuspendedLost,
-    /// Suspended by the operator.
+    /// The card is suspended by the operator.
     SuspendedOperator,
-    /// The membership is over.
+    /// The membership has ended.
     MembershipEnded,
-    /// The whole service is over.
+    /// The whole service has ended.
     ServiceEnded,
-    /// The service is suspended at this site for a time.
+    /// The service is suspended at this site.
     ServiceSuspended,
     /// The charger is not on the programme's list.
     OffNetwork,
@@ -31,35 +31,35 @@ pub enum Reason {
     PrimaryExists,
     /// The membership has a live additional card already.
     AdditionalLimit,
-    /// The card is dead for good: it was given up.
+    /// The card is dead because it was deactivated.
     DeadCard,
-    /// The card is dead for good: a newer one took its place.
+    /// The card is dead because a newer one replaced it.
     DeadReplaced,
     /// The card is not an additional one.
     NotAdditional,
-    /// The authentication code is not the card's.
+    /// The authentication code is not this card's.
     BadCode,
-    /// The tariff takes no new term contracts.
+    /// The tariff accepts no new term contracts.
     TermClosed,
-    /// It is too early to withdraw.
+    /// The member may not withdraw yet.
     TooEarly,
-    /// The plan change has taken effect and cannot be undone.
+    /// The plan change has taken effect and cannot be cancelled.
     AlreadyEffective,
-    /// The membership is over: it can be read, not changed.
+    /// The membership has ended: it can be read, but not changed.
     ReadOnly,
-    /// The new terms were not published long enough before.
+    /// The new terms were published too short a time before they take effect.
     NoticeTooShort,
-    /// The recipient may not have data for this purpose.
+    /// The recipient may not have member data for this purpose.
     PurposeRefused,
     /// The operator has set the end of the membership.
     GroundKnown,
-    /// No application waits for a decision.
+    /// The application was decided already.
     NotApplied,
-    /// The card is not in stock any more.
+    /// The card belongs to a member already, so it cannot be mailed.
     NotInStock,
     /// The card is not dead.
     CardNotDead,
-    /// No plan change was asked for.
+    /// No plan change waits.
     NothingPending,
 }
 
@@ -190,17 +190,17 @@ impl Reason {
         }
     }
 
-    /// The code shown by the API, the session record and the logs.
+    /// The code that the API, the session record and the logs show.
     pub const fn code(self) -> &'static str {
         self.facts().0
     }
 
-    /// The article of the member terms that the refusal rests on.
+    /// The article of the member terms on which the refusal rests.
     pub const fn article(self) -> &'static str {
         self.facts().1
     }
 
-    /// Whether it passes without anything changing for the card.
+    /// Whether the refusal may end without any event of the card or its member.
     pub const fn is_passing(self) -> bool {
         matches!(self, Self::ServiceSuspended | Self::ChargerUnavailable)
     }

@@ -1,7 +1,7 @@
-//! A session: from a transaction's start to its stop, with every doubt named.
+//! A session: one transaction from its start to its stop, with a flag for every doubt.
 //!
-//! [`react`] is its state machine: what each message means in each phase. [`super::recording`] opens,
-//! measures and closes it, [`Session::billing_state`] says what its money does.
+//! [`react`] is its state machine: the reaction to each message in each phase. [`super::recording`]
+//! opens, measures and closes it. [`Session::billing_state`] decides whether it is billed.
 
 use std::collections::BTreeSet;
 
@@ -20,59 +20,61 @@ use super::refusal::Reason;
 use super::station::ConnectorSite;
 use super::units::WattHours;
 
-/// A session that starts more than this many days before it arrives is held for review (rule B4).
+/// A session whose start is received more than this many days after it happened is held for review
+/// (rule B4).
 pub const LATE_ARRIVAL_DAYS: i64 = 60;
 
 /// A session longer than this many hours is held for review (rule B4).
 pub const LONG_SESSION_HOURS: i64 = 24;
 
-/// Minutes past its site's limit after which an open session no longer keeps its card busy, whether its charger is online or
-/// not (rule B6).
+/// Minutes past the site's limit after which a running session no longer keeps its card busy,
+/// whether the station is online or not (rule B6).
 pub const STALE_AFTER_CAP_MIN: i64 = 15;
 
-/// Hours offline after which an open session without a site limit no longer keeps its card busy.
+/// Hours after the station went offline from which a running session without a site limit no longer
+/// keeps its card busy.
 pub const STALE_OFFLINE_HOURS: i64 = 24;
 
-/// Where a session stands in its life.
+/// The phase of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Started, no stop applied.
+    /// The session has started and has no end.
     Running,
-    /// An end was estimated or guessed: the station's own stop takes its place.
+    /// The session's end is estimated or guessed. The station's own stop replaces it.
     Provisional,
-    /// A stop was applied.
+    /// The session has been stopped.
     Stopped,
 }
 
-/// What can be said about a known session by a further message.
+/// A further message about a known session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionMessage {
-    /// Its start once more.
+    /// The session's start again.
     SameStart,
-    /// A stop whose content is that of the one applied, or the first.
+    /// The first stop, or the applied one again.
     Stop,
-    /// A stop that differs from the one applied.
+    /// A stop with other content than the applied one.
     OtherStop,
-    /// Meter values.
+    /// Meter values of the session.
     Readings,
 }
 
-/// What a message does to a session. Every message is answered and kept whatever this says.
+/// The effect of a message on a session. Every message is answered and kept in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reaction {
-    /// The answer of the first start is given again.
+    /// The first start's answer is sent again.
     ReplayStart,
-    /// The session is closed.
+    /// The stop is applied: the session ends.
     Close,
-    /// The answer of the first stop is given again.
+    /// The first stop's answer is sent again.
     ReplayStop,
-    /// Kept as evidence, flagged, never applied.
+    /// The message is kept as evidence and flagged, and never applied.
     KeepAsEvidence,
-    /// Readings are added; they never reopen a session.
+    /// The readings are added. Readings do not reopen a stopped session.
     AddReadings,
 }
 
-/// The state machine: what a message means in a phase.
+/// The session's state machine: the reaction to a message in a phase.
 pub const fn react(phase: Phase, message: SessionMessage) -> Reaction {
     match (phase, message) {
         (Phase::Running | Phase::Provisional | Phase::Stopped, SessionMessage::SameStart) => {
@@ -88,20 +90,20 @@ pub const fn react(phase: Phase, message: SessionMessage) -> Reaction {
     }
 }
 
-/// What a session's money does.
+/// The billing state of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BillingState {
-    /// Still running.
+    /// The session is still running.
     Open,
-    /// Measured and billed.
+    /// The session is measured and billed.
     Ended,
-    /// Measured, held for a person's decision.
+    /// The session is measured, and held until a person decides.
     Review,
-    /// Started on a card that was not authorized.
+    /// The session started on a card that was not authorized.
     Exception,
-    /// Not measurable or not attributable.
+    /// The session cannot be measured or attributed.
     Quarantined,
-    /// A person decided not to bill it.
+    /// A person decided not to bill the session.
     Waived,
 }
 
@@ -131,9 +133,9 @@ impl BillingState {
 /// A person's decision about a held session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// Bill it as measured.
+    /// The session is billed as measured.
     Bill,
-    /// Do not bill it.
+    /// The session is not billed.
     Waive,
 }
 
@@ -152,112 +154,119 @@ impl Decision {
     }
 }
 
-/// One end of a session: what the station said, when we heard it, which instant counts.
+/// The start or the end of a session: the reported, the received and the billed time, and the
+/// register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
-    /// The station's time text, as sent.
+    /// The reported time, as the station sent it.
     pub reported: String,
-    /// The instant that it names, where it names one.
+    /// The instant that the reported time names, if it names one.
     pub said: Option<DateTime<Utc>>,
-    /// Our clock at receipt.
+    /// The received time, by the server's clock.
     pub received_at: DateTime<Utc>,
-    /// The instant that counts.
+    /// The billed time.
     pub at: DateTime<Utc>,
     /// The meter's register.
     pub meter: Option<WattHours>,
 }
 
-/// What an end rests on.
+/// The basis on which a session's end is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopBasis {
-    /// The station's own stop of this session, or a person's word.
+    /// The station's own stop of this session, or a person's correction.
     Told,
-    /// A stop that named no session of ours, guessed onto this one (rule B8).
+    /// A stop that named no transaction of ours and was guessed to be this session's (rule B8).
     Guessed,
-    /// Evidence that the session is over (rule B9).
+    /// An estimate, by evidence that the session is over (rule B9).
     Estimated,
 }
 
 named!(StopBasis, Told = "told", Guessed = "guessed", Estimated = "estimated");
 
-/// How a session ended.
+/// The end of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
-    /// When, and at which register.
+    /// The times and the register of the end.
     pub edge: Edge,
-    /// Why, in the station's word.
+    /// The reason of the stop, as the station names it.
     pub reason: String,
-    /// The card that stopped it, where one did.
+    /// The id tag of the card that stopped the session, if one did.
     pub id_tag: Option<IdTag>,
-    /// Energy delivered, where known.
+    /// The energy delivered, if known.
     pub energy: Option<WattHours>,
-    /// What it rests on.
+    /// The basis of this end.
     pub basis: StopBasis,
 }
 
-/// A session with everything that the rules ask of it.
+/// A session with all facts that the rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its number, and the station's transaction id.
+    /// The session's number, which is also the transaction id in OCPP 1.6.
     pub id: SessionId,
-    /// Its name for people, bills and exports.
+    /// The session's name for people, bills and exports.
     pub reference: SessionRef,
-    /// The name that the station gave its transaction, where it names them itself (OCPP 2.0.1).
+    /// The `transactionId` that the station gave the transaction, in OCPP 2.0.1.
     pub transaction: Option<String>,
-    /// The station.
+    /// The station that reported the session.
     pub station_id: StationId,
-    /// The charging site where the station stood when it started.
+    /// The charging site where the station stood when the session started.
     pub site_name: String,
-    /// The connector as the station numbered it; 0 and negative numbers occur in the field.
+    /// The connector's number as the station sent it. Real stations also send 0 and negative
+    /// numbers.
     pub connector_id: i64,
-    /// The connector's site data when the session started; `None`: not in the station's record.
+    /// The connector's site data when the session started; `None`: it was not in the station's
+    /// record.
     pub site: Option<ConnectorSite>,
-    /// When the card was shown, where that was after the session began: then it was authorized, or was not.
+    /// The time at which the card was shown, if that was after the session's start. The card is
+    /// judged at this time.
     pub shown_at: Option<DateTime<Utc>>,
-    /// The card as the station read it. The card that starts a session pays for it.
+    /// The id tag as the station sent it. The card that starts a session pays for it.
     pub id_tag: IdTag,
-    /// The programme's card, where it is one.
+    /// The programme's card with this id tag, if there is one.
     pub card: Option<CardNumber>,
-    /// The card's member, where it has one.
+    /// The card's member, if it has one.
     pub member: Option<MemberId>,
-    /// Why the card was not authorized at the start instant, as it was known when the start arrived;
-    /// [`Session::standing`] says what is known by now.
+    /// The reason why the card was not authorized at the start, by what was known when the start
+    /// was received. [`Session::standing`] judges the start by what is known now.
     pub refusal: Option<Reason>,
-    /// How it started.
+    /// The start of the session.
     pub start: Edge,
-    /// How it ended.
+    /// The end of the session, once there is one.
     pub stop: Option<Stop>,
-    /// The newest register seen in between.
+    /// The highest register that the session's meter values showed.
     pub last_reading: Option<WattHours>,
-    /// Every doubt about it, but [`Flag::Overlap`], which depends on other sessions.
+    /// The session's flags, except [`Flag::Overlap`], which depends on other sessions.
     pub flags: BTreeSet<Flag>,
-    /// A person's decision about it.
+    /// A person's decision to bill or waive the session.
     pub decision: Option<Decision>,
-    /// What a person took off.
+    /// A person's reduction of the session's price.
     pub reduction: Option<Reduction>,
-    /// Whether a person gave it to its card: then it was authorized.
+    /// Whether a person assigned the session to its card. An assigned session counts as authorized.
     pub is_assigned: bool,
-    /// What is remembered of it beside what its bill rests on.
+    /// Further facts about the session, on which its bill does not rest directly.
     pub trail: Trail,
-    /// What persons corrected of it, in order. See [`Session::corrected`].
+    /// The corrections that persons made, in order. See [`Session::corrected`].
     pub corrections: Vec<Correction>,
 }
 
-/// What the member's and the programme's histories say of a session by now, whenever its messages came.
+/// The standing of a session by the histories of its member and the programme as known now,
+/// whenever its messages came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Why its card was not authorized at its start.
+    /// The reason why the session's card was not authorized at the start.
     pub refusal: Option<Reason>,
-    /// Whether another session of its card overlaps it.
+    /// Whether another session of the card overlaps the session.
     pub overlaps: bool,
-    /// Whether its charger was open to everyone at no charge.
+    /// Whether the charger was open to everyone at no charge (rule R16.5).
     pub free: bool,
-    /// Whether it lies before the month in which its member's service began: there is no bill that it could stand on.
+    /// Whether the session lies before the month in which the member's service started. No bill of
+    /// that month exists.
     pub before_service: bool,
 }
 
 impl Session {
-    /// Its flags as they stand by now: two depend on other histories, and are told as those say (convention C4).
+    /// The session's flags as known now. Two of them depend on other histories, so they follow the
+    /// standing instead of the record (convention C4).
     pub fn flags_by(&self, standing: Standing) -> Vec<Flag> {
         let refused =
             standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
@@ -270,7 +279,7 @@ impl Session {
             .collect()
     }
 
-    /// Judges its start by the histories as they are known by now (convention C4).
+    /// Judges the session's start by the histories as known now (convention C4).
     pub fn standing(
         &self,
         member: Option<&Member>,
@@ -284,7 +293,7 @@ impl Session {
             None => self.refusal,
             Some(_) if self.is_assigned => None,
             Some((member, card)) => {
-                // What was refused of the place stays as it was known when the start came.
+                // A refusal for the place stays as it was known when the start was received.
                 let of_place = || {
                     self.refusal.filter(|reason| {
                         matches!(reason, Reason::ServiceSuspended | Reason::OffNetwork)
@@ -309,7 +318,7 @@ impl Session {
         }
     }
 
-    /// Where it stands in its life.
+    /// The session's phase.
     pub const fn phase(&self) -> Phase {
         match self.stop {
             None => Phase::Running,
@@ -320,17 +329,18 @@ impl Session {
         }
     }
 
-    /// The month whose usage it is, wholly: that of its start instant in Japan (article 6.2).
+    /// The session's usage month: the month in Japan in which it started, for the whole session
+    /// (article 6.2).
     pub fn month(&self) -> BillingMonth {
         BillingMonth::of(self.start.at)
     }
 
-    /// Its whole length, once it has ended.
+    /// The session's whole duration, once it has ended.
     pub fn duration(&self) -> Option<TimeDelta> {
         self.stop.as_ref().map(|stop| stop.edge.at - self.start.at)
     }
 
-    /// Its units under a tariff's unit length.
+    /// The session's units, for units of this length in seconds.
     pub fn units(&self, unit_s: i64) -> i64 {
         match (&self.stop, self.duration()) {
             (Some(stop), Some(duration)) => metering::units(duration, stop.energy, unit_s),
@@ -338,12 +348,12 @@ impl Session {
         }
     }
 
-    /// What its money does.
+    /// The session's billing state.
     pub fn billing_state(&self, standing: Standing) -> BillingState {
         let counts = |flag: &&Flag| match flag {
-            // Judged anew by the standing.
+            // The standing judges this anew.
             Flag::NotAuthorized => false,
-            // No card is needed where chargers are open to everyone.
+            // A free opening needs no card.
             Flag::UnknownCard | Flag::NoCard => !standing.free,
             _ => true,
         };
@@ -356,7 +366,8 @@ impl Session {
             .unwrap_or(FlagEffect::Note);
         let refused =
             standing.refusal.is_some_and(|reason| reason != Reason::UnknownCard) && !standing.free;
-        // A doubted time is a review, never an exception: the card is judged by a time that may be wrong (rule R6.2b).
+        // A session with a doubted time is held for review and is never an exception: the card was
+        // judged at a time that may be wrong (rule R6.2b).
         let of_refusal = if self.flags.contains(&Flag::LateArrival) {
             FlagEffect::Review
         } else {
@@ -377,7 +388,7 @@ impl Session {
         }
     }
 
-    /// Whether its money may be in a state, as far as its own record tells.
+    /// Whether the session's billing state can be this one, by the session's own record alone.
     pub fn may_be(&self, state: BillingState) -> bool {
         match state {
             BillingState::Waived => self.decision == Some(Decision::Waive),
@@ -387,15 +398,15 @@ impl Session {
         }
     }
 
-    /// Its time from start to end, where it has ended, was no failed start and was not waived.
+    /// The session's start and end. `None` if it still runs, was waived, or was a failed start.
     pub fn measured_span(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let stop = self.stop.as_ref()?;
         (self.units(60) > 0 && self.decision != Some(Decision::Waive))
             .then_some((self.start.at, stop.edge.at))
     }
 
-    /// Whether the time of two measured sessions of one card overlaps. Failed starts, and what a person waived, overlap nothing
-    /// (rule B4).
+    /// Whether this session overlaps another one of the same card. Failed starts and waived
+    /// sessions overlap nothing (rule B4).
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self.measured_span(), other.measured_span()) {
             (Some((start, end)), Some((other_start, other_end))) => {
@@ -409,8 +420,8 @@ impl Session {
         }
     }
 
-    /// Whether, open as it is, it still keeps its card busy (rule B6). `offline_since` is when its
-    /// charger was last heard, where it is offline now.
+    /// Whether the session is running and keeps its card busy (rule B6). `offline_since` is the
+    /// time at which the station was last heard, if the station is offline now.
     pub fn keeps_card_busy(
         &self,
         now: DateTime<Utc>,

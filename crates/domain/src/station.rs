@@ -1,6 +1,7 @@
-//! What the rules need to know of a charger.
+//! The facts about a station that the rules use.
 
-/// Quick and normal chargers have separate prices and allowances (article 4.1, rule R6.6).
+/// The class of a charger. Quick and normal chargers have separate prices and allowances (article
+/// 4.1, rule R6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChargerClass {
     /// A direct-current quick charger (急速充電器).
@@ -26,7 +27,7 @@ impl ChargerClass {
         Self::ALL.into_iter().find(|class| class.name() == text)
     }
 
-    /// The most power that is believed where the site data name none, in watts.
+    /// The highest plausible power in watts, if the site data name none.
     pub const fn most_power_w(self) -> i64 {
         match self {
             Self::Quick => 400_000,
@@ -34,8 +35,8 @@ impl ChargerClass {
         }
     }
 
-    /// How long a session may last by the site's rule where the site data name none, in minutes.
-    /// Most quick chargers stop at 30 minutes; normal ones have no rule.
+    /// The site's usual limit of a session in minutes, if the site data name none. Most quick
+    /// chargers stop at 30 minutes; normal ones have no limit.
     pub const fn usual_cap_min(self) -> Option<i64> {
         match self {
             Self::Quick => Some(30),
@@ -44,51 +45,52 @@ impl ChargerClass {
     }
 }
 
-/// One listed connector's site data: what the rules know of a charger besides its name.
+/// The site data of one connector on the programme's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectorSite {
-    /// Its class.
+    /// The connector's charger class.
     pub charger_class: ChargerClass,
-    /// Its rated power in watts, where known.
+    /// The connector's rated power in watts, if known.
     pub power_w: Option<i64>,
-    /// The site's limit of one session in minutes, where set.
+    /// The site's limit of a session in minutes, if set.
     pub session_cap_min: Option<i64>,
 }
 
 impl ConnectorSite {
-    /// The site's limit of one session in minutes, its class's usual one where none is set.
+    /// The site's limit of a session in minutes, or the usual one of its class if none is set.
     pub fn cap_min(&self) -> Option<i64> {
         self.session_cap_min.or(self.charger_class.usual_cap_min())
     }
 
-    /// The most power that is believed of it, in watts.
+    /// The connector's highest plausible power in watts.
     pub fn most_power_w(&self) -> i64 {
         self.power_w.unwrap_or(self.charger_class.most_power_w())
     }
 }
 
-/// Whether a station can be used (article 4.3(3)). It decides about new authorizations alone.
+/// Whether a station can be used (article 4.3(3)). This decides about new authorizations only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Availability {
-    /// It can.
+    /// The station can be used.
     #[default]
     Open,
-    /// Its site is closed.
+    /// The station's site is closed.
     Closed,
-    /// It is being worked on.
+    /// The station is in maintenance.
     Maintenance,
 }
 
 named!(Availability, Open = "open", Closed = "closed", Maintenance = "maintenance");
 
-/// What is otherwise at one station than the standard wants, where guessing would be wrong: an operator says so.
+/// A deviation of one station from the standard that cannot be detected reliably. An operator sets
+/// the quirk in the station's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quirk {
-    /// Pings disturb it: it is sent none.
+    /// WebSocket pings disturb the station, so it gets none.
     NoPings,
-    /// Its readers tell, and are told, a card's bytes in reverse order.
+    /// The station sends and expects the bytes of id tags in reverse order.
     ReversedIdTags,
-    /// What it calls watt-hours, or gives without a unit, is kilowatt-hours.
+    /// Energy that the station reports in Wh, or without a unit, is in kWh.
     EnergyInKwh,
 }
 
@@ -99,60 +101,62 @@ named!(
     EnergyInKwh = "energy_in_kwh"
 );
 
-/// What a station says of itself.
+/// The station's data from its BootNotification.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BootReport {
-    /// Maker.
+    /// The station's maker.
     pub vendor: String,
-    /// Model.
+    /// The station's model.
     pub model: String,
-    /// Serial number.
+    /// The station's serial number.
     pub serial: Option<String>,
-    /// Firmware version.
+    /// The station's firmware version.
     pub firmware: Option<String>,
 }
 
-/// A connector's state; number 0 is the whole station.
+/// A connector's state from a StatusNotification. Connector 0 is the whole station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusReport {
-    /// Its number.
+    /// The connector's number.
     pub connector_id: i64,
-    /// The state, in the station's word.
+    /// The `status`, as the station sent it.
     pub status: String,
-    /// The error, in the station's word.
+    /// The `errorCode`, as the station sent it.
     pub error_code: String,
-    /// Further text.
+    /// The `info`: further text.
     pub info: Option<String>,
-    /// The maker's own error, in its word.
+    /// The `vendorErrorCode`: the maker's own code of the error.
     pub vendor_error_code: Option<String>,
-    /// The station's time of it.
+    /// The reported time of the state.
     pub reported: super::instant::Reported,
-    /// The instant of it by what is known of the station's clock; `None`: when it was heard.
+    /// The billed time of the state, by the difference of the station's clock; `None`: the received
+    /// time counts.
     pub told_at: Option<chrono::DateTime<chrono::Utc>>,
-    /// The connector of the EVSE that it is of, where the station tells several apart (OCPP 2.0.1).
+    /// The connector of the EVSE, in OCPP 2.0.1; `connector_id` is then the EVSE.
     pub plug: Option<i64>,
 }
 
-/// A variable of a station's device model, as it told it (OCPP 2.0.1 B07).
+/// A variable of a station's device model, as the station reported it (OCPP 2.0.1 B07).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableReport {
-    /// Its component: `EVSE(instance)@1.2`, with what there is of instance, EVSE and connector.
+    /// The component's name, such as `EVSE(instance)@1.2` with its instance, EVSE and connector, as
+    /// far as it has them.
     pub component: String,
-    /// Its name: `AvailabilityState(instance)`.
+    /// The variable's name, such as `AvailabilityState(instance)`.
     pub variable: String,
-    /// Everything that was told of it, as JSON text.
+    /// The whole report of the variable, as JSON text.
     pub document: String,
 }
 
-/// A station's standing with us.
+/// The status with which the server answers a station's BootNotification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Registration {
-    /// It may work.
+    /// The station may work.
     #[default]
     Accepted,
-    /// It must wait.
+    /// The station must wait.
     Pending,
-    /// It is refused.
+    /// The station is refused.
     Rejected,
 }
 

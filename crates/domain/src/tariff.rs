@@ -1,5 +1,5 @@
-//! Tariffs: versions of prices, each in force from the first of a month (rules M3, R19.3). Amounts
-//! are data; no fee stands in code.
+//! Tariffs: versions of prices, each in force from the first day of a month (rules M3, R19.3). All
+//! amounts are data. The code contains no fee.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,43 +11,43 @@ use super::month::{BillingMonth, in_japan};
 use super::station::ChargerClass;
 use super::units::{TaxRate, Yen};
 
-/// How many units a plan gives free in a month.
+/// The number of free units that a plan includes in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FreeUnits {
-    /// This many.
+    /// This number of units.
     Limited(i64),
-    /// All of them.
+    /// All units.
     Unlimited,
 }
 
-/// A plan's price at one class of charger.
+/// A plan's price at one charger class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
-    /// Seconds of one unit; a begun unit counts whole.
+    /// The length of one unit in seconds. A begun unit counts in full.
     pub unit_s: i64,
     /// Units included in the base fee.
     pub free_units: FreeUnits,
-    /// Price of each unit beyond them.
+    /// The price of each further unit.
     pub per_unit: Yen,
 }
 
 /// A plan's prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The month's base fee.
+    /// The base fee of a month.
     pub base: Yen,
-    /// What a term contract takes off it.
+    /// The discount of a term contract on the base fee.
     pub term_discount: Yen,
-    /// Months that unused quick units are carried: 0 or 1 (rule R7.7).
+    /// Months for which unused quick units are carried on: 0 or 1 (rule R7.7).
     pub carry_over_months: u8,
-    /// At quick chargers.
+    /// The price at quick chargers.
     pub quick: Price,
-    /// At normal chargers.
+    /// The price at normal chargers.
     pub normal: Price,
 }
 
 impl Plan {
-    /// The price at a class of charger.
+    /// The price at a charger class.
     pub const fn price(&self, class: ChargerClass) -> &Price {
         match class {
             ChargerClass::Quick => &self.quick,
@@ -55,7 +55,7 @@ impl Plan {
         }
     }
 
-    /// Whether it is a premium plan: its base fee includes free units (article 2.7).
+    /// Whether the plan is a premium plan: its base fee includes free units (article 2.7).
     pub fn is_premium(&self) -> bool {
         ChargerClass::ALL
             .into_iter()
@@ -63,70 +63,72 @@ impl Plan {
     }
 }
 
-/// The fees beside the plans'.
+/// The fees beside those of the plans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fees {
-    /// Once, on admission (article 6.1).
+    /// The contract fee, once, on admission (article 6.1).
     pub contract: Yen,
-    /// Who owes that (rule R6.1).
+    /// The kinds of member that owe the contract fee (rule R6.1).
     pub contract_for: Vec<MemberKind>,
-    /// Per registered replacement card (article 3.8).
+    /// The reissue fee, for each registered replacement card (article 3.8).
     pub reissue: Yen,
-    /// Per activation of an additional card (article 9.4).
+    /// The issue fee, for each activation of an additional card (article 9.4).
     pub additional_issue: Yen,
-    /// Per month touched by a live additional card (articles 9.4, 9.6).
+    /// The monthly fee, for each month that a live additional card touches (articles 9.4, 9.6).
     pub additional_monthly: Yen,
-    /// For leaving a term contract outside its window (article 8.2).
+    /// The early-termination fee, for leaving a term contract outside its window (article 8.2).
     pub early_termination: Yen,
 }
 
 /// The fee for collecting a small sum by account debit (rule M2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SmallDebitFee {
-    /// Invoices below this total have the fee.
+    /// The fee arises on invoices whose total is below this.
     pub threshold: Yen,
-    /// The fee.
+    /// The fee, tax included.
     pub fee: Yen,
 }
 
 /// One version of the tariff.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tariff {
-    /// Its name, such as `zesp3/2023-09`.
+    /// The version's name, such as `zesp3/2023-09`.
     pub version: String,
-    /// The first usage month that it rates.
+    /// The first usage month that the version rates.
     pub from: BillingMonth,
-    /// The consumption tax contained in its amounts.
+    /// The rate of the consumption tax contained in the tariff's amounts.
     pub tax_rate: TaxRate,
-    /// Whether term contracts renew by themselves.
+    /// Whether term contracts renew automatically.
     pub auto_renew: bool,
-    /// Whether new term contracts are taken.
+    /// Whether new term contracts are accepted.
     pub accepts_term: bool,
-    /// The last day, Japan time, on which they are; `None`: as long as the version holds.
+    /// The last day, Japan time, on which new term contracts are accepted; `None`: as long as the
+    /// version is in force.
     pub accepts_term_until: Option<NaiveDate>,
-    /// The day on which the version was published, where the file says so.
+    /// The day on which the version was published, if the tariff file names it.
     pub published_on: Option<NaiveDate>,
-    /// The fee for small sums by account debit, where there is one.
+    /// The fee for collecting small sums by account debit, if there is one.
     pub small_debit: Option<SmallDebitFee>,
-    /// The share of the basic rental fee that members are let off (article 5.1(1)): at most half.
+    /// The members' discount on the basic rental fee, as a share of it (article 5.1(1)): at most
+    /// half.
     pub rental_rate: TaxRate,
-    /// The fees.
+    /// The fees beside those of the plans.
     pub fees: Fees,
-    /// The plans by name.
+    /// The plans, by name.
     pub plans: BTreeMap<String, Plan>,
-    /// Plans of the version before that go on under a new name: old name to new.
+    /// Plans of the version before that continue under a new name: old name to new name.
     pub renames: BTreeMap<String, String>,
 }
 
 impl Tariff {
-    /// Whether a term contract can be applied for at an instant of a month that it rates.
+    /// Whether this version accepts a new term contract at an instant.
     pub fn takes_terms_at(&self, at: DateTime<Utc>) -> bool {
         self.accepts_term
             && self.accepts_term_until.is_none_or(|last| in_japan(at).date_naive() <= last)
     }
 
-    /// Whether it was published less than a month before it takes effect: worth a warning, no more (rule
-    /// R19.3).
+    /// Whether the version was published less than a month before it takes effect. That is only
+    /// worth a warning (rule R19.3).
     pub fn has_short_notice(&self) -> bool {
         let latest = self.from.first_day().checked_sub_months(Months::new(1));
         self.published_on.zip(latest).is_some_and(|(published, latest)| published > latest)
@@ -136,67 +138,68 @@ impl Tariff {
 /// A month for which no price is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPrice {
-    /// No version is in force.
+    /// No tariff version is in force.
     #[error("no tariff is in force in {month}: add a tariff file for it or an earlier month")]
     NoTariff {
         /// The month.
         month: BillingMonth,
     },
-    /// The version lacks the plan.
+    /// The tariff version does not have the plan.
     #[error("the tariff {version} has no plan {plan:?}")]
     NoPlan {
-        /// The version.
+        /// The tariff version.
         version: String,
         /// The plan.
         plan: String,
     },
 }
 
-/// Why versions do not make a book.
+/// The fault for which tariff versions cannot form a [`TariffBook`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BookFault {
     /// Two versions begin in one month.
     #[error("{one} and {other} both begin in {from}: keep one")]
     SameMonth {
-        /// The one.
+        /// The first of the two versions.
         one: String,
-        /// The other.
+        /// The second of the two versions.
         other: String,
         /// The month.
         from: BillingMonth,
     },
-    /// A plan has a name that was given up.
+    /// A plan has a name that an earlier rename replaced.
     #[error(
         "plans.{plan}: the name {plan:?} was given up by a rename up to {version}: take another"
     )]
     NameReused {
         /// The version that has the plan.
         version: String,
-        /// The name.
+        /// The plan's name.
         plan: String,
     },
-    /// A plan ends without a successor.
+    /// A version lacks a plan of the version before, and its renames name no successor.
     #[error(
         "plans.{plan}: the plan {plan:?} of {earlier} is missing: add [plans.{plan}] or name its successor in renames"
     )]
     PlanEnds {
-        /// The version that lacks it.
+        /// The version without the plan.
         later: String,
-        /// The version that has it.
+        /// The version with the plan.
         earlier: String,
         /// The plan.
         plan: String,
     },
 }
 
-/// All versions, in order of their first month.
+/// All tariff versions, in order of their first month.
 #[derive(Debug, Clone, Default)]
 pub struct TariffBook {
     versions: Vec<Arc<Tariff>>,
 }
 
 impl TariffBook {
-    /// Puts versions in order. Two of one month, or a plan that ends without a successor, is a fault.
+    /// Orders the versions. Faults are: two versions of one month, a plan without a successor, and
+    /// a plan under a name that was given up.
     pub fn new(mut versions: Vec<Arc<Tariff>>) -> Result<Self, Vec<BookFault>> {
         versions.sort_by_key(|version| version.from);
         let mut faults = Vec::new();
@@ -242,7 +245,8 @@ impl TariffBook {
             .ok_or(NoPrice::NoTariff { month })
     }
 
-    /// The plan that a plan chosen under some earlier name is in a month: its current name and prices.
+    /// Finds the plan of a month by the name under which it was chosen, through all renames since.
+    /// Returns the tariff version, the plan's present name and its prices.
     pub fn plan(
         &self,
         chosen: &str,
@@ -262,7 +266,7 @@ impl TariffBook {
         }
     }
 
-    /// Every version, in order.
+    /// All tariff versions, in order of their first month.
     pub fn versions(&self) -> &[Arc<Tariff>] {
         &self.versions
     }

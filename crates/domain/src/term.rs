@@ -4,37 +4,39 @@ use chrono::{DateTime, Utc};
 
 use super::month::BillingMonth;
 
-/// How long one term runs.
+/// The length of one term.
 pub const TERM_MONTHS: i32 = 36;
 
-/// The renewal window that belongs to an end month: from its first day until the end of the month after
-/// it, the second instant no longer in it (rule R8.2).
+/// The renewal window of an end month: the first instant of the window and the first instant after
+/// it. The window covers the end month and the month after it (rule R8.2).
 pub fn window(end: BillingMonth) -> (DateTime<Utc>, DateTime<Utc>) {
     (end.start(), end.plus(2).start())
 }
 
-/// Whether procedures of a month fall into the window of an end month. Windows are whole months.
+/// Whether a month is in the window of an end month. Windows are whole months.
 pub fn is_in_window(end: BillingMonth, month: BillingMonth) -> bool {
     month == end || month == end.next()
 }
 
-/// A term contract from its application on.
+/// A term contract, from its application on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contract {
-    /// The month of the application, from which its terms count (rule R8.1).
+    /// The month of the application, from which its terms are counted (rule R8.1).
     pub applied_in: BillingMonth,
-    /// The first month with its discount (rule R8.8).
+    /// The first month with the discount (rule R8.8).
     pub from: BillingMonth,
-    /// The first month without it, where a procedure ended it.
+    /// The first month without the discount, if a procedure ended the contract.
     pub ended_from: Option<BillingMonth>,
-    /// The month in which the early-termination fee arose, if it did (rules R8.4, R8.5). At most one.
+    /// The month in which the early-termination fee arose, if any (rules R8.4, R8.5). The fee
+    /// arises at most once.
     pub fee_in: Option<BillingMonth>,
 }
 
 impl Contract {
-    /// The end month of the term that a month belongs to, where the contract runs then: the application's
-    /// month plus 36, moved on by 36 with each window that passed untouched. `renews` tells whether the
-    /// terms in force at the instant of a renewal renew it (rule R8.3).
+    /// The end month of the term to which a month belongs; `None` if the contract does not run
+    /// then. The first end month is the application's month plus 36. Each window that passes
+    /// without a procedure adds 36. `renews` says whether the terms in force at the instant of a
+    /// renewal renew it (rule R8.3).
     pub fn end_month(
         &self,
         month: BillingMonth,
@@ -57,8 +59,8 @@ impl Contract {
         Some(end)
     }
 
-    /// Whether a procedure of a month that ends the contract costs the early-termination fee: it runs then,
-    /// and the month is in no window (rule R8.4).
+    /// Whether a procedure that ends the contract in a month costs the early-termination fee: the
+    /// contract gives its discount then, and the month is in no window (rule R8.4).
     pub fn costs_fee(&self, month: BillingMonth, renews: impl Fn(DateTime<Utc>) -> bool) -> bool {
         month >= self.from
             && self.end_month(month, renews).is_some_and(|end| !is_in_window(end, month))

@@ -1,18 +1,18 @@
-//! Versions of the member terms (article 19): published, then in force.
+//! Versions of the member terms (article 19). Each is published first and takes effect later.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::month::{japan_midnight, months_from_next_day};
 use super::refusal::Reason;
 
-/// Why the terms may be changed (article 19.1).
+/// A reason for which the terms may be changed (article 19.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeReason {
     /// The law changed.
     Law,
-    /// It serves the members.
+    /// The change benefits the members.
     MemberBenefit,
-    /// It does not run against the contract's purpose and is reasonable.
+    /// The change is reasonable and does not conflict with the contract's purpose.
     Reasonable,
 }
 
@@ -21,26 +21,27 @@ named!(ChangeReason, Law = "law", MemberBenefit = "member_benefit", Reasonable =
 /// One version of the member terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TermsVersion {
-    /// Its name.
+    /// The version's name.
     pub version: String,
-    /// The day on which it was published on the website (article 24.1).
+    /// The day on which the version was published on the website (article 24.1).
     pub published_on: NaiveDate,
-    /// The day, Japan time, from whose midnight it holds.
+    /// The day from whose midnight, Japan time, the version is in force.
     pub effective_on: NaiveDate,
-    /// Why it was changed.
+    /// The reason of the change.
     pub reason: ChangeReason,
-    /// Whether term contracts renew by themselves under it; `None`: as the tariff file says.
+    /// Whether term contracts renew automatically under it; `None`: the tariff decides.
     pub auto_renew: Option<bool>,
 }
 
 impl TermsVersion {
-    /// The instant from which it holds.
+    /// The first instant at which the version is in force.
     pub fn effective_at(&self) -> DateTime<Utc> {
         japan_midnight(self.effective_on)
     }
 
-    /// Whether it was published a month before it holds, as the civil code counts: the day of the publication does not count,
-    /// and the month that begins the day after must be over (articles 140, 143; rule R19.1).
+    /// Refuses unless the version was published at least a month before it is in force. By the
+    /// civil code, the day of publication does not count, and the month that begins the day after
+    /// must be over (articles 140, 143; rule R19.1).
     pub fn check_notice(&self) -> Result<(), Reason> {
         if months_from_next_day(self.published_on, 1) <= self.effective_on {
             Ok(())

@@ -1,4 +1,5 @@
-//! Money and energy: integers with a name, so that no float and no bare number carries either.
+//! Money and energy as integers with a type of their own, so that no float and no bare number holds
+//! either.
 
 use std::fmt;
 use std::iter::Sum;
@@ -10,24 +11,25 @@ use rust_decimal::Decimal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Yen(i64);
 
-/// The largest amount taken from outside, in hundredths of a yen: 10 thousand million yen.
+/// The largest amount that is accepted from outside, in hundredths of a yen: 10 thousand million
+/// yen.
 const LARGEST_AMOUNT: i64 = 1_000_000_000_000;
 
 impl Yen {
-    /// No money.
+    /// Zero yen.
     pub const ZERO: Self = Self(0);
 
-    /// From hundredths of a yen.
+    /// The amount of so many hundredths of a yen.
     pub const fn from_hundredths(hundredths: i64) -> Self {
         Self(hundredths)
     }
 
-    /// From whole yen.
+    /// The amount of so many whole yen.
     pub const fn whole(yen: i64) -> Self {
         Self(yen * 100)
     }
 
-    /// In hundredths of a yen.
+    /// The amount in hundredths of a yen.
     pub const fn hundredths(self) -> i64 {
         self.0
     }
@@ -46,12 +48,12 @@ impl Yen {
         (hundredths <= LARGEST_AMOUNT).then_some(Self(hundredths))
     }
 
-    /// A price per unit times a number of units, exact.
+    /// The price of so many units, without rounding.
     pub fn times(self, units: i64) -> Self {
         Self(self.0.saturating_mul(units))
     }
 
-    /// Cut to whole yen, toward minus infinity. The one rounding of a metered total
+    /// Rounds down to whole yen, toward minus infinity. A metered total is rounded only here
     /// (convention C6: per member, month, charger class and tariff line).
     pub fn floor_to_whole(self) -> Self {
         Self(self.0.div_euclid(100) * 100)
@@ -104,8 +106,9 @@ impl TaxRate {
         (0..=10_000).contains(&rate).then_some(Self(rate))
     }
 
-    /// The tax contained in a tax-included amount, its size cut to whole yen, so that a return takes back
-    /// what its invoice held. Taken once per rate and invoice (convention C6).
+    /// The tax contained in a tax-included amount, cut toward zero to whole yen, so that a return
+    /// invoice credits exactly the tax of its invoice. The tax is computed once per rate and
+    /// invoice (convention C6).
     pub fn tax_within(self, tax_included: Yen) -> Yen {
         let tax = i128::from(tax_included.0) * i128::from(self.0) / i128::from(10_000 + self.0);
         Yen(i64::try_from(tax / 100 * 100).unwrap_or(i64::MAX))
@@ -133,21 +136,23 @@ impl fmt::Display for TaxRate {
     }
 }
 
-/// Electric energy, or a meter's register, in watt-hours. 64 bits: registers of the field exceed 32.
+/// Electric energy, or a meter's register, in watt-hours: 64 bits, because registers of real meters
+/// exceed 32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WattHours(pub i64);
 
 impl WattHours {
-    /// A register of minus one: the station does not know its meter.
+    /// The register -1, by which a station says that it does not know its meter.
     pub const UNKNOWN: Self = Self(-1);
 }
 
-/// A meter's register in watt-hours as a station tells it, with its decimals.
+/// A meter's register in watt-hours as the station reported it, with its decimals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Register(pub Decimal);
 
 impl Register {
-    /// The whole watt-hours; decimals are cut. What is beyond all numbers of them is the most that there is.
+    /// The register in whole watt-hours, decimals cut off. A number beyond 64 bits becomes the
+    /// nearest one within.
     pub fn watt_hours(self) -> WattHours {
         let most = if self.0.is_sign_negative() { i64::MIN } else { i64::MAX };
         WattHours(i64::try_from(self.0.trunc()).unwrap_or(most))
