@@ -110,7 +110,7 @@ impl Member {
             if let Some(change) =
                 self.slot(month, month.end() - TimeDelta::milliseconds(1)).filter(holds)
             {
-                history.event(month, &change, programme);
+                history.apply(month, &change, programme);
             }
         }
         if let Some(end) = end {
@@ -137,7 +137,7 @@ impl PlanHistory {
     }
 
     /// Applies the plan change that was requested in `month`.
-    fn event(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
+    fn apply(&mut self, month: BillingMonth, change: &Pending, programme: &Programme) {
         let premium = is_premium(&change.plan, change.from, programme);
         self.plans.push((change.from, change.plan.clone()));
         let running = self.running(month, programme);

@@ -224,3 +224,109 @@ fn a_contract_ends_with_its_term_where_the_terms_do_not_renew() {
     assert!(history.contract_in(month("2023-01"), &programme).is_some());
     assert!(history.contract_in(month("2023-02"), &programme).is_none());
 }
+
+#[test]
+fn an_offer_is_refused_by_its_plan_its_term_and_the_services_end() {
+    let now = at("2021-03-20T00:00:00Z");
+    let offered = |plan: &str, term, programme: &Programme| check_offer(plan, term, now, programme);
+    assert_eq!(offered("premium_10", true, &programme()), Ok(()));
+    assert_eq!(offered("simple", false, &programme()), Ok(()));
+    assert_eq!(offered("simple", true, &programme()), Err(NoChange::NotPremium));
+    assert!(matches!(offered("gold", false, &programme()), Err(NoChange::NoPrice(_))));
+    // The service's end is the first instant without it.
+    for (ends_at, expected) in [
+        ("2021-03-20T00:00:00Z", Err(NoChange::Refused(Reason::ServiceEnded))),
+        ("2021-03-20T00:00:01Z", Ok(())),
+    ] {
+        let ending = Programme { service_ends_at: Some(at(ends_at)), ..programme() };
+        assert_eq!(offered("simple", false, &ending), expected, "{ends_at}");
+    }
+}
+
+#[test]
+fn a_term_is_refused_where_the_tariff_takes_none_any_more() {
+    let now = at("2021-03-20T00:00:00Z");
+    let programme = programme();
+    let mut tariff = Tariff::clone(programme.tariffs.in_force(month("2021-03")).unwrap());
+    let (_, _, premium) = programme.tariffs.plan("premium_10", month("2021-03")).unwrap();
+    assert_eq!(check_term(premium, &tariff, now), Ok(()));
+    tariff.accepts_term = false;
+    assert_eq!(check_term(premium, &tariff, now), Err(NoChange::Refused(Reason::TermClosed)));
+}
+
+#[test]
+fn a_request_changes_the_plan_the_term_or_both_and_nothing_where_all_is_as_asked() {
+    let now = at("2021-03-20T00:00:00Z");
+    let asked =
+        |plan: &str, term| Ok(Some(MemberEvent::PlanChangeRequested { plan: plan.into(), term }));
+    for (has_term, plan, term, expected) in [
+        // Without a contract.
+        (false, "premium_10", None, Ok(None)),
+        (false, "premium_10", Some(false), Ok(None)),
+        (false, "premium_10", Some(true), asked("premium_10", Some(true))),
+        (false, "premium_20", None, asked("premium_20", None)),
+        (false, "premium_20", Some(false), asked("premium_20", None)),
+        (false, "premium_20", Some(true), asked("premium_20", Some(true))),
+        // With a contract.
+        (true, "premium_10", None, Ok(None)),
+        (true, "premium_10", Some(true), Ok(None)),
+        (true, "premium_10", Some(false), asked("premium_10", Some(false))),
+        (true, "premium_20", Some(true), asked("premium_20", None)),
+        (true, "premium_20", Some(false), asked("premium_20", Some(false))),
+    ] {
+        let member = member("premium_10", has_term, &[]);
+        assert_eq!(
+            request_change(&member, plan, term, now, &programme()),
+            expected,
+            "{has_term} {plan} {term:?}"
+        );
+    }
+}
+
+#[test]
+fn a_change_cancelled_in_the_month_before_did_not_take_effect() {
+    let asked = ("2024-02-29T14:59:59Z", to("premium_100"));
+    let effective = member("simple", false, &[asked]);
+    let now = at("2024-03-10T00:00:00Z");
+    assert_eq!(cancel_change(&effective, now, &programme()), Err(Reason::AlreadyEffective));
+    // This one came at the first instant of March: nothing has taken effect, and it waits.
+    let pending = member("simple", false, &[("2024-02-29T15:00:00Z", to("premium_100"))]);
+    assert_eq!(cancel_change(&pending, now, &programme()), Ok(MemberEvent::PlanChangeCancelled));
+}
+
+#[test]
+fn a_change_waits_unless_the_membership_ends_before_it_can_take_effect() {
+    let disqualified = |known_at: &str, effective_at: &str| {
+        MemberEvent::Disqualified(Disqualification {
+            ground: 1,
+            known_at: at(known_at),
+            effective_at: at(effective_at),
+        })
+    };
+    let change = ("2024-03-05", to("premium_100"));
+    let waits = |events: &[(&str, MemberEvent)], when: &str, programme: &Programme| {
+        member("simple", false, events).pending_at(at(when), programme).is_some()
+    };
+    // A withdrawal drops the change from its instant on.
+    let withdrawn = [change.clone(), ("2024-03-25T03:00:00Z", MemberEvent::Withdrawn)];
+    assert!(waits(&withdrawn, "2024-03-25T02:59:59Z", &programme()));
+    assert!(!waits(&withdrawn, "2024-03-25T03:00:00Z", &programme()));
+    // A known ground ends the fees with its month, so a change that would follow is dropped, also while the membership runs.
+    let ground = disqualified("2024-03-06T00:00:00Z", "2024-04-20T00:00:00Z");
+    let events = [change.clone(), ("2024-03-06", ground)];
+    assert!(!waits(&events, "2024-03-10T00:00:00Z", &programme()));
+    // The service's end is known long before: no ground is needed.
+    let events = [change];
+    for (ends_at, expected) in [("2024-03-31T15:00:00Z", false), ("2024-04-30T15:00:00Z", true)] {
+        let ending = Programme { service_ends_at: Some(at(ends_at)), ..programme() };
+        let waited = waits(&events, "2024-03-10T00:00:00Z", &ending);
+        assert_eq!(waited, expected, "{ends_at}");
+    }
+}
+
+#[test]
+fn a_plan_has_the_name_that_the_months_tariff_gives_it() {
+    let member = member("premium_10", false, &[]);
+    assert_eq!(member.plan_name_in(month("2020-02"), &programme()), "premium_10");
+    assert_eq!(member.plan_name_in(month("2024-02"), &programme()), "premium_100");
+}

@@ -54,3 +54,39 @@ fn tax_is_cut_to_whole_yen_out_of_the_included_total() {
     assert_eq!(TaxRate::parse("0.085").unwrap().to_string(), "0.085");
     assert_eq!(TaxRate::parse("1.1"), None);
 }
+
+#[test]
+fn a_tax_rate_is_told_in_per_cent_and_with_two_decimals_at_least() {
+    for (text, per_cent, shown) in [
+        ("0", "0", "0.00"),
+        ("0.1", "10", "0.10"),
+        ("0.08", "8", "0.08"),
+        ("0.0825", "8.25", "0.0825"),
+        ("1", "100", "1.00"),
+    ] {
+        let rate = TaxRate::parse(text).unwrap();
+        assert_eq!(rate.per_cent().to_string(), per_cent);
+        assert_eq!(rate.to_string(), shown);
+    }
+}
+
+#[test]
+fn an_amount_without_its_tax_is_cut_at_ten_thousandths_of_a_yen() {
+    for (rate, with_tax, without) in [
+        ("0.10", Yen::whole(1_320), "1200"),
+        ("0.10", Yen::whole(100), "90.9090"),
+        ("0.10", Yen::whole(-100), "-90.9090"),
+        ("0.08", Yen::from_hundredths(330), "3.0555"),
+        ("0", Yen::whole(550), "550"),
+    ] {
+        let exact = TaxRate::parse(rate).unwrap().without_tax(with_tax);
+        assert_eq!(exact, without.parse().unwrap(), "{with_tax:?} at {rate}");
+    }
+}
+
+#[test]
+fn yen_are_counted_in_hundredths() {
+    assert_eq!(Yen::whole(10_000).hundredths(), 1_000_000);
+    assert_eq!(Yen::parse("3.3").unwrap().hundredths(), 330);
+    assert_eq!(Yen::whole(-5).hundredths(), -500);
+}
