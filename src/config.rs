@@ -1,5 +1,5 @@
-//! Settings: a flag, else the environment, else `juden.toml`, else the default. Every fault is told
-//! at once, with the key, the value and what is allowed.
+//! Settings: a value comes from a flag, else the environment, else `juden.toml`, else the default.
+//! All faults are reported at once, each with the key, the value and the allowed values.
 
 mod keys;
 mod readers;
@@ -22,46 +22,47 @@ use juden_core::app::AppSettings;
 /// The settings in force, typed.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where stations connect.
+    /// The address of the plain WebSocket listener for stations.
     pub ocpp_listen: Option<SocketAddr>,
-    /// Where stations connect over TLS, with which certificates.
+    /// The address of the TLS listener for stations, and its certificate files.
     pub ocpp_tls: Option<(SocketAddr, TlsFiles)>,
-    /// Where the API is.
+    /// The address of the API.
     pub http_listen: SocketAddr,
-    /// The store.
+    /// The URL of the store.
     pub database_url: String,
-    /// Where Redis is.
+    /// The URL of Redis.
     pub redis_url: Option<String>,
-    /// The file of certificates that sign Redis's.
+    /// The file of the certificates that sign Redis's certificate.
     pub redis_ca: Option<PathBuf>,
-    /// Whether the schema is brought up to date.
+    /// Whether the schema is brought up to date at the start.
     pub migrate: bool,
     /// This node's name.
     pub node_id: Option<String>,
-    /// The operator's key.
+    /// The operator's API key.
     pub admin_key: Option<String>,
     /// The folder of tariff files.
     pub tariffs: Option<PathBuf>,
-    /// Where a simulated clock starts.
+    /// The instant at which a simulated clock starts.
     pub simulated_clock: Option<DateTime<Utc>>,
-    /// What the use cases are set to.
+    /// The settings of the services.
     pub app: AppSettings,
-    /// How connections are kept.
+    /// The settings of stations' connections.
     pub link: LinkSettings,
     /// Whether logs are JSON.
     pub log_json: bool,
-    /// What is logged.
+    /// The log filter.
     pub log_level: String,
-    /// Where spans go.
+    /// The OpenTelemetry collector for spans.
     pub otlp_endpoint: Option<String>,
 }
 
-/// The environment variable of a key.
+/// The environment variable of a setting.
 pub fn variable(name: &str) -> String {
     format!("JUDEN_{}", name.to_uppercase().replace('-', "_"))
 }
 
-/// Whether a text is a plain HTTP address. No name and password: they would be printed.
+/// Whether a text is a plain HTTP address. User name and password are refused, because the address
+/// is printed.
 fn is_plain_http(text: &str) -> bool {
     text.parse::<hyper::Uri>().is_ok_and(|uri| {
         uri.scheme_str() == Some("http")
@@ -70,7 +71,7 @@ fn is_plain_http(text: &str) -> bool {
     })
 }
 
-/// Settings as texts, by key, with where each comes from.
+/// Settings as texts by key, and the faults found so far.
 #[derive(Debug, Default)]
 pub struct Texts {
     values: BTreeMap<&'static str, String>,
@@ -78,7 +79,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Gathers the settings: `flag` and `environment` give what was set there.
+    /// Collects the settings. `flag` and `environment` return a setting's value there.
     pub fn gather(
         flag: impl Fn(&str) -> Option<String>,
         environment: impl Fn(&str) -> Option<String>,
@@ -99,7 +100,8 @@ impl Texts {
         texts
     }
 
-    /// Reads a setting out of the file that is named for it. Both at once would leave open which of them counts.
+    /// Reads a secret setting from the file that is named for it. Setting both is a fault, because
+    /// it would be unclear which counts.
     fn read_secret(&mut self, (name, of_file): &(&'static str, &'static str)) {
         let file = self.text(of_file).to_owned();
         if file.is_empty() {
@@ -159,7 +161,7 @@ impl Texts {
         Some(self.text(name)).filter(|text| !text.is_empty()).map(str::to_owned)
     }
 
-    /// Reads a value; a wrong one is a fault and `fallback` takes its place.
+    /// Reads a value. A wrong value is a fault, and `fallback` is returned.
     fn read<T>(
         &mut self,
         name: &'static str,
@@ -200,7 +202,7 @@ impl Texts {
         )
     }
 
-    /// Types the settings, or tells every fault.
+    /// Converts the settings to their types, or returns every fault.
     pub fn into_config(mut self) -> Result<Config, Vec<String>> {
         let heartbeat_s = self.number("heartbeat-interval-s", 10, 86_400);
         let config = Config {

@@ -33,23 +33,23 @@ use juden_domain::station::{ChargerClass, ConnectorSite};
 use juden_domain::units::Yen;
 use juden_store::Store;
 
-/// The demo's month, and when its clock starts: two hours before its end.
+/// The demo's month, and the instant at which its clock starts: two hours before the month's end.
 const MONTH: &str = "2026-11";
 const STARTS: &str = "2026-11-30T22:00:00+09:00";
 
-/// The seed of the rest of the fleet.
+/// The seed of the fleet's random sessions.
 const SEED: u64 = 20_261_130;
 
 /// The password of the demo's stations.
 const PASSWORD: &str = "demo-station-password";
 
-/// A folder of its own for each run.
+/// A new folder for each run of the demo.
 pub fn folder() -> PathBuf {
     let run = Clock::system().now().format("%Y%m%d-%H%M%S");
     PathBuf::from("juden-data").join(format!("demo-{run}-{}", std::process::id()))
 }
 
-/// The address, or any free port of its host where the port is taken.
+/// The address, or any free port of 127.0.0.1 if it is taken.
 fn free(address: &str) -> String {
     let taken =
         address.parse::<SocketAddr>().is_ok_and(|address| TcpListener::bind(address).is_err());
@@ -62,7 +62,7 @@ struct Demo {
     url: String,
 }
 
-/// Runs the demo; the server goes on serving.
+/// Runs the demo. The server continues to run afterwards.
 pub async fn run(store: Arc<dyn Store>, folder: &Path) -> anyhow::Result<Server> {
     let flags = [
         ("simulated-clock", STARTS.to_owned()),
@@ -173,7 +173,8 @@ impl Demo {
         })
     }
 
-    /// What happens around the month's end. The members, with what each is there to show.
+    /// Plays the events around the month's end. Returns the members, each with what it
+    /// demonstrates.
     async fn story(&self) -> anyhow::Result<Vec<(MemberId, &'static str)>> {
         let aoki = self.member("Aoki Transport", "premium_100").await?;
         let baba = self.member("Baba Logistics", "simple").await?;
@@ -288,7 +289,7 @@ impl Demo {
         Ok(())
     }
 
-    /// More stations, with sessions out of a seed, a part of them delivered late.
+    /// Adds two stations with random sessions from the seed, some of them delivered late.
     async fn fleet(&self) -> anyhow::Result<()> {
         let plan = PlanSetup {
             seed: SEED,
@@ -379,7 +380,7 @@ impl Demo {
         Ok(())
     }
 
-    /// What the month's export comes to.
+    /// The total of the month's export.
     async fn exported(&self, month: BillingMonth) -> anyhow::Result<Yen> {
         let mut export = self.app.billing.export(month, Format::Csv).await?;
         while export.next().await?.is_some() {}

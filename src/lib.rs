@@ -1,13 +1,13 @@
 //! Juden (充電, "charging"): the backend behind the charging card.
 //!
-//! This package puts the layers together and serves them: the rules are `juden-domain`, the wire `juden-ocpp`, what is
-//! kept `juden-store`, the use cases `juden-core`. In reading order:
+//! This package assembles the layers and serves them: `juden-domain` has the rules, `juden-ocpp`
+//! the wire format, `juden-store` the stored data, `juden-core` the use cases. In reading order:
 //!
 //! - [`link`]: stations' connections
 //! - [`http`]: the operator's API
-//! - [`server`]: the layers put together over a store
-//! - [`authority`]: who signs stations' certificates
-//! - [`config`], [`tariff_files`], [`telemetry`]: what all of it stands on
+//! - [`server`]: the layers assembled over a store
+//! - [`authority`]: the signer of stations' certificates
+//! - [`config`], [`tariff_files`], [`telemetry`]: settings, prices and logs
 
 pub mod authority;
 pub mod config;

@@ -1,4 +1,4 @@
-//! The command line. The only place that picks a store.
+//! The command line. Only this file and the tests choose a store.
 
 mod demo;
 
@@ -20,7 +20,7 @@ use juden_store::sqlite::{Claim, SqliteStore};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The file that settings are read from where it exists.
+/// The default settings file, which may be missing.
 const SETTINGS_FILE: &str = "juden.toml";
 
 fn command_line() -> Command {
@@ -105,7 +105,7 @@ fn texts(matches: &ArgMatches) -> Texts {
     )
 }
 
-/// The settings, typed; faults are printed one a line and end the program.
+/// The typed settings. Faults are printed one a line and end the program.
 fn config(matches: &ArgMatches) -> anyhow::Result<Config> {
     texts(matches).into_config().map_err(faults)
 }
@@ -117,7 +117,8 @@ fn faults(faults: Vec<String>) -> anyhow::Error {
     anyhow::anyhow!("{} settings or files are not as they must be", faults.len())
 }
 
-/// Opens the store and claims it, before anything of it is changed; the claim is to be held until the process ends.
+/// Opens the store and claims it before anything in it is changed. The caller keeps the claim until
+/// the process ends.
 async fn open(config: &Config) -> anyhow::Result<(Opened, Option<Claim>)> {
     let store = store::open(&config.database_url).await?;
     let claim = store::claim(&config.database_url)?;
@@ -152,7 +153,7 @@ async fn main() -> ExitCode {
     })
 }
 
-/// Tells why a month could not be verified, by another status than that of a difference.
+/// Prints why a month could not be verified, and returns exit status 2. A difference has status 1.
 fn told(cause: anyhow::Error) -> anyhow::Result<ExitCode> {
     eprintln!("juden: {cause:#}");
     Ok(ExitCode::from(2))
@@ -191,10 +192,11 @@ async fn serve(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Files beside the stations' connections: the API's, the store's, certificates.
+/// Open files besides stations' connections: for the API, the store, certificates.
 const FILES_BESIDE: u64 = 1_000;
 
-/// Raises the process's limit of open files as far as it may, and tells where it is too low for the connections that are set.
+/// Raises the process's limit of open files as far as allowed, and warns if it is too low for
+/// max-connections.
 fn raise_open_files(config: &Config) {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
@@ -206,7 +208,7 @@ fn raise_open_files(config: &Config) {
     }
 }
 
-/// What is wrong with the limit of open files, where it is too low.
+/// A warning if the limit of open files is too low.
 fn open_files_fault(config: &Config) -> Option<String> {
     let limit = getrlimit(Resource::Nofile).maximum?;
     let needed =
@@ -216,8 +218,8 @@ fn open_files_fault(config: &Config) -> Option<String> {
     })
 }
 
-/// What tells the program to stop. Made before anything is told to the outside, so that whoever reads that can
-/// stop it cleanly from then on.
+/// The signals that stop the program. They are caught before anything is printed, so that a caller
+/// who reads the output can stop the program cleanly.
 struct Stop {
     terminate: Signal,
     interrupt: Signal,
@@ -264,7 +266,7 @@ async fn migrate(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The use cases without listeners, for commands that read.
+/// The use cases without listeners, for commands that do not serve.
 async fn offline_app(matches: &ArgMatches) -> anyhow::Result<Arc<App>> {
     let config = config(matches)?;
     let tariffs = tariffs(&config).map_err(faults)?;

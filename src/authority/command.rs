@@ -1,4 +1,4 @@
-//! A command of the operator's that is asked.
+//! Runs a command of the operator.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,11 +11,12 @@ use tokio::process::{Child, Command};
 
 use super::{AuthorityFault, shown};
 
-/// The most that is read of what a command prints.
+/// The most bytes that are read of a command's output.
 const PRINTED_MAX_BYTES: u64 = 64 * 1024;
 
-/// A command's process group: killed where it is dropped before the command ended. What left the group, or went on when
-/// the command ended by itself, is the operator's.
+/// A command's process group. It is killed if this value is dropped before the command ended.
+/// Processes that left the group, or that outlive a command that ended by itself, are the
+/// operator's concern.
 struct Group(Option<Pid>);
 
 impl Group {
@@ -23,7 +24,7 @@ impl Group {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
     }
 
-    /// The command ended: its number may be another's now.
+    /// Notes that the command ended. The system may give its process id to another process now.
     fn ended(&mut self) {
         self.0 = None;
     }
@@ -32,13 +33,14 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Nobody may be left.
+            // The group may already be empty.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-/// Runs a command with arguments and an input: what it prints. It gets no environment but `PATH`.
+/// Runs a command with arguments and an input, and returns its output. Its environment has only
+/// `PATH`.
 pub async fn printed(
     command: &Path,
     arguments: &[&str],
@@ -53,7 +55,7 @@ pub async fn printed(
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // What it complains of is its own to keep: it could be without end.
+            // Standard error is discarded: it could be endless.
             .stderr(Stdio::null())
             .kill_on_drop(true)
             .process_group(0)
@@ -61,7 +63,7 @@ pub async fn printed(
             .map_err(|cause| fault(format!("cannot be run: {cause}")))?;
         let mut group = Group::of(&child);
         if let Some(mut stdin) = child.stdin.take() {
-            // One that does not read its input may know the answer all the same.
+            // A command may answer without reading its input.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
         let mut printed = String::new();

@@ -1,5 +1,5 @@
-//! Certificates: the operator's authority for stations (a key in a file, or a command of the operator's), and who is asked
-//! about those of vehicles.
+//! Certificates: the operator's authority for stations (a key in a file, or a command of the
+//! operator), and the operator's command for vehicles' certificates.
 
 mod command;
 mod request;
@@ -24,51 +24,52 @@ pub use vehicles::VehiclePki;
 use juden_core::calls::certificates::StationAuthority;
 use juden_domain::certificate::CertificateKind;
 
-/// A command of the operator's has this long to sign.
+/// The longest time of the operator's signing command.
 const COMMAND_WITHIN: Duration = Duration::from_secs(60);
 
-/// The longest chain that the standard lets be sent, in characters.
+/// The longest certificate chain of CertificateSigned, in characters.
 const CHAIN_MAX: usize = 10_000;
 
-/// A certificate begins to hold this long before it is signed: stations' clocks differ.
+/// The time by which a certificate's start is backdated, because stations' clocks differ.
 const BACKDATED: TimeDelta = TimeDelta::minutes(10);
 
-/// Who signs stations' certificates.
+/// The signer of stations' certificates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authority {
     /// A key in a file.
     Files {
-        /// Its certificates (PEM), its own first, then those above it.
+        /// The authority's certificates (PEM): its own first, then those above it.
         certificates: PathBuf,
-        /// Its key (PEM).
+        /// The authority's key (PEM).
         key: PathBuf,
-        /// How long what it signs holds, in days.
+        /// The validity of a signed certificate in days.
         days: u32,
     },
-    /// A command: it is called with the station's identity and the certificate's type where the station named one, reads the request (PEM) and prints
-    /// the chain (PEM), the station's certificate first.
+    /// A command of the operator. Its arguments are the station's identity, and the certificate's
+    /// type if the station named one. It reads the request (PEM) and prints the chain (PEM), the
+    /// station's certificate first.
     Command(PathBuf),
 }
 
-/// Why nothing was signed.
+/// The reason why nothing was signed.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityFault {
     /// A file cannot be read or has wrong content: its path, and the cause.
     #[error("{0}: {1}")]
     File(String, String),
-    /// The command failed.
+    /// The command failed: its path, and the cause.
     #[error("the command {0} {1}")]
     Command(String, String),
-    /// What came back is no chain for this request.
+    /// The result is not a chain for this request.
     #[error("what was signed cannot be used: {0}")]
     Chain(&'static str),
-    /// The request's key is of a kind that cannot be signed here.
+    /// The request's key is of a type that cannot be signed here.
     #[error("the request's key cannot be signed: {0}")]
     Key(String),
 }
 
 impl Authority {
-    /// Whether it can sign at all; else why not.
+    /// Checks that the files can be used for signing.
     pub fn check_files(&self) -> Result<(), AuthorityFault> {
         match self {
             Self::Files { certificates, key, .. } => issuer(certificates, key).map(drop),
@@ -79,7 +80,7 @@ impl Authority {
         }
     }
 
-    /// Signs a station's request: the chain (PEM), the station's certificate first.
+    /// Signs a station's request and returns the chain (PEM), the station's certificate first.
     async fn chain_for(
         &self,
         request: &SigningRequest,
@@ -108,7 +109,8 @@ impl Authority {
                 "its first certificate is of another key than the request's",
             ));
         }
-        // Written anew: whatever else was printed beside the certificates goes to no station.
+        // The chain is written again, so that other output of the command does not reach the
+        // station.
         let chain: String =
             chain.iter().map(|certificate| request::pem("CERTIFICATE", certificate)).collect();
         if chain.len() > CHAIN_MAX {
@@ -122,7 +124,8 @@ impl Authority {
 
 #[async_trait]
 impl StationAuthority for Authority {
-    /// Certificates for vehicles come from a chain of their own, which a key in a file is not.
+    /// Certificates for vehicles need a chain of their own, so the key in a file does not sign
+    /// them.
     fn signs(&self, kind: CertificateKind) -> bool {
         kind != CertificateKind::Vehicles || matches!(self, Self::Command(_))
     }
@@ -209,7 +212,7 @@ fn sign_by_file(
         X509Certificate::from_der(certificate)
             .is_ok_and(|(_, parsed)| parsed.subject() == parsed.issuer())
     };
-    // A root is known to whoever checks the chain.
+    // Root certificates are left out, because whoever checks the chain knows them.
     let above = above
         .iter()
         .filter(|certificate| !is_root(certificate))

@@ -1,4 +1,4 @@
-//! What a station asks to have signed (PKCS#10), and whether it may be.
+//! A station's certificate signing request (PKCS#10), and the check whether it may be signed.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,33 +9,33 @@ use x509_parser::public_key::PublicKey;
 /// The shortest RSA key that is signed, in bits (OCPP A00.FR.502).
 const RSA_BITS_MIN: usize = 2_048;
 
-/// The shortest key on a curve, in bits (A00.FR.502).
+/// The shortest elliptic-curve key that is signed, in bits (A00.FR.502).
 const CURVE_BITS_MIN: usize = 224;
 
-/// Why a request is not signed.
+/// The reason why a request is not signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It is no request.
+    /// The text is not a request.
     #[error("it is no certificate signing request (PEM)")]
     Unreadable,
-    /// Its signature is not by its own key.
+    /// The request is not signed by its own key.
     #[error("it is not signed by the key that it names")]
     Signature,
-    /// Its key is too short, or of an unknown kind.
+    /// The key is too short, or of an unknown type.
     #[error("its key is too short: RSA of 2048 bits or a curve of 224 bits at least")]
     Key,
-    /// It is for another station.
+    /// The request is for another station.
     #[error("its common name is not the station's identity")]
     CommonName,
-    /// It is for another operator.
+    /// The request is for another operator.
     #[error("its organization is not the one that stations' certificates must name")]
     Organization,
 }
 
-/// A request that can be read, and was signed by its own key.
+/// A readable request that is signed by its own key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigningRequest {
-    /// The name in its subject.
+    /// The common name in its subject.
     pub common_name: String,
     /// The organization in its subject.
     pub organization: Option<String>,
@@ -74,8 +74,9 @@ impl SigningRequest {
         })
     }
 
-    /// Whether it may be signed for a station: its name is one of the station's, its organization the operator's where one is
-    /// asked for (A02.FR.06 and A00.FR.404, .405).
+    /// Checks that the request may be signed for a station: its common name must be one of the
+    /// station's names, and its organization the operator's, if one is required (A02.FR.06 and
+    /// A00.FR.404, .405).
     pub fn check(&self, names: &[&str], organization: &str) -> Result<(), Refused> {
         if !names.contains(&self.common_name.as_str()) {
             return Err(Refused::CommonName);
@@ -86,7 +87,7 @@ impl SigningRequest {
         Ok(())
     }
 
-    /// Its key (DER, SubjectPublicKeyInfo).
+    /// The request's key (DER, SubjectPublicKeyInfo).
     pub fn public_key(&self) -> &[u8] {
         &self.key
     }

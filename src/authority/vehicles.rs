@@ -1,4 +1,4 @@
-//! Vehicles' certificates (ISO 15118): whoever the operator has for them is asked by a command.
+//! Answers about vehicles' certificates (ISO 15118), by a command of the operator.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,17 +9,18 @@ use super::{AuthorityFault, command, shown};
 use juden_core::calls::certificates::VehicleAuthority;
 use juden_domain::certificate::VehicleAsk;
 
-/// The command has this long: a station waits for its answer.
+/// The longest time of the command, because a station waits for the answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// The operator's command for vehicles' certificates (ISO 15118). Its arguments are the kind of question and the station's
-/// identity. Its input is the station's message as JSON. For `certificate` it prints the EXI response in base64, for `status`
-/// the OCSP response in base64, and for `contract` the standard's status word.
+/// The operator's command for vehicles' certificates (ISO 15118). Its arguments are the kind of
+/// question and the station's identity. Its input is the station's message as JSON. For
+/// `certificate` it prints the EXI response in base64, for `status` the OCSP response in base64,
+/// and for `contract` the standard's status word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VehiclePki(pub PathBuf);
 
 impl VehiclePki {
-    /// Whether there is such a command; else why not.
+    /// Checks that the command exists.
     pub fn check(&self) -> Result<(), AuthorityFault> {
         let missing = || AuthorityFault::File(shown(&self.0), "there is no such file".to_owned());
         if self.0.is_file() { Ok(()) } else { Err(missing()) }
@@ -37,7 +38,7 @@ impl VehicleAuthority for VehiclePki {
         let printed = command::printed(&self.0, &[ask.name(), station], message, ANSWER_WITHIN)
             .await
             .map_err(|fault| fault.to_string())?;
-        // Base64 may come in lines.
+        // The base64 text may be broken into lines.
         let answer: String = printed.split_whitespace().collect();
         let fault =
             |why: &str| Err(AuthorityFault::Command(shown(&self.0), why.to_owned()).to_string());

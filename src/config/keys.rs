@@ -7,14 +7,14 @@ pub struct SettingKey {
     pub name: &'static str,
     /// Its default.
     pub default: &'static str,
-    /// What it means, for `--help`.
+    /// The meaning of the setting, for `--help`.
     pub help: &'static str,
 }
 
-/// Settings that may hold a password.
+/// Settings whose URL may hold a password.
 pub(super) const URLS: [&str; 2] = ["database-url", "redis-url"];
 
-/// Settings that are secrets, and those that name a file with each.
+/// Secret settings, each with the setting that names a file with its value.
 pub(super) const SECRETS: [(&str, &str); 3] = [
     ("database-url", "database-url-file"),
     ("redis-url", "redis-url-file"),

@@ -1,4 +1,4 @@
-//! The settings that are made of several texts.
+//! Reads the settings that consist of several texts.
 
 use super::keys::URLS;
 use crate::authority::{Authority, VehiclePki};
@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::Texts;
 
 impl Texts {
-    /// What the services are set to.
+    /// The settings of the services.
     pub(super) fn app_settings(&mut self, heartbeat_s: u64) -> AppSettings {
         AppSettings {
             heartbeat_interval_s: u32::try_from(heartbeat_s).unwrap_or(u32::MAX),
@@ -64,7 +64,7 @@ impl Texts {
         }
     }
 
-    /// How connections are kept.
+    /// The settings of stations' connections.
     pub(super) fn link_settings(&mut self, heartbeat_s: u64) -> LinkSettings {
         let ping_s = self.number("ping-interval-s", 0, 86_400);
         let idle_s = self.number("idle-timeout-s", 0, 604_800);
@@ -150,7 +150,7 @@ impl Texts {
         Some((address, files))
     }
 
-    /// Who signs stations' certificates: a key in a file, or a command.
+    /// The signer of stations' certificates: a key in a file, or a command.
     fn authority(&mut self) -> Option<Arc<dyn StationAuthority>> {
         let file = |name| self.optional(name).map(PathBuf::from);
         let (certificates, key, command) = (file("ca-cert"), file("ca-key"), file("ca-command"));
@@ -170,7 +170,7 @@ impl Texts {
         Some(Arc::new(authority))
     }
 
-    /// Who answers for vehicles' certificates.
+    /// The operator's command for vehicles' certificates.
     fn vehicle_pki(&mut self) -> Option<Arc<dyn VehicleAuthority>> {
         let command = VehiclePki(PathBuf::from(self.optional("vehicle-pki-command")?));
         if let Err(fault) = command.check() {
@@ -186,7 +186,7 @@ impl Texts {
         })
     }
 
-    /// Who issues charge records; `None`: nobody is named.
+    /// The issuer of charge records; `None`: not set.
     fn party(&mut self) -> Option<Party> {
         let country =
             self.read("country-code", "two capital letters such as JP", String::new(), |text| {
@@ -232,7 +232,7 @@ impl Texts {
         day.map(|day| (day, time))
     }
 
-    /// Key and value of every setting, secrets hidden.
+    /// Key and value of every setting, with secrets hidden.
     pub fn printed(&self) -> Vec<(&'static str, String)> {
         let shown = |(name, value): (&&'static str, &String)| {
             let value = match *name {

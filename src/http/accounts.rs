@@ -1,4 +1,4 @@
-//! The sums that a member owes and has paid.
+//! A member's account: the sums that it owes and has paid.
 
 use std::sync::Arc;
 
@@ -21,23 +21,23 @@ use juden_domain::units::Yen;
 #[derive(Serialize, ToSchema)]
 pub struct AccountJson {
     member_id: String,
-    /// The invoices that are not paid.
+    /// The unpaid invoices.
     open_invoices: Vec<OpenInvoiceJson>,
-    /// What is not paid of them.
+    /// The unpaid sum of these invoices.
     open_yen: String,
-    /// What the member owes, less the credit that is carried.
+    /// The unpaid sum less the carried credit.
     balance_yen: String,
-    /// What credits left over, for the next invoices.
+    /// The carried credit, which lowers the next invoices.
     carried_credit_yen: String,
     /// Every invoice, oldest first.
     invoices: Vec<AccountInvoiceJson>,
-    /// What was entered by hand.
+    /// Sums entered by hand.
     entries: Vec<EntryJson>,
-    /// The day by which all of it is due as one sum, where the operator ended the membership.
+    /// The day on which the whole sum is due, if the operator ended the membership.
     due_on: Option<String>,
 }
 
-/// An invoice, and what was paid of it.
+/// An invoice with the sum paid of it.
 #[derive(Serialize, ToSchema)]
 pub struct AccountInvoiceJson {
     #[serde(flatten)]
@@ -45,19 +45,19 @@ pub struct AccountInvoiceJson {
     paid_yen: String,
 }
 
-/// An invoice that is not paid.
+/// An unpaid invoice.
 #[derive(Serialize, ToSchema)]
 pub struct OpenInvoiceJson {
     #[serde(flatten)]
     invoice: InvoiceJson,
     due_on: String,
-    /// Whether its payment failed.
+    /// Whether a payment of the invoice failed.
     failed: bool,
-    /// What is not paid of it.
+    /// The unpaid sum of the invoice.
     open_yen: String,
 }
 
-/// A member's account as it stands.
+/// Shows a member's account.
 #[utoipa::path(get, operation_id = "accounts_get", path = "/members/{member_id}/account",
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = AccountJson), Problems))]
@@ -89,30 +89,30 @@ pub async fn get(
     }))
 }
 
-/// What became of a payment.
+/// The outcome of a payment.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OutcomeName {
-    /// It was made.
+    /// The payment was made.
     Paid,
-    /// It failed.
+    /// The payment failed.
     Failed,
 }
 
-/// A payment.
+/// The report of a payment.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentReport {
     #[schema(max_length = 64)]
     invoice_id: String,
     outcome: OutcomeName,
-    /// A part of it that was paid; left out: all that is not paid yet.
+    /// The sum paid in part; left out: the whole unpaid sum.
     #[serde(default, deserialize_with = "yen_text_if_named")]
     #[schema(value_type = Option<YenSchema>)]
     amount_yen: Option<String>,
 }
 
-/// Notes what became of an invoice's payment.
+/// Records the outcome of an invoice's payment.
 #[utoipa::path(post, operation_id = "accounts_note_payment", path = "/members/{member_id}/payments", request_body = PaymentReport,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -138,7 +138,7 @@ pub async fn note_payment(
     )))
 }
 
-/// Up to when.
+/// The instant up to which paid fees count.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -154,11 +154,11 @@ pub struct FeesPaidJson {
     fees_paid_yen: String,
     /// The instant up to which payments count.
     counted_until: DateTime<Utc>,
-    /// The article of the member terms that it rests on.
+    /// The article of the member terms that applies.
     article: String,
 }
 
-/// The fees paid that limit the operator's liability.
+/// Shows the fees paid that limit the operator's liability.
 #[utoipa::path(get, operation_id = "accounts_fees_paid", path = "/members/{member_id}/fees-paid",
     params(("member_id" = String, Path, max_length = 32), UntilQuery),
     responses((status = 200, description = "done", body = FeesPaidJson), Problems))]

@@ -1,5 +1,6 @@
-//! The audit trail: every change, and every look-up for others, is kept before it is done, with who, from
-//! where and why. `Juden-Actor` names who asks, `Juden-Reason` why.
+//! The audit trail. Every change, and every look-up for others, is recorded before it is done, with
+//! the person, the address and the reason. The header `Juden-Actor` names the person,
+//! `Juden-Reason` the reason.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,34 +19,37 @@ use juden_core::records::AuditEntry;
 use juden_domain::refusal::Reason;
 use juden_ocpp::secrets;
 
-/// Who asks: a role such as `operator`, `member`, `call_centre`, `dealer`, with a name where there is one.
+/// The header with the caller's role, such as `operator`, `member`, `call_centre`, `dealer`, and
+/// perhaps a name.
 const ACTOR: &str = "juden-actor";
-/// Why.
+/// The header with the reason.
 const REASON: &str = "juden-reason";
 
-/// Who asks where nobody is named.
+/// The actor if the header is missing.
 const USUAL_ACTOR: &str = "operator";
 
-/// Who may change nothing while the members' site is suspended.
+/// The role that may not change anything while the members' site is suspended.
 const MEMBER: &str = "member";
 
-/// A header has this many characters at most.
+/// The most characters of a header's value.
 pub const TEXT_MAX: usize = 200;
 
-/// A body's text is kept up to this many bytes.
+/// The largest text of a body that is recorded, in bytes.
 const DETAIL_MAX: usize = 4_096;
 
-/// Fields that are never kept, however they are spelt; and those of commands to stations.
+/// Fields that are never recorded, however they are spelt, and further ones in commands to
+/// stations.
 const SECRETS: [&str; 7] =
     ["activationcode", "password", "passwordhex", "idtag", "parentidtag", "idtoken", "grouptoken"];
 const SECRETS_OF_COMMANDS: [&str; 5] =
     ["value", "data", "attributevalue", "localauthorizationlist", "certificate"];
 
-/// The longest subject and action that are kept: no name that is one is longer.
+/// The longest subject and action that are recorded, in characters. No valid name is longer.
 const SUBJECT_MAX: usize = 200;
 const ACTION_MAX: usize = 500;
 
-/// Look-ups that are kept too: benefits, data for others, exports.
+/// Whether a request is recorded: every change, and look-ups of benefits, data for others, and
+/// exports.
 fn is_kept(method: &Method, path: &str) -> bool {
     !method.is_safe()
         || path.ends_with("/benefits")
@@ -64,7 +68,8 @@ fn header(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Pro
     text.map(|text| Some(text.to_owned())).ok_or_else(wrong)
 }
 
-/// What a path is about: its first two segments, or the query where it names a card or member.
+/// The subject of a request: the first two segments of the path, or the card or member that the
+/// query names.
 fn subject(path: &str, query: &str) -> String {
     let path = path.strip_prefix("/api/v1/").unwrap_or(path);
     let of_query = query.split('&').find_map(|pair| match pair.split_once('=') {
@@ -116,7 +121,8 @@ fn hide(value: &mut Value, is_command: bool) {
     }
 }
 
-/// A body as it is kept. One that is no JSON is not kept: what is secret in it cannot be told.
+/// The body as it is recorded, without secrets. A body that is not JSON is not recorded, because
+/// secrets in it could not be found.
 fn detail(path: &str, body: &[u8], query: &str) -> String {
     if body.is_empty() {
         return Value::String(query.chars().take(DETAIL_MAX).collect()).to_string();
@@ -130,7 +136,7 @@ fn detail(path: &str, body: &[u8], query: &str) -> String {
     if text.len() > DETAIL_MAX { format!("\"({} bytes)\"", text.len()) } else { text }
 }
 
-/// Who asks, for the use cases that keep it with what is done.
+/// The actor of the request, for use cases that store it with a change.
 #[derive(Debug, Clone)]
 pub struct Actor(pub String);
 
@@ -145,7 +151,7 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for Actor {
     }
 }
 
-/// Keeps what is asked for, then what became of it.
+/// Records a request before it is done, and its outcome afterwards.
 pub async fn keep(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -200,7 +206,7 @@ async fn kept(
     Ok(response)
 }
 
-/// Whether it is a member itself who asks: `member`, or `member` with a name behind a blank or colon.
+/// Whether the actor is a member: `member`, perhaps with a name after a blank, colon or slash.
 fn is_member(actor: &str) -> bool {
     actor
         .trim_start()
@@ -209,7 +215,7 @@ fn is_member(actor: &str) -> bool {
         .is_some_and(|first| first.eq_ignore_ascii_case(MEMBER))
 }
 
-/// The status, with the reason of a refusal.
+/// The answer's status, with the reason of a refusal, and the answer itself.
 async fn outcome(response: Response) -> (String, Response) {
     let status = response.status();
     if !status.is_client_error() {

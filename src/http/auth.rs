@@ -12,18 +12,19 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::problem::Problem;
 
-/// Wrong keys of one address within a minute after which it is told to wait.
+/// Wrong keys from one address within a minute, after which the address is refused for a while.
 pub const WRONG_KEYS_MAX: u32 = 30;
 
-/// Wrong keys of one address within a minute after which each is answered slowly; by how much, and how many at once.
+/// Wrong keys from one address within a minute, after which each answer is delayed; the delay; and
+/// the most delayed answers at once.
 const WRONG_KEYS_AT_ONCE: u32 = 5;
 const SLOWED_BY: Duration = Duration::from_millis(500);
 pub const SLOWED_MAX: usize = 50;
 
-/// Seconds to wait then.
+/// The Retry-After of that refusal, in seconds.
 const WAIT_S: u64 = 60;
 
-/// Lets the operator pass.
+/// Passes requests with the operator's key on, and answers others with 401 or 429.
 pub async fn check(
     State(api): State<Arc<Api>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -45,7 +46,8 @@ pub async fn check(
         return Problem::later(429, "too_many_tries", "too many wrong keys: wait a minute", WAIT_S)
             .into_response();
     }
-    // Who guesses waits; whoever has the key never does, also from the same address. Only so many wait at once.
+    // Only wrong keys are delayed. A request with the right key never is, even from the same
+    // address. The number of delayed answers is limited.
     if failures > WRONG_KEYS_AT_ONCE {
         match api.slowed.try_acquire() {
             Ok(_place) => tokio::time::sleep(SLOWED_BY).await,

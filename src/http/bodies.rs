@@ -1,4 +1,4 @@
-//! Reading requests: JSON bodies, path segments and queries, each fault named by its field.
+//! Reads requests: JSON bodies, path segments and queries. A fault names its field.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -13,7 +13,7 @@ use juden_core::records::Page;
 use juden_domain::ids::{BadId, CardNumber, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::month::BillingMonth;
 
-/// A body has this many bytes at most.
+/// The largest body in bytes.
 pub const BODY_MAX: usize = 256 * 1024;
 
 /// A sum of yen: a decimal text such as `"1000"`, or a whole number.
@@ -25,7 +25,7 @@ pub enum YenSchema {
     Whole(i64),
 }
 
-/// Reads a sum of yen, told as text or as a whole number, as text.
+/// Reads a sum of yen as text, sent as text or as a whole number.
 pub fn yen_text<'de, D: serde::Deserializer<'de>>(field: D) -> Result<String, D::Error> {
     match Value::deserialize(field)? {
         Value::String(text) => Ok(text),
@@ -36,7 +36,7 @@ pub fn yen_text<'de, D: serde::Deserializer<'de>>(field: D) -> Result<String, D:
     }
 }
 
-/// The same where it may be left out.
+/// Reads a sum of yen as text, or `None` if it is left out.
 pub fn yen_text_if_named<'de, D: serde::Deserializer<'de>>(
     field: D,
 ) -> Result<Option<String>, D::Error> {
@@ -46,14 +46,14 @@ pub fn yen_text_if_named<'de, D: serde::Deserializer<'de>>(
     }
 }
 
-/// A cursor has this many characters at most.
+/// The longest cursor in bytes.
 const CURSOR_MAX: usize = 400;
 
-/// A page has this many items at most, and this many where the caller names no number.
+/// The most items of a page, and the number if the caller names none.
 pub const PAGE_MAX: i64 = 500;
 const PAGE_USUAL: i64 = 100;
 
-/// A JSON body of a known shape.
+/// A JSON body of type `T`.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
@@ -64,7 +64,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
         })?;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        // A list would be taken for the fields in their order.
+        // serde would read a list as the fields in their order.
         if text.trim_ascii_start().first() == Some(&b'[') {
             return Err(Problem::malformed("body", "the body must be a JSON object"));
         }
@@ -79,7 +79,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Reads one of several shapes by its name. A fault is about a field of the shape, or about the name.
+/// Reads an externally tagged enum by the variant's name and fields. A fault names a field, or
+/// `command` if the name is unknown.
 pub fn tagged<T: DeserializeOwned>(
     name: &str,
     fields: serde_json::Map<String, serde_json::Value>,
@@ -96,8 +97,8 @@ pub fn tagged<T: DeserializeOwned>(
     })
 }
 
-/// The field that a fault is about: the path to it, and the name that the message quotes where a
-/// field is missing or unknown.
+/// The field that a fault is about: its path, and the name that the message quotes if a field is
+/// missing or unknown.
 fn field_of(path: &str, message: &str) -> String {
     let quoted = message.starts_with("missing field") || message.starts_with("unknown field");
     let name = message.split('`').nth(1).filter(|_| quoted);
@@ -109,7 +110,7 @@ fn field_of(path: &str, message: &str) -> String {
     }
 }
 
-/// Values of a path or query, whose fault is a problem.
+/// Values of a path. A fault becomes a problem.
 pub struct Segment<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
@@ -122,7 +123,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment
     }
 }
 
-/// A query, whose fault is a problem.
+/// Values of a query. A fault becomes a problem.
 pub struct QueryParams<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
@@ -142,27 +143,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
     }
 }
 
-/// Which page.
+/// The page of a list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
 impl PageQuery {
-    /// The page that is asked for.
+    /// The requested page.
     pub fn page(self) -> Result<Page, Problem> {
         page(self.limit, self.cursor)
     }
 }
 
-/// A page out of the query's `limit` and `cursor`.
+/// The page for a query's `limit` and `cursor`.
 pub fn page(limit: Option<i64>, cursor: Option<String>) -> Result<Page, Problem> {
     let limit = limit.unwrap_or(PAGE_USUAL);
     if !(1..=PAGE_MAX).contains(&limit) {
@@ -186,22 +187,22 @@ pub fn station_id(text: &str) -> Result<StationId, Problem> {
     StationId::parse(text).map_err(bad)
 }
 
-/// A member's number.
+/// A member id.
 pub fn member_id(text: &str) -> Result<MemberId, Problem> {
     MemberId::parse(text).map_err(bad)
 }
 
-/// A card's number.
+/// A card number.
 pub fn card_number(text: &str) -> Result<CardNumber, Problem> {
     CardNumber::parse(text).map_err(bad)
 }
 
-/// A session's number, as lists go on by it.
+/// A session's number, as the cursors of lists use it.
 pub fn session_number(text: &str) -> Result<SessionId, Problem> {
     SessionId::parse(text).map_err(bad)
 }
 
-/// A session's name, or the number that its station knows it by.
+/// Checks a session's reference, or its number.
 pub fn session_name(text: &str) -> Result<&str, Problem> {
     SessionRef::parse(text).map_err(bad)?;
     Ok(text)
@@ -217,7 +218,7 @@ pub fn month(text: &str) -> Result<BillingMonth, Problem> {
     })
 }
 
-/// Where a list goes on behind this page: at its last item, where the page is full.
+/// The cursor of the next page: of the last item, if this page is full.
 pub fn next_cursor<T>(items: &[T], page: &Page, cursor: impl Fn(&T) -> String) -> Option<String> {
     let is_full = i64::try_from(items.len()).unwrap_or(i64::MAX) == page.limit;
     items.last().filter(|_| is_full).map(cursor)

@@ -1,4 +1,4 @@
-//! Cards.
+//! Cards: stock, activation, suspension, replacement and their end.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ use juden_domain::card::{CardState, Role, Suspension};
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CardBody {
-    /// What card readers read from it.
+    /// The id tag that readers read from the card.
     #[schema(min_length = 1, max_length = 64)]
     id_tag: String,
-    /// Its number; allotted when left out.
+    /// The card number; left out: the server assigns one.
     #[schema(pattern = "^[A-Za-z0-9_-]{1,32}$")]
     card_number: Option<String>,
-    /// Its authentication code; made when left out.
+    /// The authentication code; left out: the server makes one.
     #[schema(min_length = 1, max_length = 64)]
     activation_code: Option<String>,
 }
 
-/// A card in stock, with its code, shown this once.
+/// A card in stock with its authentication code, which is shown only this once.
 #[derive(Serialize, ToSchema)]
 pub struct StockCardJson {
     card_number: String,
@@ -44,13 +44,13 @@ pub struct StockCardJson {
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleName {
-    /// The membership's one card.
+    /// The primary card of the membership.
     Primary,
-    /// The one further card.
+    /// The additional card of the membership.
     Additional,
 }
 
-/// Number and code, as the member enters them.
+/// The card number and code that a member enters.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationBody {
@@ -59,22 +59,23 @@ pub struct ActivationBody {
     role: RoleName,
 }
 
-/// Why a card is suspended or comes back.
+/// The reason of a card's suspension.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuspensionName {
-    /// Reported lost.
+    /// The card was reported lost.
     Lost,
-    /// Held by the operator.
+    /// The operator suspended the card.
     Operator,
 }
 
-/// A reason.
+/// The reason of a suspension to set or lift.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuspensionBody {
     reason: SuspensionName,
-    /// When the call centre received it, while the members' site was suspended.
+    /// The instant at which the call centre received the report while the members' site was
+    /// suspended.
     received_at: Option<DateTime<Utc>>,
 }
 
@@ -86,74 +87,76 @@ pub struct ReplacementBody {
     activation_code: String,
 }
 
-/// What other readers read from a card.
+/// A further id tag of a card.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReadingBody {
-    /// What they read.
+    /// The id tag that other readers read from the card.
     #[schema(min_length = 1, max_length = 64)]
     id_tag: String,
 }
 
-/// To whom a card is mailed.
+/// The member to whom a card is mailed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailBody {
     member_id: String,
 }
 
-/// What became of a dead card.
+/// The whereabouts of a dead card.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SurrenderBody {
-    /// Destroyed rather than given back.
+    /// `true`: the card was destroyed; `false`: it was given back.
     #[serde(default)]
     destroyed: bool,
 }
 
-/// Nothing.
+/// An empty body.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyBody {}
 
-/// A card.
+/// A card and the deliveries of its block.
 #[derive(Serialize, ToSchema)]
 pub struct CardJson {
     card_number: String,
     role: Option<String>,
     /// `stock`, `mailed`, `active`, `suspended` or `dead`.
     state: String,
-    /// Why it is suspended: `lost`, `operator`.
+    /// The reasons of the suspension: `lost`, `operator`.
     suspended_for: Vec<String>,
-    /// Why it is dead: `replaced`, `deactivated`, `membership_ended` or `service_ended`.
+    /// The cause of the card's death: `replaced`, `deactivated`, `membership_ended` or
+    /// `service_ended`.
     dead_cause: Option<String>,
     member_id: Option<String>,
     activated_at: Option<DateTime<Utc>>,
-    /// The card whose place it took.
+    /// The card that it replaced.
     replaces: Option<String>,
-    /// In how many ways readers read it.
+    /// The number of the card's id tags.
     readings: usize,
-    /// How far stations that may remember the card are with learning that it is blocked, or no longer.
+    /// Stations that may remember the card, and how far each is in learning that it is blocked, or
+    /// no longer.
     block_delivery: Vec<BlockDeliveryJson>,
 }
 
-/// How a card's block reaches a station.
+/// The delivery of a card's block to one station.
 #[derive(Serialize, ToSchema)]
 pub struct BlockDeliveryJson {
     station_id: String,
-    /// `pending`, `delivered`, or `unsupported` where the station has no means to be told.
+    /// `pending`, `delivered`, or `unsupported` if the station has no means to learn it.
     state: String,
-    /// When it came to that state.
+    /// The instant of the last change of state.
     at: Option<DateTime<Utc>>,
-    /// What it is to learn: `block` or `allow`.
+    /// The fact that the station is to learn: `block` or `allow`.
     reach: String,
-    /// By which means it was told: `local_list` or `clear_cache`.
+    /// The means of the delivery: `local_list` or `clear_cache`.
     means: Option<String>,
-    /// Since when it is to learn it.
+    /// The instant from which the station is to learn it.
     since: DateTime<Utc>,
 }
 
-/// A suspension or return, as it took effect.
+/// The effect of a suspension, or of its end.
 #[derive(Serialize, ToSchema)]
 pub struct EffectJson {
     state: String,
@@ -217,7 +220,7 @@ const fn suspension(body: &SuspensionBody) -> Suspension {
     }
 }
 
-/// Puts a card in stock.
+/// Adds a card to the stock.
 #[utoipa::path(post, operation_id = "cards_add", path = "/cards", request_body = CardBody, responses(
     (status = 201, description = "made", body = StockCardJson),
     Problems,
@@ -238,7 +241,7 @@ pub async fn add(
     ))
 }
 
-/// Adds what other readers read from a card: from then on it is that card, wherever it is shown.
+/// Adds a further id tag to a card. From then on it is recognized at every station.
 #[utoipa::path(post, operation_id = "cards_add_reading", path = "/cards/{card_number}/readings", request_body = ReadingBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
@@ -254,7 +257,7 @@ pub async fn add_reading(
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, card_json(&api, &file).await?))
 }
 
-/// A card.
+/// Shows a card.
 #[utoipa::path(get, operation_id = "cards_get", path = "/cards/{card_number}", params(("card_number" = String, Path, max_length = 32)), responses(
     (status = 200, description = "done", body = CardJson),
     Problems,
@@ -295,7 +298,7 @@ pub async fn activate(
     card_json(&api, &file).await
 }
 
-/// Suspends a card: from the answer on, every authorization is refused.
+/// Suspends a card. From the answer on, every authorization is refused.
 #[utoipa::path(post, operation_id = "cards_suspend", path = "/cards/{card_number}/suspend", request_body = SuspensionBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
@@ -336,7 +339,7 @@ pub async fn resume(
     Ok(effect_json(api.app.cards.resume_card(&card_number(&number)?, suspension(&body)).await?))
 }
 
-/// Gives up an additional card for good.
+/// Deactivates an additional card for good.
 #[utoipa::path(post, operation_id = "cards_deactivate", path = "/cards/{card_number}/deactivate", request_body = EmptyBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
@@ -351,7 +354,7 @@ pub async fn deactivate(
     card_json(&api, &api.app.cards.deactivate_card(&card_number(&number)?).await?).await
 }
 
-/// Registers a new card in the place of a member's old one, which dies at that instant.
+/// Registers a new card in place of a member's old one, which is dead from then on.
 #[utoipa::path(post, operation_id = "cards_replace", path = "/members/{member_id}/cards/{card_number}/replace", request_body = ReplacementBody,
     params(("member_id" = String, Path, max_length = 32), ("card_number" = String, Path, max_length = 32)),
     responses(
@@ -374,7 +377,8 @@ pub async fn replace(
     .await
 }
 
-/// Notes that a new card was asked for in the place of a live one. Nothing changes until it is registered.
+/// Records a request for a new card in place of a live one.
+/// Nothing else changes until the new card is registered.
 #[utoipa::path(post, operation_id = "cards_request_reissue", path = "/cards/{card_number}/reissue-request", request_body = EmptyBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
@@ -389,7 +393,7 @@ pub async fn request_reissue(
     card_json(&api, &api.app.cards.request_reissue(&card_number(&number)?).await?).await
 }
 
-/// Notes that a card in stock was sent to a member: no one else can activate it.
+/// Records that a card in stock was mailed to a member. Nobody else can activate it.
 #[utoipa::path(post, operation_id = "cards_mail", path = "/cards/{card_number}/mail", request_body = MailBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(
@@ -406,7 +410,7 @@ pub async fn mail(
     card_json(&api, &api.app.cards.mail_card(&card_number(&number)?, &member).await?).await
 }
 
-/// Notes that a dead card was given back or destroyed.
+/// Records that a dead card was given back or destroyed.
 #[utoipa::path(post, operation_id = "cards_surrender", path = "/cards/{card_number}/surrender", request_body = SurrenderBody,
     params(("card_number" = String, Path, max_length = 32)),
     responses(

@@ -1,4 +1,4 @@
-//! The server's clock: shown always, moved only where it is simulated.
+//! The server's clock. It can be read always, and set only if it is simulated.
 
 use std::sync::Arc;
 
@@ -13,23 +13,23 @@ use super::bodies::Body;
 use super::problem::{Problem, Problems};
 use juden_core::clock::ClockFault;
 
-/// The farthest that the clock is moved at once: ten years.
+/// The most days by which the clock is moved at once: ten years.
 const JUMP_MAX_DAYS: i64 = 3_653;
 
 /// The server's time.
 #[derive(Serialize, ToSchema)]
 pub struct ClockView {
-    /// The instant that it is now.
+    /// The current instant.
     now: DateTime<Utc>,
     /// Whether the clock is simulated.
     simulated: bool,
 }
 
-/// Where to move the clock.
+/// The instant to move the clock to.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClockBody {
-    /// A later instant than now.
+    /// The new instant, later than the current one.
     now: DateTime<Utc>,
 }
 
@@ -37,20 +37,21 @@ fn view(api: &Api) -> Json<ClockView> {
     Json(ClockView { now: api.app.now(), simulated: api.app.clock.is_simulated() })
 }
 
-/// The server's time.
+/// Shows the server's time.
 #[utoipa::path(get, operation_id = "clock_get", path = "/clock", responses((status = 200, description = "done", body = ClockView), Problems))]
 pub async fn get(State(api): State<Arc<Api>>) -> Json<ClockView> {
     view(&api)
 }
 
-/// Says that the clock is right although the store lies ahead of it: stations are served from then on.
+/// Confirms that the clock is right although the store holds later instants.
+/// Stations are served from then on.
 #[utoipa::path(post, operation_id = "clock_trust", path = "/clock/trust", responses((status = 200, description = "done", body = ClockView), Problems))]
 pub async fn trust(State(api): State<Arc<Api>>) -> Result<Json<ClockView>, Problem> {
     api.app.health.trust_clock().await?;
     Ok(view(&api))
 }
 
-/// Moves a simulated clock forward and does what falls due on the way.
+/// Moves a simulated clock forward, and closes the months that are due by then.
 #[utoipa::path(put, operation_id = "clock_put", path = "/clock", request_body = ClockBody, responses(
     (status = 200, description = "done", body = ClockView),
     Problems,

@@ -1,4 +1,4 @@
-//! A command's name with the fields that it takes, and the command to a station that they come to.
+//! Reads a command's name and fields, and builds the command to the station.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::problem::Problem;
 use juden_domain::ids::{SessionId, StationId};
 use juden_ocpp::event::{Further, StationCommand};
 
-/// A command's name with the fields that it takes. On the wire the name stands among them, as `command`.
+/// A command with its fields. In the JSON, the name is the field `command` among them.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum CommandBody {
@@ -20,7 +20,7 @@ pub enum CommandBody {
         /// The card to start with.
         #[schema(max_length = 20)]
         id_tag: String,
-        /// At which connector.
+        /// The connector to start at.
         #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
     },
@@ -37,135 +37,136 @@ pub enum CommandBody {
         /// `hard` or `soft`.
         r#type: String,
     },
-    /// Releases a plug.
+    /// Unlocks a connector's plug.
     UnlockConnector {
-        /// At which connector.
+        /// The connector to unlock.
         #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: i64,
     },
-    /// Has the station forget which cards were accepted.
+    /// Clears the station's authorization cache.
     ClearCache {},
-    /// Has the station send a message.
+    /// Makes the station send a message.
     TriggerMessage {
-        /// Which, as the station's version names it.
+        /// The message, as the station's OCPP version names it.
         requested_message: String,
-        /// For which connector.
+        /// The connector that the message is about.
         #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
     },
-    /// Opens or closes a connector.
+    /// Puts a connector or the station in or out of operation.
     ChangeAvailability {
-        /// Which; 0 is the whole station.
+        /// The connector; 0 is the whole station.
         #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: i64,
         /// `operative` or `inoperative`.
         r#type: String,
     },
-    /// Has the station tell its settings.
+    /// Makes the station report its settings.
     GetConfiguration {
-        /// These; all where none is named.
+        /// The settings' names; left out: all of them.
         keys: Option<Vec<String>>,
     },
     /// Changes a setting.
     ChangeConfiguration {
-        /// Which.
+        /// The setting's name.
         key: String,
         /// Its new value.
         value: String,
     },
     /// Sends a vendor's own message.
     DataTransfer {
-        /// Whose.
+        /// The vendor's id.
         vendor_id: String,
-        /// Which.
+        /// The vendor's message id.
         message_id: Option<String>,
-        /// What it carries.
+        /// The message's data.
         data: Option<String>,
     },
-    /// Keeps a connector for a card.
+    /// Reserves a connector for a card.
     ReserveNow {
-        /// For which card.
+        /// The card's id tag.
         #[schema(max_length = 20)]
         id_tag: String,
-        /// Until when.
+        /// The instant at which the reservation expires.
         expires_at: DateTime<Utc>,
-        /// Which connector; any where none is named.
+        /// The connector; left out: any.
         #[schema(minimum = 0, maximum = 2_147_483_647)]
         connector_id: Option<i64>,
-        /// The reservation's number; a new one where none is named.
+        /// The reservation's number; left out: a new one.
         #[schema(minimum = 1, maximum = 2_147_483_647)]
         reservation_id: Option<i64>,
     },
-    /// Gives a reserved connector free.
+    /// Cancels a reservation.
     CancelReservation {
-        /// Which reservation.
+        /// The reservation's number.
         #[schema(minimum = 1, maximum = 2_147_483_647)]
         reservation_id: i64,
     },
-    /// Has the station fetch and install firmware.
+    /// Makes the station fetch and install firmware.
     UpdateFirmware {
-        /// Where it is fetched.
+        /// The address of the firmware.
         #[schema(max_length = 512)]
         location: String,
-        /// Not before then; now where it is left out.
+        /// The earliest instant to fetch it; left out: now.
         retrieve_at: Option<DateTime<Utc>>,
         /// The certificate by which the station checks the firmware (PEM); it needs `signature`.
         signing_certificate: Option<String>,
         /// The firmware's signature (base64); it needs `signing_certificate`.
         signature: Option<String>,
     },
-    /// Has the station send a log.
+    /// Makes the station upload a log.
     GetLog {
-        /// Where it is sent.
+        /// The address to upload to.
         #[schema(max_length = 512)]
         location: String,
         /// `diagnostics` or `security`.
         log_type: Option<String>,
-        /// From when.
+        /// The time of the log's oldest entry.
         from: Option<DateTime<Utc>>,
-        /// Until when.
+        /// The time of the log's latest entry.
         until: Option<DateTime<Utc>>,
     },
-    /// Has the station ask for a new certificate of its own.
+    /// Makes the station request a new certificate for itself.
     RenewCertificate {},
     /// Shows a message on the station's display (2.0.1).
     ShowMessage {
-        /// What is shown.
+        /// The text to show.
         #[schema(max_length = 512)]
         text: String,
-        /// Its language.
+        /// The text's language (RFC 5646).
         #[schema(max_length = 8)]
         language: Option<String>,
-        /// The message's number; a new one where none is named.
+        /// The message's number; left out: a new one.
         #[schema(minimum = 1, maximum = 2_147_483_647)]
         display_id: Option<i64>,
-        /// From when.
+        /// The instant from which it is shown.
         from: Option<DateTime<Utc>>,
-        /// Until when.
+        /// The instant until which it is shown.
         until: Option<DateTime<Utc>>,
     },
-    /// Shows a message no longer (2.0.1).
+    /// Removes a message from the display (2.0.1).
     ClearMessage {
-        /// Which.
+        /// The message's number.
         #[schema(minimum = 1, maximum = 2_147_483_647)]
         display_id: i64,
     },
-    /// Has the station tell whether a transaction runs, and whether messages wait (2.0.1).
+    /// Makes the station report whether a transaction runs, and whether messages are queued
+    /// (2.0.1).
     TransactionStatus {
-        /// Of which session.
+        /// The session of the transaction.
         session_id: Option<String>,
-        /// Of which transaction: its number, or the name that the station gave it.
+        /// The transaction: its number, or the name that the station gave it.
         #[schema(value_type = Option<Object>)]
         transaction_id: Option<Value>,
     },
 }
 
-/// A number of ours that a station tells back: any that is not soon used again.
+/// A random number that the station's messages repeat, so that none is soon used again.
 fn new_number() -> i64 {
     i64::from(rand::random_range(1..=i32::MAX))
 }
 
-/// Reads one of two words, whatever its case.
+/// Reads one of two words, without regard to case.
 fn either(field: &str, word: &str, yes: &str, no: &str) -> Result<bool, Problem> {
     match word.to_ascii_lowercase() {
         word if word == yes => Ok(true),
@@ -175,7 +176,8 @@ fn either(field: &str, word: &str, yes: &str, no: &str) -> Result<bool, Problem>
 }
 
 impl CommandBody {
-    /// Reads a command. The name is put outside its fields first, so that a fault names the field that it is about.
+    /// Reads a command. The name is moved outside the other fields first, so that a fault names the
+    /// right field.
     pub fn read(mut fields: Map<String, Value>) -> Result<Self, Problem> {
         let Some(Value::String(name)) = fields.remove("command") else {
             let why = "command must be the name of a command: see /api/docs";
@@ -184,7 +186,7 @@ impl CommandBody {
         tagged(&name, fields)
     }
 
-    /// The command that it comes to.
+    /// The command to the station.
     pub async fn command(self, api: &Api, station: &StationId) -> Result<StationCommand, Problem> {
         Ok(match self {
             Self::RemoteStart { id_tag, connector_id } => {
@@ -280,7 +282,7 @@ impl CommandBody {
     }
 }
 
-/// The certificate and the signature of a firmware: both, or neither.
+/// The certificate and the signature of signed firmware: both, or neither.
 fn both(
     certificate: Option<String>,
     signature: Option<String>,
@@ -297,8 +299,8 @@ fn both(
     }
 }
 
-/// The session that a command is about, and the name that its station gave the transaction, where it did. The session's name
-/// tells it, the transaction's number, or the transaction's name.
+/// The session that a command is about, and the transaction's name if its station gave one. The
+/// caller gives the session's id, the transaction's number, or the transaction's name.
 async fn session_meant(
     api: &Api,
     station: &StationId,

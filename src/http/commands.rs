@@ -1,4 +1,5 @@
-//! Commands to stations: version-free ones, and any of the station's own version.
+//! Commands to stations: those that do not depend on the OCPP version, and any CALL of the
+//! station's version.
 
 use std::sync::Arc;
 
@@ -19,20 +20,21 @@ use super::problem::{Problem, Problems};
 use juden_core::commands::sending::CommandResult;
 use juden_domain::ids::StationId;
 
-/// Who the API's commands are kept as sent by.
+/// The sender that is stored with the API's commands.
 const SENT_BY: &str = "operator";
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Serialize, ToSchema)]
 pub struct CommandAnswer {
-    /// `accepted`, `rejected` or another word of the station; `unknown`: it did not answer; `error`.
+    /// `accepted`, `rejected` or another status of the station; `unknown`: it did not answer;
+    /// `error`: it answered with an error.
     outcome: String,
-    /// The station's answer.
+    /// The payload of the station's answer.
     #[schema(value_type = Object)]
     answer: Value,
 }
 
-/// What came of a command, and where it is shown with what it led to.
+/// The outcome of a command, and the Location where the command can be looked up.
 type Sent = (AppendHeaders<Option<(HeaderName, String)>>, Json<CommandAnswer>);
 
 fn sent(station: &StationId, result: CommandResult) -> Sent {
@@ -69,7 +71,7 @@ pub async fn send(
     Ok(sent(&id, api.app.commands.send_command(&id, &command, SENT_BY).await?))
 }
 
-/// Sends a call of the station's own version.
+/// Sends a CALL of the station's own OCPP version.
 #[utoipa::path(post, operation_id = "commands_send_call", path = "/stations/{station_id}/ocpp/{action}", request_body(content = Object),
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("action" = String, Path, max_length = 64)),
     responses(

@@ -1,5 +1,5 @@
-//! Corrections of sessions: what a person settles, confirms, refuses or takes back; and a station's messages, by which a stop
-//! that came elsewhere is found.
+//! Corrections of sessions: making, confirming, refusing and undoing them; and a station's
+//! messages, among which a stop that belongs to a session can be found.
 
 use std::sync::Arc;
 
@@ -25,57 +25,57 @@ use juden_domain::correction::{Approval, Correction, CorrectionKind};
 use juden_domain::ids::SessionRef;
 use juden_domain::units::{WattHours, Yen};
 
-/// What a correction does.
+/// The kind of a correction.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KindName {
     /// Ends the session.
     End,
-    /// Bills it as it stands.
+    /// Bills a held session as it stands.
     Bill,
-    /// Bills it not.
+    /// Waives the session: it is not billed.
     Waive,
-    /// Takes something off.
+    /// Reduces the bill of the session.
     Reduce,
-    /// Gives it to a member's card.
+    /// Assigns the session to a member's card.
     Assign,
-    /// Says its charger's class.
+    /// Sets the charger class.
     Class,
-    /// Ends it by a stop that came elsewhere.
+    /// Ends the session by a stop message that belonged to no session.
     JoinStop,
-    /// Takes the newest correction that stands back.
+    /// Undoes the newest correction that holds.
     Undo,
 }
 
-/// A correction that is asked for.
+/// A requested correction.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorrectionBody {
     kind: KindName,
-    /// Why.
+    /// The reason.
     #[schema(min_length = 1, max_length = 1000)]
     reason: String,
-    /// Of `end`: when; left out, by the last evidence.
+    /// For `end`: the instant; left out: by the last evidence.
     stopped_at: Option<DateTime<Utc>>,
-    /// Of `end`: what was delivered.
+    /// For `end`: the energy in watt-hours.
     #[schema(minimum = 0)]
     energy_wh: Option<i64>,
-    /// Of `reduce`: to so many charged units.
+    /// For `reduce`: the number of charged units that remain.
     #[schema(minimum = 0)]
     charged_units: Option<i64>,
-    /// Of `reduce`: by so many yen.
+    /// For `reduce`: the sum that is taken off.
     #[serde(default, deserialize_with = "yen_text_if_named")]
     #[schema(value_type = Option<YenSchema>)]
     amount_yen: Option<String>,
-    /// Of `assign`: to this card.
+    /// For `assign`: the card.
     card_number: Option<String>,
-    /// Of `class`: quick or normal.
+    /// For `class`: quick or normal.
     charger_class: Option<ClassName>,
-    /// Of `join_stop`: a message of the session's station.
+    /// For `join_stop`: a message of the session's station.
     message_id: Option<String>,
 }
 
-/// A correction as it stands.
+/// A correction and its state.
 #[derive(Serialize, ToSchema)]
 pub struct CorrectionJson {
     correction_id: String,
@@ -85,7 +85,7 @@ pub struct CorrectionJson {
     by: String,
     reason: String,
     at: DateTime<Utc>,
-    /// Who confirmed or refused it.
+    /// The person who confirmed or refused it.
     settled_by: Option<String>,
     settled_at: Option<DateTime<Utc>>,
     stopped_at: Option<DateTime<Utc>>,
@@ -97,7 +97,7 @@ pub struct CorrectionJson {
     message_id: Option<String>,
 }
 
-/// A correction with the session as it stands after it.
+/// A correction, with the session after it.
 #[derive(Serialize, ToSchema)]
 pub struct Corrected {
     #[serde(flatten)]
@@ -105,7 +105,7 @@ pub struct Corrected {
     session: SessionJson,
 }
 
-/// A correction of a session, as it is shown.
+/// A correction of a session as the API shows it.
 pub(super) fn correction_json(session: &SessionRef, one: &Correction) -> CorrectionJson {
     let mut told = CorrectionJson {
         correction_id: correction_id(session, one.number),
@@ -179,8 +179,9 @@ fn asked(body: &CorrectionBody) -> Result<CorrectionRequest, Problem> {
     }
 }
 
-/// Corrects a session. What it changes in closed months becomes a line of the next invoice; above the limit it counts once a
-/// second person confirmed it.
+/// Corrects a session.
+/// A change in a closed month becomes a line of the next invoice. Above a limit, a second person
+/// must confirm it.
 #[utoipa::path(post, operation_id = "sessions_correct", path = "/sessions/{session_id}/corrections", request_body = CorrectionBody,
     params(("session_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done, or waiting", body = Corrected), Problems))]
@@ -201,7 +202,7 @@ pub async fn correct(
     }))
 }
 
-/// Confirms a correction that waits, by another person than the one who made it.
+/// Confirms a waiting correction. It must be another person than the one who made it.
 #[utoipa::path(post, operation_id = "corrections_confirm", path = "/corrections/{correction_id}/confirm",
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = Corrected), Problems))]
@@ -217,7 +218,7 @@ pub async fn confirm(
     }))
 }
 
-/// Refuses a correction that waits.
+/// Refuses a waiting correction.
 #[utoipa::path(delete, operation_id = "corrections_refuse", path = "/corrections/{correction_id}",
     params(("correction_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = Corrected), Problems))]
@@ -233,50 +234,50 @@ pub async fn refuse(
     }))
 }
 
-/// Which of a station's messages.
+/// A filter of a station's messages.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct MessageQuery {
-    /// Heard at or after this instant.
+    /// Only messages received at or after this instant.
     from: Option<DateTime<Utc>>,
-    /// Heard before this instant.
+    /// Only messages received before this instant.
     to: Option<DateTime<Utc>>,
-    /// Of this action.
+    /// Only messages with this action.
     #[param(max_length = 64)]
     action: Option<String>,
-    /// `true`: only those that belong to no session.
+    /// `true`: only messages that belong to no session.
     unmatched: Option<bool>,
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(pattern = "^[0-9]{1,18}$")]
     cursor: Option<String>,
 }
 
-/// The most watt-hours, or units, that a person names.
+/// The most watt-hours, or units, in a correction.
 const COUNT_MAX: i64 = 100_000_000;
 
-/// Digits of a cursor, and characters of an action, at most.
+/// The most digits of a cursor, and the most characters of an action.
 const CURSOR_DIGITS: usize = 18;
 const ACTION_MAX: usize = 64;
 
 /// A transaction message of a station.
 #[derive(Serialize, ToSchema)]
 pub struct StationMessage {
-    /// Its name for `join_stop`.
+    /// The id to name in `join_stop`.
     message_id: String,
     received_at: DateTime<Utc>,
     action: String,
-    /// As it came; a string where it was no JSON.
+    /// The payload as it came; a string if it was not JSON.
     payload: Value,
     answer: Value,
-    /// The number by which its station knows the session.
+    /// The session's number, which OCPP 1.6 uses as transactionId.
     transaction_id: Option<i64>,
-    /// The session that it belongs to.
+    /// The session that the message belongs to.
     session_id: Option<String>,
-    /// What it did.
+    /// The message's effect, in one word.
     effect: String,
 }
 
@@ -287,7 +288,7 @@ pub struct MessagePage {
     next_cursor: Option<String>,
 }
 
-/// A station's transaction messages as they came, in their order.
+/// Lists a station's transaction messages as they came, in order.
 #[utoipa::path(get, operation_id = "stations_messages", path = "/stations/{station_id}/messages", params(MessageQuery,
     ("station_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = MessagePage), Problems))]

@@ -1,10 +1,10 @@
-//! What the API's description says beyond its handlers' own words.
+//! Changes to the OpenAPI document that the handlers' attributes cannot express.
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Components, OpenApi, RefOr, Required};
 
-/// Says of every body without a required field that it may be left out: an empty one reads as `{}`.
+/// Marks every body without a required field as optional: an empty body reads as `{}`.
 pub fn allow_empty_bodies(document: &mut OpenApi) {
     let components = document.components.clone().unwrap_or_default();
     for item in document.paths.paths.values_mut() {
@@ -16,7 +16,7 @@ pub fn allow_empty_bodies(document: &mut OpenApi) {
     }
 }
 
-/// Puts the name of each command among its fields, as `command`, where the wire has it.
+/// Moves the name of each command into its fields, as `command`, as the JSON has it.
 pub fn name_commands(document: &mut OpenApi) {
     let schemas = document.components.as_mut().map(|components| &mut components.schemas);
     let body = schemas.and_then(|schemas| schemas.get_mut("CommandBody"));

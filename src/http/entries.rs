@@ -1,4 +1,4 @@
-//! Sums entered by hand: goodwill, damages and others; and credit that is to be paid out.
+//! Entries: sums entered by hand (goodwill, damages and others); and refunds of carried credit.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use juden_domain::entry::{Entry, EntryKind};
 use juden_domain::ids::MemberId;
 use juden_domain::units::{TaxRate, Yen};
 
-/// What a sum is for.
+/// The kind of an entry.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryName {
-    /// A sum that is given.
+    /// Goodwill: a sum that the member is given.
     Goodwill,
     /// Damages that the member owes.
     Damages,
@@ -38,24 +38,25 @@ pub enum EntryName {
 #[serde(deny_unknown_fields)]
 pub struct EntryBody {
     kind: EntryName,
-    /// Whole yen, tax included. Goodwill is given and damages are owed, whatever the sign; another sum is as it is written.
+    /// Whole yen, tax included. Goodwill is always given and damages are always owed; any other sum
+    /// keeps its sign.
     #[serde(deserialize_with = "yen_text")]
     #[schema(value_type = YenSchema)]
     amount_yen: String,
-    /// Why; the line shows it.
+    /// The reason, which the line shows.
     #[schema(min_length = 1, max_length = 1000)]
     reason: String,
-    /// The tax contained in it; left out: that of the month's tariff.
+    /// The tax rate contained in the sum; left out: the rate of the month's tariff.
     tax_rate: Option<String>,
 }
 
-/// A sum as it stands.
+/// An entry and its state.
 #[derive(Serialize, ToSchema)]
 pub struct EntryJson {
     entry_id: String,
     member_id: String,
     kind: String,
-    /// As the bill shows it.
+    /// The sum as the bill shows it.
     amount_yen: String,
     reason: String,
     by: String,
@@ -89,7 +90,7 @@ fn signed(text: &str) -> Option<Yen> {
     }
 }
 
-/// Enters a sum: a line of this month's bill. Above the limit it counts once a second person confirmed it.
+/// Enters a sum as a line of this month's bill. Above a limit, a second person must confirm it.
 #[utoipa::path(post, operation_id = "entries_add", path = "/members/{member_id}/entries", request_body = EntryBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 201, description = "entered", body = EntryJson), Problems))]
@@ -121,7 +122,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(entry_json(&member.id, &entry))))
 }
 
-/// Confirms an entry that waits, by another person than the one who made it.
+/// Confirms a waiting entry. It must be another person than the one who made it.
 #[utoipa::path(post, operation_id = "entries_confirm", path = "/entries/{entry_id}/confirm", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "done", body = EntryJson), Problems))]
 pub async fn confirm(
@@ -133,7 +134,7 @@ pub async fn confirm(
     Ok(Json(entry_json(&member.id, &entry)))
 }
 
-/// Refuses an entry that waits.
+/// Refuses a waiting entry.
 #[utoipa::path(delete, operation_id = "entries_refuse", path = "/entries/{entry_id}", params(("entry_id" = String, Path, max_length = 48)),
     responses((status = 200, description = "refused", body = EntryJson), Problems))]
 pub async fn refuse(
@@ -145,7 +146,7 @@ pub async fn refuse(
     Ok(Json(entry_json(&member.id, &entry)))
 }
 
-/// Has what credits left over be paid out with the next close, as a refund with a number of its own.
+/// Requests that carried credit is paid out with the next close, as a refund with its own number.
 #[utoipa::path(post, operation_id = "entries_refund", path = "/members/{member_id}/refund", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
 pub async fn refund(

@@ -1,5 +1,5 @@
-//! What was said between Juden and a station beside its transactions: its messages that are kept as they came, the
-//! commands that it was sent, its device model.
+//! Messages between Juden and a station beside its transactions: stored messages of the station,
+//! commands to it, and its device model.
 
 use std::sync::Arc;
 
@@ -17,36 +17,36 @@ use juden_core::commands::effects::CommandEffect;
 use juden_core::records::Page;
 use juden_core::records::{KeptReport, KeptVariable, ReportFilter, SentCommand};
 
-/// An action has this many characters at most.
+/// The most characters of an action.
 const ACTION_MAX: usize = 64;
 
-/// Which messages.
+/// A filter of a station's messages.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReportQuery {
-    /// Of this action, such as `NotifyReport`.
+    /// Only messages with this action, such as `NotifyReport`.
     #[param(max_length = 64)]
     action: Option<String>,
-    /// Of this request.
+    /// Only messages with this requestId.
     request_id: Option<i64>,
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
-/// A message of a station.
+/// A stored message of a station.
 #[derive(Serialize, ToSchema)]
 pub struct ReportJson {
     report_id: i64,
     at: DateTime<Utc>,
     action: String,
-    /// The request that it belongs to.
+    /// The requestId of the command that requested it.
     request_id: Option<i64>,
-    /// Its place among the request's parts.
+    /// The message's seqNo among the parts of one request.
     seq_no: Option<i64>,
     /// Whether further parts follow.
     more: bool,
@@ -60,32 +60,33 @@ pub struct ReportPage {
     next_cursor: Option<String>,
 }
 
-/// A command that a station was sent.
+/// A command to a station.
 #[derive(Serialize, ToSchema)]
 pub struct SentCommandJson {
     command_id: i64,
     sent_at: DateTime<Utc>,
-    /// Who asked for it: `operator`, or `juden` itself.
+    /// The sender: `operator`, or `juden` itself.
     sent_by: String,
     action: String,
     payload: Value,
-    /// What it came to; `null`: not known yet.
+    /// The outcome; `null`: not known yet.
     outcome: Option<String>,
-    /// The station's answer.
+    /// The payload of the station's answer.
     answer: Option<Value>,
     answered_at: Option<DateTime<Utc>>,
-    /// What it led to, where that shows; `null`: it was not accepted, or shows in the reports alone.
+    /// The effect of the command, if later events show it; `null`: it was not accepted, or only the
+    /// reports show it.
     effect: Option<CommandEffectJson>,
 }
 
-/// What a command led to.
+/// The effect of a command.
 #[derive(Serialize, ToSchema)]
 pub struct CommandEffectJson {
     /// `awaited`; `started` or `not_started`; `stopped` or `not_stopped`; `booted` or `not_booted`.
     state: String,
-    /// The session that it is about.
+    /// The session that the command is about.
     session_id: Option<String>,
-    /// When it came about.
+    /// The instant of the effect.
     at: Option<DateTime<Utc>>,
 }
 
@@ -96,24 +97,25 @@ pub struct SentCommandPage {
     next_cursor: Option<String>,
 }
 
-/// A command with what it led to.
+/// A command with its effect and reports.
 #[derive(Serialize, ToSchema)]
 pub struct CommandDetail {
     command: SentCommandJson,
     /// The station's messages that belong to its request, in the order of their parts.
     reports: Vec<ReportJson>,
-    /// Whether the last part came, where there are parts.
+    /// Whether the last part of the reports came.
     complete: bool,
 }
 
 /// A variable of a device model.
 #[derive(Serialize, ToSchema)]
 pub struct VariableJson {
-    /// The component: `EVSE(instance)@1.2`, with what there is of instance, EVSE and connector.
+    /// The component, such as `EVSE(instance)@1.2`: instance, EVSE and connector only where the
+    /// station names them.
     component: String,
     variable: String,
     told_at: DateTime<Utc>,
-    /// What the station told: component, variable, attributes, characteristics.
+    /// The station's report: component, variable, attributes, characteristics.
     report: Value,
 }
 
@@ -159,7 +161,7 @@ fn sent((kept, effect): &(SentCommand, Option<CommandEffect>)) -> SentCommandJso
     }
 }
 
-/// A page of a list that goes on behind a number.
+/// Checks that the cursor of a page is a number.
 fn numbered(query: Page) -> Result<Page, Problem> {
     match &query.after {
         Some(after) if after.parse::<i64>().is_err() => {
@@ -169,7 +171,7 @@ fn numbered(query: Page) -> Result<Page, Problem> {
     }
 }
 
-/// A station's messages that are kept as they came: reports, events, states of updates and uploads, security events.
+/// Lists a station's stored messages: reports, events, update states and security events.
 #[utoipa::path(get, operation_id = "stations_reports", path = "/stations/{station_id}/reports", params(("station_id" = String, Path, min_length = 1, max_length = 48), ReportQuery),
     responses((status = 200, description = "done", body = ReportPage), Problems))]
 pub async fn reports(
@@ -190,7 +192,7 @@ pub async fn reports(
     Ok(Json(ReportPage { items: found.iter().map(report).collect(), next_cursor }))
 }
 
-/// The commands that a station was sent: who, when, and what came of each.
+/// Lists the commands to a station, with sender, time and outcome.
 #[utoipa::path(get, operation_id = "commands_list", path = "/stations/{station_id}/commands", params(("station_id" = String, Path, min_length = 1, max_length = 48), PageQuery),
     responses((status = 200, description = "done", body = SentCommandPage), Problems))]
 pub async fn commands(
@@ -204,7 +206,7 @@ pub async fn commands(
     Ok(Json(SentCommandPage { items: found.iter().map(sent).collect(), next_cursor }))
 }
 
-/// A command, with the station's messages that belong to its request.
+/// Shows a command, with the station's messages that belong to its request.
 #[utoipa::path(get, operation_id = "commands_get", path = "/stations/{station_id}/commands/{command_id}",
     params(("station_id" = String, Path, min_length = 1, max_length = 48), ("command_id" = i64, Path)),
     responses((status = 200, description = "done", body = CommandDetail), Problems))]
@@ -221,7 +223,7 @@ pub async fn command(
     }))
 }
 
-/// A station's device model, as it told it.
+/// Lists the variables of a station's device model, as the station reported them.
 #[utoipa::path(get, operation_id = "stations_device_model", path = "/stations/{station_id}/device-model", params(("station_id" = String, Path, min_length = 1, max_length = 48), PageQuery),
     responses((status = 200, description = "done", body = VariablePage), Problems))]
 pub async fn device_model(

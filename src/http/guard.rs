@@ -1,4 +1,4 @@
-//! What every answer says to browsers, and whom the figures are shown.
+//! Security headers of every answer, and the check of the Host header for the metrics.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use super::Api;
 use super::problem::Problem;
 
-/// Sent with every answer: nothing of it is guessed at, framed, or told to other sites. The description's pages bring their own
-/// scripts and write their own styles.
+/// Headers of every answer: browsers must not guess its type, show it in a frame, or send its
+/// address to other sites. The pages of the API's description use their own scripts and inline
+/// styles.
 const HEADERS: [(HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -25,7 +26,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     ),
 ];
 
-/// Adds the headers; answers of the API are kept by nobody in between.
+/// Adds the headers. Answers of the API must not be cached.
 pub async fn headers(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/v1/");
     let mut response = next.run(request).await;
@@ -39,8 +40,8 @@ pub async fn headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// Lets who asks for the figures by one of the server's own names pass. A page of somebody else's, whose name was made to
-/// lead here, is told nothing.
+/// Passes a request for the metrics on if its Host is one of the server's own names. This stops a
+/// foreign web page whose host name was pointed at this server (DNS rebinding).
 pub async fn own_host(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     if is_own(host(request.headers()).unwrap_or_default(), &api.app.host_names) {
         return next.run(request).await;
@@ -62,7 +63,8 @@ fn host(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
-/// An address, a name without dots (of this machine, or in its own network), or one that is set.
+/// Whether a host is the server's own: an address, a name without dots (local or in its own
+/// network), or a configured name.
 fn is_own(host: &str, names: &[String]) -> bool {
     let is_plain = !host.is_empty() && !host.contains('.');
     is_plain

@@ -1,4 +1,4 @@
-//! Is the process alive, can it work, and its figures.
+//! Liveness, readiness and metrics.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use serde::Deserialize;
 use super::Api;
 use super::problem::Problem;
 
-/// The process lives.
+/// Liveness: the process answers.
 pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// What readiness is asked of.
+/// The part whose readiness is checked.
 #[derive(Deserialize)]
 pub struct Of {
-    /// `store`: the other nodes are not checked, because stations are served without them. `months`: the last
-    /// automatic close of a month is checked, and nothing else.
+    /// `store`: without the other nodes, because stations are served without them. `months`: only
+    /// the last automatic close of a month.
     of: Option<String>,
 }
 
-/// The store answers, and the other nodes can be reached. The schema is up to date, or the process would not
-/// have started.
+/// Readiness: the store accepts writes, the clock is not in doubt, and the other nodes can be
+/// reached. The schema is up to date, or the process would not have started.
 pub async fn readyz(State(api): State<Arc<Api>>, Query(asked): Query<Of>) -> Response {
     let red = |why: String| Problem::later(503, "busy", why, 5).into_response();
     if asked.of.as_deref() == Some("months") {

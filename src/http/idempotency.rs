@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: a POST repeated under the same key gets the first answer; the same key with
-//! another body is refused.
+//! The header `Idempotency-Key`: a POST that is repeated with the same key gets the first answer.
+//! The same key with another body is refused.
 
 use std::sync::Arc;
 
@@ -16,13 +16,14 @@ use juden_core::records::{KeptAnswer, Once};
 use juden_core::requests::once::{self, Earlier, OnceRequest};
 use juden_domain::hex;
 
-/// The path whose answers hold a card's code, which is never written down in clear.
+/// The end of the path whose answers hold a card's authentication code, which is never stored in
+/// clear.
 const CARDS: &str = "/cards";
 
-/// The header.
+/// The name of the header.
 const HEADER: &str = "idempotency-key";
 
-/// A key has this many characters at most.
+/// The most characters of a key.
 pub const KEY_MAX: usize = 200;
 
 fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
@@ -36,10 +37,10 @@ fn key(headers: &HeaderMap) -> Option<Result<String, Problem>> {
     }))
 }
 
-/// A longer request is known by its hash.
+/// The longest request that is stored as text, in bytes. A longer one is stored by its hash.
 const REQUEST_MAX: usize = 500;
 
-/// The request as it is kept.
+/// The request as it is stored.
 fn what_is_asked(uri: &Uri) -> String {
     let asked = format!("POST {uri}");
     if asked.len() <= REQUEST_MAX {
@@ -53,7 +54,7 @@ fn what_is_asked(uri: &Uri) -> String {
     }
 }
 
-/// Answers a repeat from memory, and remembers a first answer.
+/// Answers a repeat with the stored answer, and stores a first answer.
 pub async fn replay(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let key = match key(request.headers()).filter(|_| request.method() == Method::POST) {
         None => return next.run(request).await,
@@ -79,7 +80,7 @@ async fn remembered(
         Problem::new(413, "too_large", format!("a body has at most {BODY_MAX} bytes"))
     })?;
     let body_sha256 = hex::sha256(&body);
-    // The key's first request must have ended before a repeat can have its answer.
+    // A repeat is answered only after the first request with the key has ended.
     let place = format!("{key} {what}");
     if !api.running.insert(place.clone()) {
         return Err(Problem::later(
@@ -104,7 +105,8 @@ async fn remembered(
     let done = match api.app.requests.earlier(&key, &what).await? {
         Earlier::Answered(kept) => return repeated(kept, &body_sha256),
         Earlier::Done(of_body, _) if of_body != body_sha256 => return Err(other_body()),
-        // It was done although its answer was lost: it is answered from what it made.
+        // The request was done, but its answer was lost. The answer is built again from what it
+        // made.
         Earlier::Done(_, subject) => Some(subject),
         Earlier::Nothing => None,
     };
@@ -126,7 +128,7 @@ async fn remembered(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    // What may come out otherwise next time is not remembered.
+    // Answers that may differ next time are not stored.
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Ok(response);
     }
@@ -150,7 +152,8 @@ async fn remembered(
     Ok(Response::from_parts(head, Body::from(bytes)))
 }
 
-/// A key whose request runs; free again when it has ended, however it did.
+/// Marks a key whose request is running. The mark is removed when the request ends, however it
+/// ends.
 struct Running<'a> {
     api: &'a Api,
     place: &'a str,
@@ -166,7 +169,7 @@ fn other_body() -> Problem {
     Problem::malformed("Idempotency-Key", "this key was used for another body: take a new one")
 }
 
-/// The first answer, to the same body only.
+/// The first answer, if the body is the same.
 fn repeated(kept: KeptAnswer, body_sha256: &str) -> Result<Response, Problem> {
     if kept.body_sha256 != body_sha256 {
         return Err(other_body());

@@ -1,5 +1,5 @@
-//! The API's connections: bounded in number, in all and for an address, and in the time that a request, its body and its
-//! answer may take. Where the limit is reached, the connection that was idle longest makes room.
+//! The API's connections. Their number is limited, in all and per address, and so is the time for a
+//! request, its body and its answer. At the limit, the connection that was idle longest is closed.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -33,24 +33,25 @@ use tracing::warn;
 use super::bodies::BODY_MAX;
 use super::problem::Problem;
 
-/// Connections in all, and of one address: a load balancer is one.
+/// The most connections in all, and from one address, which may be a load balancer.
 pub const CONNECTIONS_MAX: usize = 1_000;
 pub const ADDRESS_MAX: usize = 250;
 
-/// What a client has to send a request's head, also on a connection that it keeps open; and its body.
+/// The time for a client to send a request's head, also on a connection that is kept open, and its
+/// body.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a client has to take a part of an answer.
+/// The time for a client to take a part of an answer.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
 
-/// The largest head in bytes.
+/// The largest head of a request in bytes.
 const HEAD_MAX_BYTES: usize = 32 * 1024;
 
-/// Wait after a failed accept: the process is out of file handles.
+/// The wait after a failed accept, which usually means that the process has no file handles left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Serves a router until `stop` becomes true and the requests under way are answered.
+/// Serves a router until `stop` becomes true, and then until the running requests are answered.
 pub async fn serve(router: Router, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let doors = Arc::new(Doors::default());
     let mut connections = JoinSet::new();
@@ -97,7 +98,7 @@ async fn serve_one(
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        // Nothing is under way: it can be dropped.
+        // The connection is idle, so it can be dropped.
         () = door.place.evicted.notified() => return,
         _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
@@ -122,7 +123,7 @@ async fn answer(
     })
 }
 
-/// Reads a request's body within its limits, once it is known who asks.
+/// Reads a request's body within the limits of size and time, after the caller is authenticated.
 pub async fn whole_body(request: Request<Body>, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = match timeout(BODY_WITHIN, Limited::new(body, BODY_MAX).collect()).await {
@@ -147,19 +148,20 @@ pub async fn whole_body(request: Request<Body>, next: Next) -> Response {
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-/// Who is connected.
+/// The open connections.
 #[derive(Debug, Default)]
 struct Doors {
     places: Mutex<HashMap<u64, Arc<ConnectionSlot>>>,
     next: AtomicU64,
 }
 
-/// A connection's place.
+/// One open connection.
 #[derive(Debug)]
 struct ConnectionSlot {
     address: IpAddr,
     opened: Instant,
-    /// Requests under way, and since when there is none, in milliseconds after it was opened.
+    /// The number of running requests, and the time at which the last one ended, in milliseconds
+    /// after the opening.
     under_way: AtomicU64,
     idle_since_ms: AtomicU64,
     evicted: Notify,
@@ -173,7 +175,7 @@ impl ConnectionSlot {
     }
 }
 
-/// A place that is given free when this is dropped.
+/// An entry among the open connections, which is removed when this is dropped.
 struct Door {
     doors: Arc<Doors>,
     number: u64,
@@ -188,7 +190,8 @@ impl Drop for Door {
 }
 
 impl Doors {
-    /// A place for a connection from an address; `None`: every other one is busy.
+    /// An entry for a connection from an address; `None`: the limit is reached, and no connection
+    /// is idle.
     fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Door> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let of_address = places.values().filter(|place| place.address == address).count();
@@ -219,7 +222,7 @@ impl Doors {
     }
 }
 
-/// A request under way.
+/// A running request.
 struct Busy(Arc<ConnectionSlot>);
 
 impl Busy {
@@ -237,7 +240,7 @@ impl Drop for Busy {
     }
 }
 
-/// A stream whose peer must take what is written within a time.
+/// A stream whose peer must take written data within a time.
 struct TimedWrites {
     stream: TcpStream,
     waits: Option<Pin<Box<Sleep>>>,

@@ -1,4 +1,5 @@
-//! What others may look up: benefits for their providers, data for allowed purposes, and the audit trail.
+//! Look-ups: benefits for their providers, data for allowed purposes, the audit trail, and
+//! invoices.
 
 use std::sync::Arc;
 
@@ -23,14 +24,14 @@ use juden_domain::month::BillingMonth;
 use juden_domain::provision::{Consent, NAME_MAX};
 use juden_domain::session::Session;
 
-/// What a provider shows.
+/// A provider's question about a benefit.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct BenefitQuery {
-    /// The number of a card; this or `member_id`.
+    /// The card number; either this or `member_id`.
     card_number: Option<String>,
-    /// The number of a member; this or `card_number`.
+    /// The member id; either this or `card_number`.
     member_id: Option<String>,
     /// `rental` or `towing`.
     #[param(pattern = "^(rental|towing)$")]
@@ -46,27 +47,27 @@ pub struct BenefitQuery {
 #[derive(Serialize, ToSchema)]
 pub struct BenefitJson {
     eligible: bool,
-    /// `eligible`, or why not.
+    /// `eligible`, or the reason why not.
     reason: String,
-    /// The article of the member terms that it rests on.
+    /// The article of the member terms that applies.
     article: String,
-    /// From when the towing benefit is given.
+    /// The instant from which the towing benefit is given.
     eligible_from: Option<DateTime<Utc>>,
-    /// The most that is paid back for towing, in yen.
+    /// The most that is reimbursed for towing, in yen.
     towing_cap: Option<String>,
-    /// The most that is paid back for all trouble away from home, in yen.
+    /// The most that is reimbursed for all trouble away from home, in yen.
     total_cap: Option<String>,
-    /// The share of the basic rental fee that members are let off.
+    /// The discount on the basic rental fee, as a share.
     rate: Option<String>,
-    /// The most that it may be.
+    /// The highest discount.
     cap: Option<String>,
-    /// Whether the car is the registered one.
+    /// Whether the car is the registered car.
     vehicle_match: Option<bool>,
-    /// What the provider checks itself.
+    /// Conditions that the provider must check itself.
     conditions: Vec<String>,
 }
 
-/// Looks a benefit up.
+/// Answers whether a member has a benefit.
 #[utoipa::path(get, operation_id = "lookups_benefits", path = "/benefits", params(BenefitQuery),
     responses((status = 200, description = "done", body = BenefitJson), Problems))]
 pub async fn benefits(
@@ -106,39 +107,41 @@ pub async fn benefits(
     }))
 }
 
-/// Who wants data, and what for.
+/// The recipient and purpose of data, and its month.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ProvisionQuery {
-    /// Such as `ncs`, `e_mobility_power`, `dealer`, `affiliate`, `collection_agent`, `approved_third_party`.
+    /// The recipient, such as `ncs`, `e_mobility_power`, `dealer`, `affiliate`, `collection_agent`,
+    /// `approved_third_party`.
     #[param(max_length = 64)]
     recipient: String,
-    /// Such as `service`, `quality`, `ev_information`, `marketing`, `collection`, `statistics`.
+    /// The purpose, such as `service`, `quality`, `ev_information`, `marketing`, `collection`,
+    /// `statistics`.
     #[param(max_length = 64)]
     purpose: String,
     #[param(pattern = r"^\d{4}-\d{2}$")]
     month: String,
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
-/// What a recipient gets.
+/// Data for a recipient.
 #[derive(Serialize, ToSchema)]
 pub struct ProvisionJson {
     /// `sessions`, `members`, `collection` or `statistics`.
     dataset: String,
     items: Vec<Value>,
-    /// Where the data is to be fetched, where it is a file.
+    /// The path to fetch the data from, if it is a file.
     href: Option<String>,
     next_cursor: Option<String>,
 }
 
-/// Gives a recipient what it may have for a purpose; anything else is refused.
+/// Gives a recipient the data that it may have for a purpose. Other requests are refused.
 #[utoipa::path(get, operation_id = "lookups_provide", path = "/data-provision", params(ProvisionQuery),
     responses((status = 200, description = "done", body = ProvisionJson), Problems))]
 pub async fn provide(
@@ -193,7 +196,7 @@ pub async fn provide(
     }))
 }
 
-/// A session for the roaming networks: the card, no name.
+/// A session for the roaming networks, with the card number but no name.
 fn provided_session(session: &Session) -> Value {
     json!({
         "session_id": session.reference.as_str(),
@@ -215,40 +218,40 @@ fn provided_member(api: &Api, member: &Member) -> Value {
     json!({"member_id": member.id.as_str(), "name": contact.name, "email": contact.email, "plan": plan, "vin": member.vehicle_at(now)})
 }
 
-/// A subject has this many characters at most.
+/// The most characters of a subject.
 const SUBJECT_MAX: usize = 100;
 
-/// Whose audit trail.
+/// A filter of the audit trail.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Such as `members/M-000001` or `cards/C-00000001`; left out: everything.
+    /// The subject, such as `members/M-000001` or `cards/C-00000001`; left out: all.
     #[param(max_length = 100)]
     subject: Option<String>,
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(max_length = 400)]
     cursor: Option<String>,
 }
 
-/// What someone did or looked up.
+/// An entry of the audit trail.
 #[derive(Serialize, ToSchema)]
 pub struct AuditJson {
     at: DateTime<Utc>,
-    /// Who, as they named themselves.
+    /// The person, as named by the caller.
     actor: String,
-    /// From where.
+    /// The caller's address.
     peer: String,
     action: String,
     subject: String,
-    /// Why, in their words.
+    /// The reason, in the caller's words.
     reason: String,
     /// The request's body or query, without secrets.
     detail: Value,
-    /// The answer's status, with its reason where it was refused; `null`: the process ended first.
+    /// The answer's status, with the reason of a refusal; `null`: the process ended first.
     outcome: Option<String>,
 }
 
@@ -259,7 +262,7 @@ pub struct AuditPage {
     next_cursor: Option<String>,
 }
 
-/// Who changed or looked up what, when, from where and why.
+/// Lists changes and look-ups, with person, time, address and reason.
 #[utoipa::path(get, operation_id = "lookups_audit", path = "/audit", params(AuditQuery),
     responses((status = 200, description = "done", body = AuditPage), Problems))]
 pub async fn audit(
@@ -296,7 +299,7 @@ pub struct WholeInvoice {
     lines: Vec<LineJson>,
 }
 
-/// An invoice by its number.
+/// Shows an invoice.
 #[utoipa::path(get, operation_id = "lookups_invoice", path = "/invoices/{invoice_id}", params(("invoice_id" = String, Path, max_length = 80)),
     responses((status = 200, description = "done", body = WholeInvoice), Problems))]
 pub async fn invoice(

@@ -21,7 +21,7 @@ use juden_domain::month::BillingMonth;
 use juden_domain::payment::{CardBrand, PaymentKind, PaymentMethod};
 use juden_domain::term::window;
 
-/// Who the member is in law.
+/// The legal kind of the member.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KindName {
@@ -31,7 +31,7 @@ pub enum KindName {
     SoleProprietor,
 }
 
-/// How a member pays.
+/// The kind of payment.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentName {
@@ -43,7 +43,7 @@ pub enum PaymentName {
     Invoice,
 }
 
-/// Which credit card pays.
+/// The brand of a credit card.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BrandName {
@@ -59,7 +59,7 @@ pub enum BrandName {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberBody {
-    /// Name, as bills print it.
+    /// The name, as invoices print it.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     kind: KindName,
@@ -72,13 +72,13 @@ pub struct MemberBody {
     term_contract: bool,
     payment_method: PaymentBody,
     vehicle: Option<VehicleBody>,
-    /// Whether the member holds a car-rental permit: renters may use its cards too.
+    /// Whether the member has a car-rental permit, so that renters may use its cards, too.
     #[serde(default)]
     art80_permit: bool,
-    /// Whether the terms were accepted: there is no membership without.
+    /// Whether the terms were accepted, without which there is no membership.
     #[serde(default = "accepted")]
     terms_accepted: bool,
-    /// Whether the operator is yet to decide: the application then waits for it.
+    /// Whether the application waits for the operator's decision.
     #[serde(default)]
     await_decision: bool,
 }
@@ -87,12 +87,12 @@ const fn accepted() -> bool {
     true
 }
 
-/// How the fees are paid.
+/// The payment method.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentBody {
     kind: PaymentName,
-    /// For credit cards.
+    /// The credit card's brand.
     brand: Option<BrandName>,
 }
 
@@ -111,26 +111,27 @@ pub struct MemberJson {
     name: String,
     kind: String,
     email: String,
-    /// `applied`, `rejected`, `admitted`, `active`, `lapsed`, `withdrawn`, `disqualified` or `service_ended`.
+    /// `applied`, `rejected`, `admitted`, `active`, `lapsed`, `withdrawn`, `disqualified` or
+    /// `service_ended`.
     state: String,
     plan: String,
-    /// The plan asked for from next month on.
+    /// The plan requested from next month on.
     pending_plan: Option<String>,
     pending_from: Option<DateTime<Utc>>,
     applied_at: DateTime<Utc>,
     admitted_at: Option<DateTime<Utc>>,
     service_start_at: Option<DateTime<Utc>>,
-    /// The first instant at which it may withdraw.
+    /// The first instant at which the member may withdraw.
     may_withdraw_from: Option<DateTime<Utc>>,
-    /// The terms in force when it joined, where a version is recorded.
+    /// The version of the terms in force at admission, if one is recorded.
     terms_version_at_joining: Option<String>,
     term: Option<TermJson>,
     payment_method: PaymentJson,
     vehicle: Option<VehicleBody>,
     art80_permit: bool,
-    /// Whether the operator holds all of its cards.
+    /// Whether the operator put the membership on hold.
     operator_hold: bool,
-    /// The invoices whose payment failed.
+    /// Invoices whose payment failed.
     arrears: Vec<String>,
     end: Option<EndJson>,
     cards: Vec<MemberCardJson>,
@@ -144,7 +145,7 @@ pub struct EndJson {
     at: DateTime<Utc>,
     /// The last month with a base fee.
     last_fee_month: String,
-    /// Until when usage and bills can be seen.
+    /// The instant until which usage and bills can be viewed.
     viewable_until: Option<DateTime<Utc>>,
 }
 
@@ -156,12 +157,12 @@ pub struct TermJson {
     window_to: DateTime<Utc>,
 }
 
-/// How the fees are paid.
+/// The payment method in force.
 #[derive(Serialize, ToSchema)]
 pub struct PaymentJson {
     kind: String,
     brand: Option<String>,
-    /// Since when.
+    /// The instant from which it holds.
     since: DateTime<Utc>,
 }
 
@@ -180,7 +181,7 @@ pub struct MemberPage {
     next_cursor: Option<String>,
 }
 
-/// A member as it stands now.
+/// A member as the API shows it, at the current instant.
 pub fn json(api: &Api, member: &Member) -> MemberJson {
     let (now, programme) = (api.app.now(), api.app.programme());
     let month = BillingMonth::of(now);
@@ -233,7 +234,7 @@ pub fn json(api: &Api, member: &Member) -> MemberJson {
 }
 
 impl PaymentBody {
-    /// The method that it names.
+    /// The payment method that the body names.
     pub fn method(&self) -> PaymentMethod {
         PaymentMethod {
             kind: match self.kind {
@@ -269,7 +270,7 @@ impl From<MemberBody> for Application {
     }
 }
 
-/// Takes an application, and admits the member unless the decision is to wait.
+/// Accepts an application, and admits the member unless the decision is to wait.
 #[utoipa::path(post, operation_id = "members_apply", path = "/members", request_body = MemberBody, responses(
     (status = 201, description = "made", body = MemberJson),
     Problems,
@@ -288,7 +289,7 @@ pub async fn apply(
     Ok((StatusCode::CREATED, Json(json(&api, &member))))
 }
 
-/// Admits an applicant whose decision waited.
+/// Admits an applicant whose application waits.
 #[utoipa::path(post, operation_id = "members_admit", path = "/members/{member_id}/admit", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -300,7 +301,7 @@ pub async fn admit(
     Ok(Json(json(&api, &api.app.members.admit(&member_id(&id)?).await?)))
 }
 
-/// Rejects an applicant whose decision waited: no fee arises.
+/// Rejects an applicant whose application waits. No fee arises.
 #[utoipa::path(post, operation_id = "members_reject", path = "/members/{member_id}/reject", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -315,11 +316,11 @@ pub async fn reject(
 /// An event of a history.
 #[derive(Serialize, ToSchema)]
 pub struct EventJson {
-    /// Its number: orders events of one instant.
+    /// The event's number, which orders events of one instant.
     seq: i64,
-    /// The instant from which it holds.
+    /// The instant from which the event holds.
     at: DateTime<Utc>,
-    /// The card, where it is a card's.
+    /// The card number, if it is a card's event.
     card_number: Option<String>,
     event: String,
     detail: Value,
@@ -332,7 +333,7 @@ pub struct HistoryJson {
     next_cursor: Option<String>,
 }
 
-/// Kept events as the API shows them.
+/// Stored events as the API shows them.
 pub fn history_json(events: Vec<KeptEvent>) -> HistoryJson {
     let items = events.into_iter().map(|kept| EventJson {
         seq: kept.seq,
@@ -344,7 +345,7 @@ pub fn history_json(events: Vec<KeptEvent>) -> HistoryJson {
     HistoryJson { items: items.collect(), next_cursor: None }
 }
 
-/// Everything that happened to a member and its cards, in order.
+/// Shows the history of a member and its cards, in order.
 #[utoipa::path(get, operation_id = "members_history", path = "/members/{member_id}/history",
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = HistoryJson), Problems))]
@@ -355,7 +356,7 @@ pub async fn history(
     Ok(Json(history_json(api.app.members.history(&member_id(&id)?).await?)))
 }
 
-/// A member.
+/// Shows a member.
 #[utoipa::path(get, operation_id = "members_get", path = "/members/{member_id}", params(("member_id" = String, Path, max_length = 32)), responses(
     (status = 200, description = "done", body = MemberJson),
     Problems,
@@ -367,7 +368,7 @@ pub async fn get(
     Ok(Json(json(&api, &api.app.members.member(&member_id(&id)?).await?)))
 }
 
-/// Members in order of their number.
+/// Lists members in order of their member id.
 #[utoipa::path(get, operation_id = "members_list", path = "/members", params(PageQuery), responses(
     (status = 200, description = "done", body = MemberPage),
     Problems,

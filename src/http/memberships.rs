@@ -1,4 +1,4 @@
-//! What changes a membership: its data, plan, hold and end.
+//! Changes of a membership: contact, payment, vehicle, plan, hold, consent and end.
 
 use std::sync::Arc;
 
@@ -20,15 +20,16 @@ use juden_domain::provision::Consent;
 
 type Answered = Result<Json<MemberJson>, Problem>;
 
-/// A plan from next month on.
+/// A requested plan from next month on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanBody {
     /// A plan of next month's tariff.
     plan: String,
-    /// Begins (`true`) or ends (`false`) a term contract; left out: it goes on, if it can.
+    /// Whether a term contract begins (`true`) or ends (`false`); left out: it continues if it can.
     term_contract: Option<bool>,
-    /// When it was received by other means, while the members' site was suspended.
+    /// The instant at which the request was received by other means while the members' site was
+    /// suspended.
     received_at: Option<DateTime<Utc>>,
 }
 
@@ -41,7 +42,7 @@ pub struct PlanJson {
     month: String,
 }
 
-/// Asks for a plan from the first of next month on; choosing the current one cancels what was asked before.
+/// Requests a plan from the first of next month on. The current plan cancels an earlier request.
 #[utoipa::path(put, operation_id = "memberships_put_plan", path = "/members/{member_id}/plan-change", request_body = PlanBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = PlanJson), Problems))]
@@ -68,16 +69,17 @@ pub async fn put_plan(
     Ok(Json(PlanJson { plan, effective_from: from.start(), month: from.to_string() }))
 }
 
-/// When a cancellation was received.
+/// The instant at which a cancellation was received.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ReceivedQuery {
-    /// When it was received by other means, while the members' site was suspended.
+    /// The instant at which the cancellation was received by other means while the members' site
+    /// was suspended.
     received_at: Option<DateTime<Utc>>,
 }
 
-/// Cancels the plan change asked for this month.
+/// Cancels the plan change requested this month.
 #[utoipa::path(delete, operation_id = "memberships_cancel_plan", path = "/members/{member_id}/plan-change",
     params(("member_id" = String, Path, max_length = 32), ReceivedQuery),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -89,7 +91,7 @@ pub async fn cancel_plan(
     Ok(Json(json(&api, &api.app.members.cancel_plan(&member_id(&id)?, query.received_at).await?)))
 }
 
-/// Another name or address.
+/// A new name or email address.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactBody {
@@ -99,7 +101,7 @@ pub struct ContactBody {
     email: Option<String>,
 }
 
-/// Changes name and address; what is left out stays.
+/// Changes name and email address. A field that is left out stays.
 #[utoipa::path(put, operation_id = "memberships_put_contact", path = "/members/{member_id}/contact", request_body = ContactBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -129,15 +131,15 @@ pub async fn put_payment(
     Ok(Json(json(&api, &api.app.members.change_payment(&member_id(&id)?, body.method()).await?)))
 }
 
-/// Another registered car, or none.
+/// A new registered car, or none.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VehicleChange {
-    /// `null`: it was sold or scrapped.
+    /// The car; `null`: it was sold or scrapped.
     vehicle: Option<VehicleBody>,
 }
 
-/// Changes the registered car. A car that was sold or scrapped ends no membership.
+/// Changes the registered car. The sale or scrapping of a car does not end the membership.
 #[utoipa::path(put, operation_id = "memberships_put_vehicle", path = "/members/{member_id}/vehicle", request_body = VehicleChange,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -150,7 +152,7 @@ pub async fn put_vehicle(
     Ok(Json(json(&api, &api.app.members.change_vehicle(&member_id(&id)?, vin).await?)))
 }
 
-/// Asks for an additional card by post.
+/// Requests an additional card by post.
 #[utoipa::path(post, operation_id = "memberships_request_card", path = "/members/{member_id}/cards/request", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -162,7 +164,7 @@ pub async fn request_card(
     Ok(Json(json(&api, &api.app.members.request_additional(&member_id(&id)?).await?)))
 }
 
-/// Holds all of a member's cards.
+/// Puts a membership on hold: all of its cards are refused.
 #[utoipa::path(post, operation_id = "memberships_hold", path = "/members/{member_id}/hold", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -174,7 +176,7 @@ pub async fn hold(
     Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, true).await?)))
 }
 
-/// Lifts the hold.
+/// Lifts the hold of a membership.
 #[utoipa::path(post, operation_id = "memberships_release", path = "/members/{member_id}/release", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -186,7 +188,7 @@ pub async fn release(
     Ok(Json(json(&api, &api.app.members.set_hold(&member_id(&id)?, false).await?)))
 }
 
-/// Withdraws: complete at once.
+/// Ends a membership by the member's withdrawal, at once.
 #[utoipa::path(post, operation_id = "memberships_withdraw", path = "/members/{member_id}/withdraw", request_body = EmptyBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -198,20 +200,21 @@ pub async fn withdraw(
     Ok(Json(json(&api, &api.app.members.withdraw(&member_id(&id)?).await?)))
 }
 
-/// A ground to end a membership.
+/// A ground for disqualification.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroundBody {
-    /// The number of the ground, as the member terms count them.
+    /// The number of the ground in the member terms.
     #[schema(minimum = 1, maximum = 7)]
     ground: u8,
-    /// When the operator came to know of it; left out: now.
+    /// The instant at which the operator learnt of it; left out: now.
     known_at: Option<DateTime<Utc>>,
-    /// From when the membership is over; left out: at once.
+    /// The instant at which the membership ends; left out: at once.
     effective_at: Option<DateTime<Utc>>,
 }
 
-/// Records a ground to end the membership: its cards are blocked at once, and dead from the end on.
+/// Disqualifies a member.
+/// Its cards are refused at once, and dead from the end of the membership on.
 #[utoipa::path(post, operation_id = "memberships_disqualify", path = "/members/{member_id}/disqualify", request_body = GroundBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]
@@ -229,7 +232,7 @@ pub async fn disqualify(
     )))
 }
 
-/// To whom, and what for, a member's data may be given.
+/// A member's consent that a recipient gets its data for a purpose.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsentBody {
@@ -237,11 +240,11 @@ pub struct ConsentBody {
     recipient: String,
     #[schema(min_length = 1, max_length = 64)]
     purpose: String,
-    /// Given, or taken back.
+    /// `true`: given; `false`: withdrawn.
     given: bool,
 }
 
-/// Gives or takes back a member's consent that its data is given to a recipient for a purpose.
+/// Records or withdraws a member's consent that a recipient gets its data for a purpose.
 #[utoipa::path(put, operation_id = "memberships_put_consent", path = "/members/{member_id}/consents", request_body = ConsentBody,
     params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberJson), Problems))]

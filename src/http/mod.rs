@@ -1,4 +1,5 @@
-//! The operator's API: `/api/v1`, JSON, one file per resource, described by its own OpenAPI document.
+//! The operator's API: `/api/v1`, JSON, one file per resource, described by its own OpenAPI
+//! document.
 
 mod accounts;
 mod audit;
@@ -54,28 +55,28 @@ use juden_core::records::KeptAnswer;
 use juden_core::stations::access::AdminKey;
 use problem::Problem;
 
-/// Wrong keys are counted for this long, for this many addresses.
+/// How long wrong keys are counted, and for how many addresses.
 const FAILURES_FOR: Duration = Duration::from_secs(60);
 const FAILURES_COUNTED: u64 = 10_000;
 
-/// Answers that hold a secret are kept in memory for this long, and this many.
+/// How long answers with a secret are kept in memory, and how many.
 const SECRETS_FOR: Duration = Duration::from_secs(24 * 3600);
 const SECRETS_KEPT: u64 = 10_000;
 
-/// What the API works with.
+/// The state of the API.
 pub struct Api {
     /// The use cases.
     pub app: Arc<App>,
     /// The operator's key.
     pub admin_key: AdminKey,
-    /// Prints the metrics.
+    /// The handle that prints the metrics.
     pub metrics: PrometheusHandle,
     failures: Cache<std::net::IpAddr, u32>,
-    /// Places of those who wait because of wrong keys.
+    /// Permits for answers that are delayed because of wrong keys.
     slowed: Semaphore,
     /// Idempotency keys whose first request is still running.
     running: DashSet<String>,
-    /// Answers that hold a secret: kept for repeats in memory only.
+    /// Answers with a secret, kept in memory only, for repeats.
     secret_answers: Cache<String, KeptAnswer>,
 }
 
@@ -236,8 +237,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .with_state(api)
 }
 
-/// Lets a request run to its end although its client hangs up: what is committed must be followed by
-/// what makes it hold, such as forgetting a suspended card.
+/// Completes a request even if its client disconnects. After a commit, further steps must follow,
+/// such as removing a suspended card from memory.
 async fn detached(request: Request, next: Next) -> Response {
     match tokio::spawn(next.run(request).in_current_span()).await {
         Ok(response) => response,
@@ -248,7 +249,7 @@ async fn detached(request: Request, next: Next) -> Response {
     }
 }
 
-/// Serves until `stop` becomes true and the requests under way are answered.
+/// Serves the API until `stop` becomes true, and then until the running requests are answered.
 pub async fn serve(api: Arc<Api>, listener: TcpListener, stop: watch::Receiver<bool>) {
     listener::serve(router(api), listener, stop).await;
 }

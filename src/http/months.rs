@@ -20,7 +20,7 @@ use juden_core::error::AppError;
 use juden_core::export::Format;
 use juden_domain::month::BillingMonth;
 
-/// Pieces of an export that are written ahead of their reader.
+/// Pieces of an export that are made ahead of their reader.
 const PIECES_AHEAD: usize = 2;
 
 /// A closed month.
@@ -28,25 +28,25 @@ const PIECES_AHEAD: usize = 2;
 pub struct ClosedJson {
     month: String,
     closed_at: DateTime<Utc>,
-    /// How many bills it has.
+    /// The number of members with invoices.
     members: i64,
-    /// How many sessions were billed.
+    /// The number of billed sessions.
     sessions: i64,
     total_yen: String,
-    /// The hash of its CSV export.
+    /// The SHA-256 of the month's CSV export.
     sha256: String,
 }
 
-/// Which format.
+/// The format of an export.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportQuery {
-    /// `csv`, `jsonl`, `ocpi-cdr`, `collection` or `refunds`.
+    /// The format: `csv`, `jsonl`, `ocpi-cdr`, `collection` or `refunds`.
     #[param(pattern = "^(csv|jsonl|ocpi-cdr|collection|refunds)$")]
     format: String,
-    /// `1`: the file begins with a byte order mark, by which spreadsheets know that it is UTF-8. For tables: `csv`, `collection`,
-    /// `refunds`.
+    /// `1`: the file begins with a byte order mark, so that spreadsheets read it as UTF-8. Only for
+    /// `csv`, `collection` and `refunds`.
     #[param(pattern = "^[01]$")]
     excel: Option<String>,
 }
@@ -74,10 +74,10 @@ impl ExportQuery {
     }
 }
 
-/// By which spreadsheets know that a file is UTF-8.
+/// The byte order mark, by which spreadsheets know that a file is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Closes a month that is over. A closed one answers as it was closed.
+/// Closes a past month. For a closed month, the answer of its close is repeated.
 #[utoipa::path(post, operation_id = "months_close", path = "/months/{month}/close", request_body = EmptyBody,
     params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$")),
     responses(
@@ -100,7 +100,7 @@ pub async fn close(
     }))
 }
 
-/// A closed month's export.
+/// Exports a closed month as a file.
 #[utoipa::path(get, operation_id = "months_export", path = "/months/{month}/export", params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ExportQuery),
     responses(
         (status = 200, description = "the file", content((String = "text/csv"), (String = "application/x-ndjson"))),
@@ -114,7 +114,7 @@ pub async fn export(
     let month = month(&text)?;
     let format = query.format()?;
     let mark = query.is_for_excel(format)?.then(|| BYTE_ORDER_MARK.to_vec());
-    // What refuses is told before the first byte is.
+    // A refusal must be known before the first byte is sent.
     api.app.billing.export(month, format).await?;
     let name = format!("attachment; filename=\"juden-{month}.{}\"", format.ending());
     let (pieces, body) = tokio::sync::mpsc::channel::<Result<Vec<u8>, AppError>>(PIECES_AHEAD);
@@ -139,7 +139,7 @@ pub async fn export(
     Ok((headers, axum::body::Body::from_stream(stream)).into_response())
 }
 
-/// The manifest of a closed month's export: what it comes to, its length and hash, the program and the tariffs that made it.
+/// Shows the manifest of an export: totals, length, hash, program version and tariffs.
 #[utoipa::path(get, operation_id = "months_export_manifest", path = "/months/{month}/export/manifest",
     params(("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ExportQuery),
     responses((status = 200, description = "the manifest of the file without a byte order mark", body = Value), Problems))]
@@ -153,7 +153,7 @@ pub async fn manifest(
     Ok(Json(api.app.billing.manifest(month(&text)?, format).await?))
 }
 
-/// Sends an export's pieces until its end, or until nobody reads on.
+/// Sends an export's pieces until its end, or until the reader is gone.
 async fn send(
     api: &Api,
     month: BillingMonth,

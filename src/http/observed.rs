@@ -1,4 +1,4 @@
-//! Every request is measured, whatever comes of it, and those of the API are spans.
+//! Measures every request, whatever its outcome, and records those of the API as spans.
 
 use std::time::Instant;
 
@@ -10,7 +10,8 @@ use tracing::{Instrument, Span, info_span};
 
 use crate::telemetry::spans::TARGET;
 
-/// Measures a request. Its route is the pattern that it matched: a path itself may name a member or a card.
+/// Measures a request. Its route is the matched pattern, because a path itself may name a member or
+/// a card.
 pub async fn observe(request: Request, next: Next) -> Response {
     let method = method(&request);
     let route = request
@@ -18,7 +19,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     let began = Instant::now();
-    // What asks for health and figures every few seconds would drown the rest.
+    // Health checks and metrics come every few seconds and would hide the other spans.
     let span = if route.starts_with("/api/v1/") {
         info_span!(target: TARGET, "http.request", method, route, status = Empty)
     } else {
@@ -32,7 +33,7 @@ pub async fn observe(request: Request, next: Next) -> Response {
     response
 }
 
-/// The method, where it is one that is known: anybody may invent another.
+/// The method if it is a standard one, else `other`, because a client may send any word.
 fn method(request: &Request) -> &'static str {
     match request.method().as_str() {
         "GET" => "GET",

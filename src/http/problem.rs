@@ -1,5 +1,5 @@
-//! Errors as RFC 9457 `application/problem+json`: what is wrong with what, by which article, and when
-//! to try again.
+//! Errors as RFC 9457 `application/problem+json`: the fault, its field, the article, and when to
+//! try again.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -12,13 +12,13 @@ use utoipa::{IntoResponses, ToSchema};
 use juden_core::error::AppError;
 use juden_domain::refusal::Reason;
 
-/// Seconds after which a busy server is to be tried again.
+/// The Retry-After of a busy server, in seconds.
 const BUSY_RETRY_S: u64 = 2;
 
 /// A problem.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`: the reason tells the kind.
+    /// Always `about:blank`; `reason` names the kind of problem.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The status in words.
@@ -35,27 +35,27 @@ pub struct Problem {
     /// The field that is malformed.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
-    /// The first instant at which a refusal that passes is over.
+    /// The first instant at which the request is no longer refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<DateTime<Utc>>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
 
-/// How every call may be answered instead.
+/// The problems that any call may answer.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "only its description is used")]
 pub enum Problems {
-    /// Refused: the problem says why.
+    /// The request was refused; the problem gives the reason.
     #[response(status = "4XX", content_type = "application/problem+json")]
     Refused(Problem),
-    /// Busy: to be tried again.
+    /// The server is busy; try again later.
     #[response(status = 503, content_type = "application/problem+json")]
     Busy(Problem),
 }
 
 impl Problem {
-    /// A problem of a status.
+    /// A problem with an HTTP status.
     pub fn new(status: u16, reason: &str, detail: impl Into<String>) -> Self {
         let title = StatusCode::from_u16(status)
             .ok()
@@ -74,17 +74,17 @@ impl Problem {
         }
     }
 
-    /// A field that is not what is allowed.
+    /// The problem of a field with a value that is not allowed.
     pub fn malformed(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: Some(field.into()), ..Self::new(422, "malformed", detail) }
     }
 
-    /// A rule's refusal.
+    /// The problem of a refusal by a rule.
     pub fn refused(reason: Reason) -> Self {
         Self { article: Some(reason.article()), ..Self::new(409, reason.code(), reason.sentence()) }
     }
 
-    /// One that goes away.
+    /// A problem that passes, with its Retry-After.
     pub fn later(status: u16, reason: &str, detail: impl Into<String>, retry_after_s: u64) -> Self {
         Self { retry_after_s: Some(retry_after_s), ..Self::new(status, reason, detail) }
     }

@@ -1,4 +1,4 @@
-//! The programme's own changes: terms, suspensions, free openings, the service's end; and its tariffs.
+//! The programme: its terms, suspensions, free openings, end of service, and tariffs.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use juden_domain::suspension::{FreeOpening, Scope, ServiceSuspension, Sites, Spa
 use juden_domain::tariff::Tariff;
 use juden_domain::terms::{ChangeReason, TermsVersion};
 
-/// Why the terms are changed.
+/// The reason for a change of the terms.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeReasonName {
     /// The law changed.
     Law,
-    /// It serves the members.
+    /// The change benefits the members.
     MemberBenefit,
-    /// It is reasonable.
+    /// The change is reasonable.
     Reasonable,
 }
 
@@ -37,10 +37,10 @@ pub struct TermsBody {
     version: String,
     /// The day on which they were posted, Japan time.
     published_on: NaiveDate,
-    /// The day from whose midnight they hold.
+    /// The day from whose midnight in Japan they hold.
     effective_on: NaiveDate,
     reason: ChangeReasonName,
-    /// Whether term contracts renew by themselves under them; left out: as the tariff says.
+    /// Whether term contracts renew automatically under these terms; left out: as the tariff says.
     auto_renew: Option<bool>,
 }
 
@@ -66,7 +66,7 @@ fn terms_json(terms: &TermsVersion) -> TermsJson {
     }
 }
 
-/// Records terms that were published: at least a month before they hold.
+/// Records published terms. They must be published at least a month before they hold.
 #[utoipa::path(post, operation_id = "programme_publish_terms", path = "/terms", request_body = TermsBody,
     responses((status = 201, description = "made", body = TermsJson), Problems))]
 pub async fn publish_terms(
@@ -88,24 +88,24 @@ pub async fn publish_terms(
     Ok((StatusCode::CREATED, Json(terms_json(&terms))))
 }
 
-/// Terms that a membership has lived under.
+/// Terms that held during a membership.
 #[derive(Serialize, ToSchema)]
 pub struct MemberTermsJson {
     #[serde(flatten)]
     terms: TermsJson,
-    /// The first use of the service since they hold: consent, by article 19.2.
+    /// The first use of the service since they hold, which is consent by article 19.2.
     first_used_at: Option<DateTime<Utc>>,
     session_id: Option<String>,
 }
 
-/// All of them.
+/// All terms that held during a membership.
 #[derive(Serialize, ToSchema)]
 pub struct MemberTermsList {
     items: Vec<MemberTermsJson>,
     next_cursor: Option<String>,
 }
 
-/// The terms that a membership has lived under, each with the use that is consent.
+/// Lists the terms that held during a membership, each with the use that is consent.
 #[utoipa::path(get, operation_id = "programme_terms_of", path = "/members/{member_id}/terms", params(("member_id" = String, Path, max_length = 32)),
     responses((status = 200, description = "done", body = MemberTermsList), Problems))]
 pub async fn terms_of(
@@ -121,10 +121,10 @@ pub async fn terms_of(
     Ok(Json(MemberTermsList { items: items.collect(), next_cursor: None }))
 }
 
-/// The programme as it stands.
+/// The programme.
 #[derive(Serialize, ToSchema)]
 pub struct ProgrammeJson {
-    /// Terms, by the day from which they hold.
+    /// Terms, in order of the day from which they hold.
     terms: Vec<TermsJson>,
     suspensions: Vec<SuspensionJson>,
     free_openings: Vec<OpeningJson>,
@@ -141,11 +141,11 @@ pub struct TariffJson {
     from: String,
     tax_rate: String,
     plans: Vec<String>,
-    /// Whether it was published less than a month before: worth a look, no more.
+    /// Whether it was published less than a month before it holds. This is only a hint.
     short_notice: bool,
 }
 
-/// The programme: terms, suspensions, free openings, the service's end, tariffs.
+/// Shows the programme: terms, suspensions, free openings, end of service, tariffs.
 #[utoipa::path(get, operation_id = "programme_get", path = "/programme", responses((status = 200, description = "done", body = ProgrammeJson), Problems))]
 pub async fn get(State(api): State<Arc<Api>>) -> Json<ProgrammeJson> {
     let programme = api.app.programme();
@@ -173,13 +173,13 @@ pub async fn get(State(api): State<Arc<Api>>) -> Json<ProgrammeJson> {
     })
 }
 
-/// Everything that happened to the programme, in order.
+/// Shows the history of the programme, in order.
 #[utoipa::path(get, operation_id = "programme_history", path = "/programme/history", responses((status = 200, description = "done", body = HistoryJson), Problems))]
 pub async fn history(State(api): State<Arc<Api>>) -> Result<Json<HistoryJson>, Problem> {
     Ok(Json(history_json(api.app.programme_changes.programme_history().await?)))
 }
 
-/// What is suspended.
+/// The scope of a suspension.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeName {
@@ -187,7 +187,7 @@ pub enum ScopeName {
     Service,
     /// The members' site.
     Site,
-    /// Both.
+    /// Charging and the members' site.
     Both,
 }
 
@@ -198,11 +198,11 @@ pub struct OpenSuspension {
     scope: ScopeName,
     /// The charging sites, by the stations' `site`; left out: all.
     sites: Option<Vec<String>>,
-    /// The number of the reason, as the member terms count them.
+    /// The number of the reason in the member terms.
     #[schema(minimum = 1, maximum = 6)]
     reason: u8,
     from: Option<DateTime<Utc>>,
-    /// Left out: not known yet.
+    /// The end; left out: not known yet.
     to: Option<DateTime<Utc>>,
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -266,11 +266,11 @@ pub async fn open_suspension(
     Ok((StatusCode::CREATED, Json(suspension_json(number, &suspension))))
 }
 
-/// When something ends.
+/// The instant at which a suspension or a free opening ends.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloseBody {
-    /// Left out: now.
+    /// The end; left out: now.
     to: Option<DateTime<Utc>>,
 }
 
@@ -300,7 +300,7 @@ pub struct OpenOpening {
     /// The charging sites, by the stations' `site`; left out: all.
     sites: Option<Vec<String>>,
     from: Option<DateTime<Utc>>,
-    /// Left out: not known yet.
+    /// The end; left out: not known yet.
     to: Option<DateTime<Utc>>,
     #[serde(default)]
     #[schema(max_length = 1000)]
@@ -327,7 +327,7 @@ fn opening_json(number: i64, it: &FreeOpening) -> OpeningJson {
     }
 }
 
-/// Opens chargers to everyone at no charge.
+/// Opens chargers to everyone for free.
 #[utoipa::path(post, operation_id = "programme_open_freely", path = "/free-openings", request_body = OpenOpening,
     responses((status = 201, description = "made", body = OpeningJson), Problems))]
 pub async fn open_freely(
@@ -359,11 +359,11 @@ pub async fn close_opening(
 pub struct ServiceEndBody {
     /// The first instant without service.
     at: DateTime<Utc>,
-    /// The day on which the members were told, Japan time.
+    /// The day on which the members were notified, Japan time.
     notified_on: NaiveDate,
 }
 
-/// Sets the end of the service, which is announced before.
+/// Sets the end of the service, which must be announced before.
 #[utoipa::path(put, operation_id = "programme_set_service_end", path = "/service-end", request_body = ServiceEndBody,
     responses((status = 200, description = "done", body = ProgrammeJson), Problems))]
 pub async fn set_service_end(

@@ -1,4 +1,4 @@
-//! Sessions, with the messages that they came from.
+//! Sessions, with the messages that they came from, and decisions on them.
 
 use std::sync::Arc;
 
@@ -25,26 +25,27 @@ use juden_domain::bill::LineCode;
 use juden_domain::session::BillingState;
 use juden_domain::station::ChargerClass;
 
-/// Which sessions.
+/// A filter of sessions.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct SessionQuery {
-    /// Of this usage month.
+    /// Only sessions of this usage month.
     #[param(pattern = r"^\d{4}-\d{2}$")]
     month: Option<String>,
-    /// Of this member.
+    /// Only sessions of this member.
     member_id: Option<String>,
-    /// At this station.
+    /// Only sessions at this station.
     station_id: Option<String>,
-    /// Of this card.
+    /// Only sessions with this card.
     card_number: Option<String>,
-    /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
+    /// Only sessions in this state: `open`, `ended`, `review`, `exception`, `quarantined` or
+    /// `waived`.
     state: Option<String>,
-    /// How many items, 1 to 500.
+    /// The most items of the page, 1 to 500.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     #[param(max_length = 320)]
     cursor: Option<String>,
 }
@@ -53,21 +54,21 @@ pub struct SessionQuery {
 #[derive(Serialize, ToSchema)]
 pub struct SessionJson {
     session_id: String,
-    /// The number that the station knows it by.
+    /// The session's number, which OCPP 1.6 uses as transactionId.
     transaction_id: i64,
-    /// The name that the station gave its transaction, where it names them itself (OCPP 2.0.1).
+    /// The transactionId that the station assigned (OCPP 2.0.1).
     station_transaction_id: Option<String>,
     station_id: String,
-    /// The site where the station stood.
+    /// The charging site where the station stood.
     site: String,
     connector_id: i64,
     charger_class: Option<ClassName>,
     card_number: Option<String>,
     member_id: Option<String>,
-    /// The month whose usage it is: that of its start, Japan time.
+    /// The usage month: the month of the start, Japan time.
     usage_month: String,
     started_at: DateTime<Utc>,
-    /// The station's own time text.
+    /// The start's timestamp as the station sent it.
     start_reported: String,
     start_received_at: DateTime<Utc>,
     meter_start_wh: Option<i64>,
@@ -77,25 +78,26 @@ pub struct SessionJson {
     meter_stop_wh: Option<i64>,
     stop_reason: Option<String>,
     energy_wh: Option<i64>,
-    /// Units as measured under the plan and tariff of its month.
+    /// The session's units under the plan and tariff of its month.
     units: Option<i64>,
     tariff_version: Option<String>,
     /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
     state: String,
-    /// Why the card was not authorized at the start.
+    /// The reason why the card was not authorized at the start.
     refusal: Option<String>,
-    /// Whether its charger was open to everyone at no charge.
+    /// Whether the charger was then open to everyone for free.
     free_opening: bool,
-    /// Named doubts.
+    /// The session's flags: named doubts.
     flags: Vec<String>,
     decision: Option<String>,
-    /// What its end rests on: `told` by the station, `guessed`, or `estimated`.
+    /// The basis of the end: `told` (reported by the station), `guessed`, or `estimated`.
     stop_basis: Option<String>,
-    /// The newest evidence of charging.
+    /// The time of the newest evidence of charging.
     charging_seen_at: Option<DateTime<Utc>>,
-    /// By how many milliseconds the station's clock differed from ours at the start, as measured.
+    /// The measured difference in milliseconds between the station's clock and the server's, at the
+    /// start.
     clock_offset_ms: Option<i64>,
-    /// What persons corrected, in order.
+    /// The corrections, in order.
     corrections: Vec<CorrectionJson>,
 }
 
@@ -104,28 +106,28 @@ pub struct SessionJson {
 pub struct SessionDetail {
     #[serde(flatten)]
     session: SessionJson,
-    /// How it is paid for, as its month is rated now.
+    /// The price of the session, as its month is rated now.
     rating: Option<RatingJson>,
     messages: Vec<MessageJson>,
 }
 
-/// How a session is paid for.
+/// The price of a session, and the rule behind it.
 #[derive(Serialize, ToSchema)]
 pub struct RatingJson {
-    /// The article of the member terms that it rests on.
+    /// The article of the member terms that applies.
     article: String,
     /// The rule in words.
     rule: String,
     tariff_version: Option<String>,
     plan: String,
-    /// Seconds of one unit; a begun one counts whole.
+    /// Seconds of one unit. A begun unit counts whole.
     unit_s: i64,
     free_units: i64,
     charged_units: i64,
     unit_price_yen: String,
-    /// The charged units' price. The month's sum of a class is cut to whole yen once.
+    /// The price of the charged units. The month's sum of a charger class is cut to whole yen once.
     cost_yen: String,
-    /// The invoices whose lines name it.
+    /// The invoices with lines that name the session.
     invoice_ids: Vec<String>,
 }
 
@@ -148,15 +150,15 @@ fn rating_json(view: &SessionView, rating: SessionRating) -> RatingJson {
     }
 }
 
-/// A message as the journal keeps it.
+/// A message in the journal.
 #[derive(Serialize, ToSchema)]
 pub struct MessageJson {
     received_at: DateTime<Utc>,
     action: String,
     message_id: String,
-    /// What it did.
+    /// The message's effect, in one word.
     effect: String,
-    /// As it came; a string where it was no JSON.
+    /// The payload as it came; a string if it was not JSON.
     payload: Value,
     answer: Value,
 }
@@ -211,7 +213,7 @@ pub(super) fn session_json(view: &SessionView) -> SessionJson {
     }
 }
 
-/// A message's text as JSON; a string where it is none.
+/// A message's text as JSON, or as a string if it is not JSON.
 pub(super) fn value(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
@@ -227,7 +229,7 @@ fn message_json(entry: JournalEntry) -> MessageJson {
     }
 }
 
-/// Sessions in order of their number.
+/// Lists sessions in order of their number.
 #[utoipa::path(get, operation_id = "sessions_list", path = "/sessions", params(SessionQuery), responses(
     (status = 200, description = "done", body = SessionPage),
     Problems,
@@ -267,7 +269,7 @@ pub async fn list(
     }))
 }
 
-/// A session with every message it came from.
+/// Shows a session, with its price and the messages that it came from.
 #[utoipa::path(get, operation_id = "sessions_get", path = "/sessions/{session_id}", params(("session_id" = String, Path, max_length = 32)), responses(
     (status = 200, description = "done", body = SessionDetail),
     Problems,
@@ -284,13 +286,13 @@ pub async fn get(
     }))
 }
 
-/// What a person decides.
+/// A person's decision on a held session.
 #[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecisionName {
-    /// Bill it as measured.
+    /// Bill the session as measured.
     Bill,
-    /// Do not bill it.
+    /// Do not bill the session.
     Waive,
 }
 
@@ -299,16 +301,16 @@ pub enum DecisionName {
 #[serde(deny_unknown_fields)]
 pub struct DecisionBody {
     decision: DecisionName,
-    /// Why.
+    /// The reason.
     #[serde(default)]
     #[schema(max_length = 1000)]
     note: String,
 }
 
-/// The reason of a decision that was given none.
+/// The reason that is stored if the note is empty.
 const NO_REASON: &str = "decided without a note";
 
-/// Decides about a held session: short for the corrections `bill` and `waive`.
+/// Decides a held session, like the corrections `bill` and `waive`.
 #[utoipa::path(post, operation_id = "sessions_decide", path = "/sessions/{session_id}/decision", request_body = DecisionBody,
     params(("session_id" = String, Path, max_length = 32)),
     responses(

@@ -1,4 +1,4 @@
-//! Sites: what is registered of them, and their local authorization lists.
+//! Charging sites: their records, and their local authorization lists.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use juden_core::stations::registry::SITE_MAX;
 use juden_domain::billed::SiteRecord;
 use juden_domain::ids::CardNumber;
 
-/// The cards that a site's chargers are to hold in their local lists.
+/// The cards that the local lists of a site's stations are to hold.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteListBody {
-    /// Their numbers.
+    /// The card numbers.
     #[schema(max_items = 3000)]
     card_numbers: Vec<String>,
 }
 
-/// What a change of a list came to.
+/// The result of a change of a site's list.
 #[derive(Serialize, ToSchema)]
 pub struct SiteListChange {
-    /// Cards that were not in it before.
+    /// The number of cards that were added.
     added: i64,
-    /// Cards that are in it no longer.
+    /// The number of cards that were removed.
     removed: i64,
 }
 
@@ -50,21 +50,21 @@ pub struct SiteListPage {
     next_cursor: Option<String>,
 }
 
-/// How far a charger is with its site's list.
+/// The state of a station's local list, compared with its site's list.
 #[derive(Serialize, ToSchema)]
 pub struct ListedStationJson {
     station_id: String,
-    /// The version of its list that it was last sent; 0: none.
+    /// The list version that the station was last sent; 0: none.
     list_version: i64,
-    /// Cards that its list holds as accepted.
+    /// The number of cards that the station's list holds as accepted.
     held: i64,
-    /// Cards that it is still to learn of, also that they are blocked or taken out.
+    /// The number of pending deliveries, including blocks and removals.
     pending: i64,
-    /// Cards that it has no list, or no room, for.
+    /// The number of cards for which the station has no list, or no room in it.
     unsupported: i64,
 }
 
-/// Chargers of a site, in order of their identity.
+/// Stations of a site, in order of their identity.
 #[derive(Serialize, ToSchema)]
 pub struct ListedStationPage {
     items: Vec<ListedStationJson>,
@@ -82,11 +82,11 @@ fn site_name(text: String) -> Result<String, Problem> {
     }
 }
 
-/// What is registered of a site.
+/// The record of a charging site.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteBody {
-    /// Its name for people.
+    /// The name that drivers see.
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Street and number.
@@ -96,7 +96,7 @@ pub struct SiteBody {
     city: String,
     #[schema(max_length = 10)]
     postal_code: Option<String>,
-    /// Three letters such as JPN; `JP` is taken for it.
+    /// Three letters such as JPN; `JP` is read as JPN.
     #[schema(max_length = 3)]
     country: String,
     /// Degrees north.
@@ -105,7 +105,7 @@ pub struct SiteBody {
     /// Degrees east.
     #[schema(value_type = f64, minimum = -180, maximum = 180)]
     longitude: Number,
-    /// When it is open, in words.
+    /// The opening hours in words.
     #[schema(max_length = 200)]
     opening_hours: Option<String>,
     time_zone: Option<String>,
@@ -114,7 +114,7 @@ pub struct SiteBody {
 /// A site.
 #[derive(Serialize, ToSchema)]
 pub struct SiteJson {
-    /// What stations call it.
+    /// The name by which stations refer to it.
     site: String,
     name: String,
     address: String,
@@ -136,7 +136,7 @@ pub struct SitePage {
     next_cursor: Option<String>,
 }
 
-/// Decimals of degrees that are kept: about a decimetre.
+/// Decimals of degrees that are stored: about a decimetre.
 const DEGREE_DECIMALS: u32 = 6;
 
 fn degrees(field: &'static str, number: &Number, most: i64) -> Result<String, Problem> {
@@ -166,7 +166,8 @@ fn site_json(site: SiteRecord) -> SiteJson {
     }
 }
 
-/// Keeps what is registered of a site: charge records tell it. A station may name a site that has no record yet.
+/// Stores a site's record, which charge records contain.
+/// A station may name a site that has no record yet.
 #[utoipa::path(put, operation_id = "sites_put", path = "/sites/{site}", request_body = SiteBody, params(("site" = String, Path, max_length = 200)),
     responses((status = 200, description = "changed", body = SiteJson), (status = 201, description = "new", body = SiteJson), Problems))]
 pub async fn put_record(
@@ -190,7 +191,7 @@ pub async fn put_record(
     Ok((if new { StatusCode::CREATED } else { StatusCode::OK }, Json(site_json(record))))
 }
 
-/// Sites, in order of their names.
+/// Lists sites in order of their names.
 #[utoipa::path(get, operation_id = "sites_list", path = "/sites", params(PageQuery),
     responses((status = 200, description = "done", body = SitePage), Problems))]
 pub async fn list_records(
@@ -203,7 +204,7 @@ pub async fn list_records(
     Ok(Json(SitePage { items: sites.into_iter().map(site_json).collect(), next_cursor }))
 }
 
-/// The cards of a site's list.
+/// Lists the cards of a site's list.
 #[utoipa::path(get, operation_id = "sites_local_list", path = "/sites/{site}/local-list",
     params(("site" = String, Path, min_length = 1, max_length = 200), PageQuery),
     responses((status = 200, description = "done", body = SiteListPage), Problems))]
@@ -219,7 +220,7 @@ pub async fn get(
     Ok(Json(SiteListPage { items, next_cursor }))
 }
 
-/// Replaces a site's list: these cards, and no others, are held as accepted by its chargers' local lists.
+/// Replaces a site's list. The local lists of its stations then accept exactly these cards.
 #[utoipa::path(put, operation_id = "sites_replace_local_list", path = "/sites/{site}/local-list", request_body = SiteListBody,
     params(("site" = String, Path, min_length = 1, max_length = 200)),
     responses((status = 200, description = "done", body = SiteListChange), Problems))]
@@ -237,7 +238,7 @@ pub async fn replace(
     Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
-/// Puts a card into a site's list.
+/// Adds a card to a site's list.
 #[utoipa::path(put, operation_id = "sites_list_card", path = "/sites/{site}/local-list/{card_number}",
     params(("site" = String, Path, min_length = 1, max_length = 200), ("card_number" = String, Path)),
     responses((status = 200, description = "done", body = SiteListChange), Problems))]
@@ -249,7 +250,7 @@ pub async fn add(
     Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
-/// Takes a card out of a site's list.
+/// Removes a card from a site's list.
 #[utoipa::path(delete, operation_id = "sites_unlist_card", path = "/sites/{site}/local-list/{card_number}",
     params(("site" = String, Path, min_length = 1, max_length = 200), ("card_number" = String, Path)),
     responses((status = 200, description = "done", body = SiteListChange), Problems))]
@@ -261,7 +262,7 @@ pub async fn remove(
     Ok(changed(api.app.deliveries.change_site_list(&site_name(site)?, &change).await?))
 }
 
-/// How far a site's chargers are with its list.
+/// Shows how far the local lists of a site's stations match its list.
 #[utoipa::path(get, operation_id = "sites_listed_stations", path = "/sites/{site}/local-list/stations",
     params(("site" = String, Path, min_length = 1, max_length = 200), PageQuery),
     responses((status = 200, description = "done", body = ListedStationPage), Problems))]

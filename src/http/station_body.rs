@@ -1,4 +1,4 @@
-//! What is registered of a station, as a caller names it.
+//! The body of a request that registers or changes a station.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -43,15 +43,15 @@ impl From<ChargerClass> for ClassName {
     }
 }
 
-/// What is otherwise at a station than the standard wants.
+/// A deviation of a station from the standard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuirkName {
-    /// Pings disturb it: it is sent none.
+    /// Pings disturb the station, so it is sent none.
     NoPings,
-    /// Its readers tell a card's bytes in reverse order.
+    /// Its readers send the bytes of an id tag in reverse order.
     ReversedIdTags,
-    /// What it calls watt-hours is kilowatt-hours.
+    /// It sends kilowatt-hours and calls them watt-hours.
     EnergyInKwh,
 }
 
@@ -65,77 +65,80 @@ impl From<QuirkName> for Quirk {
     }
 }
 
-/// A station's standing.
+/// A station's registration status.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RegistrationName {
-    /// It may work.
+    /// The station may work.
     #[default]
     Accepted,
-    /// It must wait.
+    /// The station must wait.
     Pending,
-    /// It is refused.
+    /// The station is refused.
     Rejected,
 }
 
-/// Whether a station can be used.
+/// Whether drivers can use a station.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AvailabilityName {
-    /// It can.
+    /// The station can be used.
     #[default]
     Open,
-    /// Its site is closed.
+    /// The site is closed.
     Closed,
-    /// It is being worked on.
+    /// The station is under maintenance.
     Maintenance,
 }
 
-/// What is registered of a station, or changed: what is not named stays, and `null` takes a value away that may be missing. What
-/// `GET` answers is taken too; what only the station tells is passed over.
+/// The registration of a station, or changes of it. A field that is left out stays. `null` removes
+/// an optional value. The answer of `GET` is accepted as well; its observed fields are ignored.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StationBody {
-    /// The site it stands at. A new station must have one.
+    /// The charging site where it stands. A new station must have one.
     #[schema(min_length = 1, max_length = 200)]
     site: Option<String>,
-    /// Its password as text.
+    /// The password as text.
     #[schema(min_length = 1, max_length = 64)]
     password: Option<String>,
-    /// Its password as the hex digits of its bytes, for one that is no text.
+    /// The password as hex digits of its bytes, if it is not text.
     #[schema(pattern = "^([0-9a-fA-F]{2}){1,64}$")]
     password_hex: Option<String>,
     /// Whether the station may send the hex digits themselves as its password.
     accept_hex_password: Option<bool>,
-    /// Whether Juden may switch on what its local authorization list needs, so that a blocked card is blocked there.
+    /// Whether Juden may change the settings that the local authorization list needs, so that the
+    /// station learns of blocked cards.
     may_configure: Option<bool>,
-    /// What is otherwise there than the standard wants: `no_pings` (pings disturb it), `reversed_id_tags` (a card's bytes are
-    /// told in reverse), `energy_in_kwh` (what it calls watt-hours is kilowatt-hours).
+    /// Deviations from the standard: `no_pings` (pings disturb it), `reversed_id_tags` (an id tag's
+    /// bytes come in reverse), `energy_in_kwh` (it sends kilowatt-hours as watt-hours).
     #[schema(max_items = 3)]
     quirks: Option<BTreeSet<QuirkName>>,
-    /// The one security profile that it may use; of a new one 1 where there is a password and none is named, else 0.
+    /// The only security profile that it may use. For a new station without one: 1 with a password,
+    /// else 0.
     #[schema(minimum = 0, maximum = 3)]
     security_profile: Option<u8>,
-    /// The protocol assumed where it offers none: ocpp1.6 or ocpp2.0.1.
+    /// The protocol assumed if it offers none: ocpp1.6 or ocpp2.0.1.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<String>, pattern = r"^ocpp(1\.6|2\.0\.1)$")]
     default_protocol: Option<Option<String>>,
-    /// Its zone, for times that name none: an IANA name or an offset.
+    /// The time zone of its timestamps without offset: an IANA name or an offset.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<String>)]
     time_zone: Option<Option<String>>,
-    /// Its name in its certificate, beside its identity, such as its serial number.
+    /// A further name that its certificate may have instead of its identity, such as the serial
+    /// number.
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<String>, max_length = 64)]
     certificate_name: Option<Option<String>>,
-    /// What its boot message is answered.
+    /// The registration status in the answer to its BootNotification.
     registration: Option<RegistrationName>,
-    /// Whether it can be used: cards are refused where it cannot.
+    /// Whether drivers can use it. Otherwise cards are refused.
     availability: Option<AvailabilityName>,
-    /// Its connectors. A new station must have a list, which may be empty.
+    /// The connectors. A new station must have a list, which may be empty.
     #[schema(max_items = 64)]
     connectors: Option<Vec<ConnectorBody>>,
-    // What only the station tells.
+    // Observed fields of the answer of `GET`, which are ignored.
     #[serde(rename = "station_id", default)]
     #[schema(ignore)]
     _station_id: IgnoredAny,
@@ -198,32 +201,32 @@ pub struct StationBody {
     _etag: IgnoredAny,
 }
 
-/// A field that is named, if only as `null`.
+/// Reads a field so that `null` differs from a field that is left out.
 fn named<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
     field: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(field).map(Some)
 }
 
-/// What is registered of a connector.
+/// The registration of a connector.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConnectorBody {
-    /// Its number at the station.
+    /// The connector's number at the station.
     #[schema(minimum = 1, maximum = 1000)]
     connector_id: i64,
-    /// Its class.
+    /// The charger class.
     charger_class: ClassName,
-    /// Its rated power in kilowatts.
+    /// The rated power in kilowatts.
     #[schema(value_type = Option<f64>, minimum = 0, maximum = 10000)]
     power_kw: Option<Number>,
-    /// The site's limit of one session in minutes.
+    /// The site's time limit for one session, in minutes.
     #[schema(minimum = 1, maximum = 100_000)]
     session_cap_min: Option<i64>,
-    /// The standard of its plug, in OCPI's word such as `CHADEMO`.
+    /// The plug's standard, as OCPI names it, such as `CHADEMO`.
     #[schema(max_length = 32)]
     connector_standard: Option<String>,
-    /// Told by the station: passed over.
+    /// An observed field, which is ignored.
     #[serde(rename = "status", default)]
     #[schema(ignore)]
     _status: IgnoredAny,
@@ -242,7 +245,7 @@ pub struct ConnectorBody {
 }
 
 impl StationBody {
-    /// The same as the application takes it.
+    /// The draft of the registration.
     pub fn draft(self) -> Result<StationDraft, Problem> {
         let password = match (self.password, self.password_hex) {
             (Some(_), Some(_)) => {
@@ -287,7 +290,7 @@ impl StationBody {
     }
 }
 
-/// Connectors as they are registered.
+/// The connectors of the draft.
 fn connectors(
     bodies: Vec<ConnectorBody>,
 ) -> Result<Vec<(i64, ConnectorSite, Option<String>)>, Problem> {
@@ -307,7 +310,7 @@ fn connectors(
     Ok(connectors)
 }
 
-/// The most power of a connector: 10 megawatts.
+/// The most power of a connector in kilowatts: 10 megawatts.
 const POWER_MAX_KW: i64 = 10_000;
 
 fn watts(kilowatts: &Number) -> Result<i64, String> {

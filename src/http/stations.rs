@@ -1,4 +1,4 @@
-//! Stations.
+//! Stations: registration, observed state, and refused handshakes.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -28,20 +28,21 @@ pub struct StationJson {
     /// `open`, `closed` or `maintenance`.
     availability: String,
     online: bool,
-    /// The protocol that it speaks now.
+    /// The protocol of its connection.
     protocol: Option<String>,
-    /// The node that holds its connection.
+    /// The node with its connection.
     node: Option<String>,
     connected_since: Option<DateTime<Utc>>,
     last_seen_at: Option<DateTime<Utc>>,
-    /// What its boot message was answered: `Accepted`, `Pending` or `Rejected`; empty before the first.
+    /// The registration status as OCPP spells it: `Accepted`, `Pending` or `Rejected`; empty before
+    /// the first BootNotification.
     boot_status: Option<String>,
-    /// The station's word for its own state, and for its error.
+    /// The station's own status and errorCode, in its words.
     status: Option<String>,
     error_code: Option<String>,
-    /// The maker's own error, in its word.
+    /// The vendorErrorCode of the station's last status.
     vendor_error_code: Option<String>,
-    /// Further text that it told of its state.
+    /// The info of the station's last status.
     info: Option<String>,
     vendor: Option<String>,
     model: Option<String>,
@@ -50,21 +51,24 @@ pub struct StationJson {
     security_profile: u8,
     default_protocol: Option<String>,
     time_zone: Option<String>,
-    /// Its name in its certificate, beside its identity.
+    /// A further name that its certificate may have instead of its identity.
     certificate_name: Option<String>,
-    /// What its boot message is answered: `accepted`, `pending` or `rejected`.
+    /// The registration status in the answer to a BootNotification: `accepted`, `pending` or
+    /// `rejected`.
     registration: String,
     accept_hex_password: bool,
     may_configure: bool,
-    /// When it was taken down.
+    /// The instant at which it was retired.
     retired_at: Option<DateTime<Utc>>,
-    /// Its settings as it last told them.
+    /// The settings as the station last reported them.
     configuration: Option<Value>,
-    /// What is otherwise there than the standard wants, as registered.
+    /// The registered deviations from the standard.
     quirks: Vec<String>,
-    /// Calls that it said it does not do; asked again by nobody but an operator until its firmware changes.
+    /// Commands that the station does not support. Only an operator sends them again until its
+    /// firmware changes.
     not_supported: Vec<String>,
-    /// What it sent beside the standard and was taken all the same, by kind, since the node that answers started.
+    /// Messages beside the standard that were tolerated: the number of each kind, since the
+    /// answering node started.
     oddities: BTreeMap<String, u64>,
     connectors: Vec<ConnectorJson>,
 }
@@ -77,15 +81,15 @@ pub struct ConnectorJson {
     #[schema(value_type = Option<f64>)]
     power_kw: Option<Number>,
     session_cap_min: Option<i64>,
-    /// The standard of its plug, in OCPI's word.
+    /// The plug's standard, as OCPI names it.
     connector_standard: Option<String>,
-    /// The station's word for its state.
+    /// The connector's status, in the station's word.
     status: Option<String>,
-    /// The station's word for its error.
+    /// The connector's errorCode, in the station's word.
     error_code: Option<String>,
-    /// The maker's own error, in its word.
+    /// The vendorErrorCode of the last status.
     vendor_error_code: Option<String>,
-    /// Further text that the station told of its state.
+    /// The info of the last status.
     info: Option<String>,
     active_session_id: Option<String>,
 }
@@ -163,12 +167,12 @@ fn station_json(view: StationView) -> StationJson {
     }
 }
 
-/// The version of what is registered, as `ETag` and `If-Match` write it.
+/// The version of the registration, as `ETag` and `If-Match` write it.
 fn etag(view: &StationView) -> [(header::HeaderName, String); 1] {
     [(header::ETAG, format!("\"{}\"", version(&view.record)))]
 }
 
-/// The version that a change rests on.
+/// The version of the registration on which a change rests.
 fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
     let malformed =
@@ -186,7 +190,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     ))
 }
 
-/// Registers a station, or changes what it names of one and leaves the rest.
+/// Registers a station, or changes the fields that the body has.
 #[utoipa::path(put, operation_id = "stations_put", path = "/stations/{station_id}", request_body = StationBody,
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses(
@@ -209,7 +213,7 @@ pub async fn put(
     ))
 }
 
-/// A station.
+/// Shows a station.
 #[utoipa::path(get, operation_id = "stations_get", path = "/stations/{station_id}", params(("station_id" = String, Path, min_length = 1, max_length = 48)), responses(
     (status = 200, description = "done", body = StationJson),
     Problems,
@@ -222,7 +226,8 @@ pub async fn get(
     Ok((etag(&view), Json(station_json(view))))
 }
 
-/// Takes a station down: it may not connect any more, its history stays. Not while a session runs there.
+/// Retires a station: it may not connect any more, and its history stays.
+/// Not possible while a session runs there.
 #[utoipa::path(delete, operation_id = "stations_retire", path = "/stations/{station_id}",
     params(("station_id" = String, Path, min_length = 1, max_length = 48)),
     responses((status = 204, description = "taken down"), Problems))]
@@ -236,7 +241,7 @@ pub async fn retire(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Stations in order of their identity.
+/// Lists stations in order of their identity.
 #[utoipa::path(get, operation_id = "stations_list", path = "/stations", params(PageQuery), responses(
     (status = 200, description = "done", body = StationPage),
     Problems,
@@ -268,7 +273,7 @@ pub struct RefusedPage {
     next_cursor: Option<String>,
 }
 
-/// The newest refused handshakes of this node, the newest first.
+/// Lists the newest refused handshakes of this node, the newest first.
 #[utoipa::path(get, operation_id = "stations_refused_handshakes", path = "/refused-handshakes", params(PageQuery), responses(
     (status = 200, description = "done", body = RefusedPage),
     Problems,

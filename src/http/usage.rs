@@ -19,12 +19,13 @@ use juden_domain::month::{BillingMonth, in_japan};
 use juden_domain::rating::RatedMonth;
 use juden_domain::session::Session;
 
-/// Whether what the member can no longer see is shown.
+/// The choice whether expired usage and bills are shown.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ArchiveQuery {
-    /// Shows an ended membership's usage and bills beyond the time for which the member can see them.
+    /// `true`: shows usage and bills of an ended membership even after the time in which the member
+    /// can see them.
     #[serde(default)]
     archive: bool,
 }
@@ -38,7 +39,7 @@ pub struct UsageJson {
     sessions: Vec<UsedSessionJson>,
 }
 
-/// The free units of one class of chargers. A number that is absent has no limit.
+/// The allowance of one charger class. An absent number means no limit.
 #[derive(Serialize, ToSchema)]
 pub struct PoolJson {
     charger_class: ClassName,
@@ -60,9 +61,10 @@ pub struct UsedSessionJson {
     free_units: i64,
     charged_units: i64,
     energy_wh: Option<i64>,
-    /// The site where it was.
+    /// The charging site of the session.
     site: String,
-    /// The session's flags. They include the reason where `state` is `review`, `exception` or `quarantined`.
+    /// The session's flags. They include the reason where `state` is `review`, `exception` or
+    /// `quarantined`.
     flags: Vec<String>,
     /// `open`, `ended`, `review`, `exception`, `quarantined` or `waived`.
     state: String,
@@ -110,7 +112,7 @@ fn usage_json(
     }
 }
 
-/// A member's usage of a month: the sessions that started in it, Japan time.
+/// Shows a member's usage of a month: the sessions that started in it, Japan time.
 #[utoipa::path(get, operation_id = "usage_usage", path = "/members/{member_id}/usage/{month}",
     params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ArchiveQuery),
     responses(
@@ -127,7 +129,7 @@ pub async fn usage(
     Ok(Json(usage_json(id, month, &rated, &sessions)))
 }
 
-/// A bill: the invoices of a month, their lines in one list.
+/// A bill: the invoices of a month, with their lines in one list.
 #[derive(Serialize, ToSchema)]
 pub struct BillJson {
     member_id: String,
@@ -140,7 +142,7 @@ pub struct BillJson {
     invoices: Vec<InvoiceJson>,
 }
 
-/// An invoice, as a qualified invoice names its parts.
+/// An invoice, with the parts that a qualified invoice must name.
 #[derive(Serialize, ToSchema)]
 pub struct InvoiceJson {
     invoice_id: String,
@@ -159,7 +161,7 @@ pub struct InvoiceJson {
     previous_invoice_id: Option<String>,
 }
 
-/// What an invoice comes to at one rate of tax.
+/// An invoice's totals at one tax rate.
 #[derive(Serialize, ToSchema)]
 pub struct TaxTotalJson {
     tax_rate: String,
@@ -170,7 +172,7 @@ pub struct TaxTotalJson {
 /// A bill's line.
 #[derive(Serialize, ToSchema)]
 pub struct LineJson {
-    /// Its place in the bill, from 1.
+    /// The line's place in the bill, from 1.
     line: usize,
     invoice_id: String,
     code: String,
@@ -181,15 +183,15 @@ pub struct LineJson {
     amount_yen: String,
     tax_rate: String,
     tariff_version: String,
-    /// The article of the member terms that it rests on.
+    /// The article of the member terms that applies.
     article: String,
-    /// The sessions whose units it counts; of a correction, those that changed.
+    /// The sessions whose units the line counts; for an adjustment, the sessions that changed.
     session_ids: Vec<String>,
-    /// The invoice that a correction corrects.
+    /// The invoice that an adjustment corrects.
     previous_invoice_id: Option<String>,
-    /// What the line is called in Japanese.
+    /// The line's name in Japanese.
     name_ja: String,
-    /// Why, in the words of who entered it.
+    /// The reason of an entry, in its author's words.
     reason: Option<String>,
 }
 
@@ -252,7 +254,7 @@ fn bill_json(view: &BillView) -> BillJson {
     }
 }
 
-/// A member's bill: the frozen invoices of a closed month, else what they would be now.
+/// Shows a member's bill: the issued invoices of a closed month, else the month as rated now.
 #[utoipa::path(get, operation_id = "usage_bill", path = "/members/{member_id}/bills/{month}",
     params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$"), ArchiveQuery),
     responses(
@@ -268,7 +270,7 @@ pub async fn bill(
     Ok(Json(bill_json(&view)))
 }
 
-/// A line explained: its rule, its price, and the sessions behind it.
+/// An explained line: its rule, its price, and the sessions behind it.
 #[derive(Serialize, ToSchema)]
 pub struct ExplanationJson {
     #[serde(flatten)]
@@ -278,14 +280,14 @@ pub struct ExplanationJson {
     sessions: Vec<ExplainedJson>,
 }
 
-/// A session behind a line, as it was recorded with the invoice; of an open month, as it is rated now.
+/// A session behind a line: as recorded with the invoice, or for an open month as rated now.
 #[derive(Serialize, ToSchema)]
 pub struct ExplainedJson {
     session_id: String,
-    /// Where the session is, with the raw messages that it came from.
+    /// The path of the session, with the messages that it came from.
     href: String,
     station_id: String,
-    /// The site where it was.
+    /// The charging site of the session.
     site: String,
     card_number: Option<String>,
     started_at: DateTime<Utc>,
@@ -293,7 +295,7 @@ pub struct ExplainedJson {
     units: i64,
     free_units: i64,
     charged_units: i64,
-    /// Whether a correction took these units back.
+    /// Whether an adjustment took these units back.
     credited: bool,
 }
 
@@ -314,7 +316,7 @@ fn explained_json(explained: &Explained) -> ExplainedJson {
     }
 }
 
-/// A bill's line, by its place from 1, with its rule and the sessions behind it.
+/// Explains a bill's line, by its place from 1, with its rule and the sessions behind it.
 #[utoipa::path(get, operation_id = "usage_explain", path = "/members/{member_id}/bills/{month}/lines/{line}",
     params(("member_id" = String, Path, max_length = 32), ("month" = String, Path, pattern = r"^\d{4}-\d{2}$"),
         ("line" = String, Path, pattern = r"^\d{1,6}$"), ArchiveQuery),

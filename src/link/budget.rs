@@ -1,50 +1,51 @@
-//! How much a station may have us hold and do: bytes of calls that are not answered yet, for each connection and for the
-//! node, and control frames a second. Beyond a limit nothing more is read: TCP has the station wait.
+//! Limits on a station's load: bytes of calls that are not answered yet, per connection and per
+//! node, and control frames a second. Beyond a limit nothing more is read, and TCP makes the
+//! station wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::{Duration, Instant};
 
-/// Calls of one connection that wait to be handled.
+/// The most calls of one connection that wait to be handled.
 pub const CALLS_WAITING_MAX: usize = 64;
 
-/// Bytes of them. One call beyond it may be under way, of the largest size.
+/// The most bytes of those calls. One call of the largest size may be handled beside them.
 pub const CALL_BYTES_WAITING_MAX: usize = 256 * 1024;
 
-/// Bytes of calls that the whole node holds; at the first limit connections that have a call under way read no other, at
-/// the second nobody does.
+/// Bytes of calls that the whole node holds. From the first limit on, connections with a call in
+/// progress read no further call. From the second limit on, no connection reads.
 pub const NODE_BYTES_BUSY: usize = 128 * 1024 * 1024;
 pub const NODE_BYTES_MAX: usize = 384 * 1024 * 1024;
 
-/// When it is looked again whether the node holds less.
+/// The time after which a connection checks again whether the node holds less.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Pings, pongs and empty frames that are taken of one connection within a second.
+/// Control frames that are read from one connection within a second.
 const CONTROL_FRAMES_PER_S: u32 = 50;
 
-/// Bytes of calls that the node holds.
+/// The count of bytes of calls that the node holds.
 #[derive(Debug, Default)]
 pub struct NodeBytes(AtomicUsize);
 
 impl NodeBytes {
-    /// Counts bytes until the answer is dropped.
+    /// Counts bytes until the returned value is dropped.
     pub fn hold(self: &Arc<Self>, bytes: usize) -> HeldBytes {
         self.0.fetch_add(bytes, Ordering::Relaxed);
         HeldBytes { node: self.clone(), bytes }
     }
 
-    /// How many are held.
+    /// The number of bytes held now.
     pub fn held(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Bytes that are held until this is dropped.
+/// A number of bytes that count as held until this is dropped.
 #[derive(Debug)]
 pub struct HeldBytes {
     node: Arc<NodeBytes>,
-    /// How many.
+    /// The number of bytes.
     pub bytes: usize,
 }
 
@@ -54,29 +55,29 @@ impl Drop for HeldBytes {
     }
 }
 
-/// What a connection has waiting, and whether anything is being handled.
+/// The load of a connection: its waiting calls, and whether one is being handled.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Calls that wait.
+    /// The number of waiting calls.
     pub calls: usize,
-    /// Their bytes.
+    /// The bytes of the waiting calls.
     pub bytes: usize,
-    /// Whether one is being handled.
+    /// Whether a call is being handled.
     pub is_handling: bool,
 }
 
-/// Whether a connection may read on; until when it must not, where it is to look again by itself.
+/// The decision whether a connection may read the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayRead {
-    /// It may.
+    /// It may read now.
     Now,
-    /// Once an answer has left.
+    /// It may read after an answer was sent.
     AfterAnswer,
-    /// From then on.
+    /// It may read from this instant on.
     From(Instant),
 }
 
-/// Decides whether a connection may read on.
+/// Decides whether a connection may read the next message.
 pub fn may_read(load: Load, node_bytes: usize, controls: &ControlFrames, now: Instant) -> MayRead {
     if load.calls >= CALLS_WAITING_MAX || load.bytes >= CALL_BYTES_WAITING_MAX {
         return MayRead::AfterAnswer;
@@ -91,7 +92,7 @@ pub fn may_read(load: Load, node_bytes: usize, controls: &ControlFrames, now: In
     }
 }
 
-/// Control frames of a connection in the second that runs.
+/// The control frames of a connection within the current second.
 #[derive(Debug)]
 pub struct ControlFrames {
     since: Instant,
@@ -100,12 +101,12 @@ pub struct ControlFrames {
 }
 
 impl ControlFrames {
-    /// None yet.
+    /// A count that starts at zero.
     pub fn new(now: Instant) -> Self {
         Self { since: now, count: 0, pause: None }
     }
 
-    /// Counts one; beyond the limit nothing is read until the second is over.
+    /// Counts a control frame. Beyond the limit nothing is read until the second is over.
     pub fn count(&mut self, now: Instant) {
         if now - self.since >= Duration::from_secs(1) {
             *self = Self::new(now);

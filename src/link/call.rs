@@ -1,4 +1,4 @@
-//! One call of a station: read, handed to the use cases, and its answer written.
+//! Handles one call of a station: reads it, passes it to the use cases, and writes the answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,20 +22,22 @@ use juden_ocpp::event::StationEvent;
 use juden_ocpp::frame::{self, CallError, ErrorCode, MessageId, Payload};
 use juden_ocpp::protocol::Protocol;
 
-/// A longer text is not read on a thread that serves other stations, or only after they had their turn.
+/// The longest text in bytes that is read at once on a thread that serves other stations. For a
+/// longer one, the task yields first, or a separate thread decodes it.
 pub const LONG_TEXT: usize = 32 * 1024;
 
-/// The handling of a call.
+/// The future that handles a call.
 pub type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
-/// A call's answer, and that it is on its way until it is sent.
+/// The answer to a call. The node counts it as being sent until this is dropped.
 pub struct Handled {
     pub text: String,
     pub content: Content,
     pub is_refused: bool,
-    /// Whether it answers a boot message.
+    /// Whether it answers a BootNotification.
     pub is_boot: bool,
-    /// Dropped with the rest once the answer is written: what is to follow it may.
+    /// Dropped with the rest once the answer is written, which tells the use case that its next
+    /// steps may begin.
     _written: oneshot::Sender<()>,
     _under_way: Answering,
 }
@@ -47,17 +49,17 @@ pub struct QueuedCall {
     pub payload: String,
     pub broken: bool,
     pub received_at: DateTime<Utc>,
-    /// What the node holds of it until it is answered.
+    /// The bytes that the node counts until the call is answered.
     pub held: HeldBytes,
 }
 
-/// What a call is, and whether it is one that was refused again and again: it is only told that it was heard.
+/// A call's content, and whether it was refused so often that it only gets an empty answer.
 pub struct LoopGuard {
     pub content: Content,
     pub plainly: bool,
 }
 
-/// Handles one call: its answer's frame.
+/// Handles one call and returns its answer's frame.
 pub async fn handle(
     app: Arc<App>,
     station: StationId,
@@ -69,7 +71,7 @@ pub async fn handle(
 ) -> Handled {
     let under_way = app.calls.answering();
     let began = Instant::now();
-    // A station may name whatever action it likes: only those that are known are told by name.
+    // A station may send any action, so only known ones appear by name in metrics and logs.
     let known = protocol.served(&call.action);
     let known_as = known.unwrap_or("other");
     let (mut starts, mut is_boot, mut is_refused) = (false, false, false);
@@ -117,7 +119,7 @@ pub async fn handle(
         }
         Err(error) => {
             Span::current().record("outcome", error.code.wire(protocol));
-            // What a station invents as an action may be anything, also a card.
+            // An unknown action may be any text, even a card's id tag, and is not logged.
             let why = if known.is_some() {
                 error.description.as_str()
             } else {
@@ -144,7 +146,7 @@ pub async fn handle(
     }
 }
 
-/// What a call says. A long one is read on a thread of its own, a few at a time.
+/// Decodes a call. A long one is decoded on a separate thread, a few at a time.
 async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<StationEvent, CallError> {
     let read = move |action: &str, payload: &str, broken: bool| {
         protocol
@@ -157,7 +159,8 @@ async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<StationEve
     let (action, payload, broken) =
         (call.action.clone(), std::mem::take(&mut call.payload), call.broken);
     let reading = tokio::task::spawn_blocking(move || {
-        // The place is the work's: a station that hangs up meanwhile does not give it free.
+        // The permit belongs to the work, so that a station which disconnects does not release it
+        // early.
         let _place = place;
         let decoded = read(&action, &payload, broken);
         (decoded, payload)
@@ -174,10 +177,10 @@ async fn decoded(protocol: Protocol, call: &mut QueuedCall) -> Result<StationEve
     }
 }
 
-/// Long texts that are read at once.
+/// The permits for decoding long texts: two at a time.
 static LONG_TEXTS: Semaphore = Semaphore::const_new(2);
 
-/// Names the session in the span of the call that is being handled.
+/// Records the session in the span of the call that is being handled.
 fn note_session(number: Option<i64>) {
     if let Some(number) = number.filter(|number| (1..=SessionId::MAX).contains(number)) {
         Span::current().record("session_id", display(SessionId(number)));

@@ -1,5 +1,5 @@
-//! One station's connection: a task that reads, has calls handled one after the other, answers, and
-//! sends our own calls. Both directions cross freely; each has one call under way.
+//! One station's connection: a task that reads messages, handles and answers calls one after the
+//! other, and sends our own calls. Each direction has one call in progress.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -33,36 +33,36 @@ use juden_domain::station::Quirk;
 use juden_ocpp::frame::{self, CallError, ErrorCode, Frame, MessageId, Payload};
 use juden_ocpp::protocol::Protocol;
 
-/// How long a call under way may take to end when the connection is to end.
+/// The longest wait for the call in progress when the connection is to end.
 const LAST_CALL: Duration = Duration::from_secs(8);
 
-/// How long, and how much, is still read from a peer after a close, so that it sees the close.
+/// The time and the bytes for which the peer is still read after a close.
 const DRAIN_FOR: Duration = Duration::from_secs(1);
 const DRAIN_BYTES: usize = 16 * 1024 * 1024;
 
-/// Why a connection ends.
+/// The reason why a connection ends.
 enum End {
-    /// The peer closed it, or the stream broke.
+    /// The station closed the connection, or the stream broke.
     Gone,
-    /// We close it, for this reason.
+    /// The server closes the connection, with this code and reason.
     Close(CloseCode, &'static str),
 }
 
-/// What a connection woke up for.
+/// The event that woke the connection's task.
 enum Wake {
-    /// The station sent something, or left.
+    /// The station sent a message, or left.
     Read(Option<Result<Message, Error>>),
-    /// The call being handled has its answer.
+    /// The call in progress has its answer.
     Answer(Handled),
     /// A command is to be sent.
     Command(OutgoingCall),
-    /// The command under way was not answered in time.
+    /// The command in progress was not answered in time.
     CommandTimeout,
     /// It is time for a ping.
     Ping,
-    /// Nothing was heard for too long.
+    /// The station was silent for too long.
     Idle,
-    /// More may be read than before.
+    /// The pause in reading is over.
     ReadOn,
     /// A newer connection of the station came, or the server stops.
     Replaced,
@@ -73,7 +73,7 @@ struct Connection {
     station: StationId,
     protocol: Protocol,
     connected_since: DateTime<Utc>,
-    /// Between pings; `None`: none are sent.
+    /// The time between pings; `None`: none are sent.
     ping_interval: Option<Duration>,
     seat: LocalConnection,
     fence: Fence,
@@ -99,7 +99,7 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
     };
     let now = link.app.now();
     let station = admitted.station.id.clone();
-    // One that says nothing, such as a probe, takes no working connection's place.
+    // A silent connection, such as a probe, must not replace a working one.
     let first = match first_word(&link, &mut socket, &station).await {
         FirstWord::NotNeeded => None,
         FirstWord::Spoke(message) => Some(message),
@@ -141,20 +141,20 @@ pub async fn run(link: Arc<Link>, entering: Entering) {
     metrics::gauge!("juden_connections").decrement(1);
 }
 
-/// How often it is looked whether a station's older connection still stands, while the newer one says nothing.
+/// How often a silent newer connection checks whether the station's older one still exists.
 const OLDER_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
-/// What a newer connection does while an older one of its station stands.
+/// The result of the wait of a newer connection while an older one of its station exists.
 enum FirstWord {
-    /// There is no older one, or it ended meanwhile.
+    /// There is no older connection, or it ended meanwhile.
     NotNeeded,
-    /// It said something: the older one's place is its own.
+    /// The newer connection sent a message, and replaces the older one.
     Spoke(Message),
-    /// It ended, or said nothing for too long, or the server stops.
+    /// The newer connection ended, or was silent for too long, or the server stops.
     Gone,
 }
 
-/// Waits for a newer connection's first message, where an older one of the station stands here.
+/// Waits for a newer connection's first message, if this node has an older one of the station.
 async fn first_word(link: &Link, socket: &mut Socket, station: &StationId) -> FirstWord {
     if !link.seats.is_held(station) {
         return FirstWord::NotNeeded;
@@ -184,8 +184,8 @@ async fn first_word(link: &Link, socket: &mut Socket, station: &StationId) -> Fi
 }
 
 impl Connection {
-    /// Takes the station's place among all nodes. Where the store is away, the station is served all the same:
-    /// what comes over the connection is kept after its opening.
+    /// Registers the connection among all nodes. If the store cannot be reached, the station is
+    /// served all the same, and its messages are stored after the connection's opening.
     async fn open(&mut self) {
         let app = &self.link.app;
         let (station_id, fence) = (self.station.clone(), self.fence.clone());
@@ -238,14 +238,14 @@ impl Connection {
         }
     }
 
-    /// Waits for the next thing to do.
+    /// Waits for the next event.
     async fn wake(&mut self, socket: &mut Socket, ping: &mut Interval) -> Wake {
         let settings = &self.link.settings;
         let now = Instant::now();
         let deadline = self.outgoing.deadline().unwrap_or(now);
         let may_read = may_read(self.load(), self.link.bytes.held(), &self.controls, now);
         let read_from = if let MayRead::From(instant) = may_read { instant } else { now };
-        // Silence that we asked for is no silence.
+        // While we do not read, the station's silence does not count.
         let silent_since =
             if may_read == MayRead::Now { self.last_heard } else { self.last_heard.max(read_from) };
         tokio::select! {
@@ -260,13 +260,13 @@ impl Connection {
         }
     }
 
-    /// What waits here.
+    /// The load of this connection.
     fn load(&self) -> Load {
         let bytes = self.waiting.iter().map(|waiting| waiting.held.bytes).sum();
         Load { calls: self.waiting.len(), bytes, is_handling: self.handling.is_some() }
     }
 
-    /// Takes a message from the station.
+    /// Processes a WebSocket message from the station.
     async fn heard(&mut self, socket: &mut Socket, message: Message) -> Result<(), End> {
         self.last_heard = Instant::now();
         let received_at = self.link.app.now();
@@ -280,7 +280,7 @@ impl Connection {
             Message::Close(_) => return Ok(()),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {
                 self.controls.count(self.last_heard);
-                // What is owed is sent before more is read: a peer that does not take it is owed no more.
+                // Pongs are sent before more is read, so that none pile up.
                 return self.send_owed(socket).await;
             }
         };
@@ -297,7 +297,7 @@ impl Connection {
         self.took(socket, frame, received_at).await
     }
 
-    /// Does what a frame asks for.
+    /// Processes a frame.
     async fn took(
         &mut self,
         socket: &mut Socket,
@@ -336,7 +336,7 @@ impl Connection {
                     .map(|waiting| &waiting.id)
                     .chain(self.handling.iter().map(|(id, _)| id))
                     .any(|id| *id == call.id);
-                // A transaction message is known by its content: its repeat gets its own answer.
+                // A transaction message is recognized by its content, not by its message id.
                 if in_flight && !self.protocol.is_transaction(&call.action) {
                     let error = CallError::new(
                         ErrorCode::GenericError,
@@ -363,7 +363,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers what is no call, where the version has an answer for it.
+    /// Answers a message that is not a CALL by a CALLERROR, if the version allows it.
     async fn refuse(
         &mut self,
         socket: &mut Socket,
@@ -376,7 +376,7 @@ impl Connection {
         self.send(socket, Message::text(frame::error_text(id, error, self.protocol))).await
     }
 
-    /// Begins to handle the next call, where none is being handled.
+    /// Begins to handle the next waiting call, if none is in progress.
     fn handle_next(&mut self) {
         if self.handling.is_some() {
             return;
@@ -412,7 +412,7 @@ impl Connection {
         self.in_time(socket.send(message)).await
     }
 
-    /// Sends what the socket itself owes: answers to pings.
+    /// Sends what the socket has queued by itself: pongs.
     async fn send_owed(&mut self, socket: &mut Socket) -> Result<(), End> {
         self.in_time(socket.flush()).await
     }
@@ -431,7 +431,7 @@ impl Connection {
         }
     }
 
-    /// Something that is no frame. The connection lives on; the first of a connection is told.
+    /// Counts a message that is not an OCPP frame. Only the connection's first one is logged.
     fn note_noise(&mut self, what: &'static str) {
         metrics::counter!("juden_frames_ignored_total", "why" => what).increment(1);
         self.link.app.stations.deviations.note(&self.station, what);
@@ -454,8 +454,8 @@ impl Connection {
         }
     }
 
-    /// After the first answer, what Juden wants to know of the station is asked, some time later. A boot message begins
-    /// that time anew: some stations tell states first, and leave when they are asked anything before they have booted.
+    /// Begins onboarding after the first answer. A BootNotification restarts the wait, because
+    /// some stations disconnect if they are asked anything before they have booted.
     fn onboard_once(&mut self, has_booted: bool) {
         self.onboarding.take_if(|onboarding| has_booted && onboarding.begins_anew());
         if self.onboarding.is_none() {
@@ -467,7 +467,7 @@ impl Connection {
         }
     }
 
-    /// Ends the connection: what is being handled is answered still, the rest the station keeps.
+    /// Ends the connection. Only the call in progress is still answered.
     async fn end(mut self, mut socket: Socket, end: End) {
         self.outgoing.disconnected();
         self.onboarding = None;
@@ -479,7 +479,7 @@ impl Connection {
             }
             let closing = CloseFrame { code, reason: why.into() };
             if let Ok(Ok(())) = timeout(DRAIN_FOR, socket.close(closing)).await {
-                // A peer that is still sending sees the close before the reset.
+                // The rest is read, so that the peer sees the close before a TCP reset.
                 let _ = timeout(DRAIN_FOR, socket.drain(DRAIN_BYTES)).await;
             }
             info!(station_id = %self.station, why, "a station's connection was closed");
@@ -490,7 +490,7 @@ impl Connection {
     }
 }
 
-/// The answer of the call being handled; never, where none is.
+/// The answer of the call in progress; pending for ever if there is none.
 async fn handled(handling: &mut Option<(MessageId, Handling)>) -> Handled {
     match handling {
         Some((_, handling)) => handling.await,

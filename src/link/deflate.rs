@@ -1,13 +1,13 @@
-//! permessage-deflate (RFC 7692; OCPP 2.0.1 part 4 section 3.3): agreed on where a station offers it, and never with a memory
-//! from one message to the next, so that a connection that is silent keeps no compressor.
+//! permessage-deflate (RFC 7692; OCPP 2.0.1 part 4 section 3.3). It is used if a station offers it,
+//! always without context takeover, so that a silent connection keeps no compressor in memory.
 
 use hyper::header::{self, HeaderMap};
 
-/// What is answered where it is agreed on.
+/// The extension's parameters in the handshake's answer.
 pub const AGREED: &str =
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-/// Whether one of a station's offers can be taken.
+/// Whether one of a station's offers can be accepted.
 pub fn is_agreed(headers: &HeaderMap) -> bool {
     let values = headers
         .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
@@ -16,7 +16,8 @@ pub fn is_agreed(headers: &HeaderMap) -> bool {
     values.flat_map(|value| value.split(',')).any(can_be_taken)
 }
 
-/// An offer with a parameter that is unknown, named twice or of a wrong value is passed over (RFC 7692 section 7).
+/// Whether an offer can be accepted. One with a parameter that is unknown, repeated or has a wrong
+/// value is declined (RFC 7692 section 7).
 fn can_be_taken(offer: &str) -> bool {
     let mut parts = offer.split(';').map(str::trim);
     if !parts.next().is_some_and(|name| name.eq_ignore_ascii_case("permessage-deflate")) {
@@ -35,7 +36,8 @@ fn can_be_taken(offer: &str) -> bool {
         let fits = match name {
             "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
             "client_max_window_bits" => value.is_none() || bits(),
-            // It would have to be answered, and our window has one size: a station that can do without offers that, too.
+            // We would have to answer with that size, but our window has only one size. A station
+            // that can do without it also sends an offer without it.
             "server_max_window_bits" => false,
             _ => false,
         };

@@ -1,5 +1,5 @@
-//! The WebSocket handshake. Who may connect is decided before the upgrade; a refusal is an HTTP
-//! status, counted and shown to the operator.
+//! The WebSocket handshake. A station is accepted or refused before the upgrade. A refusal is an
+//! HTTP status, and is counted and shown to the operator.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,25 +24,26 @@ use juden_core::error::AppError;
 use juden_core::stations::access::{Admitted, Credentials, Denied, Transport};
 use juden_core::stations::refusals::HandshakeRefusal;
 
-/// Wrong passwords of one identity and address within a minute after which its tries are slowed.
+/// Wrong passwords of one identity and address within a minute, after which further tries are
+/// delayed.
 const FAILURES_BEFORE_SLOW: u32 = 5;
 
-/// The wait before each slowed try.
+/// The delay of such a try.
 const SLOW_TRY: Duration = Duration::from_millis(250);
 
-/// Identities and addresses whose failures are counted.
+/// The most pairs of identity and address whose failures are counted.
 const FAILURES_COUNTED: u64 = 100_000;
 
-/// Where passwords are required, a refusal takes this long at least.
+/// The least time of a refusal if passwords are required.
 const DENIED_AFTER: Duration = Duration::from_millis(300);
 
-/// A station that may enter, and the stream that it enters on.
+/// A handshake that is accepted, and the stream of the connection.
 pub struct Entering {
-    /// Who, and in which protocol.
+    /// The station, and the protocol of the connection.
     pub admitted: Admitted,
-    /// Whether messages may come compressed.
+    /// Whether permessage-deflate was agreed on.
     pub deflated: bool,
-    /// The stream.
+    /// The stream after the upgrade.
     pub upgrade: OnUpgrade,
 }
 
@@ -53,13 +54,14 @@ impl Entering {
     }
 }
 
-/// Slows whoever tries passwords: it neither locks a station out nor lets hashing use the machine up.
+/// Delays tries after wrong passwords. A station is never locked out, and password hashing cannot
+/// use up the machine.
 pub struct PasswordThrottle {
     failures: Cache<String, u32>,
 }
 
 impl PasswordThrottle {
-    /// Nobody has failed yet.
+    /// A throttle without failures.
     pub fn new() -> Self {
         Self {
             failures: Cache::builder()
@@ -75,7 +77,7 @@ impl PasswordThrottle {
         }
     }
 
-    /// Counts a failure here, and those of all nodes where they can be asked.
+    /// Counts a failure on this node, and on all nodes if they can be reached.
     async fn failed(&self, key: String, cluster: &dyn Cluster) {
         let here = self.failures.get(&key).unwrap_or(0).saturating_add(1);
         let everywhere = cluster.count_failure(&key, FAILURES_WINDOW).await.unwrap_or(0);
@@ -83,10 +85,10 @@ impl PasswordThrottle {
     }
 }
 
-/// For how long failures are counted.
+/// The time for which failures are counted.
 const FAILURES_WINDOW: Duration = Duration::from_secs(60);
 
-/// Answers a handshake; a station that may enter is handed over.
+/// Answers a handshake, and hands an accepted station over to `upgraded`.
 pub async fn answer(
     link: &Arc<Link>,
     mut request: Request<Incoming>,
@@ -140,7 +142,7 @@ pub async fn answer(
             }
             let hides = link.app.stations.hides_unknown_stations() && denied.is_of_who_comes();
             if hides {
-                // The time that it took tells no more than the words.
+                // An equal duration hides the cause, as the text does.
                 tokio::time::sleep_until(began + DENIED_AFTER).await;
             }
             deny(link, identity.unwrap_or_default(), peer, denied, hides)
@@ -166,7 +168,7 @@ fn busy() -> Response<Full<Bytes>> {
     response
 }
 
-/// Refuses a handshake. `hides`: who has no password is not told which stations there are.
+/// Refuses a handshake. With `hides`, the answer does not reveal which stations exist.
 fn deny(
     link: &Link,
     identity: String,
@@ -234,8 +236,8 @@ fn tokens(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
         .collect()
 }
 
-/// The handshake's key, where the request is one. A missing `Connection: Upgrade` or version is
-/// tolerated: some firmware leaves them out.
+/// The handshake's key, if the request is a WebSocket handshake. A missing `Connection: Upgrade` or
+/// version is tolerated, because some firmware omits them.
 fn websocket_key(headers: &HeaderMap) -> Option<String> {
     let upgrades = tokens(headers, &header::UPGRADE)
         .iter()
@@ -247,10 +249,11 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     (upgrades && version).then(|| key.to_owned())
 }
 
-/// Names under which a query tells an identity.
+/// Names of query parameters that hold an identity.
 const QUERY_NAMES: [&str; 4] = ["id", "identity", "chargePointId", "chargingStationId"];
 
-/// The last segment of the path that is not empty, percent-decoded; that of the query, where the path is the endpoint alone.
+/// The identity: the last non-empty segment of the path, percent-decoded, or a query parameter if
+/// the path is only the endpoint.
 fn identity(path: &str, query: Option<&str>) -> Option<String> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty());
     let (first, last) = (segments.next(), segments.next_back());
@@ -262,7 +265,7 @@ fn identity(path: &str, query: Option<&str>) -> Option<String> {
     };
     let segment = match (first, last) {
         (_, Some(last)) => last,
-        // The endpoint's own name is a station's too, where the query tells none.
+        // Without a query parameter, the endpoint's name is read as a station's identity.
         (Some(ENDPOINT), None) => told().unwrap_or(ENDPOINT),
         (Some(only), None) => only,
         (None, None) => told()?,

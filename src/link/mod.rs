@@ -37,41 +37,41 @@ use juden_core::cluster::LocalConnections;
 use juden_core::stations::access::Transport;
 use juden_core::stations::refusals::HandshakeRefusal;
 
-/// What a client has to send its handshake.
+/// The time for a client to send its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest handshake in bytes.
 const HANDSHAKE_MAX_BYTES: usize = 16 * 1024;
 
-/// Handshakes under way at once; more wait.
+/// Handshakes that are decided at once; further ones wait.
 const HANDSHAKES_AT_ONCE: usize = 512;
 
-/// Compressors that are kept between messages: as many as work at the same time.
+/// Compressors that are kept between messages: about as many as work at the same time.
 const COMPRESSORS_KEPT: usize = 16;
 
-/// Wait after a failed accept: the process is out of file handles.
+/// The wait after a failed accept, which usually means that the process has no file handles left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What every connection works with.
+/// The state that all connections share.
 pub struct Link {
     /// The use cases.
     pub app: Arc<App>,
-    /// Where connections take their places.
+    /// The node's connections, by station.
     pub seats: Arc<LocalConnections>,
-    /// How connections are kept.
+    /// The settings of connections.
     pub settings: LinkSettings,
     throttle: handshake::PasswordThrottle,
     handshakes: Semaphore,
-    /// Bytes of calls that are not answered yet.
+    /// The count of bytes of calls that are not answered yet.
     bytes: Arc<budget::NodeBytes>,
-    /// Compressors, for a message at a time.
+    /// The pool of compressors, each lent for one message.
     deflate: DeflatePool,
     places: Arc<Semaphore>,
     stopping: AtomicBool,
 }
 
 impl Link {
-    /// A link over the use cases.
+    /// The shared state over the use cases.
     pub fn new(app: Arc<App>, seats: Arc<LocalConnections>, settings: LinkSettings) -> Self {
         let places = Arc::new(Semaphore::new(settings.max_connections));
         let (throttle, handshakes) =
@@ -91,8 +91,8 @@ impl Link {
     }
 }
 
-/// Accepts stations, over TLS where `tls` is given, until `stop` becomes true; then lets each finish the call it is in.
-/// Returns when the last connection has ended.
+/// Accepts stations, over TLS if `tls` is given, until `stop` becomes true. Then each connection
+/// completes its call in progress. Returns when the last connection has ended.
 pub async fn serve(
     link: Arc<Link>,
     listener: TcpListener,
@@ -136,10 +136,10 @@ pub async fn serve(
     info!("all station connections have ended");
 }
 
-/// The first byte of a TLS handshake, which no request of HTTP begins with.
+/// The first byte of a TLS handshake. No HTTP request begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Whether a client begins to speak TLS, which the plain listener does not.
+/// Whether a client begins a TLS handshake, which the plain listener cannot answer.
 async fn begins_tls(stream: &TcpStream, mut stop: watch::Receiver<bool>) -> bool {
     let mut first = [0];
     let peeked = tokio::select! {
@@ -150,12 +150,12 @@ async fn begins_tls(stream: &TcpStream, mut stop: watch::Receiver<bool>) -> bool
 }
 
 impl Link {
-    /// Whether no new connection is served any more.
+    /// Whether the server stops and serves no new connection.
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Shows the operator that somebody speaks TLS to the plain listener.
+    /// Records for the operator that a client used TLS on the plain listener.
     fn note_tls_on_plain(&self, peer: SocketAddr) {
         let (at, peer) = (self.app.now(), peer.to_string());
         self.app.refusals.note(HandshakeRefusal {
@@ -168,7 +168,7 @@ impl Link {
     }
 }
 
-/// The next connection, once there is a place for it.
+/// Accepts the next connection, once the number of connections allows it.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -178,7 +178,7 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
-/// One connection over TLS. What cannot be agreed on is counted and shown to the operator.
+/// Serves one connection over TLS. A failed TLS handshake is counted and shown to the operator.
 async fn serve_tls(
     link: Arc<Link>,
     tls: &Tls,
@@ -213,7 +213,8 @@ async fn serve_tls(
     });
 }
 
-/// One connection, from handshake to end. A handshake under way ends with the server.
+/// Serves one connection, from handshake to end. A handshake in progress ends when the server
+/// stops.
 async fn serve_one<S>(
     link: Arc<Link>,
     stream: S,

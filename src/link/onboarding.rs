@@ -1,4 +1,5 @@
-//! The task that asks a station, some time after it was heard, what Juden wants to know.
+//! The onboarding task: some time after a station's first message, it asks for settings and
+//! statuses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,36 +10,36 @@ use tokio::task::AbortHandle;
 use juden_core::app::App;
 use juden_domain::ids::StationId;
 
-/// How long a station has to tell its connectors' states before it is asked.
+/// The time in which a station may report its connectors' statuses before it is asked for them.
 const STATUS_WAIT: Duration = Duration::from_secs(60);
 
-/// The task; it ends when this is dropped.
+/// The onboarding task, which ends when this is dropped.
 pub struct Onboarding {
     task: AbortHandle,
     marks: Arc<Marks>,
 }
 
-/// What the task and its connection tell each other.
+/// Marks that the task and its connection share.
 #[derive(Default)]
 struct Marks {
-    /// Whether the station is asked something now.
+    /// Whether the task is asking the station now.
     asks: AtomicBool,
-    /// Whether it booted meanwhile.
+    /// Whether the station booted meanwhile.
     again: AtomicBool,
 }
 
 impl Onboarding {
-    /// Begins the wait; `None`: nothing is asked.
+    /// Begins the wait of `delay`; `None`: nothing is asked.
     pub fn begin(app: &Arc<App>, station: &StationId, delay: Option<Duration>) -> Self {
         let marks = Arc::new(Marks::default());
         let task = tokio::spawn(run(app.clone(), station.clone(), delay, marks.clone()));
         Self { task: task.abort_handle(), marks }
     }
 
-    /// The station booted. Whether the wait is to begin anew at once; where the station is being asked, it does by itself
-    /// after that.
+    /// Notes that the station booted. `true`: the caller is to start a new task. `false`: this task
+    /// is asking the station now, and repeats by itself afterwards.
     pub fn begins_anew(&self) -> bool {
-        // First the mark: a task that ends its asking now sees it, or is idle already.
+        // The mark is set first, so that a task which ends its asking now sees it.
         self.marks.again.store(true, Ordering::SeqCst);
         !self.marks.asks.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Our call to a station: one at a time, with a deadline (OCPP-J 1.6 section 4.1.1).
+//! Our calls to a station: one at a time, with a deadline (OCPP-J 1.6 section 4.1.1).
 
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use juden_core::cluster::{CallOutcome, OutgoingCall};
 use juden_domain::ids::StationId;
 use juden_ocpp::frame::{self, MessageId, Reply};
 
-/// Calls left unanswered in a row after which a connection is taken for dead.
+/// Calls without an answer in a row after which a connection counts as dead.
 pub const UNANSWERED_MAX: u32 = 3;
 
-/// The call that is under way.
+/// The call in progress, if any.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     pending: Option<Pending>,
@@ -26,7 +26,7 @@ struct Pending {
     id: String,
     deadline: Instant,
     reply: oneshot::Sender<CallOutcome>,
-    /// From the call's sending until what came of it.
+    /// The span from the call's sending to its outcome.
     span: Span,
 }
 
@@ -43,7 +43,7 @@ impl Outgoing {
         self.pending.is_none()
     }
 
-    /// Begins a call; its frame is to be sent.
+    /// Begins a call and returns the frame to send.
     pub fn begin(&mut self, station: &StationId, call: OutgoingCall, timeout: Duration) -> String {
         let text = frame::call_text(&call.message_id, &call.action, &call.payload);
         let span = info_span!(target: TARGET, parent: None, "ocpp.command", station_id = %station, action = call.action, outcome = Empty);
@@ -56,12 +56,12 @@ impl Outgoing {
         text
     }
 
-    /// When the call under way runs out of time.
+    /// The deadline of the call in progress.
     pub fn deadline(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.deadline)
     }
 
-    /// An answer arrived. `false`: nobody asked for it.
+    /// Processes an answer. `false`: it belongs to no call in progress.
     pub fn answered(&mut self, id: &MessageId, reply: Reply) -> bool {
         match self.pending.take_if(|pending| pending.id == id.text()) {
             Some(pending) => {
@@ -74,7 +74,7 @@ impl Outgoing {
         }
     }
 
-    /// The deadline passed. `true`: the connection is taken for dead.
+    /// Notes that the deadline passed. `true`: the connection counts as dead.
     pub fn timed_out(&mut self) -> bool {
         if let Some(pending) = self.pending.take() {
             pending.ends("timed_out", CallOutcome::TimedOut);
@@ -83,7 +83,7 @@ impl Outgoing {
         self.unanswered >= UNANSWERED_MAX
     }
 
-    /// The connection ends.
+    /// Ends the call in progress, because the connection ends.
     pub fn disconnected(&mut self) {
         if let Some(pending) = self.pending.take() {
             pending.ends("disconnected", CallOutcome::Disconnected);

@@ -1,17 +1,18 @@
-//! Calls that a station repeats although they were refused. Some firmware resends what was answered with an error for ever,
-//! and sends nothing else meanwhile: after some times it is told that it was heard, where the message has such an answer.
+//! Recognizes calls that a station repeats although they were refused. Some firmware repeats a
+//! refused call for ever, and sends nothing else meanwhile. After some repeats it gets an empty
+//! CALLRESULT, if the standard allows one for the message.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// How often one call is refused before it is taken for a loop.
+/// The number of refusals of one call after which it counts as a loop.
 const TIMES_REFUSED: u32 = 5;
 
-/// A call's content: its action and payload.
+/// A hash of a call's action and payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Content(u64);
 
 impl Content {
-    /// Of a call.
+    /// The content of a call.
     pub fn of(action: &str, payload: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         (action, payload).hash(&mut hasher);
@@ -19,7 +20,7 @@ impl Content {
     }
 }
 
-/// What was refused last, and how often in a row.
+/// The content that was refused last, and how often in a row.
 #[derive(Debug, Default)]
 pub struct Refused {
     content: Content,
@@ -27,17 +28,17 @@ pub struct Refused {
 }
 
 impl Refused {
-    /// Counts an answer.
+    /// Counts the answer to a call.
     pub fn answered(&mut self, content: Content, is_refused: bool) {
         match (is_refused, content == self.content) {
             (true, true) => self.times = self.times.saturating_add(1),
             (true, false) => *self = Self { content, times: 1 },
-            // Heartbeats and the like come in between.
+            // Other messages, such as Heartbeat, may come in between.
             (false, _) => {}
         }
     }
 
-    /// Whether a call was refused so often that it is repeated for ever.
+    /// Whether a call was refused so often that it counts as a loop.
     pub fn is_looping(&self, content: Content) -> bool {
         self.content == content && self.times >= TIMES_REFUSED
     }

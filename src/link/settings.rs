@@ -1,25 +1,25 @@
-//! How station connections are kept.
+//! The settings of stations' connections.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How station connections are kept.
+/// The settings of stations' connections.
 #[derive(Debug, Clone)]
 pub struct LinkSettings {
-    /// Between our pings; `None`: none are sent.
+    /// The time between our pings; `None`: none are sent.
     pub ping_interval: Option<Duration>,
-    /// Silence after which a connection is closed.
+    /// The silence after which a connection is closed.
     pub idle_timeout: Duration,
-    /// What a station has to answer a command.
+    /// The time for a station to answer a command.
     pub call_timeout: Duration,
-    /// What a station has to take what is sent.
+    /// The time for a station to take what is sent.
     pub write_timeout: Duration,
-    /// Connections at once.
+    /// The most connections at once.
     pub max_connections: usize,
     /// The largest message in bytes.
     pub max_message_bytes: usize,
-    /// TLS terminators whose headers are believed.
+    /// The addresses of TLS terminators whose headers are trusted.
     pub terminators: Vec<IpAddr>,
-    /// After boot, before a station is asked anything; `None`: it is asked nothing.
+    /// The wait after a boot before a station is asked anything; `None`: it is asked nothing.
     pub onboarding_delay: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! A station's WebSocket, plain or with permessage-deflate, behind one face.
+//! A station's WebSocket, plain or with permessage-deflate, behind one interface.
 
 use std::io::ErrorKind;
 
@@ -14,16 +14,16 @@ use yawc::{DeflatePool, Frame, OpCode, Options, WebSocket, WebSocketError};
 
 use super::deflate;
 
-/// The buffer that a connection reads into; most of the time it waits for a heartbeat.
+/// The read buffer of a plain connection. It is small, because most connections are idle.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The buffer that a compressed connection begins with.
+/// The first size of a compressed connection's buffers.
 const DEFLATED_BUFFER_BYTES: usize = 1024;
 
-/// A shorter message is sent as it is: compressed it would hardly be shorter.
+/// The smallest message that is compressed. Shorter ones would hardly shrink.
 const COMPRESSED_FROM_BYTES: usize = 256;
 
-/// What a ping leaves in memory that is read while the connection ends, about.
+/// About how many bytes the answer to a ping takes in memory while the connection is drained.
 const PING_LEAVES_BYTES: usize = 256;
 
 type Io = TokioIo<Upgraded>;
@@ -37,7 +37,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// A WebSocket over a stream whose handshake is done. Compressors come from the pool for a message at a time.
+    /// A WebSocket over an upgraded stream. Compressors come from the pool, each for one message.
     pub async fn new(
         upgraded: Upgraded,
         deflated: Option<&DeflatePool>,
@@ -54,7 +54,7 @@ impl Socket {
                 WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await,
             )));
         };
-        // Its limits are the first length that is too long.
+        // yawc's limits are exclusive: the first length that is too long.
         let limit = max_message_bytes.saturating_add(1);
         let options = Options::default()
             .with_low_latency_compression()
@@ -86,7 +86,7 @@ impl Socket {
         }
     }
 
-    /// Sends a message and waits until it is taken.
+    /// Sends a message and waits until it is written.
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         match self {
             Self::Plain(socket) => socket.send(message).await,
@@ -106,7 +106,7 @@ impl Socket {
         }
     }
 
-    /// Sends what is owed: pongs that wait, where the library sends none by itself before more is read.
+    /// Sends queued pongs, which the library otherwise sends only when more is read.
     pub async fn flush(&mut self) -> Result<(), Error> {
         match self {
             Self::Plain(socket) => socket.flush().await,
@@ -117,14 +117,14 @@ impl Socket {
         }
     }
 
-    /// Tells the station why the connection is closed.
+    /// Sends a close frame with its reason.
     pub async fn close(&mut self, closing: CloseFrame) -> Result<(), Error> {
         match self {
             Self::Plain(socket) => WebSocketStream::close(socket, Some(closing)).await,
             Self::Deflated(socket) => {
                 let code = yawc::close::CloseCode::from(u16::from(closing.code));
                 let frame = Frame::close(code, closing.reason.as_str());
-                // After a fault it has a word of its own that waits to be sent, and takes no other.
+                // After a fault, yawc has its own close frame queued and accepts no other.
                 if socket.send(frame).await.is_err() {
                     let _ = socket.flush().await;
                 }
@@ -133,7 +133,7 @@ impl Socket {
         }
     }
 
-    /// Reads and drops up to so many bytes, until the station has left.
+    /// Reads and discards up to `left` bytes, until the station has left.
     pub async fn drain(&mut self, mut left: usize) {
         match self {
             Self::Plain(socket) => {
@@ -148,7 +148,7 @@ impl Socket {
             }
             Self::Deflated(socket) => {
                 while let Ok(frame) = socket.next_frame().await {
-                    // Each ping leaves an answer behind that is not sent.
+                    // The answer to each ping stays in memory, because it is not sent.
                     left = left.saturating_sub(frame.payload().len().max(PING_LEAVES_BYTES));
                     if left == 0 {
                         break;
@@ -172,7 +172,7 @@ fn message(frame: Frame) -> Result<Message, Error> {
     })
 }
 
-/// A fault in the words of the plain socket; `None`: the connection ended.
+/// A fault as an error of the plain socket; `None`: the connection ended.
 fn error(cause: WebSocketError, doing: &str) -> Option<Error> {
     match cause {
         WebSocketError::ConnectionClosed => None,
@@ -180,7 +180,7 @@ fn error(cause: WebSocketError, doing: &str) -> Option<Error> {
         WebSocketError::FrameTooLarge => {
             Some(Error::Capacity(CapacityError::MessageTooLong { size: 0, max_size: 0 }))
         }
-        // What cannot be decompressed comes as an input that is not valid.
+        // Data that cannot be decompressed arrives as invalid input.
         WebSocketError::IoError(cause)
             if !matches!(cause.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData) =>
         {

@@ -1,5 +1,5 @@
-//! TLS that ended before us: what a terminator in front tells of a station in headers. Only the addresses that are set are
-//! believed; from anybody else the same headers mean nothing.
+//! TLS that ends at a terminator in front of the server, which describes the station in headers.
+//! Only headers from the configured addresses are trusted.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,19 +7,20 @@ use hyper::header::HeaderMap;
 
 use juden_core::stations::access::{ClientCertificate, Transport};
 
-/// That the station came over TLS: `1`.
+/// `1`: the station connected over TLS.
 const OVER_TLS: &str = "x-juden-tls";
 
-/// The common name of the certificate that it showed and that was checked; absent or empty: it showed none.
+/// The common name of the station's certificate, which the terminator checked; absent or empty: the
+/// station showed none.
 const COMMON_NAME: &str = "x-juden-tls-client-cn";
 
-/// The organization in it.
+/// The organization in the certificate.
 const ORGANIZATION: &str = "x-juden-tls-client-o";
 
-/// Where it came from.
+/// The addresses that the connection came through.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// How a station came to a terminator, and from where. `None`: the peer is no terminator.
+/// The transport and address of a station at the terminator. `None`: the peer is not a terminator.
 pub fn transport_behind_terminator(
     terminators: &[IpAddr],
     headers: &HeaderMap,
@@ -28,7 +29,7 @@ pub fn transport_behind_terminator(
     if !terminators.contains(&peer.ip().to_canonical()) {
         return None;
     }
-    // What was sent twice was not set by the terminator alone.
+    // A header that appears twice was not set by the terminator alone, and is ignored.
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?.trim();
@@ -43,12 +44,12 @@ pub fn transport_behind_terminator(
     };
     let forwarded =
         headers.get_all(FORWARDED_FOR).iter().next_back().and_then(|value| value.to_str().ok());
-    // The last address is the one that the terminator saw itself.
+    // The last address is the one that the terminator itself saw.
     let from = forwarded.and_then(|list| address(list.rsplit(',').next()?.trim()));
     Some((transport, from.map_or(peer, |ip| SocketAddr::new(ip, 0))))
 }
 
-/// An address, also one with a port behind it.
+/// Reads an address, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

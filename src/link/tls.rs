@@ -1,6 +1,7 @@
-//! TLS for security profiles 2 and 3: the server's certificates, the clients' that are let in, and both read again
-//! when their files change. TLS 1.2 and 1.3 with forward secrecy only; for stations that know nothing but TLS_RSA a
-//! terminator stands in front (`docs/OPERATIONS.md`).
+//! TLS for security profiles 2 and 3: the server's certificates, and the authorities and revocation
+//! lists for stations' certificates. All files are read again when they change. Only TLS 1.2 and
+//! 1.3 with forward secrecy are offered. Stations that know only TLS_RSA need a terminator in front
+//! (`docs/OPERATIONS.md`).
 
 use std::io;
 use std::path::PathBuf;
@@ -21,24 +22,25 @@ use x509_parser::revocation_list::CertificateRevocationList;
 use juden_core::clock::wall_clock_s;
 use juden_core::stations::access::ClientCertificate;
 
-/// How often it is looked whether a file changed.
+/// How often the files are checked for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The lists of revoked certificates are checked at every 1,800th of these looks: once an hour.
+/// The revocation lists' age is checked at every 1,800th of these checks: once an hour.
 const LISTS_LOOKED_AT_EVERY: u32 = 1_800;
 
-/// Where certificates and keys are.
+/// The files of certificates and keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The server's certificate chains (PEM), each with its key: such as one for RSA and one for ECDSA (OCPP A00.FR.318).
+    /// The server's certificate chains (PEM), each with its key: such as one for RSA and one for
+    /// ECDSA (OCPP A00.FR.318).
     pub identities: Vec<(PathBuf, PathBuf)>,
-    /// The authorities that sign the stations' certificates (PEM); `None`: no station can show one.
+    /// The authorities that sign stations' certificates (PEM); `None`: stations cannot show one.
     pub client_ca: Option<PathBuf>,
-    /// Lists of certificates that they have revoked (PEM).
+    /// The authorities' certificate revocation lists (PEM).
     pub client_crls: Vec<PathBuf>,
 }
 
-/// Why certificates cannot be used: the file and the fault.
+/// The reason why certificates cannot be used: the file and the fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {fault}")]
 pub struct TlsFault {
@@ -52,7 +54,7 @@ impl TlsFault {
     }
 }
 
-/// The server's certificates: the first whose key the client can check.
+/// The server's certificates. The first one whose key suits the client's signature schemes is used.
 #[derive(Debug)]
 struct Identities(Vec<Arc<CertifiedKey>>);
 
@@ -99,11 +101,12 @@ impl TlsFiles {
                 for certificate in certificates(file)? {
                     roots.add(certificate).map_err(|cause| TlsFault::new(file, cause))?;
                 }
-                // Stations of profile 2 show none; who must show one is decided by the station's record.
+                // Stations of profile 2 show no certificate. The station's record decides whether
+                // one is required.
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                         .allow_unauthenticated();
-                // An authority without a list has revoked nothing, as far as is known.
+                // An authority without a revocation list counts as having revoked nothing.
                 let verifier =
                     verifier.with_crls(self.revoked()?).allow_unknown_revocation_status().build();
                 builder.with_client_cert_verifier(
@@ -130,7 +133,7 @@ impl TlsFiles {
         Ok(lists)
     }
 
-    /// The lists whose time is over: whom their authority revoked since, nobody here knows.
+    /// The revocation lists that are out of date, and may lack newer revocations.
     fn outdated(&self, now_s: i64) -> Vec<&PathBuf> {
         let is_over = |file: &&PathBuf| {
             let lists =
@@ -145,7 +148,7 @@ impl TlsFiles {
         self.client_crls.iter().filter(is_over).collect()
     }
 
-    /// When each file was changed last.
+    /// The time of each file's last change.
     fn changed(&self) -> Vec<Option<SystemTime>> {
         let files = self
             .identities
@@ -159,7 +162,7 @@ impl TlsFiles {
     }
 }
 
-/// What a TLS listener shows and asks for, as of now.
+/// The current TLS configuration of a listener.
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
@@ -173,7 +176,8 @@ impl Tls {
         Ok(Self { files, config })
     }
 
-    /// Tells of lists of revoked certificates that are out of date. They hold on: without them the revoked would be let in.
+    /// Warns of revocation lists that are out of date. They stay in use, because without them
+    /// revoked certificates would be accepted.
     fn tell_outdated(&self) {
         let outdated = self.files.outdated(wall_clock_s());
         metrics::gauge!("juden_tls_revocation_lists_outdated")
@@ -183,13 +187,13 @@ impl Tls {
         }
     }
 
-    /// What accepts the next connection.
+    /// The acceptor for the next connection.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(self.config.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    /// Reads files that changed, for as long as it is polled. Connections that stand are not touched; what cannot be
-    /// used leaves everything as it was.
+    /// Reads changed files again, as long as it is polled. Existing connections are not affected.
+    /// Files that cannot be used change nothing.
     pub async fn keep_current(&self) {
         let mut known = self.files.changed();
         let mut looks = 0_u32;
@@ -218,7 +222,7 @@ impl Tls {
     }
 }
 
-/// Why a TLS handshake failed, as it is counted and shown.
+/// The reason why a TLS handshake failed, as a word for metrics and the operator.
 pub fn refusal(cause: &io::Error) -> &'static str {
     let Some(error) = cause.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return "tls_broken_off";
@@ -229,14 +233,14 @@ pub fn refusal(cause: &io::Error) -> &'static str {
         ) => "tls_certificate_expired",
         Error::InvalidCertificate(CertificateError::Revoked) => "tls_certificate_revoked",
         Error::InvalidCertificate(_) => "tls_certificate_refused",
-        // The second: none of our keys serves the suites that the station offers.
+        // `General`: none of our keys suits the cipher suites that the station offers.
         Error::PeerIncompatible(_) | Error::General(_) => "tls_version_or_suite",
         Error::AlertReceived(_) => "tls_refused_by_station",
         _ => "tls_failed",
     }
 }
 
-/// Who a client's certificate is of. It was checked against the authorities in the handshake.
+/// The subject of a client's certificate, which the handshake has checked against the authorities.
 pub fn subject(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let text = |attribute: Option<&x509_parser::x509::AttributeTypeAndValue<'_>>| {

@@ -1,4 +1,4 @@
-//! A running server: the rooms put together over a store.
+//! A running server: the layers assembled over a store.
 
 mod nodes;
 
@@ -37,26 +37,26 @@ use juden_store::ledger::TagHasher;
 use juden_store::nodes::NodeStore;
 use juden_store::{NodeRun, Store};
 
-/// How long a stop may take: then what is left is cut off.
+/// The longest time of a stop. After it, the remaining connections are cut off.
 const STOP_WITHIN: Duration = Duration::from_secs(9);
 
-/// What the API's requests under way may take to end.
+/// The time for the API's running requests to end.
 const API_ENDS_WITHIN: Duration = Duration::from_secs(2);
 
-/// A shorter operator's key is warned of.
+/// The length in characters below which an operator's key causes a warning.
 const ADMIN_KEY_SHORT: usize = 16;
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     /// The use cases.
     pub app: Arc<App>,
-    /// Where stations connect.
+    /// The address of the plain listener for stations.
     pub ocpp: Option<SocketAddr>,
-    /// Where they connect over TLS.
+    /// The address of the TLS listener for stations.
     pub ocpp_tls: Option<SocketAddr>,
-    /// Where the API is.
+    /// The address of the API.
     pub http: SocketAddr,
-    /// The operator's key, where it was made just now.
+    /// The operator's key, if it was made at this start.
     pub made_admin_key: Option<String>,
     stop: watch::Sender<bool>,
     link: JoinHandle<()>,
@@ -67,7 +67,7 @@ pub struct Server {
     pulse: Option<JoinHandle<()>>,
 }
 
-/// Reads the tariffs that a configuration names; every fault, where there is one.
+/// Reads the tariffs that the settings name, or returns every fault.
 pub fn tariffs(config: &Config) -> Result<TariffBook, Vec<String>> {
     match &config.tariffs {
         Some(folder) => crate::tariff_files::load(folder),
@@ -75,7 +75,7 @@ pub fn tariffs(config: &Config) -> Result<TariffBook, Vec<String>> {
     }
 }
 
-/// The clock that a configuration names.
+/// The clock that the settings name: the system's or a simulated one.
 pub fn clock(config: &Config) -> Arc<Clock> {
     Arc::new(match config.simulated_clock {
         Some(start) => {
@@ -86,7 +86,7 @@ pub fn clock(config: &Config) -> Arc<Clock> {
     })
 }
 
-/// The rooms put together.
+/// The layers assembled over a store, without listeners.
 pub struct Assembled {
     /// The use cases.
     pub app: Arc<App>,
@@ -95,8 +95,8 @@ pub struct Assembled {
     node: Option<Arc<SharedCluster>>,
 }
 
-/// The use cases over a store, and the ledger's writer. `nodes`: what nodes keep there, where this is one of
-/// several.
+/// Assembles the use cases and the ledger's writer over a store. `nodes` is the data of nodes that
+/// share the store, if several may.
 pub fn assemble(
     config: &Config,
     store: Arc<dyn Store>,
@@ -192,7 +192,8 @@ async fn assembled(
     Ok(Assembled { app: Arc::new(app), seats, writer, node })
 }
 
-/// Writes a closed month's export into a folder; the paths of the file and its manifest.
+/// Writes a closed month's export into a folder, and returns the paths of the file and its
+/// manifest.
 pub fn write_export<'a>(
     app: &'a App,
     folder: &'a Path,
@@ -223,8 +224,8 @@ fn host_name() -> String {
 }
 
 impl Server {
-    /// Starts a server. Its future is boxed, so that the server's code is compiled here, and not once more in each program
-    /// and test that starts one.
+    /// Starts a server. Its future is boxed, so that the server's code is compiled here, and not
+    /// once more in each program and test that starts one.
     pub fn start(
         config: &Config,
         store: Arc<dyn Store>,
@@ -315,7 +316,8 @@ impl Server {
         })
     }
 
-    /// Stops: no new connections, calls under way are answered once durable, then everything ends.
+    /// Stops the server: no new connections are accepted, calls in progress are answered once
+    /// durable, then everything ends.
     pub fn stop(self) -> BoxFuture<'static, ()> {
         Box::pin(self.stopped())
     }
@@ -331,7 +333,7 @@ impl Server {
             }
             drop(self.app);
             let _ = self.writer.await;
-            // What the writer still wrote was fenced by this run: it leaves last.
+            // The node leaves last, because the writer's last batches still belong to its run.
             if let Some(node) = self.node {
                 node.leave().await;
             }
@@ -347,7 +349,7 @@ impl Server {
     }
 }
 
-/// Serves stations on every listener that there is, until all have ended.
+/// Serves stations on each configured listener, until all have ended.
 async fn serve_stations(
     link: Arc<Link>,
     plain: Option<TcpListener>,

@@ -1,4 +1,4 @@
-//! How a node joins those that share its store.
+//! Joins a node to the others that share its store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,30 +15,30 @@ use juden_store::NodeRun;
 use juden_store::nodes::{Joined, NewNode, NodeStore};
 use juden_store::open::shown;
 
-/// How long a node waits for its name: that of a node that was killed is free after some seconds.
+/// The longest wait of a node for its name. The name of a killed node is free after some seconds.
 const NAME_WAIT: Duration = Duration::from_secs(6);
 
-/// Between tries.
+/// The time between tries.
 const NAME_RETRY: Duration = Duration::from_millis(250);
 
-/// Letters of the installation's name in Redis.
+/// Characters of the installation's name in Redis.
 const INSTALLATION_LETTERS: usize = 16;
 
-/// What a node brings.
+/// The parts of a node that joins.
 pub struct NodeParts {
-    /// Its name.
+    /// The node's name.
     pub name: String,
-    /// Its run.
+    /// The node's run.
     pub run: NodeRun,
-    /// Its connections.
+    /// The node's connections of stations.
     pub seats: Arc<LocalConnections>,
-    /// What it remembers.
+    /// The cards, stations and programme that the node has in memory.
     pub memory: Arc<dyn Memory>,
-    /// Its clock.
+    /// The node's clock.
     pub clock: Arc<Clock>,
 }
 
-/// Joins the nodes of a store. `secret`: the installation's, which all of its nodes know.
+/// Joins the nodes of a store. `secret` is the installation's secret, which all of its nodes share.
 pub async fn join(
     config: &Config,
     store: Arc<dyn NodeStore>,
@@ -64,8 +64,8 @@ pub async fn join(
     }))
 }
 
-/// The way over Redis. It must answer at the start, so that a wrong address or password is told; later it may be
-/// away.
+/// Connects to Redis. It must answer at the start, so that a wrong address or password is reported.
+/// Later it may be unavailable.
 async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
     let ca = match &config.redis_ca {
         None => None,
@@ -74,7 +74,8 @@ async fn bus(config: &Config, url: &str, secret: &str) -> anyhow::Result<Bus> {
                 .with_context(|| format!("redis-ca: cannot read {}", file.display()))?,
         ),
     };
-    // TLS is done by one implementation, whichever crate asks for it. A second start in one process keeps the first.
+    // All crates must use the same TLS implementation. A second start in one process keeps the
+    // first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let dial = RedisEndpoint::of(url, ca).map_err(|cause| anyhow::anyhow!("redis-url: {cause}"))?;
     let installation = hex::sha256(format!("installation|{secret}").as_bytes());

@@ -1,5 +1,5 @@
-//! Tariff files: `NAME/YYYY-MM.toml`, the name of the file being the first usage month it rates.
-//! Every fault is told with its file, line and key.
+//! Tariff files: `NAME/YYYY-MM.toml`, named after the first usage month that the file rates. Every
+//! fault is reported with its file, line and key.
 
 mod reader;
 
@@ -18,7 +18,7 @@ const BUILT_IN: [(&str, &str, &str); 2] = [
     ("zesp3", "2023-09", include_str!("../../tariffs/zesp3/2023-09.toml")),
 ];
 
-/// A file that is read: its name for faults, its version's name in bills, its text.
+/// A tariff file: its path for faults, its version's name in bills, its month, and its text.
 struct TariffFile {
     file: String,
     version: String,
@@ -52,7 +52,7 @@ fn book(files: Vec<TariffFile>, mut faults: Vec<String>) -> Result<TariffBook, V
         .map_err(|found| found.iter().map(|fault| located(fault, &files)).collect())
 }
 
-/// A fault between files, told with the files and the line where it is to be mended.
+/// A fault between files, with the files and the line to be corrected.
 fn located(fault: &BookFault, files: &[TariffFile]) -> String {
     let (at, with, begins) = match fault {
         BookFault::SameMonth { one, other, .. } => (other, one, ""),
@@ -66,7 +66,7 @@ fn located(fault: &BookFault, files: &[TariffFile]) -> String {
     format!("{}:{line}: {fault}{other}", one.file)
 }
 
-/// Reads a folder: tariff files in it, or in the folders below it. Every fault is told.
+/// Reads the tariff files in a folder, or in the folders directly in it, or returns every fault.
 pub fn load(folder: &Path) -> Result<TariffBook, Vec<String>> {
     let cannot = |path: &Path, cause: std::io::Error| {
         vec![format!("{}: cannot be read: {cause}", path.display())]

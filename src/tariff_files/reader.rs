@@ -1,4 +1,4 @@
-//! Reads one tariff file, and tells every fault in it with its line and key.
+//! Reads one tariff file, and reports every fault in it with its line and key.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use juden_domain::month::BillingMonth;
 use juden_domain::tariff::{Fees, FreeUnits, Plan, Price, SmallDebitFee, Tariff};
 use juden_domain::units::{TaxRate, Yen};
 
-/// The longest unit of a price, a day, and the most free units.
+/// The longest unit of a price in seconds, a day, and the most free units.
 const UNIT_MAX_S: i64 = 86_400;
 const FREE_UNITS_MAX: i64 = 1_000_000;
 
@@ -21,7 +21,7 @@ const YEN_MAX: i64 = 1_000_000_000;
 
 type Value<'a> = Spanned<DeValue<'a>>;
 
-/// What was found wrong so far.
+/// The faults found so far in a file.
 struct Faults<'a> {
     file: &'a str,
     text: &'a str,
@@ -40,7 +40,7 @@ impl Faults<'_> {
     }
 }
 
-/// A table that is being read: its keys are known, missing or unknown.
+/// A table of the file, with its path for faults.
 struct Section<'a> {
     name: String,
     span: Range<usize>,
@@ -59,7 +59,7 @@ impl<'a> Section<'a> {
             .map(|(_, value)| value)
     }
 
-    /// Tells every key that is none of these.
+    /// Reports every key that is not known.
     fn check_keys(&self, known: &[&str], faults: &mut Faults<'_>) {
         for (key, _) in self.table.into_iter().flat_map(|table| table.iter()) {
             if !known.contains(&key.get_ref().as_ref()) {
@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A value that must be there; a wrong or missing one is a fault.
+    /// A required value. A wrong or missing value is a fault.
     fn required<T>(
         &self,
         key: &str,
@@ -84,7 +84,7 @@ impl<'a> Section<'a> {
         self.optional(key, allowed, read, faults)
     }
 
-    /// A value that may be left out; a wrong one is a fault.
+    /// An optional value. A wrong value is a fault.
     fn optional<T>(
         &self,
         key: &str,
@@ -239,7 +239,7 @@ fn fees(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<Fees> {
     })
 }
 
-/// Kinds of members: each at most once, none where nobody owes the fee.
+/// A list of kinds of members; empty if nobody owes the fee.
 fn member_kinds(value: &DeValue<'_>) -> Option<Vec<MemberKind>> {
     let kinds = value
         .as_array()?
@@ -249,7 +249,7 @@ fn member_kinds(value: &DeValue<'_>) -> Option<Vec<MemberKind>> {
     (kinds.len() <= MemberKind::ALL.len()).then_some(kinds)
 }
 
-/// The most that members are let off the basic rental fee (article 5.1(1)).
+/// The highest discount on the basic rental fee (article 5.1(1)).
 pub const RENTAL_RATE_MAX: &str = "0.50";
 
 fn rental_rate(section: &Section<'_>, faults: &mut Faults<'_>) -> Option<TaxRate> {
@@ -315,8 +315,8 @@ fn renames(
     found
 }
 
-/// Reads a file's text. `file` is its name for faults, `version` its name in bills, `month` the first month
-/// that it rates, out of its name. Every fault is told, in the order of their lines.
+/// Reads a file's text, or returns every fault in order of the lines. `file` is its name for
+/// faults, `version` its name in bills, and `month` the first month that it rates, from its name.
 pub fn read(file: &str, version: &str, month: &str, text: &str) -> Result<Tariff, Vec<String>> {
     let mut faults = Faults { file, text, found: Vec::new() };
     let from = BillingMonth::parse(month);

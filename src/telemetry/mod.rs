@@ -1,4 +1,4 @@
-//! Telling: log lines for people or machines, metrics for Prometheus, and spans for a collector.
+//! Telemetry: log lines for people or machines, metrics for Prometheus, and spans for a collector.
 
 pub mod spans;
 
@@ -14,18 +14,18 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 use spans::SpanExport;
 
-/// The buckets of what is measured in seconds: from an answer out of memory to a station that gives up.
+/// The buckets of histograms in seconds, from an answer out of memory to a station's timeout.
 const SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Whether a line may be printed at all. Libraries tell the bytes that they send and receive: passwords and id tags are
-/// among them.
+/// Whether a log line may be printed. Below INFO, libraries log the bytes that they send and
+/// receive, which include passwords and id tags.
 fn is_fit_to_print(line: &Metadata<'_>) -> bool {
     line.target().starts_with("juden") || *line.level() <= Level::INFO
 }
 
-/// Starts logging to standard error, and handing spans over where they are exported. A filter that cannot be
-/// read is replaced by `info`. A line carries the fields of the spans that it is told in.
+/// Starts logging to standard error, and the export of spans if one is given. A filter that cannot
+/// be read is replaced by `info`. A line has the fields of the spans around it.
 pub fn start_logging(json: bool, level: &str, spans: Option<&SpanExport>) {
     let filter = EnvFilter::try_new(level)
         .unwrap_or_else(|_| EnvFilter::new("info"))
@@ -40,10 +40,11 @@ pub fn start_logging(json: bool, level: &str, spans: Option<&SpanExport>) {
         registry().with(lines.with_filter(filter)).with(spans.map(SpanExport::layer)).try_init();
 }
 
-/// How often measurements are taken into their histograms.
+/// How often measurements are added to their histograms.
 const UPKEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes measurements into their histograms, for as long as it is polled: otherwise they pile up until somebody reads them.
+/// Adds measurements to their histograms, as long as it is polled. Otherwise they would pile up
+/// until somebody reads the metrics.
 pub async fn keep_up(metrics: PrometheusHandle) {
     loop {
         tokio::time::sleep(UPKEEP_EVERY).await;
@@ -51,11 +52,12 @@ pub async fn keep_up(metrics: PrometheusHandle) {
     }
 }
 
-/// Starts collecting metrics; the handle prints them. A second start in one process prints its own,
-/// empty ones.
+/// Starts collecting metrics and returns the handle that prints them. After a second start in one
+/// process, the new handle prints no metrics.
 pub fn start_metrics() -> PrometheusHandle {
     let builder = PrometheusBuilder::new();
-    // Buckets, because they can be added up over nodes. Refused only where there is none.
+    // Buckets are used because they can be summed over nodes. Setting them fails only if the list
+    // is empty.
     let builder = builder
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
         .unwrap_or_default();

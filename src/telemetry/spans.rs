@@ -1,5 +1,5 @@
-//! Spans to an OpenTelemetry collector, in the background: a collector that is slow or gone costs
-//! spans, which are counted, and nothing else.
+//! Exports spans to an OpenTelemetry collector in the background. If the collector is slow or
+//! unavailable, spans are lost and counted, and nothing else happens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,25 +25,25 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-/// What our spans are marked with; no other span, and no log line, leaves the process.
+/// The target of our spans. No other span, and no log line, is exported.
 pub const TARGET: &str = "juden::spans";
 
-/// Spans that wait for the collector; what comes beyond it is counted and dropped.
+/// The most spans that wait for the collector. Further ones are counted and dropped.
 const WAITING_MAX: usize = 8_192;
 
-/// Spans of one export.
+/// The most spans of one export.
 const BATCH_MAX: usize = 1_024;
 
-/// Between exports.
+/// The time between exports.
 const EXPORT_EVERY: Duration = Duration::from_secs(2);
 
-/// What the collector has to take an export.
+/// The time for the collector to accept an export.
 const EXPORT_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is left of a stop for the last export.
+/// The time for the last export when the server stops.
 const FLUSH_WITHIN: Duration = Duration::from_millis(800);
 
-/// More than this of an answer is not read.
+/// The most bytes that are read of the collector's answer.
 const ANSWER_MAX_BYTES: usize = 64 * 1024;
 
 /// The export of spans.
@@ -52,7 +52,8 @@ pub struct SpanExport {
 }
 
 impl SpanExport {
-    /// Begins to export to a collector's address such as `http://collector:4318`. Needs the runtime that it is called in.
+    /// Begins to export to a collector's address such as `http://collector:4318`. It uses the
+    /// current Tokio runtime.
     pub fn start(endpoint: &str, node: Option<&str>) -> anyhow::Result<Self> {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
@@ -82,7 +83,7 @@ impl SpanExport {
         Ok(Self { provider })
     }
 
-    /// What hands our spans over.
+    /// The layer that passes our spans to the export.
     pub fn layer<S: Subscriber + for<'a> LookupSpan<'a>>(&self) -> impl Layer<S> + use<S> {
         tracing_opentelemetry::layer()
             .with_tracer(self.provider.tracer("juden"))
@@ -93,7 +94,7 @@ impl SpanExport {
             .with_filter(filter_fn(|told| told.is_span() && told.target() == TARGET))
     }
 
-    /// Hands over what waits, and ends.
+    /// Exports the waiting spans and ends the export.
     pub async fn finish(self) {
         let ended =
             tokio::task::spawn_blocking(move || self.provider.shutdown_with_timeout(FLUSH_WITHIN))
@@ -104,7 +105,7 @@ impl SpanExport {
     }
 }
 
-/// Lets as many spans wait as there is room for, so that what is lost is known.
+/// Limits the waiting spans, so that lost ones are counted.
 #[derive(Debug)]
 struct Gate {
     processor: BatchSpanProcessor,
@@ -138,7 +139,8 @@ impl SpanProcessor for Gate {
     }
 }
 
-/// Counts what the collector did not take; the first failure is told, and the first success after it.
+/// Counts spans that the collector did not accept. The first failure is logged, and the first
+/// success after it.
 #[derive(Debug)]
 struct Counted {
     exporter: opentelemetry_otlp::SpanExporter,
@@ -176,8 +178,8 @@ impl SpanExporter for Counted {
     }
 }
 
-/// Speaks plain HTTP on the server's own runtime: exports are prepared on a thread that has none. One
-/// connection an export.
+/// An HTTP client without TLS on the server's runtime, because exports are prepared on a thread
+/// without a runtime. Each export opens its own connection.
 #[derive(Debug)]
 struct Client {
     runtime: Handle,
@@ -186,7 +188,7 @@ struct Client {
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        // The timer, too, must be made on the runtime.
+        // The timer must be created on the runtime, too.
         self.runtime
             .spawn(async move { tokio::time::timeout(EXPORT_WITHIN, send(request)).await })
             .await??

@@ -1,12 +1,12 @@
-//! What the standard's text asks of charging profiles beyond their schema, in both versions: a profile that breaks it
-//! is not sent (OCPP 1.6 sections 3.13 and 7.8 with errata 3.41, 3.45, 3.56; OCPP 2.0.1 K01.FR.03, .06, .16, .22, .31,
-//! .34, .38 to .41, F01.FR.08).
+//! Rules of the standard's text for charging profiles that its schema does not hold, for both
+//! versions. A profile that breaks a rule is not sent (OCPP 1.6 sections 3.13 and 7.8 with errata
+//! 3.41, 3.45, 3.56; OCPP 2.0.1 K01.FR.03, .06, .16, .22, .31, .34, .38 to .41, F01.FR.08).
 
 use serde_json::{Map, Value};
 
 use super::schema::Violation;
 
-/// Checks the profile that a command carries, where it carries one.
+/// Checks the charging profile in a command's payload. A command without a profile passes.
 pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation> {
     let (name, place) = match action {
         "SetChargingProfile" if payload.contains_key("csChargingProfiles") => {
@@ -95,12 +95,12 @@ pub fn check(action: &str, payload: &Map<String, Value>) -> Result<(), Violation
     })
 }
 
-/// Where a profile stands.
+/// The kind of command that carries the charging profile.
 #[derive(Clone, Copy)]
 enum ProfileCommand {
-    /// In a command of its own.
+    /// SetChargingProfile.
     Set,
-    /// In a remote start.
+    /// RemoteStartTransaction or RequestStartTransaction.
     Start,
 }
 

@@ -1,4 +1,4 @@
-//! What stations are asked, free of versions.
+//! Commands from the server to a station, in a form that does not depend on the OCPP version.
 
 use super::event::TagAnswer;
 use super::further::Further;
@@ -7,100 +7,101 @@ use juden_domain::ids::SessionId;
 /// A card in a local authorization list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListEntry {
-    /// What readers read from it.
+    /// The text that a station's reader reads from the card.
     pub id_tag: String,
-    /// The type that readers tell it under, in versions that have one.
+    /// The `type` of the idToken (OCPP 2.0.1). `None` in OCPP 1.6, which has no types.
     pub kind: Option<&'static str>,
-    /// How it stands there.
+    /// Whether the list accepts, blocks or drops the card.
     pub standing: ListStanding,
 }
 
-/// How a card stands in a local authorization list.
+/// What an entry of SendLocalList says of its card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListStanding {
-    /// It is accepted, with what goes with that.
+    /// The station accepts the card, with this group and expiry.
     Accepted(TagAnswer),
-    /// It is refused.
+    /// The station refuses the card.
     Blocked,
-    /// It is taken out.
+    /// The station removes the card from its list.
     Absent,
 }
 
-/// What a station is asked to do.
+/// A CALL from the server to a station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StationCommand {
     /// Start a transaction.
     RemoteStart {
-        /// With this card.
+        /// The card's idTag, or idToken.
         id_tag: String,
-        /// At this connector.
+        /// The connector, or EVSE, to start at. `None`: the station chooses.
         connector_id: Option<i64>,
     },
     /// Stop a transaction.
     RemoteStop {
-        /// This one.
+        /// The session of the transaction. OCPP 1.6 sends its number as transactionId.
         session: SessionId,
-        /// The name that the station gave it, where it did.
+        /// The transaction's name, if the station gave one (OCPP 2.0.1).
         transaction: Option<String>,
     },
-    /// Restart.
+    /// Restart the station.
     Reset {
-        /// At once, without stopping transactions gracefully.
+        /// Whether to restart at once (1.6 Hard, 2.0.1 Immediate), without stopping transactions
+        /// gracefully.
         hard: bool,
     },
-    /// Release a plug.
+    /// Unlock a connector's plug.
     UnlockConnector {
-        /// Of this connector.
+        /// The connector, or EVSE, to unlock.
         connector_id: i64,
     },
-    /// Forget which cards were accepted.
+    /// Clear the authorization cache.
     ClearCache,
-    /// Tell the version of the local authorization list.
+    /// Report the version of the local authorization list.
     GetListVersion,
     /// Change the local authorization list, or replace it.
     UpdateList {
-        /// The version that the list has then.
+        /// The list's version after the update.
         version: i64,
-        /// Whether it replaces the list.
+        /// Whether updateType is Full: the entries replace the whole list. Else it is Differential.
         full: bool,
-        /// What is to be in it, or no longer.
+        /// The cards to add, change or remove.
         entries: Vec<ListEntry>,
     },
-    /// Send a message.
+    /// Send a message of the station's own now.
     TriggerMessage {
-        /// Which, as the station's version names it.
+        /// The requestedMessage, as the station's OCPP version names it.
         requested_message: String,
-        /// For this connector.
+        /// The connector, or EVSE, that the message is about.
         connector_id: Option<i64>,
     },
-    /// Serve or close.
+    /// Put a connector or the station in or out of operation.
     ChangeAvailability {
-        /// This connector; 0 is the whole station.
+        /// The connector, or EVSE; 0 is the whole station.
         connector_id: i64,
-        /// Serve.
+        /// Whether the type is Operative; else it is Inoperative.
         operative: bool,
     },
-    /// Tell settings.
+    /// Report settings.
     GetConfiguration {
-        /// These; all when empty.
+        /// The names of the settings. Empty: all of them.
         keys: Vec<String>,
     },
     /// Change a setting.
     ChangeConfiguration {
-        /// Which.
+        /// The setting's name.
         key: String,
-        /// To what.
+        /// The setting's new value.
         value: String,
     },
-    /// What a charger does not do every day.
+    /// A command beyond daily work, such as a reservation or a firmware update.
     Further(Further),
     /// A vendor's own message.
     DataTransfer {
-        /// Whose.
+        /// The vendorId.
         vendor_id: String,
-        /// Which.
+        /// The messageId.
         message_id: Option<String>,
-        /// What.
+        /// The message's data.
         data: Option<String>,
     },
 }

@@ -1,5 +1,6 @@
-//! What commands that were sent asked of their stations, and what is said of them later, free of versions. What is kept
-//! of a command names its action and not its version: an action asks one thing, whichever version it is of.
+//! Reads the intent of a command that was sent, and the parts of later messages that refer back to
+//! it. A kept command has an action and no OCPP version. That is enough, because one action means
+//! the same in both versions.
 
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -12,60 +13,61 @@ pub const STARTS: [&str; 2] = ["RemoteStartTransaction", "RequestStartTransactio
 /// The actions that end transactions.
 const STOPS: [&str; 2] = ["RemoteStopTransaction", "RequestStopTransaction"];
 
-/// The action that takes a charging profile to a station.
+/// The action that sends a charging profile to a station.
 pub const SET_PROFILE: &str = "SetChargingProfile";
 
-/// Actions beside those that end transactions by which a station learns of a blocked card.
+/// Actions by which a station learns of a blocked card, beside those that stop a transaction.
 const TELLS_OF_BLOCKS: [&str; 5] =
     ["GetLocalListVersion", "SendLocalList", "ClearCache", "ChangeConfiguration", "SetVariables"];
 
-/// What a command asked, where something is known to come of it later.
+/// The intent of a command, if a later event can show that the station did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandIntent {
-    /// A transaction is to start.
+    /// The station is to start a transaction.
     Start(StartAsked),
-    /// A transaction is to end.
+    /// The station is to stop a transaction.
     Stop(TransactionAsked),
-    /// The station is to start again.
+    /// The station is to restart. A BootNotification follows.
     Boot,
-    /// The local authorization list is to have this version, and these cards among its own.
+    /// The local authorization list is to get this version, and its entries name these cards.
     List(i64, Vec<IdTag>),
-    /// What is kept of the customer with this card is to be forgotten.
+    /// The station is to erase its data of the customer with this card (CustomerInformation with
+    /// `clear`).
     Forget(String),
 }
 
-/// The transaction that is to start.
+/// The content of a remote start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartAsked {
-    /// The id tag of the card: as the command spells it, or, after `as_meant`, as it is registered.
+    /// The card's id tag as the command spells it. After `as_meant`, as the card is registered.
     pub id_tag: IdTag,
-    /// At this connector, or EVSE, where one was named.
+    /// The connector, or EVSE, if the command names one.
     pub connector_id: Option<i64>,
-    /// Under this number, in versions that have one (OCPP 2.0.1 F01.FR.25).
+    /// The remoteStartId (OCPP 2.0.1 F01.FR.25). OCPP 1.6 has none.
     pub number: Option<i64>,
 }
 
-/// The transaction that is to end.
+/// The transaction that a remote stop names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionAsked {
-    /// By the number that it was given.
+    /// The transactionId that the server assigned (OCPP 1.6).
     Numbered(SessionId),
-    /// By the name that its station gave it.
+    /// The transactionId that the station assigned (OCPP 2.0.1).
     Named(String),
 }
 
 /// The highest limit of a charging profile that was sent for a vehicle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvAllowed {
-    /// In which transaction, where the profile names one.
+    /// The transaction's name, if the profile names one.
     pub transaction: Option<String>,
     /// The unit of its limits: `W` or `A`.
     pub unit: String,
-    /// The most of them.
+    /// The highest of the profile's limits.
     pub most: Decimal,
 }
 
-/// What a command asked.
+/// The intent of a command, by its action and payload.
 pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).map(str::to_owned);
     let number = |name: &str| payload.get(name).and_then(Value::as_i64);
@@ -88,7 +90,7 @@ pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
         "RequestStopTransaction" => {
             CommandIntent::Stop(TransactionAsked::Named(text("transactionId")?))
         }
-        // What starts one EVSE again is no boot.
+        // A Reset of one EVSE does not restart the station.
         "Reset" if payload.get("evseId").is_none() => CommandIntent::Boot,
         "SendLocalList" => CommandIntent::List(list_version(payload)?, listed(payload)),
         "CustomerInformation" if payload.get("clear") == Some(&Value::Bool(true)) => {
@@ -98,7 +100,7 @@ pub fn asked(action: &str, payload: &Value) -> Option<CommandIntent> {
     })
 }
 
-/// The cards that a list names, as its readers tell them.
+/// The id tags in a SendLocalList, as they are written there.
 fn listed(list: &Value) -> Vec<IdTag> {
     let entries = list.get("localAuthorizationList").and_then(Value::as_array);
     let tag = |entry: &Value| {
@@ -111,29 +113,30 @@ fn listed(list: &Value) -> Vec<IdTag> {
     entries.into_iter().flatten().filter_map(tag).collect()
 }
 
-/// Whether a command starts or stops a transaction: a station that is not accepted is sent none (1.6 section 4.2,
-/// 2.0.1 B02.FR.05).
+/// Whether a command starts or stops a transaction. Such a command is not sent to a station that is
+/// not accepted (1.6 section 4.2, 2.0.1 B02.FR.05).
 pub fn starts_or_stops(action: &str) -> bool {
     STARTS.contains(&action) || STOPS.contains(&action)
 }
 
-/// Whether a blocked card reaches a station by it.
+/// Whether a station can learn of a blocked card by this action.
 pub fn tells_of_blocks(action: &str) -> bool {
     TELLS_OF_BLOCKS.contains(&action) || STOPS.contains(&action)
 }
 
-/// The name of the transaction that an answer to a remote start tells: one that runs already (2.0.1 F01.FR.13).
+/// The transactionId in the answer to a remote start: a transaction that already runs (2.0.1
+/// F01.FR.13).
 pub fn transaction_told(answer: &Value) -> Option<&str> {
     answer.get("transactionId")?.as_str()
 }
 
-/// The number of the remote start that a transaction's event tells.
+/// The remoteStartId in a TransactionEvent.
 pub fn remote_start_told(event: &Value) -> Option<i64> {
     event.get("transactionInfo")?.get("remoteStartId")?.as_i64()
 }
 
-/// Whether a transaction goes on as its station answers GetTransactionStatus (E14): no; yes, or its messages are still on their
-/// way; `None`: the answer does not say.
+/// Whether the transaction still runs, by the answer to GetTransactionStatus (E14). `Some(true)`:
+/// it runs, or its messages are still queued. `None`: the answer does not say.
 pub fn goes_on(answer: &Value) -> Option<bool> {
     let told = |name: &str| answer.get(name).and_then(Value::as_bool);
     match (told("ongoingIndicator"), told("messagesInQueue")) {
@@ -143,12 +146,12 @@ pub fn goes_on(answer: &Value) -> Option<bool> {
     }
 }
 
-/// The version of a local authorization list that a command or an answer tells.
+/// The version of the local authorization list in a command or an answer.
 pub fn list_version(payload: &Value) -> Option<i64> {
     payload.get("listVersion").or_else(|| payload.get("versionNumber"))?.as_i64()
 }
 
-/// The number of the request that a command makes: what the station tells later repeats it.
+/// The requestId of a command. The station's later reports repeat it.
 pub fn request_number(payload: &Value) -> Option<i64> {
     payload.get("requestId")?.as_i64()
 }

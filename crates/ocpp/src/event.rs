@@ -1,4 +1,5 @@
-//! What stations say and are told, free of OCPP's versions.
+//! Messages of stations, and the content of answers to them, in a form that does not depend on the
+//! OCPP version.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -16,90 +17,93 @@ use juden_domain::units::{Register, Yen};
 /// A message from a station.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StationEvent {
-    /// It started up.
+    /// BootNotification: the station started up.
     Boot(BootReport),
-    /// It lives.
+    /// Heartbeat.
     Heartbeat,
-    /// A card was shown.
+    /// Authorize: a card was shown.
     Authorize(PresentedToken),
-    /// A connector's state.
+    /// StatusNotification: a connector's state.
     Status(StatusReport),
-    /// A vendor's own message.
+    /// DataTransfer: a vendor's own message.
     DataTransfer {
-        /// Whose.
+        /// The vendorId.
         vendor_id: String,
     },
-    /// A message that is kept as it came.
+    /// A message that is stored as it came.
     Report(Report),
-    /// A request to have a key signed; it is kept as a report, too.
+    /// SignCertificate: a request to have a key signed. It is also stored as a report.
     Sign(SignReport),
-    /// Get15118EVCertificate: a vehicle asks for its contract certificate; it is kept as a report, too.
+    /// Get15118EVCertificate: a vehicle asks for its contract certificate. It is also stored as a
+    /// report.
     EvCertificate,
-    /// GetCertificateStatus: a station asks whether a certificate was revoked; it is kept as a report, too.
+    /// GetCertificateStatus: a station asks whether a certificate was revoked. It is also stored as
+    /// a report.
     CertificateStatus,
-    /// A card that a vehicle shows with its contract certificate.
+    /// Authorize with a vehicle's contract certificate.
     Contract(PresentedToken),
-    /// What a vehicle needs; it is kept as a report, too.
+    /// NotifyEVChargingNeeds. It is also stored as a report.
     EvNeeds(EvNeeds),
-    /// How a vehicle means to charge; it is kept as a report, too.
+    /// NotifyEVChargingSchedule. It is also stored as a report.
     EvSchedule(EvSchedule),
-    /// A message of a transaction: answered only once it is durable.
+    /// A message of a transaction. It is answered only after its commit.
     Transaction(TransactionMessage),
 }
 
-/// What a vehicle needs (OCPP 2.0.1 K15).
+/// A vehicle's charging needs (OCPP 2.0.1 K15).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvNeeds {
-    /// At which EVSE.
+    /// The EVSE.
     pub evse_id: i64,
-    /// The power that it takes at most, in watts, where it says so.
+    /// The most power that the vehicle takes, in watts, if it says so.
     pub most_w: Option<i64>,
-    /// When it departs, where it says so.
+    /// The time at which the vehicle departs, if it says so.
     pub departs_at: Option<DateTime<Utc>>,
 }
 
-/// How a vehicle means to charge (OCPP 2.0.1 K15, K16).
+/// The charging schedule that a vehicle made (OCPP 2.0.1 K15, K16).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EvSchedule {
-    /// At which EVSE.
+    /// The EVSE.
     pub evse_id: i64,
     /// The unit of its limits: `W` or `A`.
     pub unit: String,
-    /// The most of them.
+    /// The schedule's highest limit.
     pub most: Option<Decimal>,
 }
 
-/// What was shown to a station's reader.
+/// The card or token that was shown at a station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PresentedToken {
-    /// The card; empty where nothing was shown.
+    /// The card's id tag; empty if no card was shown.
     pub id_tag: IdTag,
-    /// Whether the station needs nobody's card: it is open to everyone (2.0.1's `NoAuthorization`).
+    /// Whether the station is open to everyone and needs no card (2.0.1's `NoAuthorization`).
     pub nobody: bool,
 }
 
 impl PresentedToken {
-    /// A card.
+    /// A token that is a card with this id tag.
     pub const fn card(id_tag: IdTag) -> Self {
         Self { id_tag, nobody: false }
     }
 }
 
-/// A message that is kept as it came: a part of what a command asked for, or news of the station's own.
+/// A message that is stored as it came: a part of what a command requested, or a notification that
+/// the station sends by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The request that it belongs to, where it names one.
+    /// The requestId of the command that requested it, if the message has one.
     pub request_id: Option<i64>,
-    /// Its place among the request's parts.
+    /// The message's seqNo among the parts of one request.
     pub seq_no: Option<i64>,
-    /// Whether further parts follow.
+    /// Whether further parts follow (`tbc`).
     pub more: bool,
-    /// What it says besides.
+    /// Content that is also stored with the station.
     pub news: ReportContent,
 }
 
 impl Report {
-    /// One that says nothing but itself.
+    /// A report without any content that is stored elsewhere.
     pub const fn plain() -> Self {
         Self { request_id: None, seq_no: None, more: false, news: ReportContent::None }
     }
@@ -110,18 +114,18 @@ impl Report {
 pub struct SignReport {
     /// The request itself (PEM).
     pub csr: String,
-    /// What it is for; `None`: a type that is not known.
+    /// The certificate's type; `None`: an unknown type.
     pub kind: Option<CertificateKind>,
 }
 
-/// What a report says that is kept with its station too.
+/// Content of a report that is also stored with its station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReportContent {
-    /// Nothing.
+    /// No such content.
     None,
-    /// How a firmware update goes, in the station's word.
+    /// The status of a firmware update, in the station's word.
     Firmware(String),
-    /// How an upload of diagnostics or a log goes, in the station's word.
+    /// The status of an upload of diagnostics or of a log, in the station's word.
     Upload(String),
     /// Connectors' states.
     Statuses(Vec<StatusReport>),
@@ -131,49 +135,50 @@ pub enum ReportContent {
     Variables(Vec<VariableReport>),
 }
 
-/// A message that money may hang on.
+/// A message of a transaction, on which a bill may depend.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TransactionMessage {
     /// A transaction started.
     Start(StartReport),
     /// A transaction ended.
     Stop(StopReport),
-    /// Meters were read.
+    /// Meter values.
     Meter(MeterReport),
-    /// An event of a transaction that the station itself named, and whose events it numbers (OCPP 2.0.1).
+    /// A TransactionEvent (OCPP 2.0.1). The station names the transaction and numbers its events.
     Event(Box<TransactionEventReport>),
 }
 
 /// An event of a transaction (OCPP 2.0.1 TransactionEvent).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransactionEventReport {
-    /// What kind of event it is.
+    /// Started, Updated or Ended.
     pub kind: EventType,
-    /// The transaction's name, which the station gave it; empty when none was sent.
+    /// The transactionId, which the station assigns; empty if the message has none.
     pub transaction: String,
-    /// Its place in the transaction.
+    /// The event's number in its transaction.
     pub seq_no: Option<i64>,
-    /// The station's time.
+    /// The reported time.
     pub timestamp: Reported,
-    /// Whether it happened while the station was offline: it comes late, and its time is right.
+    /// Whether the event happened while the station was offline. It then arrives late, and its
+    /// timestamp is still right.
     pub offline: bool,
-    /// The EVSE, once it is known.
+    /// The EVSE, if the event names one.
     pub evse_id: Option<i64>,
-    /// What was shown, where something was.
+    /// The card or token that was shown, if any.
     pub shown: Option<PresentedToken>,
-    /// Whether energy flows, in the station's word; absent where that did not change.
+    /// The chargingState, in the station's word. Absent if it did not change.
     pub charging_state: Option<String>,
-    /// What made the station send it, in its word.
+    /// The triggerReason, in the station's word.
     pub trigger: Option<String>,
-    /// Why the transaction ended.
+    /// The stoppedReason, in the station's word.
     pub stopped_reason: Option<String>,
-    /// For how long energy has flowed, in seconds.
+    /// The timeSpentCharging: seconds in which energy flowed.
     pub charged_s: Option<i64>,
-    /// The remote start that it followed.
+    /// The remoteStartId of the remote start that the transaction followed.
     pub remote_start_id: Option<i64>,
-    /// Readings sent along.
+    /// Meter values that the message carries.
     pub readings: Vec<Reading>,
-    /// What was missing or of the wrong kind.
+    /// Fields that were missing or of the wrong type.
     pub faults: Vec<String>,
 }
 
@@ -184,37 +189,38 @@ pub struct StartReport {
     pub connector_id: Option<i64>,
     /// The card as sent; empty when none was.
     pub id_tag: IdTag,
-    /// The card of a recent remote start of ours, where the station reports that card's idTag truncated or padded.
+    /// The card of a recent remote start of ours, where the station reports that card's idTag
+    /// truncated or padded.
     pub meant: Option<IdTag>,
-    /// The station's time.
+    /// The reported time.
     pub timestamp: Reported,
     /// The meter's register.
     pub meter_start: Option<Register>,
-    /// What was missing or of the wrong kind.
+    /// Fields that were missing or of the wrong type.
     pub faults: Vec<String>,
 }
 
 /// A transaction's end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StopReport {
-    /// The transaction as the station names it; any 64-bit number occurs.
+    /// The transactionId as sent. Stations send any 64-bit number.
     pub transaction_id: Option<i64>,
     /// The card that stopped it.
     pub id_tag: Option<IdTag>,
-    /// The station's time.
+    /// The reported time.
     pub timestamp: Reported,
     /// The meter's register.
     pub meter_stop: Option<Register>,
-    /// Why; `Local` where the station does not say.
+    /// The stop's reason; `Local` if the station gives none.
     pub reason: String,
-    /// Readings sent along.
+    /// Meter values that the message carries.
     pub readings: Vec<Reading>,
-    /// What was missing or of the wrong kind.
+    /// Fields that were missing or of the wrong type.
     pub faults: Vec<String>,
 }
 
 impl TransactionMessage {
-    /// Whether something in it was missing or of the wrong kind.
+    /// Whether a field of the message was missing or of the wrong type.
     pub fn lacks_something(&self) -> bool {
         let faults = match self {
             Self::Start(report) => &report.faults,
@@ -225,7 +231,7 @@ impl TransactionMessage {
         !faults.is_empty()
     }
 
-    /// Whether it is a reading between a start and an end, that starts and ends nothing.
+    /// Whether the message only carries readings, and neither starts nor stops anything.
     pub fn is_reading(&self) -> bool {
         match self {
             Self::Meter(_) => true,
@@ -238,7 +244,7 @@ impl TransactionMessage {
         }
     }
 
-    /// The readings that were sent along.
+    /// The meter values that the message carries.
     pub fn readings(&self) -> &[Reading] {
         match self {
             Self::Start(_) => &[],
@@ -248,7 +254,8 @@ impl TransactionMessage {
         }
     }
 
-    /// Whether a card was shown with it, or the transaction ends: then the driver stands there and reads.
+    /// Whether a card was shown with the message, or the transaction starts or stops. The driver
+    /// then stands at the station and reads its display.
     pub fn has_card_or_ends(&self) -> bool {
         match self {
             Self::Event(event) => event.shown.is_some() || event.kind == EventType::Ended,
@@ -259,19 +266,19 @@ impl TransactionMessage {
 }
 
 impl StartReport {
-    /// The card that it starts with.
+    /// The card of the transaction.
     pub fn card(&self) -> &IdTag {
         self.meant.as_ref().unwrap_or(&self.id_tag)
     }
 }
 
 impl TransactionEventReport {
-    /// Whether energy flows, where it says so.
+    /// Whether energy flows. `None`: the event does not say.
     pub fn charging(&self) -> Option<bool> {
         self.charging_state.as_deref().map(|state| state == "Charging")
     }
 
-    /// Whether it was sent because that changed.
+    /// Whether triggerReason was ChargingStateChanged.
     pub fn tells_a_change(&self) -> bool {
         self.trigger.as_deref() == Some("ChargingStateChanged")
     }
@@ -286,65 +293,66 @@ pub struct MeterReport {
     pub transaction_id: Option<i64>,
     /// The readings.
     pub readings: Vec<Reading>,
-    /// What was missing or of the wrong kind.
+    /// Fields that were missing or of the wrong type.
     pub faults: Vec<String>,
 }
 
 /// One sampled value, with the standard's defaults filled in (OCPP 1.6 section 7.43).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// When.
+    /// The time of the measurement.
     pub sampled_at: Reported,
-    /// What was measured.
+    /// The measurand, such as `Energy.Active.Import.Register`.
     pub measurand: String,
-    /// On which phase; empty: on all.
+    /// The phase; empty: all phases.
     pub phase: String,
-    /// Where.
+    /// The place of measurement, such as `Outlet`.
     pub location: String,
-    /// On what occasion.
+    /// The context, such as `Sample.Periodic`.
     pub context: String,
-    /// In which unit.
+    /// The unit, such as `Wh`.
     pub unit: String,
     /// The value: a decimal number, or text where the station signed it.
     pub value: String,
-    /// Whether it is signed data: whatever it looks like, it is no number.
+    /// Whether the value is signed data. Signed data is never read as a number, whatever it looks
+    /// like.
     pub signed: bool,
 }
 
-/// What a station is told of a card.
+/// The answer to a station about a card: idTagInfo (1.6), idTokenInfo (2.0.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagAnswer {
-    /// Whether it may charge.
+    /// Whether the card may charge.
     pub verdict: Verdict,
-    /// Until when the station may believe that without asking.
+    /// The time until which the station's cache may keep the answer.
     pub cache_until: Option<DateTime<Utc>>,
 }
 
 impl TagAnswer {
-    /// Nobody's card is needed: yes (OCPP 2.0.1 C02.FR.01).
+    /// The acceptance of a token that is nobody's card (OCPP 2.0.1 C02.FR.01).
     pub const fn nobodys() -> Self {
         Self { verdict: Verdict { refusal: None, group: None }, cache_until: None }
     }
 }
 
-/// What a driver is shown beside an answer.
+/// Cost and text for the driver's display, added to an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DriverDisplay {
-    /// Whom it is about: nobody else's card is shown it.
+    /// The member that cost and text are about. An answer about another card does not get them.
     pub member: Option<MemberId>,
-    /// What the session costs so far, in whole yen with tax.
+    /// The session's cost so far, in whole yen with tax.
     pub cost: Option<Yen>,
     /// A text for the driver and its language (RFC 5646).
     pub message: Option<(&'static str, String)>,
 }
 
 impl StationEvent {
-    /// A transaction message is answered only after its commit.
+    /// Whether it is a transaction message, which is answered only after its commit.
     pub const fn is_transaction(&self) -> bool {
         matches!(self, Self::Transaction(_))
     }
 
-    /// Whether a session starts with it.
+    /// Whether the message starts a session.
     pub const fn is_start(&self) -> bool {
         match self {
             Self::Transaction(TransactionMessage::Start(_)) => true,
@@ -355,7 +363,7 @@ impl StationEvent {
         }
     }
 
-    /// The session's number as the station names it; any 64-bit number occurs.
+    /// The transactionId as sent (OCPP 1.6). Stations send any 64-bit number.
     pub const fn session_number(&self) -> Option<i64> {
         match self {
             Self::Transaction(TransactionMessage::Stop(report)) => report.transaction_id,

@@ -1,6 +1,6 @@
-//! A payload's fields, read as the field sends them: unknown ones are passed over, `null` is
-//! absence, whole numbers come as `1`, `1.0` or `"1"`. What is missing or of the wrong kind is noted
-//! with the error code that the standard has for it.
+//! Reads a payload's fields as leniently as stations need: unknown fields are ignored, `null`
+//! counts as absent, whole numbers come as `1`, `1.0` or `"1"`. A field that is missing or of the
+//! wrong type is recorded as a fault, with the standard's error code.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,13 +13,13 @@ use serde_json::value::RawValue;
 use super::frame::{CallError, ErrorCode, Payload};
 use super::repair;
 
-/// The longest text that is kept of one field.
+/// Characters of one field that are kept at most.
 pub const TEXT_MAX: usize = 4096;
 
-/// The longest text of a number that is not a plain integer.
+/// The longest text that is read as a decimal number; plain integers may be longer.
 const DECIMAL_MAX: usize = 40;
 
-/// Faults that are noted of one object; a list may hold any number.
+/// Faults that are recorded of one object. A list has no such limit of its own.
 const FAULTS_MAX: usize = 16;
 
 /// An object's fields, and the faults found while reading them.
@@ -30,7 +30,7 @@ pub struct Fields<'a> {
 
 struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A key that is borrowed where the text holds no escapes.
+/// A field's name, borrowed from the text unless it holds escapes.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of a payload. One that is no object has none, and that is its fault.
+    /// The fields of a payload. A payload that is not an object has no fields and one fault.
     pub fn of(payload: Payload<'a>) -> Self {
         match payload {
             Payload::Json(text) => Self::of_json(text),
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What can still be read of broken JSON: the first scalar under each name.
+    /// The fields that can still be read out of broken JSON: the first text or number of each name.
     fn salvaged(text: &'a str) -> Self {
         let read = |(name, value)| {
             Some((Cow::Borrowed(name), serde_json::from_str::<&RawValue>(value).ok()?))
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         (value.get() != "null").then_some(value.get())
     }
 
-    /// Whether a field is there.
+    /// Whether the field is present and not `null`.
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some()
     }
@@ -112,8 +112,8 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// A text, cut to [`TEXT_MAX`] characters. A number, `true` and `false` are taken for their text: stations tell serial
-    /// numbers, versions and cards so.
+    /// A text, cut to [`TEXT_MAX`] characters. A number, `true` or `false` is read as its text,
+    /// because some stations send serial numbers, versions and id tags that way.
     pub fn text(&mut self, name: &str) -> Option<String> {
         let raw = self.raw(name)?;
         match serde_json::from_str::<Cow<'_, str>>(raw) {
@@ -124,12 +124,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A text that must be there.
+    /// A text field. Its absence is a fault.
     pub fn required_text(&mut self, name: &str) -> Option<String> {
         if self.raw(name).is_none() { self.missing(name) } else { self.text(name) }
     }
 
-    /// A text or a number, as text.
+    /// A text or a number, as text. Neither absence nor a wrong type is a fault.
     pub fn scalar(&self, name: &str) -> Option<String> {
         let raw = self.raw(name)?;
         match serde_json::from_str::<Cow<'_, str>>(raw) {
@@ -139,7 +139,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A whole number of 64 bits.
+    /// A whole number of 64 bits. A wrong type is a fault.
     pub fn integer(&mut self, name: &str) -> Option<i64> {
         let raw = self.raw(name)?;
         let unquoted = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
@@ -149,7 +149,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `true` or `false`, also as text.
+    /// A boolean, also as a string or as 1 and 0.
     pub fn flag(&mut self, name: &str) -> Option<bool> {
         match self.raw(name)? {
             "true" | "\"true\"" | "1" | "\"1\"" => Some(true),
@@ -158,30 +158,31 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// An object.
+    /// An object field. A wrong type is a fault.
     pub fn object(&mut self, name: &str) -> Option<Fields<'a>> {
         let fields = Fields::of_json(self.raw(name)?);
         if fields.faults.is_empty() { Some(fields) } else { self.mistyped(name, "an object") }
     }
 
-    /// A required object. Where the field is missing or no object, a fault is noted and an empty object is returned.
+    /// An object field. If it is missing or no object, a fault is recorded and an empty object is
+    /// returned.
     pub fn required_object(&mut self, name: &str) -> Fields<'a> {
         let found = if self.raw(name).is_none() { self.missing(name) } else { self.object(name) };
         found.unwrap_or(Fields { entries: Vec::new(), faults: Vec::new() })
     }
 
-    /// Takes over the faults of an object within.
+    /// Adds the faults of a nested object to those of this one.
     pub fn take_faults(&mut self, of: Fields<'_>) {
         self.faults.extend(of.faults.into_iter().take(FAULTS_MAX));
     }
 
-    /// A whole number that must be there.
+    /// A whole number of 64 bits. Its absence is a fault.
     pub fn required_integer(&mut self, name: &str) -> Option<i64> {
         if self.raw(name).is_none() { self.missing(name) } else { self.integer(name) }
     }
 
-    /// A meter's register. One that is missing or unreadable is no fault: a session is measured in minutes without it, and
-    /// flagged.
+    /// A meter's register. A missing or unreadable register is no fault: the session is still
+    /// measured in minutes, and flagged.
     pub fn register(&mut self, name: &str) -> Option<Decimal> {
         let raw = self.raw(name)?;
         let text = serde_json::from_str::<Cow<'_, str>>(raw).unwrap_or(Cow::Borrowed(raw));
@@ -192,8 +193,8 @@ impl<'a> Fields<'a> {
         told.filter(|value| i64::try_from(value.trunc()).is_ok())
     }
 
-    /// A list of objects; a single object is taken for a list of one. An entry that is no object
-    /// is passed over and noted.
+    /// A list of objects. A single object is read as a list of one. An item that is not an object
+    /// is skipped and recorded as a fault.
     pub fn objects(&mut self, name: &str) -> Vec<Fields<'a>> {
         let Some(raw) = self.raw(name) else {
             return Vec::new();
@@ -224,18 +225,18 @@ impl<'a> Fields<'a> {
         items.unwrap_or_default().into_iter().map(RawValue::get).collect()
     }
 
-    /// The first fault, for messages that are answered by an error.
+    /// Returns the first fault as an error, for messages that are then answered by a CALLERROR.
     pub fn check(self) -> Result<(), CallError> {
         self.faults.into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// The faults in words, for messages that are kept in spite of them.
+    /// The descriptions of all faults, for messages that are kept in spite of them.
     pub fn faults(self) -> Vec<String> {
         self.faults.into_iter().map(|fault| fault.description).collect()
     }
 }
 
-/// `7`, `-1`, `1.0`, `1e3`: what is whole and fits 64 bits.
+/// Reads a whole number that fits 64 bits, also as `1.0` or `1e3`.
 fn whole_number(text: &str) -> Option<i64> {
     if let Ok(number) = text.parse() {
         return Some(number);

@@ -1,5 +1,6 @@
 //! OCPP-J frames: `[2, id, action, payload]`, `[3, id, payload]`, `[4, id, code, text, details]`
-//! (OCPP-J 1.6 section 4.2, OCPP 2.0.1 part 4 section 4.2). Whatever arrives, [`parse`] says what can be done with it.
+//! (OCPP-J 1.6 section 4.2, OCPP 2.0.1 part 4 section 4.2). [`parse`] accepts any text and says how
+//! to treat it.
 
 use std::borrow::Cow;
 
@@ -8,37 +9,38 @@ use serde_json::value::RawValue;
 use super::protocol::Protocol;
 use super::repair;
 
-/// The error codes of both versions, by their names in OCPP-J 1.6, spelled as that spells them: one `r` in `Occurence`.
+/// The error codes of both versions, named and spelled as in OCPP-J 1.6, with one `r` in
+/// `Occurence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// The action is unknown.
     NotImplemented,
-    /// The action is known and not offered.
+    /// The action is known but not supported.
     NotSupported,
-    /// Our fault.
+    /// The server failed to process the call.
     InternalError,
     /// The payload is incomplete.
     ProtocolError,
-    /// Not allowed now.
+    /// A security issue keeps the server from processing the call.
     SecurityError,
-    /// The payload is not what the action's syntax allows.
+    /// The payload does not have the syntax of the action.
     FormationViolation,
     /// A field has a value that is not allowed.
     PropertyConstraintViolation,
     /// A required field is missing.
     OccurenceConstraintViolation,
-    /// A field has a value of the wrong kind.
+    /// A field has a value of the wrong type.
     TypeConstraintViolation,
     /// The message's type number is unknown; 2.0.1 only.
     MessageTypeNotSupported,
-    /// The text is no frame; 2.0.1 only.
+    /// The text is not an OCPP-J frame; 2.0.1 only.
     RpcFrameworkError,
-    /// Anything else.
+    /// Any other error.
     GenericError,
 }
 
 impl ErrorCode {
-    /// Its spelling on the wire of a version (OCPP-J 1.6 section 4.2.3, OCPP 2.0.1 part 4 section 4.3).
+    /// The code's spelling in a version (OCPP-J 1.6 section 4.2.3, OCPP 2.0.1 part 4 section 4.3).
     pub const fn wire(self, protocol: Protocol) -> &'static str {
         match (self, protocol) {
             (Self::NotImplemented, _) => "NotImplemented",
@@ -60,22 +62,22 @@ impl ErrorCode {
     }
 }
 
-/// An answer that says why a call is not done.
+/// The content of a CALLERROR.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallError {
-    /// The code.
+    /// The error code.
     pub code: ErrorCode,
-    /// What is wrong with what, and what is allowed.
+    /// A sentence: the field, its fault, and the values that are allowed.
     pub description: String,
 }
 
 impl CallError {
-    /// An error with its sentence.
+    /// An error with its code and description.
     pub fn new(code: ErrorCode, description: impl Into<String>) -> Self {
         Self { code, description: description.into() }
     }
 
-    /// Whether the call itself is at fault, so that it is refused however often it comes.
+    /// Whether the fault lies in the call's content, so that a repeat would be refused again.
     pub const fn is_of_content(&self) -> bool {
         matches!(
             self.code,
@@ -88,10 +90,10 @@ impl CallError {
     }
 }
 
-/// The longest message id that is read: the standard allows 36 characters.
+/// The longest message id that is accepted. The standard allows 36 characters.
 const ID_MAX_BYTES: usize = 512;
 
-/// A message's id. The standard wants a string; a number is tolerated and echoed as one.
+/// A message id. The standard requires a string. A number is tolerated, and echoed as a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct MessageId {
     token: String,
@@ -103,18 +105,19 @@ impl MessageId {
             return None;
         }
         let is_string = serde_json::from_str::<Cow<'_, str>>(token).is_ok();
-        // One that is no JSON, such as `007`, cannot be echoed.
+        // A number that is not valid JSON, such as `007`, cannot be echoed.
         let is_number = token.bytes().all(|b| b.is_ascii_digit() || b == b'-')
             && serde_json::from_str::<&RawValue>(token).is_ok();
         (is_string || is_number).then(|| Self { token: token.to_owned() })
     }
 
-    /// The id of an answer to what has none that can be read (OCPP 2.0.1 part 4 section 4.2.3).
+    /// The id of a CALLERROR to a message whose id cannot be read (OCPP 2.0.1 part 4 section
+    /// 4.2.3).
     pub fn unreadable() -> Self {
         Self { token: "\"-1\"".to_owned() }
     }
 
-    /// The id without its quotes, for matching with what we sent.
+    /// The id without its quotes, to match it with a call that we sent.
     pub fn text(&self) -> Cow<'_, str> {
         serde_json::from_str(&self.token).map_or_else(|_| Cow::from(&self.token), Cow::Owned)
     }
@@ -123,14 +126,14 @@ impl MessageId {
 /// A call's payload as it arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload<'a> {
-    /// JSON of any kind.
+    /// A JSON value of any type.
     Json(&'a str),
-    /// The frame is broken JSON: all of it, for what can be read out of it.
+    /// The whole frame, which is broken JSON. Single fields may still be read out of it.
     Broken(&'a str),
 }
 
 impl<'a> Payload<'a> {
-    /// The text as it is kept.
+    /// The text as it is stored.
     pub const fn text(self) -> &'a str {
         match self {
             Self::Json(text) | Self::Broken(text) => text,
@@ -138,65 +141,65 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// A call from the other side.
+/// A CALL from a station.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call<'a> {
-    /// To be echoed.
+    /// The message id, which the answer repeats.
     pub id: MessageId,
-    /// Its name.
+    /// The action.
     pub action: String,
-    /// What it carries.
+    /// The payload.
     pub payload: Payload<'a>,
 }
 
-/// An answer to a call of ours.
+/// A station's answer to a CALL of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
-    /// It was done; the payload's JSON text.
+    /// A CALLRESULT, with its payload's JSON text.
     Result(String),
-    /// It was not done.
+    /// A CALLERROR.
     Error {
-        /// Any text.
+        /// The error code, which may be any text.
         code: String,
-        /// Any text.
+        /// The description, which may be any text.
         description: String,
         /// The details' JSON text.
         details: String,
     },
 }
 
-/// What a text is.
+/// The result of reading one text from the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A call to answer.
+    /// A CALL that is to be answered.
     Call(Call<'a>),
-    /// An answer to the call with this id.
+    /// A station's answer to our CALL with this id.
     Reply(MessageId, Reply),
-    /// A call that can only be answered by an error.
+    /// A CALL without a readable action, which is answered by this CALLERROR.
     Refused(MessageId, CallError),
-    /// A frame of an unknown message type, under its id. 1.6 passes it over (OCPP-J 1.6 section 4.1.3), 2.0.1 has an
-    /// error for it.
+    /// A frame with an unknown message type, and its message id. 1.6 ignores it (OCPP-J 1.6 section
+    /// 4.1.3), 2.0.1 answers with a CALLERROR.
     UnknownType(MessageId),
-    /// A text that is no frame, or a frame without a readable message id. The value is the reason. OCPP 2.0.1 has an
-    /// error for it.
+    /// A text that is not a frame, or a frame without a readable message id, with the reason. 2.0.1
+    /// answers with a CALLERROR.
     Unreadable(&'static str),
-    /// Nothing to answer in either version; why.
+    /// A text that neither version answers, with the reason.
     Ignored(&'static str),
 }
 
 impl Frame<'_> {
-    /// Whether the text is not JSON as it stands.
+    /// Whether the text is broken JSON, or not a frame.
     pub const fn is_broken(&self) -> bool {
         matches!(self, Self::Unreadable(_) | Self::Call(Call { payload: Payload::Broken(_), .. }))
     }
 }
 
-/// A text that can be read, made of a broken one: a NUL is no JSON and no text that a store keeps whole, and a field
-/// without a value has none. `None`: it is to be read as it came.
+/// Repairs a broken text. A NUL becomes a blank, because JSON and the stores do not allow NUL. A
+/// field without a value gets `null`. `None`: the text needs no repair, or it did not help.
 pub fn mended(text: &str) -> Option<String> {
     let cleaned = text.contains('\0').then(|| text.replace('\0', " "));
     let clean = cleaned.as_deref().unwrap_or(text);
-    // What can be read is left alone: the same letters may stand in a string.
+    // Valid JSON is not changed: what looks like a missing value may stand inside a string.
     if serde_json::from_str::<&RawValue>(clean.trim()).is_ok() {
         return cleaned;
     }
@@ -206,7 +209,7 @@ pub fn mended(text: &str) -> Option<String> {
     }
 }
 
-/// Takes a text apart.
+/// Reads one text from the socket.
 pub fn parse(text: &str) -> Frame<'_> {
     let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
     if trimmed.is_empty() {
@@ -273,12 +276,12 @@ fn salvage(text: &str) -> Frame<'_> {
     Frame::Call(Call { id, action: action.to_owned(), payload: Payload::Broken(text) })
 }
 
-/// A call of ours.
+/// The frame of a CALL.
 pub fn call_text(id: &str, action: &str, payload: &str) -> String {
     format!("[2,{},{},{payload}]", quoted(id), quoted(action))
 }
 
-/// The answer to a call.
+/// The frame of a CALLRESULT.
 pub fn result_text(id: &MessageId, payload: &str) -> String {
     format!("[3,{},{payload}]", id.token)
 }

@@ -1,77 +1,78 @@
-//! Version-free commands beyond a charger's daily work: reservations, firmware, logs, messages on its display. A version
-//! that has no such command says so by `None`.
+//! Commands beyond a station's daily work, free of versions: reservations, firmware, logs, messages
+//! on the display. `None` means that a version has no such command.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use super::v201::id_token::READER_TYPES;
 
-/// A command.
+/// A command beyond a station's daily work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Further {
-    /// Keep a connector for a card until then (1.6 section 5.13, 2.0.1 H01). The same number replaces an earlier one.
+    /// Reserve a connector for a card (1.6 section 5.13, 2.0.1 H01). A repeated number replaces the
+    /// earlier reservation.
     Reserve {
-        /// Its number.
+        /// The reservation's number.
         reservation_id: i64,
-        /// For whom.
+        /// The card's id tag.
         id_tag: String,
-        /// Which; any where none is named.
+        /// The connector, or EVSE. `None`: any.
         connector_id: Option<i64>,
-        /// Until when.
+        /// The time at which the reservation expires.
         expires_at: DateTime<Utc>,
     },
-    /// Give a reserved connector free (H02).
+    /// Cancel a reservation (H02).
     CancelReservation {
-        /// Which reservation.
+        /// The reservation's number.
         reservation_id: i64,
     },
     /// Fetch and install firmware (1.6 section 5.19 and the security whitepaper L01; 2.0.1 L01).
     UpdateFirmware {
-        /// The number under which the station tells how it goes.
+        /// The requestId that the station's status messages repeat.
         request_id: i64,
-        /// Where it is fetched.
+        /// The address of the firmware.
         location: String,
-        /// Not before then.
+        /// The earliest time at which the station fetches it.
         retrieve_at: DateTime<Utc>,
-        /// The certificate (PEM) and signature (base64) by which the station checks it.
+        /// The signing certificate (PEM) and the signature (base64), for signed firmware.
         signed: Option<(String, String)>,
     },
-    /// Send a log to an address (1.6 section 5.9 and the security whitepaper N01; 2.0.1 N01).
+    /// Upload a log (1.6 section 5.9 and the security whitepaper N01; 2.0.1 N01).
     UploadLog {
-        /// The number under which the station tells how it goes.
+        /// The requestId that the station's status messages repeat.
         request_id: i64,
-        /// The log of security events; else diagnostics.
+        /// Whether to send the security log; else the diagnostics log.
         security: bool,
-        /// Where it is sent.
+        /// The address to upload to.
         location: String,
-        /// From when.
+        /// The time of the oldest entry.
         from: Option<DateTime<Utc>>,
-        /// Until when.
+        /// The time of the latest entry.
         until: Option<DateTime<Utc>>,
     },
-    /// Ask for a new certificate of the station's own (A02).
+    /// Ask the station to request a new certificate for itself (A02).
     RenewCertificate,
-    /// Show a message (2.0.1 O01).
+    /// Show a message on the station's display (2.0.1 O01).
     ShowMessage {
-        /// Its number; the same replaces an earlier one.
+        /// The message's number. A repeated number replaces the earlier message.
         display_id: i64,
-        /// What is shown.
+        /// The message's text.
         text: String,
-        /// Its language (RFC 5646).
+        /// The text's language (RFC 5646).
         language: Option<String>,
-        /// From when.
+        /// The time from which it is shown.
         from: Option<DateTime<Utc>>,
-        /// Until when.
+        /// The time until which it is shown.
         until: Option<DateTime<Utc>>,
     },
-    /// Show a message no longer (2.0.1 O05).
+    /// Remove a message from the display (2.0.1 O05).
     ClearMessage {
-        /// Which.
+        /// The message's number.
         display_id: i64,
     },
-    /// Tell whether a transaction runs and messages wait (2.0.1 E14).
+    /// Report whether a transaction runs and whether messages are queued (2.0.1 E14).
     TransactionStatus {
-        /// Which; else only whether messages wait.
+        /// The transactionId. `None`: report only whether messages are queued.
         transaction: Option<String>,
     },
 }
@@ -80,7 +81,7 @@ fn instant(at: &DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// An object of what is there.
+/// A JSON object of the fields that have a value.
 fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
     Value::Object(
         fields
@@ -95,7 +96,7 @@ impl Further {
     pub fn in_v16(&self) -> Option<(&'static str, Value)> {
         Some(match self {
             Self::Reserve { reservation_id, id_tag, connector_id, expires_at } => {
-                // Connector 0 is any (section 5.13).
+                // Connector 0 means any connector (section 5.13).
                 let connector_id = connector_id.unwrap_or(0);
                 let expiry = instant(expires_at);
                 (
@@ -203,7 +204,7 @@ impl Further {
     }
 }
 
-/// GetLog, which both versions word alike: the log of a kind, from and until when, sent to a location.
+/// GetLog, which is the same in both versions.
 fn get_log(
     request_id: i64,
     kind: &str,

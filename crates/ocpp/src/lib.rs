@@ -1,8 +1,9 @@
 //! OCPP on the wire: the only place that knows its JSON.
 //!
-//! [`frame`] takes a text apart into calls and answers; one file per action under [`v16`] and [`v201`] turns a
-//! message into an [`event::StationEvent`]; [`reply`] writes the answers, one function for each kind. Behind
-//! [`event`] and [`reply`] nothing knows which version a station speaks. [`schema`] says what each message may carry.
+//! [`frame`] reads a text as a call or an answer. One file per action under [`v16`] and [`v201`]
+//! turns a call into an [`event::StationEvent`]. [`reply`] writes the answers, one function for
+//! each kind. Code that uses [`event`] and [`reply`] does not know a station's version. [`schema`]
+//! holds the fields that each message may have.
 
 mod charging_profile;
 pub mod command;

@@ -1,12 +1,14 @@
-//! What a station says that it takes at once: limits of its own, beside those of the standard (1.6 section 9; 2.0.1 B05.FR.11,
-//! B06.FR.05, D01.FR.11, N06.FR.04, K01.FR.34). A limit that it does not tell is none.
+//! Limits on commands that a station reports of itself, beside those of the standard (1.6 section
+//! 9; 2.0.1 B05.FR.11, B06.FR.05, D01.FR.11, N06.FR.04, K01.FR.34). Where a station reports no
+//! limit, none applies.
 
 use serde_json::{Map, Value};
 
 use super::schema::Violation;
 use juden_domain::blocking::StationSettings;
 
-/// A limit: the command, where the value stands in it, what is limited, and the setting that tells it in either version.
+/// A limit: the command, the path of the limited value, the kind of limit, and the settings of both
+/// versions that report it.
 struct Limit {
     action: &'static str,
     path: &'static [&'static str],
@@ -14,14 +16,14 @@ struct Limit {
     settings: &'static [&'static str],
 }
 
-/// What is limited.
+/// The kind of a limit.
 #[derive(Clone, Copy)]
 enum Of {
-    /// How many there are.
+    /// The length of a list.
     Count,
-    /// The number itself.
+    /// The value of a number.
     Number,
-    /// The word: one of those that the setting lists.
+    /// A word, which must be among those that the setting lists.
     Word,
 }
 
@@ -112,12 +114,12 @@ const LIMITS: &[Limit] = &[
     ),
 ];
 
-/// The settings of 2.0.1 that tell limits.
+/// The settings of 2.0.1 that report limits. Only their names hold a point.
 pub fn settings() -> impl Iterator<Item = &'static str> {
     LIMITS.iter().flat_map(|limit| limit.settings).copied().filter(|name| name.contains('.'))
 }
 
-/// Checks a command against what its station says of itself.
+/// Checks a command against the limits that its station reports.
 pub fn check(
     action: &str,
     payload: &Map<String, Value>,
@@ -154,11 +156,11 @@ fn found<'a>(payload: &'a Map<String, Value>, path: &[&str]) -> Vec<&'a Value> {
 }
 
 impl Of {
-    /// What is allowed, where a value is not.
+    /// The allowed value in words, if the value breaks the limit.
     fn broken(self, value: &Value, told: &str) -> Option<String> {
         let most = || told.trim().parse::<i64>().ok().filter(|most| *most >= 0);
         match self {
-            // A limit of 0 is ignored, because no station can mean it.
+            // A limit of 0 is ignored: no station can mean it.
             Self::Count => most()
                 .filter(|most| *most > 0)
                 .filter(|most| {
@@ -171,7 +173,7 @@ impl Of {
                 .filter(|most| value.as_i64().is_some_and(|number| number > *most))
                 .map(|most| format!("{most} at most")),
             Self::Word => {
-                // A word that nobody understands limits nothing.
+                // Unknown words do not limit anything.
                 let is_known = |word: &&str| {
                     ["A", "W", "Current", "Power"]
                         .iter()
@@ -181,7 +183,8 @@ impl Of {
                 if words.is_empty() {
                     return None;
                 }
-                // 1.6 tells the words Current and Power, the payload the units.
+                // OCPP 1.6 stations report Current and Power, but the payload holds the units A and
+                // W.
                 let is_word = |unit: &str| {
                     let long = match unit {
                         "A" => "Current",

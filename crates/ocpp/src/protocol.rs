@@ -1,4 +1,4 @@
-//! The versions of OCPP that are spoken, behind one face.
+//! The supported OCPP versions behind one interface.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -21,26 +21,27 @@ pub enum Protocol {
     V201,
 }
 
-/// What a command tells a station to come with from its next connection on.
+/// Credentials that a command sets, which the station uses from its next connection on.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct CredentialsSet {
-    /// The password, as it will come.
+    /// The password, as the station will send it.
     pub password: Option<Vec<u8>>,
     /// The security profile.
     pub security_profile: Option<u8>,
 }
 
-/// Reads one action's payload.
+/// A function that reads one action's payload.
 pub type Decode = fn(Payload<'_>) -> Result<StationEvent, CallError>;
 
 impl Protocol {
-    /// The version that a station is taken to speak while it is away, so that mistakes in its commands are told all the same.
+    /// The version against which commands to a station that is not connected are checked, so that
+    /// mistakes are reported at once.
     pub const OF_ABSENT: Self = Self::V16;
 
-    /// Every version that is spoken.
+    /// Every supported version.
     pub const ALL: [Self; 2] = [Self::V16, Self::V201];
 
-    /// The WebSocket subprotocol that names it.
+    /// The version's WebSocket subprotocol.
     pub const fn subprotocol(self) -> &'static str {
         match self {
             Self::V16 => "ocpp1.6",
@@ -53,7 +54,7 @@ impl Protocol {
         Self::ALL.into_iter().find(|protocol| protocol.subprotocol().eq_ignore_ascii_case(name))
     }
 
-    /// Every message of the version.
+    /// The schema of the version's messages.
     pub fn schema(self) -> &'static Schema {
         match self {
             Self::V16 => &schema::V16,
@@ -61,7 +62,7 @@ impl Protocol {
         }
     }
 
-    /// The longest id tag that a station's list takes.
+    /// The longest id tag that fits an entry of the local list.
     pub const fn list_tag_max(self) -> usize {
         match self {
             Self::V16 => v16::commands::ID_TAG_MAX,
@@ -69,7 +70,8 @@ impl Protocol {
         }
     }
 
-    /// The types under which a station's list holds a card: which one its readers tell is not known.
+    /// The idToken types under which the local list holds each card. The station's reader may use
+    /// any of them.
     pub const fn list_types(self) -> &'static [Option<&'static str>] {
         match self {
             Self::V16 => &[None],
@@ -77,7 +79,7 @@ impl Protocol {
         }
     }
 
-    /// The settings that switch a station's local list on: the list itself, and that it is asked before us.
+    /// The settings that enable the local list: the list itself, and its use before an Authorize.
     pub const fn list_switches(self) -> [&'static str; 2] {
         match self {
             Self::V16 => ["LocalAuthListEnabled", "LocalPreAuthorize"],
@@ -85,8 +87,8 @@ impl Protocol {
         }
     }
 
-    /// Commands that have a station tell all that it is made of, the best first; none in versions without a device model.
-    /// The request's number is up to the caller.
+    /// Commands that request the whole device model, the best first. Versions without a device
+    /// model have none. The caller chooses the requestId.
     pub fn inventory_commands(self, request_id: u32) -> Vec<(&'static str, Value)> {
         match self {
             Self::V16 => Vec::new(),
@@ -94,7 +96,7 @@ impl Protocol {
         }
     }
 
-    /// What a command tells a station to come with, where it does.
+    /// The credentials that a command sets; `None`: it sets none.
     pub fn credentials_set(
         self,
         action: &str,
@@ -107,7 +109,7 @@ impl Protocol {
         (set != CredentialsSet::default()).then_some(set)
     }
 
-    /// The settings that are asked of a station by name; all, where none is named.
+    /// The settings to request by name. Empty: all settings are requested.
     pub fn settings_asked(self) -> Vec<&'static str> {
         match self {
             Self::V16 => Vec::new(),
@@ -122,7 +124,7 @@ impl Protocol {
         }
     }
 
-    /// The settings that a station's answer tells, by name. `None`: it tells none.
+    /// The settings in a station's answer, by name. `None`: the answer has none.
     pub fn settings_told(self, answer: &Value) -> Option<Vec<(String, Option<String>)>> {
         match self {
             Self::V16 => v16::commands::settings_told(answer),
@@ -130,27 +132,31 @@ impl Protocol {
         }
     }
 
-    /// Whether a station can be asked if a transaction goes on (GetTransactionStatus, OCPP 2.0.1 E14).
+    /// Whether the version has GetTransactionStatus (OCPP 2.0.1 E14).
     pub const fn tells_transaction_status(self) -> bool {
         matches!(self, Self::V201)
     }
 
-    /// Whether stations' identities are compared without regard to case (OCPP 2.0.1 part 2 section 2.1).
+    /// Whether stations' identities are compared without regard to case (OCPP 2.0.1 part 2 section
+    /// 2.1).
     pub const fn ignores_case_of_identities(self) -> bool {
         matches!(self, Self::V201)
     }
 
-    /// Whether what is no call is answered by an error. OCPP-J 1.6 has no such answer (section 4.1.3).
+    /// Whether a message that is not a CALL is answered by a CALLERROR. OCPP-J 1.6 has no such
+    /// answer (section 4.1.3).
     pub const fn refuses_what_is_no_call(self) -> bool {
         matches!(self, Self::V201)
     }
 
-    /// The version of a transaction message that was kept, by its action.
+    /// The version of a stored transaction message, by its action: OCPP 2.0.1 for TransactionEvent,
+    /// else OCPP 1.6.
     pub fn of_transaction_message(action: &str) -> Self {
         if action == "TransactionEvent" { Self::V201 } else { Self::V16 }
     }
 
-    /// Whether the version can show a driver what a session costs and what is left of the month.
+    /// Whether the version can show a driver the session's cost and the rest of the month's
+    /// allowance.
     pub const fn displays(self) -> bool {
         match self {
             Self::V16 => false,
@@ -158,7 +164,8 @@ impl Protocol {
         }
     }
 
-    /// An answer with what a driver is shown beside it, where the version and the message have a place for it.
+    /// An answer with cost and text for the driver added, if the version and the message have
+    /// fields for them.
     pub fn with_display(self, action: &str, answer: String, shown: &DriverDisplay) -> String {
         match self {
             Self::V16 => answer,
@@ -166,7 +173,7 @@ impl Protocol {
         }
     }
 
-    /// The command that shows what a transaction costs so far, in versions that have one.
+    /// The command that shows a transaction's cost so far. `None`: the version has none.
     pub fn cost_command(self, transaction: &str, cost: Yen) -> Option<(&'static str, Value)> {
         match self {
             Self::V16 => None,
@@ -174,8 +181,8 @@ impl Protocol {
         }
     }
 
-    /// The payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) that lets a transaction's vehicle have so much, in versions that
-    /// hear of vehicles' needs.
+    /// The payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) that limits a
+    /// transaction's vehicle to `limit_w`. `None`: the version has no NotifyEVChargingNeeds.
     pub fn ev_profile(
         self,
         number: u32,
@@ -192,7 +199,8 @@ impl Protocol {
         }
     }
 
-    /// What a payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) lets an EVSE's vehicle have.
+    /// The highest limit that a payload of [`SET_PROFILE`](super::command_intent::SET_PROFILE) sets
+    /// for the vehicle at an EVSE.
     pub fn ev_allowed(self, payload: &Value, evse_id: i64) -> Option<EvAllowed> {
         match self {
             Self::V16 => None,
@@ -200,8 +208,8 @@ impl Protocol {
         }
     }
 
-    /// The command that takes a signed chain (PEM) to a station.
-    /// A request that named no type is answered without one.
+    /// The command that sends a signed certificate chain (PEM) to a station. If the station's
+    /// request named no certificateType, the command names none.
     pub fn certificate_command(self, chain: &str, kind: Option<&str>) -> (&'static str, Value) {
         let payload = match (self, kind) {
             (Self::V16, _) | (Self::V201, None) => json!({"certificateChain": chain}),
@@ -218,7 +226,8 @@ impl Protocol {
         actions.iter().copied().find(|(name, _)| *name == action)
     }
 
-    /// Whether an action is one that money hangs on: it is known by its content, and answered after it is durable.
+    /// Whether the action is a transaction message, on which a bill may depend. Repeats are
+    /// recognized by content, and it is answered after its commit.
     pub fn is_transaction(self, action: &str) -> bool {
         let of_version: &[&str] = match self {
             Self::V16 => &["StartTransaction", "StopTransaction", "MeterValues"],
@@ -227,12 +236,13 @@ impl Protocol {
         of_version.contains(&action)
     }
 
-    /// The name of an action of stations that is served.
+    /// The action's name, if it is a station's action that the server handles.
     pub fn served(self, action: &str) -> Option<&'static str> {
         self.decoder(action).map(|(name, _)| name)
     }
 
-    /// Reads a station's call. A transaction message is never refused: what cannot be read of it is noted in the event.
+    /// Reads a station's call. A transaction message is never refused: unreadable parts are
+    /// recorded in the event's faults.
     pub fn decode(self, action: &str, payload: Payload<'_>) -> Result<StationEvent, CallError> {
         if let Some((_, decode)) = self.decoder(action) {
             return decode(payload);
@@ -252,13 +262,13 @@ impl Protocol {
         Err(CallError::new(ErrorCode::NotImplemented, why))
     }
 
-    /// The other version, where an action of stations is that one's alone.
+    /// The other version, if the action belongs to stations of that version only.
     pub fn other_version_of(self, action: &str) -> Option<Self> {
         let is_of = |protocol: Self| protocol.decoder(action).is_some();
         Self::ALL.into_iter().find(|other| *other != self && is_of(*other) && !is_of(self))
     }
 
-    /// The number that an answer gave to a session that started.
+    /// The transactionId in our answer to StartTransaction. `None` in OCPP 2.0.1.
     pub fn session_started(self, answer: &str) -> Option<i64> {
         match self {
             Self::V16 => v16::session_started(answer),
@@ -266,7 +276,7 @@ impl Protocol {
         }
     }
 
-    /// Words a command: its action and payload. `None`: the version has no such command.
+    /// A command's action and payload in this version. `None`: the version has no such command.
     pub fn encode_command(self, command: &StationCommand) -> Option<(&'static str, Value)> {
         match self {
             Self::V16 => v16::commands::encode(command),
@@ -274,7 +284,7 @@ impl Protocol {
         }
     }
 
-    /// Checks a command against what its station says that it takes at once.
+    /// Checks a command against the limits that its station reports.
     pub fn check_limits(
         self,
         action: &str,
@@ -284,7 +294,7 @@ impl Protocol {
         limits::check(action, payload, settings)
     }
 
-    /// Checks a command against the standard. `None`: no command of that name is in it.
+    /// Checks a command against the standard. `None`: the version has no command of that name.
     pub fn check_command(
         self,
         action: &str,
@@ -298,25 +308,26 @@ impl Protocol {
         )
     }
 
-    /// Whether a station's answer to a command is what the standard wants.
+    /// Checks a station's answer to a command against the schema.
     pub fn answer_fits(self, action: &str, answer: &Map<String, Value>) -> Result<(), Violation> {
         self.schema()
             .message(action)
             .map_or(Ok(()), |message| self.schema().check(&message.reply, answer))
     }
 
-    /// Whether a station's answer to a command says by its status what became of it: without one nobody knows.
+    /// Whether the schema requires a `status` in the answer to a command. Without it the result is
+    /// unknown.
     pub fn answer_needs_status(self, action: &str) -> bool {
         let is_status = |field: &schema::Field| field.name == "status" && field.required;
         self.schema().message(action).is_some_and(|message| message.reply.iter().any(is_status))
     }
 
-    /// Whether an empty answer to a station's message says that it was heard.
+    /// Whether the standard allows an empty CALLRESULT to a station's message.
     pub fn has_empty_answer(self, action: &str) -> bool {
         self.served(action).is_some() && self.answer_fits(action, &Map::new()).is_ok()
     }
 
-    /// The names of the commands that there are.
+    /// The names of all commands of the version.
     pub fn command_names(self) -> Vec<&'static str> {
         self.schema()
             .messages()
@@ -326,7 +337,7 @@ impl Protocol {
     }
 }
 
-/// What a station's answer to a command comes to, in the API's words: its status in lower case, `accepted` where the
+/// The result of a command in the API's words: the answer's status in snake case, `accepted` if the
 /// answer has none.
 pub fn outcome(answer: &Value) -> String {
     if answer.get("status").is_some_and(|status| !status.is_string()) {
@@ -345,8 +356,8 @@ pub fn outcome(answer: &Value) -> String {
     words
 }
 
-/// What an answer comes to for the password or profile that a command told; other variables that were set beside it do
-/// not matter. `None`: it does not say, so nobody knows what the station did.
+/// The result for the password or security profile that a command set. Other variables in the same
+/// command do not count. `None`: the answer does not say, so the result is unknown.
 pub fn credentials_outcome(answer: &Value) -> Option<String> {
     let Some(results) = answer.get("setVariableResult").and_then(Value::as_array) else {
         return answer.get("status").filter(|status| status.is_string()).map(|_| outcome(answer));
@@ -361,7 +372,7 @@ pub fn credentials_outcome(answer: &Value) -> Option<String> {
     Some(outcome(&serde_json::json!({"status": status})))
 }
 
-/// The status of an answer; of several results the first that is not an acceptance.
+/// The status of an answer. Of several results, the first that is not Accepted counts.
 fn status_of(answer: &Value) -> Option<&str> {
     let of_one = |list: &str, status: &str| {
         let results = answer.get(list)?.as_array()?;

@@ -1,6 +1,6 @@
-//! Lists of meter values, inside MeterValues (OCPP 1.6 section 4.7, OCPP 2.0.1 J01) and the messages of a transaction.
-//! Absent fields of a sample take the standard's defaults (1.6 section 7.43, 2.0.1 SampledValueType); a sample without
-//! a number is dropped alone.
+//! Reads lists of meter values in MeterValues (OCPP 1.6 section 4.7, OCPP 2.0.1 J01) and in the
+//! messages of a transaction. Absent fields of a sample get the standard's defaults (1.6 section
+//! 7.43, 2.0.1 SampledValueType). A sample without a number is skipped, and the others are kept.
 
 use rust_decimal::Decimal;
 
@@ -12,11 +12,12 @@ use juden_domain::instant::Reported;
 /// The longest name of a measurand, phase, location, context or unit that is kept.
 const NAME_MAX: usize = 64;
 
-/// The largest power of ten by which a value is taken (2.0.1 `unitOfMeasure.multiplier`); beyond it there is no such meter.
+/// The largest multiplier that is accepted (2.0.1 `unitOfMeasure.multiplier`). No meter needs a
+/// larger one.
 const MULTIPLIER_MAX: i64 = 12;
 
-/// Samples that are read out of one message: more than the longest session has in a transaction's end. Those beyond it
-/// stay in the message as it is kept.
+/// Samples that are read out of one message. The stop of the longest session has fewer. Samples
+/// beyond the limit remain in the stored message only.
 pub const SAMPLES_MAX: usize = 10_000;
 
 /// The samples of a list of meter values.
@@ -78,7 +79,8 @@ fn scaled(value: Decimal, multiplier: i64) -> Option<Decimal> {
     Some(scaled.normalize())
 }
 
-/// A number as stations write it: blanks around, a comma for the point, an exponent.
+/// Reads a number as stations write it: with blanks around it, a comma for the point, or an
+/// exponent.
 fn decimal(text: &str) -> Option<Decimal> {
     let text = text.trim().replace(',', ".");
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()

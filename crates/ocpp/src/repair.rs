@@ -1,26 +1,27 @@
-//! What can be read of JSON that is broken, in one pass over the text: the time it takes grows with the text's
-//! length and with nothing else, whatever a station sends.
+//! Reads fields out of broken JSON in one pass over the text. The time is linear in the text's
+//! length for any input.
 
 use std::collections::HashSet;
 
-/// The longest text in bytes that is repaired. A field without a value comes from firmware that writes short messages.
+/// The longest text that is repaired, in bytes. Firmware that omits values writes short messages.
 pub const REPAIRED_MAX: usize = 64 * 1024;
 
-/// Letters of a field's name, of an action's, of a message id, and of a text that is read out of broken JSON.
+/// The longest field name, action, message id and text value that are read out of broken JSON, in
+/// bytes.
 const NAME_MAX: usize = 40;
 const ACTION_MAX: usize = 64;
 const ID_MAX: usize = 255;
 const VALUE_MAX: usize = 512;
 
-/// Digits before and behind the point of a number that is read out of broken JSON.
+/// Digits before and after the point of a number that is read out of broken JSON.
 const DIGITS_MAX: usize = 25;
 const DECIMALS_MAX: usize = 20;
 
-/// Fields that are read out of broken JSON.
+/// Fields that are read out of one broken text at most.
 const FIELDS_MAX: usize = 1_000;
 
-/// Writes `null` where a field has no value, as some firmware sends it: `"transactionId":,`. Strings stay as they are.
-/// `None`: every field has a value, or the text is longer than is repaired.
+/// Inserts `null` where a field has no value, as some firmware sends it: `"transactionId":,`.
+/// Strings are not changed. `None`: no value is missing, or the text exceeds [`REPAIRED_MAX`].
 pub fn with_missing_values(text: &str) -> Option<String> {
     if text.len() > REPAIRED_MAX {
         return None;
@@ -47,7 +48,7 @@ pub fn with_missing_values(text: &str) -> Option<String> {
     (copied > 0).then(|| filled + &text[copied..])
 }
 
-/// The message id's token and the action of a call whose rest is broken: `[2,"id","Action"`.
+/// The message id (as JSON) and the action of a CALL whose rest is broken: `[2,"id","Action"`.
 pub fn call_beginning(text: &str) -> Option<(&str, &str)> {
     let bytes = text.as_bytes();
     let expect = |place: usize, byte: u8| (bytes.get(place) == Some(&byte)).then_some(place + 1);
@@ -65,7 +66,8 @@ pub fn call_beginning(text: &str) -> Option<(&str, &str)> {
         .then(|| (&text[id_begins..id_ends], &text[action_begins..action_ends]))
 }
 
-/// The first text or number under each name, anywhere in broken JSON: names, and their values' JSON texts.
+/// The first text or number of each name, anywhere in broken JSON: pairs of the name and the
+/// value's JSON text.
 pub fn scalars(text: &str) -> Vec<(&str, &str)> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
@@ -92,7 +94,8 @@ pub fn scalars(text: &str) -> Vec<(&str, &str)> {
 
 type Span = std::ops::Range<usize>;
 
-/// The field whose name's opening quote stands at a place: the spans of name and value; or where to look on.
+/// Reads the field whose name's opening quote stands at `quote`: the spans of name and value. The
+/// error is the place at which to search on.
 fn field(bytes: &[u8], quote: usize) -> Result<(Span, Span), usize> {
     let name = quote + 1..quote + 1 + letters(&bytes[quote + 1..], NAME_MAX);
     if name.is_empty() || bytes.get(name.end) != Some(&b'"') {
@@ -100,7 +103,7 @@ fn field(bytes: &[u8], quote: usize) -> Result<(Span, Span), usize> {
     }
     let colon = skip_blanks(bytes, name.end + 1);
     if bytes.get(colon) != Some(&b':') {
-        // The quote that ends this may begin another name.
+        // This string is not a name. Its closing quote may be the opening quote of a name.
         return Err(name.end);
     }
     let begins = skip_blanks(bytes, colon + 1);
@@ -111,8 +114,8 @@ fn field(bytes: &[u8], quote: usize) -> Result<(Span, Span), usize> {
     ends.map(|ends| (name, begins..ends)).ok_or(begins)
 }
 
-/// Where a string ends whose opening quote stands at a place: behind its closing one, where that comes within so many
-/// bytes.
+/// The place after the closing quote of the string that opens at `quote`, if it closes within
+/// `length_max` bytes.
 fn string_end(bytes: &[u8], quote: usize, length_max: usize) -> Option<usize> {
     let last =
         quote.saturating_add(1).saturating_add(length_max).min(bytes.len().saturating_sub(1));

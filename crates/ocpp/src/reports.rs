@@ -1,5 +1,5 @@
-//! Messages that are kept as they came. What they must have for their parts to be joined is asked for; every word in
-//! them is taken.
+//! Reads messages that are stored as they came. Only the fields that join a message's parts are
+//! required. All other content is accepted.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::timestamp;
 use juden_domain::certificate::CertificateKind;
 use juden_domain::instant::Reported;
 
-/// What a report must have.
+/// A required field of a report.
 #[derive(Debug, Clone, Copy)]
 pub enum Needs {
     /// A text of this name.
@@ -22,12 +22,12 @@ pub enum Needs {
     Object(&'static str),
 }
 
-/// Reads a report that says nothing but itself.
+/// Reads a report without any content that is stored elsewhere.
 pub fn kept(payload: Payload<'_>, needs: &[Needs]) -> Result<StationEvent, CallError> {
     read(payload, needs, |_| ReportContent::None)
 }
 
-/// Reads a report with the news in it.
+/// Reads a report, and with `news` the content that is also stored with the station.
 pub fn read(
     payload: Payload<'_>,
     needs: &[Needs],
@@ -51,7 +51,8 @@ pub fn read(
     Ok(StationEvent::Report(report))
 }
 
-/// Reads a question about a vehicle's certificate. The question itself stays in the message that is kept.
+/// Reads a station's question about a certificate. The question's content is in the stored message
+/// only.
 pub fn asked(
     payload: Payload<'_>,
     needs: &[Needs],
@@ -70,12 +71,12 @@ pub fn sign(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     Ok(StationEvent::Sign(SignReport { csr, kind }))
 }
 
-/// How a firmware update goes.
+/// The status of a firmware update.
 pub fn firmware(fields: &mut Fields<'_>) -> ReportContent {
     fields.text("status").map_or(ReportContent::None, ReportContent::Firmware)
 }
 
-/// How an upload goes.
+/// The status of an upload.
 pub fn upload(fields: &mut Fields<'_>) -> ReportContent {
     fields.text("status").map_or(ReportContent::None, ReportContent::Upload)
 }
@@ -85,8 +86,8 @@ pub fn security(fields: &mut Fields<'_>) -> ReportContent {
     fields.text("type").map_or(ReportContent::None, ReportContent::Security)
 }
 
-/// The connectors' states among the events of a NotifyEvent: `AvailabilityState` of an EVSE, of one of its connectors,
-/// or of the whole station (OCPP 2.0.1 G01.FR.07).
+/// The connectors' states in a NotifyEvent: `AvailabilityState` of an EVSE, of one of its
+/// connectors, or of the whole station (OCPP 2.0.1 G01.FR.07).
 pub fn states(fields: &mut Fields<'_>) -> ReportContent {
     let state = |event: &mut Fields<'_>| {
         let mut component = event.object("component")?;
@@ -113,7 +114,7 @@ pub fn states(fields: &mut Fields<'_>) -> ReportContent {
             plug,
         })
     };
-    // Of each connector the last: a message may tell thousands.
+    // Only each connector's last state counts: a message may hold thousands of events.
     let mut states: BTreeMap<(i64, Option<i64>), StatusReport> = BTreeMap::new();
     for told in fields.objects("eventData").iter_mut().filter_map(state) {
         states.insert((told.connector_id, told.plug), told);
@@ -125,17 +126,17 @@ pub fn states(fields: &mut Fields<'_>) -> ReportContent {
     }
 }
 
-/// Connectors whose states are read of one message: more than a station has.
+/// Connectors whose states are read out of one message. No station has more.
 const STATES_MAX: usize = 100;
 
-/// The longest name of a component or variable, with instance and place.
+/// The longest name of a component or variable, including instance and EVSE.
 const NAME_MAX: usize = 160;
 
-/// Variables that are read of one message, and the longest text of one.
+/// Variables that are read out of one message, and the longest JSON text of one.
 const VARIABLES_MAX: usize = 2_000;
 const DOCUMENT_MAX: usize = 16 * 1024;
 
-/// The variables of a NotifyReport. One without names is passed over.
+/// The variables of a NotifyReport. A variable without names is skipped.
 pub fn variables(fields: &mut Fields<'_>) -> ReportContent {
     let named = |of: &mut Fields<'_>| {
         let name = of.text("name")?;
@@ -166,7 +167,7 @@ pub fn variables(fields: &mut Fields<'_>) -> ReportContent {
     ReportContent::Variables(items.filter_map(read).collect())
 }
 
-/// What 1.6 calls it when there is no error; 2.0.1 tells errors by events alone.
+/// The errorCode of OCPP 1.6 when there is no error. In OCPP 2.0.1 only NotifyEvent reports errors.
 pub const NO_ERROR: &str = "NoError";
 
 #[cfg(test)]

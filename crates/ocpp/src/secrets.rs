@@ -1,19 +1,21 @@
-//! Secrets in what stations are sent and tell: they pass through, and are never kept or shown.
+//! Secrets in messages to and from stations. They are transmitted, but never stored or shown.
 
 use serde_json::{Map, Value};
 
-/// What stands in the place of a secret.
+/// The text that replaces a secret.
 const REDACTED: &str = "(redacted)";
 
-/// The setting of OCPP 1.6 and the variable of 2.0.1 that hold a station's password.
+/// The names of a station's password: the setting of OCPP 1.6 and the variable of OCPP 2.0.1.
 const PASSWORD_SETTING: &str = "AuthorizationKey";
 const PASSWORD_VARIABLE: &str = "BasicAuthPassword";
 
-/// Fields whose value is a secret wherever they stand, and those of a VPN (OCPP 2.0.1 SetNetworkProfile).
+/// Fields whose value is always a secret, and those that are secrets within `vpn` (OCPP 2.0.1
+/// SetNetworkProfile).
 const FIELDS: [&str; 2] = ["apnPassword", "simPin"];
 const FIELDS_OF_VPN: [&str; 2] = ["password", "key"];
 
-/// A secret shorter than this is not looked for where it does not belong: it would be found in everything.
+/// The shortest secret in bytes that is searched for in answers. A shorter one would match
+/// unrelated text.
 const LOOKED_FOR_MIN: usize = 6;
 
 /// Whether a setting of 1.6 is a station's password.
@@ -26,14 +28,15 @@ pub fn is_password_variable(name: &str) -> bool {
     name.trim().eq_ignore_ascii_case(PASSWORD_VARIABLE)
 }
 
-/// A command's payload as it may be kept, and the secrets that were in it.
+/// A command's payload without its secrets, to be stored, and the secrets that were removed.
 pub fn redacted(payload: &Map<String, Value>) -> (String, Vec<String>) {
     let mut payload = Value::Object(payload.clone());
     let secrets = scrub(&mut payload);
     (payload.to_string(), secrets)
 }
 
-/// A message as it may be kept. What cannot be read is kept only where it speaks of no password.
+/// A message without its secrets, to be stored. If it mentions a password and is not valid JSON,
+/// none of it is stored.
 pub fn scrubbed(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let speaks_of_one = [PASSWORD_SETTING, PASSWORD_VARIABLE]
@@ -47,14 +50,15 @@ pub fn scrubbed(text: &str) -> String {
     value.to_string()
 }
 
-/// Takes the secrets out of a document; what they were.
+/// Removes the secrets from a document and returns them.
 pub fn scrub(document: &mut Value) -> Vec<String> {
     let mut found = Vec::new();
     scrub_into(document, &mut found);
     found
 }
 
-/// Takes secrets out of a text document in which they have no place, such as an error that repeats what was sent.
+/// Removes known secrets from any text of a document, such as an error that repeats the command's
+/// payload.
 pub fn scrub_echoes(document: &mut Value, secrets: &[String]) {
     match document {
         Value::String(text) => {
@@ -80,7 +84,7 @@ fn scrub_into(value: &mut Value, found: &mut Vec<String>) {
     }
 }
 
-/// Takes out what an object's own fields say is secret.
+/// Removes the secrets that an object's field names identify.
 fn scrub_named(fields: &mut Map<String, Value>, found: &mut Vec<String>) {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut secret: Vec<&str> = FIELDS.to_vec();
@@ -122,7 +126,7 @@ fn take(value: &mut Value, found: &mut Vec<String>) {
     }
 }
 
-/// Takes name and password out of an address, such as `ftp://user:password@host/`.
+/// Removes user name and password from an address, such as `ftp://user:password@host/`.
 fn scrub_address(text: &mut String) {
     let Some((scheme, rest)) = text.split_once("://") else { return };
     let end = rest.find(['/', '?', '#', ' ']).unwrap_or(rest.len());

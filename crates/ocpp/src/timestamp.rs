@@ -1,19 +1,21 @@
-//! Station times: RFC 3339 and the deviations that the field sends.
+//! Reads stations' timestamps: RFC 3339, and the deviations from it that stations send.
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, TimeZone};
 
 use juden_domain::instant::{Moment, Reported};
 
-/// Years that a station's time may have. Both stores keep these years. Adding a duration to such a time cannot overflow.
+/// Years that a station's time may have. Both stores keep these years. Adding a duration to such a
+/// time cannot overflow.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// The longest time text that is kept.
+/// Characters of a timestamp's text that are kept.
 const TEXT_MAX: usize = 64;
 
-/// Reads a station's time. Tolerated beside RFC 3339: a blank for the `T`, lower case, an offset
-/// without colon or minutes, no seconds, any number of decimals, no zone at all.
+/// Reads a station's timestamp. Accepted beside RFC 3339: a blank for the `T`, lower case, an
+/// offset without colon or minutes, no seconds, any number of decimals, no zone at all.
 pub fn read(text: &str) -> Reported {
-    // Whole milliseconds, cut: 14:59:59.9999 stays before 15:00; a leap second is the next second.
+    // Times are truncated to milliseconds, so that 14:59:59.9999 stays before 15:00. A leap second
+    // becomes the next second.
     let moment = match moment(text.trim()) {
         Moment::At(instant) if !YEARS.contains(&instant.year()) => Moment::Unreadable,
         Moment::Local(local) if !YEARS.contains(&local.year()) => Moment::Unreadable,
@@ -55,7 +57,7 @@ fn moment(text: &str) -> Moment {
     }
 }
 
-/// `Z`, `+09`, `+0900`, `+09:00`.
+/// Reads an offset: `Z`, `+09`, `+0900`, `+09:00`.
 fn parse_offset(text: &str) -> Option<FixedOffset> {
     if text.eq_ignore_ascii_case("z") {
         return FixedOffset::east_opt(0);

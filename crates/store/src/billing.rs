@@ -1,7 +1,7 @@
-//! Closed months, their invoices, and the records of billed sessions. What is issued never changes.
+//! Closed months, their invoices, and the records of billed sessions. Issued invoices never change.
 //!
-//! A month is closed by a run: it writes invoices in parts, and what it wrote counts once the run is
-//! complete. What a killed run left is removed when the next one begins.
+//! A run closes a month. It writes invoices in parts, which count only after the run is complete.
+//! The parts of an incomplete run are removed when the next run begins.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -16,65 +16,65 @@ use juden_domain::units::Yen;
 /// A closed month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosedMonth {
-    /// Which.
+    /// The usage month.
     pub month: BillingMonth,
-    /// When it was closed.
+    /// The instant at which it was closed.
     pub closed_at: DateTime<Utc>,
-    /// How many members have invoices.
+    /// The number of members with invoices.
     pub members: i64,
-    /// How many sessions were billed.
+    /// The number of billed sessions.
     pub sessions: i64,
-    /// What the invoices come to.
+    /// The total of the invoices.
     pub total: Yen,
-    /// The hash of its CSV export.
+    /// The SHA-256 of the month's CSV export.
     pub sha256: String,
-    /// How its files are laid out: a month keeps the columns that it was closed with.
+    /// The version of its export's columns. A month keeps the columns with which it was closed.
     pub layout: i64,
 }
 
 /// A run that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// Its number.
+    /// The run's number.
     pub number: i64,
-    /// The last recheck that it takes in.
+    /// The last recheck (a row of `rechecks`) that the run takes into account.
     pub recheck_until: i64,
 }
 
-/// A member's part of a close, or of a final invoice.
+/// The invoices and records of one member in a close, or of a final invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberPart {
     /// The member.
     pub member: MemberId,
-    /// Its invoices.
+    /// The member's invoices.
     pub invoices: Vec<Invoice>,
-    /// What is recorded of its billed sessions.
+    /// The records of the member's billed sessions.
     pub billed: Vec<BilledGroup>,
 }
 
-/// A place in a month's list, which is ordered by member, then number.
+/// A cursor in a month's list of invoices, which is ordered by member, then invoice number.
 #[derive(Debug, Clone, Default)]
 pub struct InvoiceCursor {
-    /// The member.
+    /// The member id.
     pub member: String,
-    /// The number within the member.
+    /// The invoice number.
     pub number: String,
 }
 
-/// Records of billed sessions with their member and place.
+/// Records of billed sessions, with their member, month and part number.
 #[derive(Debug, Clone)]
 pub struct BilledPart {
     /// The member.
     pub member: MemberId,
     /// The month with whose close, or final invoice, it was recorded.
     pub month: BillingMonth,
-    /// Which of the member's parts of the month.
+    /// The number of this part among the member's parts of the month.
     pub part: i64,
     /// The records.
     pub groups: Vec<BilledGroup>,
 }
 
-/// Months, invoices, records.
+/// Closed months, invoices, and records of billed sessions.
 #[async_trait]
 pub trait BillingStore: Send + Sync {
     /// A closed month.
@@ -83,16 +83,18 @@ pub trait BillingStore: Send + Sync {
     async fn last_closed_month(&self) -> Stored<Option<BillingMonth>>;
     /// The earliest month in which a member was admitted.
     async fn first_month(&self) -> Stored<Option<BillingMonth>>;
-    /// Begins a run for a month, and removes what uncompleted ones left.
+    /// Begins a run for a month, and removes the parts of incomplete runs.
     async fn begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run>;
-    /// Members' months that wait to be rated again, up to a mark, each with the earliest; `None` is every member.
+    /// Members whose past months are to be rated again, up to the recheck `until`, each with the
+    /// earliest such month. `None` stands for every member.
     async fn rechecks(&self, until: i64) -> Stored<Vec<(Option<MemberId>, BillingMonth)>>;
-    /// Writes a part of a run.
+    /// Writes members' parts of a run.
     async fn save_parts(&self, run: &Run, month: BillingMonth, parts: &[MemberPart]) -> Stored<()>;
-    /// Completes a run and closes its month, all or nothing. `false`: it was closed already.
+    /// Completes a run and closes its month in one transaction. `false`: the month was closed
+    /// already.
     async fn complete_run(&self, run: &Run, closed: &ClosedMonth) -> Stored<bool>;
-    /// Invoices issued with a month, in order of member and number: those that count, or, with a run, those
-    /// that will count when it is complete.
+    /// Invoices issued with a month, in order of member and number: those that count, and with a
+    /// run also those of that run.
     async fn invoices(
         &self,
         month: BillingMonth,
@@ -111,14 +113,15 @@ pub trait BillingStore: Send + Sync {
         after: Option<&BilledPart>,
         limit: i64,
     ) -> Stored<Vec<BilledPart>>;
-    /// Members' records that count, oldest first.
+    /// Members' records of billed sessions that count, oldest first.
     async fn billed_of_members(&self, members: &[&MemberId]) -> Stored<Vec<BilledPart>>;
     /// The members that have a final invoice.
     async fn members_with_final(&self) -> Stored<Vec<MemberId>>;
-    /// The members whose invoices leave credit over.
+    /// The members with carried credit.
     async fn members_with_credit(&self) -> Stored<Vec<MemberId>>;
-    /// The next membership that waits for its final invoice, with the instant at which that is due.
+    /// The next ended membership that is due a final invoice, with the instant at which the invoice
+    /// is due.
     async fn next_ending(&self) -> Stored<Option<(MemberId, DateTime<Utc>)>>;
-    /// Issues a final invoice, if there is one to issue; the membership waits no more.
+    /// Issues a final invoice, if the membership still waits for one, and ends that wait.
     async fn issue_final(&self, month: BillingMonth, part: &MemberPart) -> Stored<()>;
 }

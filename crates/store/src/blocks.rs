@@ -1,4 +1,5 @@
-//! Which stations may remember a card, and how they learn that it is blocked, or no longer.
+//! Exposures and deliveries: the stations that may remember a card as accepted, and how they learn
+//! that it is blocked or accepted again.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -6,17 +7,17 @@ use chrono::{DateTime, Utc};
 use super::{Seen, Stored};
 use juden_domain::ids::{CardNumber, IdTag, StationId};
 
-/// What a station is to learn of a card.
+/// The fact about a card that a station is to learn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlockOrAllow {
-    /// That it is blocked.
+    /// The card is blocked.
     Block,
-    /// That it is no longer blocked.
+    /// The card is no longer blocked.
     Allow,
 }
 
 impl BlockOrAllow {
-    /// Its code.
+    /// The code that the store and the API use.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Block => "block",
@@ -24,25 +25,25 @@ impl BlockOrAllow {
         }
     }
 
-    /// The one with a code.
+    /// The variant with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::Block, Self::Allow].into_iter().find(|reach| reach.code() == code)
     }
 }
 
-/// How far a delivery is.
+/// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryState {
     /// The station does not know yet.
     Pending,
-    /// It knows.
+    /// The station knows.
     Delivered,
-    /// It has no means to be told.
+    /// The station has no means to learn it: no list, or no room in it.
     Unsupported,
 }
 
 impl DeliveryState {
-    /// Its code.
+    /// The code that the store and the API use.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -51,7 +52,7 @@ impl DeliveryState {
         }
     }
 
-    /// The one with a code.
+    /// The variant with this code.
     pub fn from_code(code: &str) -> Option<Self> {
         [Self::Pending, Self::Delivered, Self::Unsupported]
             .into_iter()
@@ -59,54 +60,57 @@ impl DeliveryState {
     }
 }
 
-/// Something that a station is to learn.
+/// A block delivery: what a station is to learn of a card, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// The station.
     pub station_id: StationId,
     /// The card.
     pub card: CardNumber,
-    /// What readers read from it.
+    /// The card's id tag.
     pub id_tag: IdTag,
-    /// What other readers read from it.
+    /// Further id tags that other readers read from the card.
     pub readings: Vec<IdTag>,
-    /// What it is to learn.
+    /// Whether the station is to learn a block or an acceptance.
     pub reach: BlockOrAllow,
-    /// How far it is.
+    /// The delivery's state.
     pub state: DeliveryState,
-    /// By which means it was told last: `local_list`, `clear_cache`.
+    /// The means of the last delivery: `local_list`, `clear_cache`.
     pub means: Option<String>,
-    /// Whether its list is to hold the card as accepted while it is not blocked.
+    /// Whether the station's local list is to hold the card as accepted while the card is not
+    /// blocked.
     pub listed: bool,
-    /// How often it was tried.
+    /// The number of tries.
     pub tries: i64,
-    /// Since when it is to learn it; never the same twice for a card and station.
+    /// The instant from which the station is to learn it. It never repeats for a card and station,
+    /// so that a result can be matched to the delivery.
     pub since: DateTime<Utc>,
-    /// When it last came to its state.
+    /// The instant of the last change of state.
     pub at: DateTime<Utc>,
 }
 
-/// What became of telling a station.
+/// The result of a try to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryOutcome {
-    /// How far it is now.
+    /// The new state.
     pub state: DeliveryState,
-    /// By which means it was told.
+    /// The means that was used.
     pub means: Option<&'static str>,
-    /// When.
+    /// The instant of the result.
     pub at: DateTime<Utc>,
-    /// Not to be tried again before.
+    /// The earliest instant of the next try.
     pub next_try_at: DateTime<Utc>,
-    /// Whether it is of a whole list: it holds whatever was known before.
+    /// Whether a whole list was sent. Its result also holds for deliveries that were not pending.
     pub whole: bool,
 }
 
 /// Exposures and deliveries.
 #[async_trait]
 pub trait BlockStore: Send + Sync {
-    /// Every station where a card was accepted is to learn this of it from now on, and those at sites whose list has the
-    /// card that it is in theirs, unless what that rests on was changed since. What a station already learnt, or never
-    /// needs to, stays. The stations that are still to learn it.
+    /// Sets deliveries of a block, or of its end, for every station where the card was accepted,
+    /// and for stations whose site's list has the card. It is a conflict if the histories changed
+    /// after `seen`. Deliveries that are done or not needed stay. Returns the stations with pending
+    /// deliveries.
     async fn recall(
         &self,
         card: &CardNumber,
@@ -114,42 +118,45 @@ pub trait BlockStore: Send + Sync {
         at: DateTime<Utc>,
         seen: &Seen,
     ) -> Stored<Vec<StationId>>;
-    /// What stations are to learn, or learnt, of a card, in order of the stations.
+    /// All deliveries of a card, in order of the stations.
     async fn deliveries_of(&self, card: &CardNumber) -> Stored<Vec<Delivery>>;
-    /// What a station is still to learn: blocks before all else, the oldest first.
+    /// A station's pending deliveries: blocks first, the oldest first.
     async fn pending_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
-    /// Cards that a station's list is to hold, known to it or not: first those that are blocked, then those that it is to
-    /// hold as accepted; the newest first.
+    /// The cards that a station's local list is to hold, whether delivered or not: first the
+    /// blocked ones, then the accepted ones; the newest first.
     async fn list_at(&self, station: &StationId, limit: i64) -> Stored<Vec<Delivery>>;
-    /// Of these stations, those that are to be told something now.
+    /// Those of the given stations that have a pending delivery due now.
     async fn stations_to_tell(
         &self,
         stations: &[StationId],
         now: DateTime<Utc>,
     ) -> Stored<Vec<StationId>>;
-    /// From now on the stations' lists may hold what these deliveries say, whatever is heard of it. Those that
-    /// still hold; what something else took the place of is not to be sent.
+    /// Marks deliveries as sent in a local list, before the list is sent, because it may arrive
+    /// even if no answer does. Returns the deliveries that are still current. The others were
+    /// replaced and must not be sent.
     async fn begin_listing(&self, deliveries: &[Delivery]) -> Stored<Vec<Delivery>>;
-    /// Every block, and everything that a station's list was sent and is to hold, is to be told again, also what it is being
-    /// told now.
+    /// Sets every block of a station, and every card that its list was sent and is to hold, back to
+    /// pending. A delivery that is just being sent does not complete them.
     async fn relist(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;
-    /// What a station had no list for is to be told again: it may have one now.
+    /// Sets a station's unsupported list entries back to pending, because the station may have a
+    /// list now.
     async fn relist_unsupported(&self, station: &StationId, at: DateTime<Utc>) -> Stored<()>;
-    /// Whether a station's list is to hold cards as accepted.
+    /// Whether a station's local list is to hold any card as accepted.
     async fn has_listed(&self, station: &StationId) -> Stored<bool>;
-    /// Keeps what became of deliveries that wait, or of all of them, unless something else is to be learnt since.
+    /// Saves the result of pending deliveries, or with `whole` of all of them, unless they were
+    /// replaced in the meantime.
     async fn save_told(&self, deliveries: &[Delivery], told: &DeliveryOutcome) -> Stored<()>;
-    /// Cards to be looked at again by now, at most `limit`.
+    /// At most `limit` cards whose check for blocks is due by now.
     async fn due_looks(&self, now: DateTime<Utc>, limit: i64) -> Stored<Vec<CardNumber>>;
-    /// A card is to be looked at when an instant comes.
+    /// Schedules a check of a card for blocks.
     async fn add_look(&self, card: &CardNumber, due: DateTime<Utc>) -> Stored<()>;
-    /// Every card that a station may remember, and was not to learn is blocked, is to be looked at when an
-    /// instant comes.
+    /// Schedules a check of every card that some station may remember and that has no block
+    /// delivery there.
     async fn add_looks_at_unblocked(&self, due: DateTime<Utc>) -> Stored<()>;
-    /// A card was looked at: what fell due up to then is done.
+    /// Removes a card's checks that were due up to an instant, because the card was checked.
     async fn looked(&self, card: &CardNumber, until: DateTime<Utc>) -> Stored<()>;
     /// The version of the local list that was last sent to a station; 0 before the first.
     async fn list_version(&self, station: &StationId) -> Stored<i64>;
-    /// Keeps it.
+    /// Saves the version of the local list that a station was sent.
     async fn save_list_version(&self, station: &StationId, version: i64) -> Stored<()>;
 }

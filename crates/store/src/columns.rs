@@ -1,5 +1,6 @@
-//! Kept words that money or access hangs on, read for both engines alike. What a newer program wrote and this one does not
-//! know is an error: read as "no doubt" it would be billed, and the next write would lose it.
+//! Reads stored words that bills or access depend on, for both engines. An unknown word, perhaps of
+//! a newer program, is an error. If it were read as absent, a doubtful session would be billed, and
+//! the next write would delete the word.
 
 use std::collections::BTreeSet;
 
@@ -22,22 +23,23 @@ pub fn flags(names: &str) -> Stored<BTreeSet<Flag>> {
         .collect()
 }
 
-/// A session's flags as they are kept.
+/// A session's flags as the column holds them.
 pub fn flags_text(flags: &BTreeSet<Flag>) -> String {
     flags.iter().map(|flag| flag.code()).collect::<Vec<_>>().join(" ")
 }
 
-/// Why a session's card was refused.
+/// The reason for which a session's card was refused.
 pub fn refusal(code: Option<&str>) -> Stored<Option<Reason>> {
     known(code, Reason::from_code, "session's refusal")
 }
 
-/// What a person decided about a session.
+/// A person's decision about a session: bill or waive.
 pub fn decision(name: Option<&str>) -> Stored<Option<Decision>> {
     known(name, Decision::parse, "session's decision")
 }
 
-/// What was known of a station's clock: its difference in milliseconds and since when.
+/// The measured clock of a station: its difference in milliseconds, and the instant from which that
+/// holds.
 pub fn clock(offset_ms: Option<i64>, since: Option<DateTime<Utc>>) -> Option<Measured> {
     Some(Measured { offset: TimeDelta::milliseconds(offset_ms?), since: since? })
 }
@@ -47,23 +49,23 @@ pub fn month(text: Option<&str>) -> Stored<Option<BillingMonth>> {
     known(text, BillingMonth::parse, "month")
 }
 
-/// Whether a station is accepted.
+/// A station's registration status.
 pub fn registration(name: &str) -> Stored<Registration> {
     Registration::parse(name).ok_or(StoreError::Unreadable("station's registration"))
 }
 
-/// Whether a station can be used.
+/// A station's availability.
 pub fn availability(name: &str) -> Stored<Availability> {
     Availability::parse(name).ok_or(StoreError::Unreadable("station's availability"))
 }
 
-/// What is otherwise at a station than the standard wants: names with commas between them.
+/// A station's quirks, its deviations from the standard: names with commas between them.
 pub fn quirks(names: Option<&str>) -> Stored<BTreeSet<Quirk>> {
     let names = names.into_iter().flat_map(|names| names.split(','));
     names.map(|name| Quirk::parse(name).ok_or(StoreError::Unreadable("station's quirk"))).collect()
 }
 
-/// A station's time zone, as it was registered.
+/// A station's registered time zone. An unknown zone is an error.
 pub fn time_zone(name: Option<String>) -> Stored<Option<String>> {
     match name {
         Some(name) if Zone::parse(&name).is_none() => {

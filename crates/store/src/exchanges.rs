@@ -1,5 +1,5 @@
-//! What was said between Juden and a station beside its transactions: commands with what came of them, and the
-//! station's messages that are kept as they came.
+//! Messages between Juden and a station beside its transactions: commands with their results, and
+//! the station's messages that are stored as they came.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,94 +9,96 @@ use super::{KeptCommand, Page, Stored};
 use juden_domain::ids::StationId;
 use juden_domain::station::VariableReport;
 
-/// Messages of one station that are kept; older ones make room for newer ones.
+/// Messages that are kept of one station. Newer ones replace the oldest.
 pub const REPORTS_KEPT: i64 = 5_000;
 
-/// Variables of one station's device model that are kept; further ones are passed over.
+/// Variables that are kept of one station's device model. Further ones are ignored.
 pub const VARIABLES_KEPT: i64 = 20_000;
 
-/// Commands of one station among which those of an action are looked for.
+/// The newest commands of one station that a search by action covers.
 pub const COMMANDS_SEARCHED: i64 = 2_000;
 
-/// Commands of one station that are kept; older ones make room for newer ones.
+/// Commands that are kept of one station. Newer ones replace the oldest.
 pub const COMMANDS_KEPT: i64 = 10_000;
 
-/// A variable of a station's device model, and when it was told.
+/// A variable of a station's device model, and the instant of its report.
 #[derive(Debug, Clone)]
 pub struct KeptVariable {
-    /// What was told.
+    /// The variable as the station reported it.
     pub report: VariableReport,
-    /// When.
+    /// The instant of the report.
     pub at: DateTime<Utc>,
 }
 
-/// Which messages.
+/// A filter of a station's messages.
 #[derive(Debug, Clone, Default)]
 pub struct ReportFilter {
-    /// Of this action.
+    /// Only messages with this action.
     pub action: Option<String>,
-    /// Of this request.
+    /// Only messages with this requestId.
     pub request_id: Option<i64>,
 }
 
-/// A message of a station.
+/// A stored message of a station.
 #[derive(Debug, Clone)]
 pub struct KeptReport {
-    /// Its number.
+    /// The message's number in the store.
     pub number: i64,
-    /// When it was heard.
+    /// The received time.
     pub at: DateTime<Utc>,
-    /// What it was.
+    /// The message.
     pub row: ReportRow,
 }
 
-/// A command with what came of it.
+/// A command with its result.
 #[derive(Debug, Clone)]
 pub struct SentCommand {
-    /// Its number.
+    /// The command's number.
     pub number: i64,
-    /// What was sent.
+    /// The command.
     pub command: KeptCommand,
-    /// What it came to; `None`: not known yet.
+    /// The command's outcome; `None`: not known yet.
     pub outcome: Option<String>,
-    /// The station's answer.
+    /// The payload of the station's answer.
     pub answer: Option<String>,
-    /// When that was known.
+    /// The instant at which the outcome was known.
     pub answered_at: Option<DateTime<Utc>>,
 }
 
 impl KeptVariable {
-    /// Where a list goes on behind it.
+    /// The cursor of the page after this variable.
     pub fn cursor(&self) -> String {
         format!("{}|{}", self.report.component, self.report.variable)
     }
 }
 
-/// Where a list of variables goes on: component and variable.
+/// The component and variable after which a page begins.
 pub fn variable_after(page: &Page) -> (&str, &str) {
     page.after.as_deref().and_then(|after| after.split_once('|')).unwrap_or_default()
 }
 
-/// Messages and commands of a station, the newest first.
+/// A station's stored messages and commands, the newest first, and the variables of its device
+/// model.
 #[async_trait]
 pub trait ExchangeStore: Send + Sync {
-    /// A station's messages that are kept as they came.
+    /// A station's stored messages, the newest first.
     async fn reports(
         &self,
         station: &StationId,
         filter: &ReportFilter,
         page: &Page,
     ) -> Stored<Vec<KeptReport>>;
-    /// The variables of a station's device model, in the order of component and variable. The cursor of a page is its last
-    /// `component|variable`.
+    /// The variables of a station's device model, in the order of component and variable. The
+    /// cursor of a page is its last `component|variable`.
     async fn variables(&self, station: &StationId, page: &Page) -> Stored<Vec<KeptVariable>>;
-    /// The newest commands with these actions among the last [`COMMANDS_SEARCHED`] that a station was sent.
+    /// The newest commands with these actions among the last [`COMMANDS_SEARCHED`] commands to a
+    /// station.
     async fn commands_of(
         &self,
         station: &StationId,
         actions: &[&str],
         limit: i64,
     ) -> Stored<Vec<SentCommand>>;
-    /// The commands that a station was sent.
+    /// The commands to a station, the newest first.
     async fn commands(&self, station: &StationId, page: &Page) -> Stored<Vec<SentCommand>>;
 }

@@ -1,4 +1,4 @@
-//! What the ledger's writer reads and writes: facts for a batch, and the batch.
+//! The data that the ledger's writer reads and writes: the facts for a batch, and the batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,34 +19,37 @@ use juden_domain::refusal::Reason;
 use juden_domain::session::Session;
 use juden_domain::station::{BootReport, StatusReport, VariableReport};
 
-/// A session with what exactly-once needs: its keys and first answers.
+/// A session with its keys and first answers, by which a repeated message is recognized and gets
+/// the same answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
     /// The session.
     pub session: Session,
-    /// The content that makes a start the same start.
+    /// The hash of the start's content. A start with the same key is a repeat.
     pub start_key: String,
-    /// Which start of that content, where a clock that is none repeats itself.
+    /// The number of this start among starts with the same content. A station with a broken clock
+    /// sends such starts.
     pub start_ordinal: i64,
     /// The first answer to the start, word for word.
     pub start_answer: String,
-    /// The content that makes a stop the same stop.
+    /// The hash of the stop's content. A stop with the same key is a repeat.
     pub stop_key: Option<String>,
     /// The first answer to the stop, word for word.
     pub stop_answer: Option<String>,
-    /// How many repeated and differing messages of it the journal holds.
+    /// The number of the session's repeated and differing messages in the journal.
     pub repeats: i64,
-    /// What is kept of its events, where the station tells it event by event.
+    /// The data of the transaction's events, for a station that sends TransactionEvents (OCPP
+    /// 2.0.1).
     pub evidence: Option<Evidence>,
 }
 
 impl LedgerRow {
-    /// The row with the session that counts: with what persons corrected.
+    /// The row of the session with its corrections applied.
     pub fn counted(&self) -> Self {
         Self { session: self.session.corrected(), ..self.clone() }
     }
 
-    /// Takes an end that was guessed away: it stays as evidence.
+    /// Removes a guessed end from the session. It stays in the trail as evidence.
     pub fn take_guess_back(&mut self) {
         self.session.trail.guess = self.stop_key.take().zip(self.stop_answer.take());
         self.session.reopen();
@@ -54,14 +57,14 @@ impl LedgerRow {
     }
 }
 
-/// An event of a transaction that was answered.
+/// A TransactionEvent that was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
-    /// Its session.
+    /// The session of its transaction.
     pub session_id: SessionId,
-    /// Its number in the transaction.
+    /// The event's number in the transaction.
     pub order: i64,
-    /// The content that makes it the same event.
+    /// The hash of the event's content. An event with the same key is a repeat.
     pub key: String,
     /// The first answer, word for word.
     pub answer: String,
@@ -72,96 +75,99 @@ pub struct EventRow {
 pub struct JournalRow {
     /// The station.
     pub station_id: StationId,
-    /// The session that it belongs to.
+    /// The session that the message belongs to.
     pub session_id: Option<SessionId>,
-    /// Its action.
+    /// The message's action.
     pub action: String,
-    /// Its message id.
+    /// The message id.
     pub message_id: String,
-    /// Its payload as it came.
+    /// The payload as it came.
     pub payload: String,
     /// The answer's payload.
     pub answer: String,
-    /// What it did.
+    /// The message's effect, in one word.
     pub effect: &'static str,
-    /// When it was heard.
+    /// The received time.
     pub received_at: DateTime<Utc>,
-    /// Since when the station was connected then.
+    /// The instant at which the station's connection at that time had opened.
     pub connected_since: DateTime<Utc>,
-    /// What was known of the station's clock then.
+    /// The measured clock of the station at that time.
     pub clock: Option<Measured>,
 }
 
-/// What is known of a station's connectors, where a stop that names no session of ours is to be placed (rule B8).
+/// The use of a station's connectors, for the decision on a stop that names no session of ours
+/// (rule B8).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InUse {
-    /// The connectors whose states show that somebody charges there.
+    /// The connectors whose status shows that somebody charges there.
     pub connectors: Vec<i64>,
-    /// When readings came last of a transaction that we do not know.
+    /// The received time of the last readings that named an unknown transaction.
     pub unknown_readings_at: Option<DateTime<Utc>>,
 }
 
-/// What a station's readings of a transaction that it has from nobody did.
+/// The effect of readings that name a transaction unknown to the server.
 pub const UNKNOWN_READINGS: &str = "unknown_readings";
 
-/// A station's newest messages that are looked through for such readings.
+/// The newest messages of a station that are searched for such readings.
 pub const LOOKED_BACK: i64 = 200;
 
 /// States of a connector in use, in the words of both versions.
 pub const IN_USE: [&str; 5] = ["Charging", "SuspendedEV", "SuspendedEVSE", "Finishing", "Occupied"];
 
-/// A reading for the store. Its key is everything but unit and value; the first of a key stays.
+/// A reading for the store. Its key is all fields except unit and value. Of readings with one key
+/// the first stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadingRow {
     /// The station.
     pub station_id: StationId,
     /// The connector.
     pub connector_id: i64,
-    /// The session that it belongs to.
+    /// The session that the reading belongs to.
     pub session_id: Option<SessionId>,
-    /// When it was sampled.
+    /// The instant of the sample.
     pub sampled_at: DateTime<Utc>,
-    /// What was measured.
+    /// The measurand.
     pub measurand: String,
-    /// On which phase.
+    /// The phase.
     pub phase: String,
-    /// Where.
+    /// The place of measurement.
     pub location: String,
-    /// On what occasion.
+    /// The context.
     pub context: String,
-    /// In which unit.
+    /// The unit.
     pub unit: String,
     /// The value.
     pub value: String,
 }
 
-/// A fact about a station that no money hangs on: a message of it, or what the server noted of its connection and cards.
+/// A fact about a station on which no bill depends: a message of the station, or a note of the
+/// server on its connection and cards.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StationNote {
-    /// It started up.
+    /// The station started up.
     Boot(BootReport),
-    /// A connector's state.
+    /// A connector's status.
     Status(StatusReport),
-    /// It was heard last.
+    /// The station sent a message.
     Seen,
-    /// A connection of it ended: the one that opened with this fence.
+    /// The station's connection with this fence ended.
     Closed(i64),
-    /// It was told that a card is accepted, and may remember it.
+    /// An answer to the station accepted this card, which the station may remember.
     Exposed(CardNumber),
-    /// A card was shown there, and what it was told.
+    /// A card was shown at the station, with the verdict.
     Shown(ShownCard),
-    /// A message that is kept as it came.
+    /// A message that is stored as it came.
     Report(ReportRow),
-    /// What it tells of its device model.
+    /// Variables that the station reports of its device model.
     Variables(Vec<VariableReport>),
-    /// How its firmware update goes.
+    /// The status of a firmware update.
     FirmwareStatus(String),
-    /// How its diagnostics upload goes.
+    /// The status of a diagnostics upload.
     DiagnosticsStatus(String),
 }
 
 impl StationNote {
-    /// About how many bytes it takes to keep it.
+    /// About how many bytes the note takes in the store.
     pub fn weight(&self) -> usize {
         match self {
             Self::Report(report) => report.payload.len(),
@@ -178,19 +184,19 @@ impl StationNote {
     }
 }
 
-/// When a card was shown.
+/// The occasion on which a card was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
-    /// Before anything began.
+    /// With an Authorize.
     Authorize,
     /// With a transaction's start, or while it ran.
     Start,
-    /// With its end.
+    /// With a transaction's stop.
     Stop,
 }
 
 impl Occasion {
-    /// As it is kept.
+    /// The stored name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Authorize => "authorize",
@@ -200,25 +206,25 @@ impl Occasion {
     }
 }
 
-/// A card that was shown, and what came of it. Of what a reader read only the end is kept, and a keyed hash by which a whole
-/// id tag is found again: it may be a stranger's.
+/// A card that was shown, and the verdict. The id tag may be a stranger's, so only its last
+/// characters are kept, and a keyed hash by which a whole id tag can be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownCard {
-    /// The last letters of the id tag.
+    /// The last characters of the id tag.
     pub hint: String,
-    /// Its keyed hash.
+    /// The keyed hash of the id tag.
     pub id_tag_hash: String,
-    /// The programme's card, where it is one.
+    /// The card number, if it is a card of the programme.
     pub card: Option<CardNumber>,
-    /// Its member.
+    /// The card's member.
     pub member: Option<MemberId>,
-    /// Why it was refused; `None`: it was accepted.
+    /// The reason of the refusal; `None`: the card was accepted.
     pub refusal: Option<Reason>,
-    /// When it was shown.
+    /// The occasion.
     pub occasion: Occasion,
 }
 
-/// Letters of an id tag that are kept.
+/// Characters of an id tag that are kept.
 const HINT_LETTERS: usize = 4;
 
 /// Hex digits of an id tag's hash that are kept.
@@ -229,12 +235,12 @@ const HASH_DIGITS: usize = 32;
 pub struct TagHasher(Arc<[u8]>);
 
 impl TagHasher {
-    /// Under a secret.
+    /// A hasher with the installation's secret.
     pub fn new(secret: &str) -> Self {
         Self(secret.as_bytes().into())
     }
 
-    /// A card that was shown, by what a reader read and its file.
+    /// The record of a shown card, from the id tag and the card's file.
     pub fn shown(
         &self,
         id_tag: &IdTag,
@@ -246,7 +252,7 @@ impl TagHasher {
             hex::keyed_sha256(&self.0, &[b"id tag|", id_tag.matched().as_bytes()]);
         id_tag_hash.truncate(HASH_DIGITS);
         let letters = id_tag.matched().chars().count();
-        // Of a short one the end would be all of it.
+        // The end of a short id tag would reveal too much of it.
         let hint = if letters > 2 * HINT_LETTERS {
             id_tag.matched().chars().skip(letters - HINT_LETTERS).collect()
         } else {
@@ -258,21 +264,21 @@ impl TagHasher {
     }
 }
 
-/// About how many bytes a variable takes.
+/// About how many bytes a variable takes in the store.
 const VARIABLE_BYTES: usize = 1_000;
 
-/// A message that is kept as it came.
+/// A message that is stored as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRow {
-    /// Its action.
+    /// The message's action.
     pub action: String,
-    /// The request that it belongs to, where it names one.
+    /// The requestId of the command that requested it, if the message has one.
     pub request_id: Option<i64>,
-    /// Its place among the request's parts.
+    /// The message's seqNo among the parts of one request.
     pub seq_no: Option<i64>,
     /// Whether further parts follow.
     pub more: bool,
-    /// Its payload.
+    /// The message's payload.
     pub payload: String,
 }
 
@@ -281,56 +287,58 @@ pub struct ReportRow {
 pub struct StationNoteRow {
     /// The station.
     pub station_id: StationId,
-    /// When it was heard.
+    /// The instant at which the server received or made the note.
     pub at: DateTime<Utc>,
-    /// What it said.
+    /// The note.
     pub note: StationNote,
 }
 
-/// A connection that takes a station's place from every older one.
+/// A new connection of a station, which replaces every older one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRow {
     /// The station.
     pub station_id: StationId,
-    /// The run of the node that holds it.
+    /// The run of the node with the connection.
     pub node: NodeRun,
-    /// The protocol that it speaks.
+    /// The connection's WebSocket subprotocol.
     pub protocol: &'static str,
-    /// Since when.
+    /// The instant at which it opened.
     pub since: DateTime<Utc>,
-    /// Its fence: one more than that of the connection before.
+    /// The connection's fence: one more than that of the connection before.
     pub fence: i64,
 }
 
-/// What one commit writes.
+/// The rows that one commit writes.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Connections that opened.
     pub opened: Vec<OpenRow>,
     /// New and changed sessions.
     pub sessions: Vec<LedgerRow>,
-    /// Messages.
+    /// Messages for the journal.
     pub journal: Vec<JournalRow>,
     /// Readings.
     pub readings: Vec<ReadingRow>,
     /// Events of transactions.
     pub events: Vec<EventRow>,
-    /// Months of members that sessions left: rated again where their close has begun.
+    /// Months of members that sessions were moved out of. They are rated again if their close has
+    /// begun.
     pub left: Vec<(MemberId, BillingMonth)>,
-    /// Notes.
+    /// Notes on stations.
     pub notes: Vec<StationNoteRow>,
-    /// Requests that are done with it.
+    /// API requests that the batch completes.
     pub once: Vec<Once>,
 }
 
-/// How many open sessions a message's decision looks at: what a station left open makes its messages no dearer.
+/// The most open sessions of a station that a decision loads, so that sessions left open do not
+/// slow its messages down.
 pub const OPEN_OF_STATION: i64 = 64;
-/// The same, of those at a connector.
+/// The most open sessions at a connector that a decision loads.
 pub const OPEN_AT_CONNECTOR: i64 = 8;
-/// The same, of those of a card.
+/// The most open sessions of a card that a decision loads.
 pub const OPEN_OF_CARD: i64 = 16;
 
-/// The same, of those whose starts have one content, or that a station gave one name: the newest.
+/// The most sessions with the same start key that a decision loads: the newest.
 pub const OF_ONE_NAME: i64 = 16;
 
 /// The facts that a batch's decisions need.
@@ -338,30 +346,32 @@ pub const OF_ONE_NAME: i64 = 16;
 pub struct Wanted {
     /// Sessions with these start keys.
     pub start_keys: Vec<(StationId, String)>,
-    /// Sessions with these stop keys; and, where the station has no session of the number behind (0: none was told), its
-    /// newest open ones, up to [`OPEN_OF_STATION`]: one of them may be meant.
+    /// Sessions with these stop keys. If the station has no session with the number (0: the stop
+    /// named none), also its newest open sessions, up to [`OPEN_OF_STATION`], because the stop may
+    /// belong to one of them.
     pub stops: Vec<(StationId, String, i64)>,
-    /// The newest sessions at these stations whose end is an estimate, up to [`OPEN_OF_STATION`].
+    /// The newest sessions at these stations with an estimated end, up to [`OPEN_OF_STATION`].
     pub estimated_at: Vec<StationId>,
     /// Sessions with these numbers.
     pub sessions: Vec<i64>,
-    /// Who holds these stations.
+    /// The owners of these stations.
     pub stations: Vec<StationId>,
-    /// The newest open sessions at these connectors that no later one was seen to follow, up to [`OPEN_AT_CONNECTOR`].
+    /// The newest open sessions at these connectors that are not superseded by a later one, up to
+    /// [`OPEN_AT_CONNECTOR`].
     pub open_at: Vec<(StationId, i64)>,
     /// Events with these numbers, of the sessions with these start keys.
     pub events: Vec<(StationId, String, i64)>,
-    /// The newest running sessions of these cards, by the tag's matched spelling, up to [`OPEN_OF_CARD`]: those that may keep
-    /// a card busy, and those whose end is an estimate.
+    /// The newest sessions of these cards, by the id tag's matched spelling, up to [`OPEN_OF_CARD`]
+    /// of each kind: open ones that may keep the card busy, and those with an estimated end.
     pub tags: Vec<String>,
-    /// The session that ran, or had last begun, at a connector at an instant.
+    /// The last session at a connector that started by an instant.
     pub connectors: Vec<(StationId, i64, DateTime<Utc>)>,
-    /// The first session that began at a connector after an instant.
+    /// The first session at a connector that started after an instant.
     pub followed: Vec<(StationId, i64, DateTime<Utc>)>,
 }
 
 impl Wanted {
-    /// Whether no session is wanted: the batch is of notes and openings alone.
+    /// Whether no session is wanted, because the batch has only notes and new connections.
     pub fn is_without_sessions(&self) -> bool {
         let keys = self.start_keys.len()
             + self.stops.len()
@@ -371,61 +381,62 @@ impl Wanted {
     }
 }
 
-/// Who holds a station, as far as it was kept.
+/// The owner of a station: the node with its connection, as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StationOwner {
     /// The station.
     pub station_id: StationId,
-    /// The fence of its newest connection; 0 before the first.
+    /// The fence of the station's newest connection; 0 before the first.
     pub fence: i64,
-    /// The run of the node that holds it; `None`: it left.
+    /// The run of the node with the connection; `None`: it ended.
     pub node: Option<NodeRun>,
-    /// When it was last heard.
+    /// The received time of the station's last message.
     pub last_seen_at: Option<DateTime<Utc>>,
 }
 
-/// What a batch's decisions rest on.
+/// The facts on which a batch's decisions rest.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// Every session that is wanted, each once.
+    /// Every wanted session, once.
     pub rows: Vec<LedgerRow>,
     /// The wanted events that were answered before.
     pub events: Vec<EventRow>,
-    /// Who holds the wanted stations, and those of the sessions.
+    /// The owners of the wanted stations, and of the stations of the sessions.
     pub holds: Vec<StationOwner>,
-    /// The last change of cards that the facts see, as the change feed counts; 0 without a feed.
+    /// The number of the last change in the change feed that the facts include; 0 without a feed.
     pub change: i64,
 }
 
-/// Names a batch, so that it can be asked after a lost connection whether it was committed.
+/// The name of a batch, by which the store can say after a lost connection whether the batch was
+/// committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchName {
     /// The run of the node that writes it.
     pub node: NodeRun,
-    /// Its number in that run.
+    /// The batch's number in that run.
     pub number: i64,
 }
 
-/// A batch whose facts are read and not written to by another node until it is committed or dropped.
+/// A batch whose facts are loaded. Other nodes cannot write them until it is committed or dropped.
 #[async_trait]
 pub trait OpenBatch: Send {
-    /// Writes the batch, all or nothing, durably.
+    /// Writes the batch durably in one transaction.
     async fn commit(self: Box<Self>, batch: &Batch) -> Stored<()>;
 }
 
 /// The ledger's part of the store.
 #[async_trait]
 pub trait LedgerStore: Send + Sync {
-    /// Reserves `count` session numbers that no one else gets; the first of them.
+    /// Reserves `count` session numbers, which nobody else gets, and returns the first.
     async fn reserve_session_ids(&self, count: i64) -> Stored<i64>;
-    /// Begins a batch: its facts, and what commits it.
+    /// Opens a batch: loads its facts, and returns them with the open batch.
     async fn open_batch(
         &self,
         name: &BatchName,
         wanted: &Wanted,
     ) -> Stored<(Facts, Box<dyn OpenBatch>)>;
-    /// What is known of stations' connectors.
+    /// The use of stations' connectors.
     async fn in_use(&self, stations: &[StationId]) -> Stored<HashMap<StationId, InUse>>;
-    /// Whether a batch whose commit failed was committed all the same.
+    /// Whether a batch whose commit returned an error was committed.
     async fn is_committed(&self, name: &BatchName) -> Stored<bool>;
 }

@@ -1,5 +1,5 @@
-//! What is kept, in domain words. Each engine has its own SQL and migrations behind these traits;
-//! only `main` and the tests choose one.
+//! The store's traits, in terms of the domain. Each engine implements them with its own SQL and
+//! migrations. Only `main` and the tests choose an engine.
 
 pub mod billing;
 pub mod blocks;
@@ -44,70 +44,72 @@ pub use stations::{
     ToldSettings,
 };
 
-/// For how long cards that were shown are kept: thirteen months.
+/// How long records of shown cards are kept: thirteen months.
 pub const SHOWN_CARDS_KEPT: TimeDelta = TimeDelta::days(396);
 
 /// A page of a list: at most `limit` items after `after`.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// The last item of the page before, as the list orders them.
+    /// The cursor: the last item of the previous page.
     pub after: Option<String>,
-    /// How many at most.
+    /// The most items on the page.
     pub limit: i64,
 }
 
 /// A card to put in stock.
 #[derive(Debug, Clone)]
 pub struct NewCard {
-    /// Its number; allotted when `None`.
+    /// The card number; `None`: the store assigns one.
     pub number: Option<CardNumber>,
-    /// What readers read from it.
+    /// The card's id tag.
     pub id_tag: IdTag,
-    /// Its code's hash.
+    /// The hash of the card's authentication code.
     pub code_hash: String,
-    /// The request that is done with it, where that is to be done once.
+    /// The API request that this completes, if it is to be done only once.
     pub once: Option<Once>,
 }
 
-/// A card with what its activation needs.
+/// A card with the data that its activation needs.
 #[derive(Debug, Clone)]
 pub struct KeptCard {
     /// The card and its member.
     pub file: CardFile,
-    /// Its code's hash.
+    /// The hash of the card's authentication code.
     pub code_hash: String,
 }
 
-/// A request that is to be done once, whatever becomes of its answer: kept in the transaction of its change.
+/// An API request that is to be done only once, even if its answer is lost. It is stored in the
+/// transaction of its change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
-    /// The key that its caller gave it.
+    /// The caller's idempotency key.
     pub key: String,
     /// The request: method and path.
     pub request: String,
     /// The hash of its body.
     pub body_sha256: String,
-    /// When it came.
+    /// The instant of the request.
     pub at: DateTime<Utc>,
 }
 
-/// An event to be appended, and to what.
+/// An event to be appended to a history.
 #[derive(Debug, Clone)]
 pub enum Append {
-    /// To a card.
+    /// An event of a card.
     Card(CardNumber, CardEvent),
-    /// To a member.
+    /// An event of a member.
     Member(MemberId, MemberEvent),
 }
 
-/// What a change rests on: if any of these has an event beyond `seen`, the change is a conflict.
+/// The histories on which a change rests. If any of them has an event after `last`, the change is a
+/// conflict.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     /// Cards.
     pub cards: Vec<CardNumber>,
     /// A member, with all of its cards.
     pub member: Option<MemberId>,
-    /// The last event that was seen of them.
+    /// The number of the last event that was seen of them.
     pub last: i64,
 }
 
@@ -129,80 +131,82 @@ impl Seen {
     }
 }
 
-/// A change of histories: all of it or nothing.
+/// A change of histories, which is made in one transaction.
 #[derive(Debug)]
 pub struct Change<'a> {
-    /// What happened.
+    /// The events to append.
     pub events: &'a [Append],
-    /// The instant from which it holds.
+    /// The instant from which the change holds.
     pub at: DateTime<Utc>,
-    /// What it rests on.
+    /// The histories on which it rests.
     pub seen: &'a Seen,
-    /// The member and the month from which it may alter what was billed.
+    /// The member, and the first month whose bill the change may alter.
     pub recheck: Option<(&'a MemberId, BillingMonth)>,
-    /// Cards that stations may have to learn of, each with the instant at which that is to be looked at.
+    /// Cards to check for blocks, each with the instant at which the check is due.
     pub looks: &'a [(CardNumber, DateTime<Utc>)],
-    /// The request that is done with it, where that is to be done once.
+    /// The API request that this completes, if it is to be done only once.
     pub once: Option<&'a Once>,
 }
 
-/// An event of a history as it is kept.
+/// An event of a history as it is stored.
 #[derive(Debug, Clone)]
 pub struct KeptEvent {
-    /// Its number.
+    /// The event's number.
     pub seq: i64,
-    /// The instant from which it holds.
+    /// The instant from which the event holds.
     pub at: DateTime<Utc>,
-    /// The card, where it is a card's.
+    /// The card number, if it is a card's event.
     pub card: Option<String>,
-    /// What happened.
+    /// The event's kind.
     pub kind: String,
-    /// Its details, JSON.
+    /// The event's detail as JSON.
     pub detail: String,
 }
 
 /// Members and cards: histories of events.
 #[async_trait]
 pub trait MemberStore: Send + Sync {
-    /// Begins a membership with its first event.
+    /// Adds a member with the first event of its history.
     async fn add_member(
         &self,
         event: &MemberEvent,
         at: DateTime<Utc>,
         once: Option<&Once>,
     ) -> Stored<MemberId>;
-    /// A member with all cards.
+    /// A member with all of its cards.
     async fn member(&self, id: &MemberId) -> Stored<Option<Member>>;
-    /// Members in order of their number.
+    /// Members in order of their member id.
     async fn members(&self, page: &Page) -> Stored<Vec<Member>>;
-    /// Puts a card in stock.
+    /// Adds a card to the stock.
     async fn add_card(&self, card: &NewCard, at: DateTime<Utc>) -> Stored<CardNumber>;
     /// A card by its number.
     async fn card(&self, number: &CardNumber) -> Stored<Option<KeptCard>>;
-    /// Adds what other readers read from a card, and tells the stations that hold it in their lists once more. Whether it is
-    /// new; a conflict where another card is read so.
+    /// Adds a further id tag that other readers read from a card, and sets the card's deliveries to
+    /// local lists back to pending. `true`: the tag is new. It is a conflict if the tag belongs to
+    /// another card.
     async fn add_reading(
         &self,
         card: &CardNumber,
         id_tag: &IdTag,
         at: DateTime<Utc>,
     ) -> Stored<bool>;
-    /// For each of what readers read, the card, where there is one.
+    /// The card of each id tag, if there is one.
     async fn cards_by_tags(&self, id_tags: &[&IdTag]) -> Stored<Vec<Option<CardFile>>>;
-    /// Appends events, all or none, unless what they rest on was changed since.
+    /// Appends events in one transaction, unless the histories on which they rest have changed.
     async fn append(&self, change: &Change<'_>) -> Stored<()>;
-    /// A member's history with that of its cards, in order.
+    /// A member's history, merged with those of its cards, in order.
     async fn history(&self, member: &MemberId) -> Stored<Vec<KeptEvent>>;
-    /// The members who ever allowed a recipient to have their data for a purpose.
+    /// The members who ever consented that a recipient gets their data for a purpose.
     async fn members_who_consented(&self, consent: &Consent) -> Stored<Vec<MemberId>>;
-    /// Notes a wrong code.
+    /// Records an activation with a wrong authentication code.
     async fn note_activation_failure(
         &self,
         card: &CardNumber,
         member: &MemberId,
         at: DateTime<Utc>,
     ) -> Stored<()>;
-    /// The wrong codes of a card, and of a member, since an instant, in order of time.
+    /// The instants of activations with a wrong code since an instant, of a card and of a member,
+    /// in order.
     async fn activation_failures(
         &self,
         card: &CardNumber,
@@ -211,75 +215,76 @@ pub trait MemberStore: Send + Sync {
     ) -> Stored<(Vec<DateTime<Utc>>, Vec<DateTime<Utc>>)>;
 }
 
-/// Which sessions to list.
+/// A filter of sessions.
 #[derive(Debug, Clone, Default)]
 pub struct SessionFilter {
-    /// Of this usage month.
+    /// Only sessions of this usage month.
     pub month: Option<BillingMonth>,
-    /// Of this member.
+    /// Only sessions of this member.
     pub member: Option<MemberId>,
-    /// At this station.
+    /// Only sessions at this station.
     pub station: Option<StationId>,
-    /// Of this card.
+    /// Only sessions with this card.
     pub card: Option<CardNumber>,
-    /// Only those that run.
+    /// Only sessions that have not ended.
     pub running: bool,
 }
 
-/// A message as the journal keeps it.
+/// A message in the journal.
 #[derive(Debug, Clone)]
 pub struct JournalEntry {
-    /// Its number in the journal.
+    /// The message's number in the journal.
     pub seq: i64,
     /// The station.
     pub station_id: String,
     /// The action.
     pub action: String,
-    /// Its message id.
+    /// The message id.
     pub message_id: String,
-    /// Its payload as it came.
+    /// The payload as it came.
     pub payload: String,
     /// The answer's payload.
     pub answer: String,
-    /// What it did.
+    /// The message's effect, in one word.
     pub effect: String,
-    /// When it was heard.
+    /// The received time.
     pub received_at: DateTime<Utc>,
-    /// Since when the station was connected then.
+    /// The instant at which the station's connection at that time had opened.
     pub connected_since: DateTime<Utc>,
-    /// The session that it belongs to.
+    /// The session that the message belongs to.
     pub session_id: Option<SessionId>,
-    /// What was known of the station's clock then.
+    /// The measured clock of the station at that time.
     pub clock: Option<Measured>,
 }
 
-/// Which of a station's messages.
+/// A filter of a station's messages in the journal.
 #[derive(Debug, Clone, Default)]
 pub struct JournalFilter {
-    /// Heard at or after this instant.
+    /// Only messages received at or after this instant.
     pub from: Option<DateTime<Utc>>,
-    /// Heard before this instant.
+    /// Only messages received before this instant.
     pub to: Option<DateTime<Utc>>,
-    /// Of this action.
+    /// Only messages with this action.
     pub action: Option<String>,
-    /// Only those that belong to no session.
+    /// Only messages that belong to no session.
     pub unmatched: bool,
 }
 
 /// Sessions, for reading. Only the ledger writes them.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// A session.
+    /// A session with its corrections.
     async fn session(&self, id: SessionId) -> Stored<Option<Session>>;
-    /// A session as it was measured, without what persons corrected; its corrections are with it.
+    /// A session as measured, without its corrections applied. The corrections are in it.
     async fn measured_session(&self, id: SessionId) -> Stored<Option<Session>>;
-    /// A session by its name.
+    /// A session by its reference.
     async fn session_by_reference(&self, reference: &SessionRef) -> Stored<Option<Session>>;
-    /// Sessions by their names; unknown ones are left out.
+    /// Sessions by their references; unknown ones are left out.
     async fn sessions_by_reference(&self, references: &[SessionRef]) -> Stored<Vec<Session>>;
     /// Sessions in order of their number.
     async fn sessions(&self, filter: &SessionFilter, page: &Page) -> Stored<Vec<Session>>;
-    /// Members' sessions of the usage months from `first` to `last`, and earlier ones that last into them.
+    /// Members' sessions of the usage months from `first` to `last`, and earlier ones that end
+    /// after the beginning of `first`.
     async fn sessions_of_members(
         &self,
         members: &[&MemberId],
@@ -299,7 +304,8 @@ pub trait SessionStore: Send + Sync {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Stored<Vec<Session>>;
-    /// A station's sessions that started within a span of time, the earliest first, at most `limit`.
+    /// A station's sessions that started within a span of time, the earliest first, at most
+    /// `limit`.
     async fn sessions_started_at(
         &self,
         station: &StationId,
@@ -307,13 +313,13 @@ pub trait SessionStore: Send + Sync {
         to: DateTime<Utc>,
         limit: i64,
     ) -> Stored<Vec<Session>>;
-    /// A station's newest session with a start's content.
+    /// A station's newest session with a start key.
     async fn newest_session_by_start_key(
         &self,
         station: &StationId,
         start_key: &str,
     ) -> Stored<Option<Session>>;
-    /// The messages that a session came from, at most `limit`.
+    /// The journal's messages of a session, at most `limit`.
     async fn messages(&self, id: SessionId, limit: i64) -> Stored<Vec<JournalEntry>>;
     /// The whole journal after an entry, in order.
     async fn journal(&self, after: i64, limit: i64) -> Stored<Vec<JournalEntry>>;
@@ -327,35 +333,35 @@ pub trait SessionStore: Send + Sync {
         after: i64,
         limit: i64,
     ) -> Stored<Vec<JournalEntry>>;
-    /// Sessions that nothing ended, in order of their number, after one.
+    /// Sessions without an end, in order of their number, after `after`.
     async fn running_sessions(&self, after: SessionId, limit: i64) -> Stored<Vec<Session>>;
 }
 
-/// A command as it is kept.
+/// A command as it is stored.
 #[derive(Debug, Clone)]
 pub struct KeptCommand {
-    /// To which station.
+    /// The station that it is sent to.
     pub station_id: StationId,
-    /// Who asked for it.
+    /// The caller who sent it.
     pub sent_by: String,
-    /// Its message id.
+    /// The message id.
     pub message_id: String,
-    /// Its action.
+    /// The CALL's action.
     pub action: String,
-    /// Its payload.
+    /// The CALL's payload, without secrets.
     pub payload: String,
-    /// When it was sent.
+    /// The instant of sending.
     pub sent_at: DateTime<Utc>,
-    /// The request that is done with it, where that is to be done once. It is not read back.
+    /// The API request that this completes, if it is to be done only once. It is not read back.
     pub once: Option<Once>,
 }
 
-/// An API answer kept for repeats of its request.
+/// An API answer that is stored for repeats of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAnswer {
     /// The hash of the request's body.
     pub body_sha256: String,
-    /// The answer's status.
+    /// The answer's HTTP status.
     pub status: u16,
     /// The answer's content type.
     pub content_type: String,
@@ -363,21 +369,22 @@ pub struct KeptAnswer {
     pub answer: String,
 }
 
-/// A turn: while it is held, no other node has it. Tasks of one node take turns among themselves first.
+/// A named turn. While one node has it, no other node gets it. Tasks of one node must first take
+/// turns among themselves.
 pub type Turn = Box<dyn Send>;
 
-/// What serves operation.
+/// Named values, commands, stored API answers, and turns.
 #[async_trait]
 pub trait OperationStore: Send + Sync {
     /// A named value.
     async fn meta(&self, name: &str) -> Stored<Option<String>>;
-    /// Sets a named value unless it is set; what it holds then.
+    /// Sets a named value unless it is set, and returns the value that holds.
     async fn meta_or_set(&self, name: &str, value: &str) -> Stored<String>;
     /// Sets a named value.
     async fn set_meta(&self, name: &str, value: &str) -> Stored<()>;
-    /// Keeps a command that is about to be sent; its number.
+    /// Stores a command that is about to be sent, and returns its number.
     async fn save_command(&self, command: &KeptCommand) -> Stored<i64>;
-    /// Keeps what became of it.
+    /// Stores the outcome of a command.
     async fn save_command_outcome(
         &self,
         number: i64,
@@ -385,15 +392,16 @@ pub trait OperationStore: Send + Sync {
         answer: &str,
         at: DateTime<Utc>,
     ) -> Stored<()>;
-    /// The answer kept for an idempotency key.
+    /// The stored answer for an idempotency key.
     async fn kept_answer(&self, key: &str, request: &str) -> Stored<Option<KeptAnswer>>;
-    /// A request that was kept as done was not: it is done when it is asked again.
+    /// Removes the mark that a request was done, because it was not. A repeat then does it.
     async fn undo_once(&self, once: &Once) -> Stored<()>;
-    /// The hash of the body, and what was made or changed, of a request that was done under an idempotency key.
+    /// Of a request that was done with an idempotency key: the hash of its body, and the name of
+    /// what it made or changed.
     async fn done_once(&self, key: &str, request: &str) -> Stored<Option<(String, String)>>;
     /// A command by its number.
     async fn command(&self, number: i64) -> Stored<Option<SentCommand>>;
-    /// Keeps an answer, and forgets those older than `forget_before`.
+    /// Stores an answer, and removes answers and marks that are older than `forget_before`.
     async fn keep_answer(
         &self,
         key: &str,
@@ -402,21 +410,25 @@ pub trait OperationStore: Send + Sync {
         at: DateTime<Utc>,
         forget_before: DateTime<Utc>,
     ) -> Stored<()>;
-    /// Waits for named turns among all nodes, in the order of their names: two that want the same never wait for each other.
+    /// Waits for named turns among all nodes. Turns are taken in the order of their names, so that
+    /// two callers cannot block each other.
     async fn turns(&self, names: &[&str]) -> Stored<Turn>;
-    /// Takes a named turn among all nodes, unless another has it.
+    /// Takes a named turn among all nodes, unless another node has it.
     async fn try_turn(&self, name: &str) -> Stored<Option<Turn>>;
-    /// Whether the store answers, and takes writes.
+    /// Checks that the store answers and accepts writes.
     async fn ping(&self) -> Stored<()>;
-    /// The newest instant that is kept of a member's or card's history, or of a station.
+    /// The newest instant among the latest events of members and cards, and the times at which
+    /// stations were last heard.
     async fn newest_instant(&self) -> Stored<Option<DateTime<Utc>>>;
-    /// Makes room for what is to come: the parts of journal and readings for the next months.
+    /// Creates the journal's and the readings' partitions for the next months, if the engine has
+    /// partitions, and removes old records of shown cards.
     async fn make_room(&self, now: DateTime<Utc>) -> Stored<()>;
-    /// Removes journal and readings that were received, or taken, before a month; how many rows.
+    /// Removes messages of the journal received, and readings sampled, before a month. Returns the
+    /// number of rows.
     async fn forget_before(&self, month: BillingMonth) -> Stored<u64>;
 }
 
-/// Everything that an engine offers.
+/// All traits of an engine together.
 pub trait Store:
     StationStore
     + MemberStore

@@ -1,15 +1,15 @@
-//! The schema's versions of both engines, as files under `migrations`. They are listed by hand: the macro of sqlx that
-//! reads a folder would build both engines a second time, for the compiler.
+//! The migrations of both engines, as files under `migrations`. They are listed by hand, because
+//! the sqlx macro that reads a folder would compile both engines a second time, for the build.
 
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// A version's file by its name without ending, `0001_first`, and its text.
+/// A migration: its file name without ending, such as `0001_first`, and its text.
 type Version = (&'static str, &'static str);
 
-/// Those of SQLite.
+/// The migrations for SQLite.
 pub const SQLITE: &[Version] = &[
     ("0001_first", include_str!("../../../migrations/sqlite/0001_first.sql")),
     ("0002_programme", include_str!("../../../migrations/sqlite/0002_programme.sql")),
@@ -21,7 +21,7 @@ pub const SQLITE: &[Version] = &[
     ("0008_settled", include_str!("../../../migrations/sqlite/0008_settled.sql")),
 ];
 
-/// Those of PostgreSQL.
+/// The migrations for PostgreSQL.
 pub const POSTGRES: &[Version] = &[
     ("0001_first", include_str!("../../../migrations/postgres/0001_first.sql")),
     ("0002_programme", include_str!("../../../migrations/postgres/0002_programme.sql")),
@@ -33,7 +33,8 @@ pub const POSTGRES: &[Version] = &[
     ("0008_settled", include_str!("../../../migrations/postgres/0008_settled.sql")),
 ];
 
-/// What brings a schema up to date. Versions that only a newer program knows are passed over: [`Schema`] judges them.
+/// The migrator of a schema. Versions in the database that only a newer program knows are ignored
+/// here: [`Schema`] decides on them.
 ///
 /// [`Schema`]: crate::schema::Schema
 pub fn migrator(versions: &[Version]) -> Migrator {

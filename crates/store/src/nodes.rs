@@ -1,4 +1,5 @@
-//! Nodes that share a store: who lives, and what each has heard of changes. Nothing that money hangs on.
+//! Nodes that share a store: which are alive, and how far each has read the change feed. No bill
+//! depends on this data.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,10 +11,10 @@ use juden_domain::ids::StationId;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeRun(pub String);
 
-/// Something that nodes remember, and that changed.
+/// A changed item that nodes may have in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangedItem {
-    /// A card, by its tag's matched spelling: it, or its member.
+    /// A card or its member, by the id tag's matched spelling.
     Card(String),
     /// A station's record.
     Station(StationId),
@@ -24,62 +25,64 @@ pub enum ChangedItem {
 /// A node that joins.
 #[derive(Debug, Clone)]
 pub struct NewNode {
-    /// Its name.
+    /// The node's name.
     pub name: String,
-    /// This run of it.
+    /// The node's run.
     pub run: NodeRun,
-    /// Whether it can hear other nodes at once, over Redis.
+    /// Whether the node receives other nodes' announcements at once, over Redis.
     pub is_linked: bool,
 }
 
-/// What became of joining.
+/// The result of joining.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Joined {
-    /// It is one of the nodes, and starts at this change.
+    /// The node joined, and reads the change feed after this change.
     At(i64),
-    /// A live node has the name; for how long it has not been heard, in milliseconds.
+    /// A live node has this name. The value is the time since its last pulse, in milliseconds.
     NameTaken(i64),
-    /// Another live node cannot be heard at once: nodes that share a store need Redis, all of them.
+    /// A second live node needs Redis, and so does this one. The value is the other node's name.
     NotLinked(String),
 }
 
-/// A node, as the store knows it.
+/// A node as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeState {
-    /// Its name.
+    /// The node's name.
     pub name: String,
-    /// This run of it.
+    /// The node's run.
     pub run: NodeRun,
-    /// The last change before which all of its answers have left.
+    /// The last change up to which the node has sent all answers that older data decided.
     pub applied: i64,
-    /// For how long it has not been heard, in milliseconds, by the store's clock.
+    /// The time since the node's last pulse, in milliseconds, by the store's clock.
     pub silent_ms: i64,
 }
 
-/// What a node hears when it shows that it lives.
+/// The store's answer to a node's pulse.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     /// The store's clock.
     pub now: DateTime<Utc>,
-    /// Changes after the last that it had heard of, in order.
+    /// Changes after the last that the node had read, in order.
     pub changes: Vec<ChangedItem>,
-    /// The last change.
+    /// The number of the last change.
     pub last: i64,
-    /// Whether changes that it had not heard of are forgotten already: it is to forget everything.
+    /// Whether some changes since then are not in the answer, because they were removed or are too
+    /// many. The node must then clear its memory.
     pub missed: bool,
-    /// The furthest clock of all live nodes, and of those that made the changes.
+    /// The latest clock time among all live nodes and the changes since then.
     pub furthest_clock: DateTime<Utc>,
-    /// All nodes that did not leave, this one too.
+    /// All nodes that have not left, including this one.
     pub nodes: Vec<NodeState>,
 }
 
-/// What nodes that share a store keep there.
+/// The data of nodes that share a store.
 #[async_trait]
 pub trait NodeStore: Send + Sync {
-    /// Joins. A name whose node was not heard for `silent_ms` is free.
+    /// Adds a node. A name is free if its node sent no pulse for `silent_ms`.
     async fn join(&self, node: &NewNode, silent_ms: i64) -> Stored<Joined>;
-    /// Shows that a node lives, and hears what changed after `heard`. `applied`: the last change before which all
-    /// of its answers have left. Nodes that were not heard for `forget_ms` are forgotten.
+    /// Records that a node is alive, and returns the changes after `heard`. `applied` is the last
+    /// change up to which the node has sent all answers that older data decided. Nodes without a
+    /// pulse for `forget_ms` are removed.
     async fn pulse(
         &self,
         node: &NewNode,
@@ -90,8 +93,8 @@ pub trait NodeStore: Send + Sync {
     ) -> Stored<Pulse>;
     /// The nodes.
     async fn nodes(&self) -> Stored<Vec<NodeState>>;
-    /// The last change.
+    /// The number of the last change.
     async fn last_change(&self) -> Stored<i64>;
-    /// Leaves.
+    /// Removes a node that leaves.
     async fn leave(&self, run: &NodeRun) -> Stored<()>;
 }

@@ -1,4 +1,4 @@
-//! The engine that a database URL names.
+//! Opens the engine that a database URL names.
 
 use std::sync::Arc;
 
@@ -16,13 +16,13 @@ pub enum Opened {
     Postgres(PostgresStore),
 }
 
-/// Why it could not be opened.
+/// The error of opening a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The embedded one.
+    /// The error of an embedded database (SQLite).
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
-    /// The server.
+    /// The error of a PostgreSQL server.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
 }
@@ -32,7 +32,7 @@ pub fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
-/// A URL, of whatever server, as it may be shown: without a password.
+/// The URL of any server as it may be shown: without its password.
 pub fn shown(url: &str) -> String {
     if url.is_empty() || url.starts_with("sqlite://") {
         url.to_owned()
@@ -41,7 +41,7 @@ pub fn shown(url: &str) -> String {
     }
 }
 
-/// Opens a URL's store. An embedded database is made where there is none.
+/// Opens a URL's store. An embedded database is created if it is missing.
 pub async fn open(url: &str) -> Result<Opened, OpenError> {
     Ok(if is_postgres(url) {
         Opened::Postgres(PostgresStore::open(url).await?)
@@ -50,7 +50,7 @@ pub async fn open(url: &str) -> Result<Opened, OpenError> {
     })
 }
 
-/// Opens a URL's store where there is one.
+/// Opens a URL's store. A missing embedded database is an error.
 pub async fn open_existing(url: &str) -> Result<Opened, OpenError> {
     Ok(if is_postgres(url) {
         Opened::Postgres(PostgresStore::open(url).await?)
@@ -59,7 +59,7 @@ pub async fn open_existing(url: &str) -> Result<Opened, OpenError> {
     })
 }
 
-/// Claims a URL's database for this process, where it is an embedded one; it holds while what is returned lives.
+/// Claims an embedded database for this process. The claim lasts as long as the returned value.
 pub fn claim(url: &str) -> Result<Option<sqlite::Claim>, OpenError> {
     if is_postgres(url) { Ok(None) } else { Ok(Some(SqliteStore::claim(url)?)) }
 }
@@ -89,7 +89,7 @@ impl Opened {
         }
     }
 
-    /// What nodes that share the store keep there; `None`: it is one node's own.
+    /// The data of nodes that share the store. `None`: the store serves one node only.
     pub fn nodes(&self) -> Option<Arc<dyn NodeStore>> {
         match self {
             Self::Sqlite(_) => None,
@@ -97,7 +97,7 @@ impl Opened {
         }
     }
 
-    /// Lets go of files and connections.
+    /// Closes files and connections.
     pub async fn close(&self) {
         match self {
             Self::Sqlite(store) => store.close().await,

@@ -1,4 +1,4 @@
-//! The programme's own history, and who did what.
+//! The programme's history, and the audit trail.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -8,26 +8,26 @@ use juden_domain::card::Dated;
 use juden_domain::month::BillingMonth;
 use juden_domain::programme::ProgrammeEvent;
 
-/// What someone did, or looked up.
+/// An entry of the audit trail: a change or a look-up by a person.
 #[derive(Debug, Clone)]
 pub struct AuditEntry {
-    /// When.
+    /// The instant of the call.
     pub at: DateTime<Utc>,
-    /// Who, as they name themselves.
+    /// The person, as named by the caller.
     pub actor: String,
-    /// From where.
+    /// The caller's address.
     pub peer: String,
-    /// What.
+    /// The action.
     pub action: String,
-    /// About what.
+    /// The subject, such as a member or a station.
     pub subject: String,
-    /// About what else: the card that a member's call names.
+    /// A second subject: the card that a member's call names.
     pub also: Option<String>,
-    /// Why, in their words.
+    /// The reason, in the caller's words.
     pub reason: String,
-    /// With what, without secrets.
+    /// The parameters, without secrets.
     pub detail: String,
-    /// What became of it; `None`: the process ended first.
+    /// The outcome; `None`: the process ended before it was known.
     pub outcome: Option<String>,
 }
 
@@ -36,9 +36,10 @@ pub struct AuditEntry {
 pub trait RecordStore: Send + Sync {
     /// Every event of the programme, in order.
     async fn programme_events(&self) -> Stored<Vec<Dated<ProgrammeEvent>>>;
-    /// The same, as they are kept.
+    /// Every event of the programme as it is stored, in order.
     async fn programme_history(&self) -> Stored<Vec<KeptEvent>>;
-    /// Appends an event; its number. `recheck`: the month from which it may alter what was billed.
+    /// Appends an event and returns its number. `recheck` is the first month whose bills it may
+    /// alter.
     async fn append_programme_event(
         &self,
         event: &ProgrammeEvent,
@@ -46,10 +47,10 @@ pub trait RecordStore: Send + Sync {
         recheck: Option<BillingMonth>,
         once: Option<&Once>,
     ) -> Stored<i64>;
-    /// Keeps an audit entry; its number.
+    /// Stores an audit entry and returns its number.
     async fn save_audit(&self, entry: &AuditEntry) -> Stored<i64>;
-    /// Keeps what became of it.
+    /// Stores the outcome of an audit entry.
     async fn save_audit_outcome(&self, number: i64, outcome: &str) -> Stored<()>;
-    /// Audit entries, the newest first, with their numbers; of one subject, or of all.
+    /// Audit entries with their numbers, the newest first: those about one subject, or all.
     async fn audit(&self, subject: Option<&str>, page: &Page) -> Stored<Vec<(i64, AuditEntry)>>;
 }

@@ -1,35 +1,37 @@
-//! Whether a program and a schema go together. A newer schema names the oldest version that a program must
-//! know to work with it: so a schema can be widened first, and programs replaced one by one.
+//! Checks whether a program can work with a schema. A newer schema names the oldest version that a
+//! program must know to work with it. So a schema can be extended first, and the programs replaced
+//! one by one.
 
 use sqlx::migrate::Migrator;
 
-/// A program's schema, and that of a database.
+/// The schema versions of a program and of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schema {
     /// The newest version that the program knows.
     pub known: i64,
-    /// The version of the database; `None`: it has none yet.
+    /// The version of the database; `None`: it has no schema yet.
     pub at: Option<i64>,
-    /// What a program must know to work with versions beyond `known`, as far as the database tells.
+    /// The version that a program must know to work with versions beyond `known`, if the database
+    /// names one.
     pub needs: Option<i64>,
 }
 
-/// Why they do not go together.
+/// The reason why a program cannot work with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaError {
-    /// The database's is older.
+    /// The database's schema is older.
     Outdated,
-    /// The database's is too new: its version, and what a program must know for it.
+    /// The database's schema is too new: its version, and the version that a program must know.
     Newer(i64, i64),
 }
 
 impl Schema {
-    /// The newest of a program's versions.
+    /// The newest version among a program's migrations.
     pub fn newest(migrations: &Migrator) -> i64 {
         migrations.iter().map(|migration| migration.version).max().unwrap_or(0)
     }
 
-    /// Whether the program may bring the schema up to date: whether it is not too new already.
+    /// Checks that the program may bring the schema up to date: it must not be too new already.
     pub fn may_migrate(self) -> Result<(), SchemaError> {
         match self.at {
             Some(at) if at > self.known => match self.needs.unwrap_or(at) {
@@ -40,7 +42,7 @@ impl Schema {
         }
     }
 
-    /// Whether the program can work with the schema as it is.
+    /// Checks that the program can work with the schema as it is.
     pub fn is_readable(self) -> Result<(), SchemaError> {
         match self.at {
             Some(at) if at >= self.known => self.may_migrate(),

@@ -1,4 +1,4 @@
-//! Which cards a site's chargers are to hold in their local lists.
+//! Charging sites, and the cards that their stations' local lists are to hold.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -7,21 +7,21 @@ use super::{Page, Stored};
 use juden_domain::billed::SiteRecord;
 use juden_domain::ids::{CardNumber, StationId};
 
-/// A site's list has this many cards at most.
+/// The most cards of a site's list.
 pub const SITE_LIST_MAX: usize = 3_000;
 
 /// A change of a site's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListChange {
-    /// These cards, and no others.
+    /// The list gets exactly these cards.
     Replace(Vec<CardNumber>),
-    /// This card too.
+    /// The list gets this card too.
     Add(CardNumber),
-    /// This card no longer.
+    /// The list loses this card.
     Remove(CardNumber),
 }
 
-/// What a change of a site's list came to.
+/// The result of a change of a site's list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ListChanged {
     /// Cards that were not in it before.
@@ -30,36 +30,36 @@ pub struct ListChanged {
     pub removed: i64,
 }
 
-/// How far a site's charger is with the site's list.
+/// The state of a station's local list, compared with its site's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedStation {
-    /// The charger.
+    /// The station.
     pub station_id: StationId,
-    /// The version that it was last sent; 0: none.
+    /// The list version that the station was last sent; 0: none.
     pub version: i64,
-    /// Cards that its list holds as accepted.
+    /// The number of cards that the station's list holds as accepted.
     pub held: i64,
-    /// Cards that it is still to learn of, also that they are blocked or to be taken out.
+    /// The number of pending deliveries, including blocks and removals.
     pub pending: i64,
-    /// Cards that it has no list, or no room, for.
+    /// The number of cards for which the station has no list, or no room in it.
     pub unsupported: i64,
 }
 
-/// Sites' lists.
+/// Charging sites and their lists.
 #[async_trait]
 pub trait SiteStore: Send + Sync {
-    /// Keeps a site's record. `true`: it is new.
+    /// Stores a site's record. `true`: the site is new.
     async fn put_site(&self, site: &SiteRecord) -> Stored<bool>;
     /// Sites' records in order of their names.
     async fn sites(&self, page: &Page) -> Stored<Vec<SiteRecord>>;
-    /// The standards of plugs that are registered, by station and connector.
+    /// The registered plug standards, by station and connector.
     async fn plug_standards(&self) -> Stored<Vec<(StationId, i64, String)>>;
-    /// Whether a station stands there, or a list is kept for it.
+    /// Whether a station stands at the site, or a list is kept for it.
     async fn is_site(&self, site: &str) -> Stored<bool>;
     /// The cards of a site's list, in order of their numbers.
     async fn site_list(&self, site: &str, page: &Page) -> Stored<Vec<CardNumber>>;
-    /// Changes a site's list, unless more than `most` cards would be in it: `None`. The cards that it concerns are to be
-    /// looked at from `at` on.
+    /// Changes a site's list and schedules a check of the changed cards at `at`. `None`: the list
+    /// would get more than `most` cards, and nothing was changed.
     async fn change_site_list(
         &self,
         site: &str,
@@ -67,8 +67,8 @@ pub trait SiteStore: Send + Sync {
         most: usize,
         at: DateTime<Utc>,
     ) -> Stored<Option<ListChanged>>;
-    /// Those of the cards that there are not.
+    /// Those of the given cards that do not exist.
     async fn unknown_cards(&self, cards: &[CardNumber]) -> Stored<Vec<String>>;
-    /// How far the site's chargers are, in order of their identity.
+    /// The local lists of the site's stations, in order of their identity.
     async fn listed_stations(&self, site: &str, page: &Page) -> Stored<Vec<ListedStation>>;
 }

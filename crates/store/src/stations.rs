@@ -1,4 +1,4 @@
-//! Stations, as registered and as they told of themselves.
+//! Stations: as registered, and as observed.
 
 use std::collections::BTreeSet;
 
@@ -14,104 +14,107 @@ use juden_domain::instant::Zone;
 use juden_domain::programme::Programme;
 use juden_domain::station::{Availability, BootReport, ConnectorSite, Quirk, Registration};
 
-/// The time that a driver has to plug in where a station names none, in seconds.
+/// The time in seconds that a driver has to plug in, if the station reports none.
 const PLUG_IN_S: i64 = 120;
 
-/// A station: what was registered of it, and what was observed.
+/// A station: its registration, and its observed state.
 #[derive(Debug, Clone)]
 pub struct StationRecord {
-    /// Its identity.
+    /// The station's identity.
     pub id: StationId,
-    /// The site it stands at.
+    /// The name of the charging site where it stands.
     pub site: String,
-    /// Its password's hash; `None`: it has none.
+    /// The hash of its password; `None`: it has none.
     pub password_hash: Option<String>,
-    /// Whether the password may also come as the hex text of its bytes.
+    /// Whether the station may also send the password as the hex text of its bytes.
     pub accept_hex_password: bool,
-    /// The one security profile that it may use, 0 to 3.
+    /// The only security profile that it may use, 0 to 3.
     pub security_profile: u8,
-    /// What it was told to come with, and has not come with yet.
+    /// Credentials that a command set, and that the station has not used yet.
     pub next: NextCredentials,
-    /// The protocol assumed where it names none in its handshake.
+    /// The protocol assumed if its handshake names none.
     pub default_protocol: Option<String>,
-    /// Its name in its certificate, beside its identity, such as its serial number.
+    /// A further name that its certificate may have instead of its identity, such as the serial
+    /// number.
     pub certificate_name: Option<String>,
-    /// When it was taken down: it may not connect any more.
+    /// The instant at which it was retired. From then on it may not connect.
     pub retired_at: Option<DateTime<Utc>>,
-    /// Its zone, for times without one, as the operator wrote it.
+    /// The time zone of its timestamps without offset, as the operator wrote it.
     pub time_zone: Option<String>,
-    /// What its boot message is answered.
+    /// The registration status in the answer to its BootNotification.
     pub registration: Registration,
-    /// Whether it can be used.
+    /// Whether drivers can use it.
     pub availability: Availability,
-    /// Its connectors.
+    /// The registered connectors.
     pub connectors: Vec<ConnectorRecord>,
-    /// Whether Juden may switch on what its local authorization list needs.
+    /// Whether Juden may change the settings that its local authorization list needs.
     pub may_configure: bool,
-    /// What is otherwise there than the standard wants.
+    /// Deviations of the station from the standard.
     pub quirks: BTreeSet<Quirk>,
-    /// What the station told, and what was observed of it.
+    /// The observed state of the station.
     pub observed: StationObserved,
 }
 
-/// A station as it was observed: what it told of itself, and when it was heard. Nothing of it is registered by a person.
+/// The observed state of a station: its reports of itself, and when it was heard. No person
+/// registers any of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StationObserved {
-    /// Further text that it told of its state.
+    /// The info of its last status for connector 0.
     pub info: Option<String>,
-    /// The maker's own error, in its word.
+    /// The vendorErrorCode of its last status for connector 0.
     pub vendor_error_code: Option<String>,
-    /// Its last boot message.
+    /// The station's last BootNotification.
     pub boot: Option<BootReport>,
-    /// When that was heard.
+    /// The received time of the last BootNotification.
     pub booted_at: Option<DateTime<Utc>>,
-    /// The station's word for its own state, told for connector 0.
+    /// The station's own status (connector 0), in its word.
     pub status: Option<String>,
-    /// The station's word for its own error.
+    /// The station's own errorCode (connector 0), in its word.
     pub error_code: Option<String>,
-    /// When it was last heard over an earlier connection.
+    /// The received time of its last message, as far as it was written to the store.
     pub last_seen_at: Option<DateTime<Utc>>,
-    /// Its settings as it last told them, a JSON object; empty before it did.
+    /// Its settings as last reported, as a JSON object; empty before the first report.
     pub configuration: Option<String>,
-    /// The firmware that told them.
+    /// The firmware version at the time of that report.
     pub configuration_firmware: Option<String>,
-    /// Calls that it said it does not do, and the firmware that said so: a JSON object; empty before it did.
+    /// Commands that it answered as not supported, and the firmware that did, as a JSON object;
+    /// empty before the first.
     pub not_done: Option<String>,
-    /// The connection that was last opened, unless it ended.
+    /// The station's newest connection, unless it ended.
     pub connected: Option<Connected>,
 }
 
-/// What a station was told to come with from its next connection on. Until it has, what it came with before is right
-/// too: it may not have taken it.
+/// Credentials that a command set, for the station's next connection. Until the station uses them,
+/// the old credentials remain valid, because the station may not have applied the command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NextCredentials {
     /// The hash of its next password.
     pub password_hash: Option<String>,
     /// Its next security profile.
     pub security_profile: Option<u8>,
-    /// Whether it takes the password with its next start only: until then it comes with the old one.
+    /// Whether the station uses the new password only after a restart.
     pub after_reboot: bool,
 }
 
-/// A station's connection, as the node that holds it kept it.
+/// A station's connection, as recorded by the node that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connected {
-    /// The run of that node.
+    /// The run of the node.
     pub node: NodeRun,
-    /// The protocol that is spoken.
+    /// The connection's WebSocket subprotocol.
     pub protocol: String,
-    /// Since when.
+    /// The instant at which it opened.
     pub since: DateTime<Utc>,
 }
 
 impl StationRecord {
-    /// Its zone.
+    /// The station's time zone.
     pub fn zone(&self) -> Option<Zone> {
         self.time_zone.as_deref().and_then(Zone::parse)
     }
 
-    /// What an authorization there finds: the site's standing with the programme, then whether the
-    /// charger can be used (rows 6 and 7 of the ladder).
+    /// The state of the place for an authorization: first the site's state in the programme, then
+    /// whether the station can be used (rows 6 and 7 of the ladder).
     pub fn place(&self, programme: &Programme, at: DateTime<Utc>) -> Place {
         match programme.place(&self.site, at) {
             Place::Open
@@ -124,7 +127,7 @@ impl StationRecord {
         }
     }
 
-    /// The settings that it told, where it did.
+    /// The settings that the station reported; `None`: it reported none.
     pub fn settings(&self) -> Option<StationSettings> {
         let told: serde_json::Map<String, Value> =
             serde_json::from_str(self.observed.configuration.as_deref()?).ok()?;
@@ -133,14 +136,15 @@ impl StationRecord {
         ))
     }
 
-    /// The time that a driver has to plug in after a start was asked for.
+    /// The time that a driver has to plug in after a remote start.
     pub fn plug_in_time(&self) -> TimeDelta {
         TimeDelta::seconds(
             self.settings().and_then(|settings| settings.plug_in_s()).unwrap_or(PLUG_IN_S),
         )
     }
 
-    /// The connector that a start means: connector 0 of a station that has one is that one.
+    /// The connector that a message means. Connector 0 means the only connector, if the station has
+    /// just one.
     pub fn connector_meant(&self, connector_id: i64) -> i64 {
         match self.connectors.as_slice() {
             [only] if connector_id == 0 => only.connector_id,
@@ -148,7 +152,7 @@ impl StationRecord {
         }
     }
 
-    /// A listed connector's site data.
+    /// A registered connector's class, power and limit.
     pub fn connector_site(&self, connector_id: i64) -> Option<ConnectorSite> {
         self.connectors
             .iter()
@@ -157,62 +161,64 @@ impl StationRecord {
     }
 }
 
-/// Settings as a station told them.
+/// Settings as a station reported them.
 #[derive(Debug, Clone, Copy)]
 pub struct ToldSettings<'a> {
-    /// Names and values, a JSON object.
+    /// The names and values, as a JSON object.
     pub configuration: &'a str,
-    /// The firmware that told them.
+    /// The firmware version at the time of the report.
     pub firmware: Option<&'a str>,
-    /// Whether they say that it takes unknown cards while it is cut off; `None`: they do not say, and what was said before holds.
+    /// Whether the settings say that the station accepts unknown cards while offline. `None`: they
+    /// do not say, and the earlier value holds.
     pub takes_unknown: Option<bool>,
-    /// When.
+    /// The instant of the report.
     pub at: DateTime<Utc>,
 }
 
 /// A connector as registered, and its last state.
 #[derive(Debug, Clone)]
 pub struct ConnectorRecord {
-    /// Its number at the station.
+    /// The connector's number at the station.
     pub connector_id: i64,
-    /// Class, power, limit.
+    /// The charger class, power, and time limit of a session.
     pub site: ConnectorSite,
-    /// The station's word for its state.
+    /// The connector's status, in the station's word.
     pub status: Option<String>,
-    /// The station's word for its error.
+    /// The connector's errorCode, in the station's word.
     pub error_code: Option<String>,
-    /// Further text that the station told of its state.
+    /// The info of its last status.
     pub info: Option<String>,
-    /// The maker's own error, in its word.
+    /// The vendorErrorCode of its last status.
     pub vendor_error_code: Option<String>,
-    /// When it came to its state.
+    /// The received time of its last status.
     pub status_at: Option<DateTime<Utc>>,
-    /// The standard of its plug, in OCPI's word.
+    /// The plug's standard, as OCPI names it.
     pub standard: Option<String>,
 }
 
 /// Stations.
 #[async_trait]
 pub trait StationStore: Send + Sync {
-    /// Registers a station, or changes what is registered. `true`: it is new. States, boot and
-    /// configuration are kept. Where it is new at its site, the cards of the lists concerned are to be looked at.
+    /// Registers a station, or changes its registration. `true`: the station is new. Observed data
+    /// stays. If the station is new at its site, checks of the cards on the sites' lists are
+    /// scheduled.
     async fn put_station(&self, station: &StationRecord, at: DateTime<Utc>) -> Stored<bool>;
-    /// Takes a station down, unless a session runs there: then `false`.
+    /// Retires a station. `false`: an open session is there, and nothing was changed.
     async fn retire_station(&self, id: &StationId, at: DateTime<Utc>) -> Stored<bool>;
     /// A station.
     async fn station(&self, id: &StationId) -> Stored<Option<StationRecord>>;
     /// Stations in order of their identity.
     async fn stations(&self, page: &Page) -> Stored<Vec<StationRecord>>;
-    /// Stations of that name in whatever case, two at most.
+    /// Stations whose identity matches without regard to case, at most two.
     async fn stations_named(&self, name: &StationId) -> Stored<Vec<StationId>>;
-    /// Keeps which calls a station said it does not do.
+    /// Stores the commands that a station does not support.
     async fn save_not_done(&self, id: &StationId, not_done: &str) -> Stored<()>;
-    /// Keeps the settings that a station told, with the firmware that told them. Where it takes unknown cards while it is cut
-    /// off, and was not known to, every card that may be blocked is to be looked at.
+    /// Stores the settings that a station reported. If they newly say that the station accepts
+    /// unknown cards while offline, checks of every card that may be blocked are scheduled.
     async fn save_configuration(&self, id: &StationId, told: &ToldSettings<'_>) -> Stored<()>;
-    /// Keeps what a station is told to come with.
+    /// Stores the credentials that a command sets.
     async fn save_next(&self, id: &StationId, next: &NextCredentials) -> Stored<()>;
-    /// Keeps what a station came with, and what it is still to come with.
+    /// Stores the credentials that a station has used, and those that it is still to use.
     async fn settle(
         &self,
         id: &StationId,
@@ -227,7 +233,7 @@ pub trait StationStore: Send + Sync {
     ) -> Stored<Vec<(StationId, i64, SessionRef)>>;
 }
 
-/// Quirks as they are kept: their names with commas between them.
+/// Quirks as the column holds them: their names with commas between them.
 pub fn names_of(quirks: &BTreeSet<Quirk>) -> Option<String> {
     (!quirks.is_empty())
         .then(|| quirks.iter().map(|quirk| quirk.name()).collect::<Vec<_>>().join(","))

@@ -1,14 +1,15 @@
-//! Reads the tables of messages. They are part of the program: a fault in one ends every test.
+//! Reads the tables of messages, which are compiled in. A faulty table panics, so that every test
+//! fails.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Direction, Field, Kind, MessageSchema};
 
-/// The bounds of a whole number where the table names none: signed 32 bits.
+/// The bounds of a whole number if the table has none: signed 32 bits.
 const INTEGER: (i64, i64) = (i32::MIN as i64, i32::MAX as i64);
 
-/// The named kinds of a table, each resolved once.
+/// The named kinds of a table. Each is resolved once.
 struct Names<'a> {
     lines: BTreeMap<&'a str, (&'a str, &'a str)>,
     known: BTreeMap<&'a str, Kind>,
@@ -52,7 +53,7 @@ pub fn read(text: &str) -> BTreeMap<String, MessageSchema> {
     messages
 }
 
-/// The entries of a table, each in one line.
+/// The entries of a table, with continuation lines joined.
 fn entries(text: &str) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty()) {

@@ -1,5 +1,5 @@
-//! What each message may carry, for both versions: read from the tables beside this file, held strictly for
-//! what we send. What goes out never breaks the standard, whoever asked for it.
+//! The fields of each message, for both versions, read from the tables beside this file. Messages
+//! that we send are checked strictly, so that none breaks the standard, whoever requested it.
 
 mod grammar;
 
@@ -23,11 +23,11 @@ pub enum Kind {
     Instant,
     /// `true` or `false`.
     Flag,
-    /// Whatever JSON.
+    /// Any JSON value.
     Any,
     /// One of these words.
     OneOf(Arc<[String]>),
-    /// A list of at least and at most so many.
+    /// A list with its least and greatest length.
     List(usize, usize, Box<Kind>),
     /// An object.
     Object(Arc<[Field]>),
@@ -40,25 +40,25 @@ pub struct Field {
     pub name: String,
     /// Whether it must be there.
     pub required: bool,
-    /// What it may hold.
+    /// The values that it may hold.
     pub kind: Kind,
 }
 
-/// Who sends a call.
+/// The sender of a CALL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The station.
     Up,
     /// The central system.
     Down,
-    /// Either.
+    /// Either side.
     Both,
 }
 
-/// A message: a call and its reply.
+/// A message: a CALL and its CALLRESULT.
 #[derive(Debug)]
 pub struct MessageSchema {
-    /// Who sends the call.
+    /// The sender of the CALL.
     pub direction: Direction,
     /// The call's fields.
     pub call: Arc<[Field]>,
@@ -67,12 +67,12 @@ pub struct MessageSchema {
 }
 
 impl MessageSchema {
-    /// Whether we may send the call.
+    /// Whether the server may send the CALL.
     pub fn is_command(&self) -> bool {
         self.direction != Direction::Up
     }
 
-    /// Whether a station may send the call.
+    /// Whether a station may send the CALL.
     pub fn is_from_station(&self) -> bool {
         self.direction != Direction::Down
     }
@@ -92,12 +92,12 @@ pub static V16: LazyLock<Schema> = LazyLock::new(|| Schema::read(include_str!("v
 /// The messages of OCPP 2.0.1.
 pub static V201: LazyLock<Schema> = LazyLock::new(|| Schema::read(include_str!("v201.txt"), true));
 
-/// What is wrong with a payload: the field's path and what is allowed.
+/// A fault of a payload: the field's path and the values allowed there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Such as `chargingProfile.stackLevel`.
+    /// The field's path, such as `chargingProfile.stackLevel`.
     pub field: String,
-    /// What is allowed there.
+    /// The allowed values in words.
     pub allowed: String,
 }
 
@@ -116,7 +116,7 @@ impl Schema {
         self.messages.iter().map(|(action, message)| (action.as_str(), message))
     }
 
-    /// Checks an object against its fields; names that are not among them are refused.
+    /// Checks an object against its fields. Unknown fields are refused.
     pub fn check(&self, fields: &[Field], payload: &Map<String, Value>) -> Result<(), Violation> {
         self.check_object(fields, payload, "")
     }

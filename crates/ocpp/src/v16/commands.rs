@@ -1,4 +1,4 @@
-//! Version-free commands as OCPP 1.6 words them.
+//! Encodes commands for OCPP 1.6.
 
 use rust_ocpp::v1_6::messages::{
     change_availability::ChangeAvailabilityRequest,
@@ -19,8 +19,8 @@ use crate::secrets::is_password_setting;
 /// The longest id tag (OCPP 1.6 section 7.28).
 pub const ID_TAG_MAX: usize = 20;
 
-/// A command as 1.6 words it: the action and its payload. A value that does not fit the standard
-/// is found by the check that every payload passes before it is sent.
+/// A command's action and payload in OCPP 1.6. `None`: 1.6 has no such command. Values that break
+/// the standard are found by the schema check before sending.
 pub fn encode(command: &StationCommand) -> Option<(&'static str, Value)> {
     let id = |number: &i64| u32::try_from(*number);
     Some(match command {
@@ -77,7 +77,8 @@ pub fn encode(command: &StationCommand) -> Option<(&'static str, Value)> {
             )
         }
         StationCommand::TriggerMessage { requested_message, connector_id } => {
-            // The library's enum knows no other words; unknown ones must reach the check.
+            // The library's enum has the standard's words only, but unknown words must reach the
+            // schema check.
             let mut payload = json!({"requestedMessage": requested_message});
             if let Some(connector_id) = connector_id {
                 payload["connectorId"] = json!(connector_id);
@@ -117,8 +118,8 @@ pub fn encode(command: &StationCommand) -> Option<(&'static str, Value)> {
     })
 }
 
-/// What a command tells a station to come with. Its AuthorizationKey is set as hex digits, and comes as their bytes
-/// (security whitepaper section 7.2, A00.FR.205).
+/// The credentials that a command sets. AuthorizationKey is set as hex digits, and the station
+/// sends their bytes as its password (security whitepaper section 7.2, A00.FR.205).
 pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default();
     match (action, text("key").trim().to_ascii_lowercase().as_str()) {
@@ -128,7 +129,8 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
             CredentialsSet { password: Some(password), security_profile: None }
         }
         ("ChangeConfiguration", "securityprofile") => {
-            // What is no number is no profile: it is refused as one that there is not.
+            // A value that is not a number becomes a profile that does not exist, and is refused as
+            // such.
             CredentialsSet {
                 password: None,
                 security_profile: Some(text("value").trim().parse().unwrap_or(u8::MAX)),
@@ -138,7 +140,7 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
     }
 }
 
-/// The settings that an answer to GetConfiguration tells.
+/// The settings in an answer to GetConfiguration. `None`: the answer has no configurationKey.
 pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     let keys = answer.get("configurationKey")?.as_array()?;
     let told = |key: &Value| {
@@ -147,7 +149,7 @@ pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     Some(keys.iter().filter_map(told).collect())
 }
 
-/// A setting's value as text, also where it is told as a number, `true` or `false`.
+/// A setting's value as text, even if it is sent as a number, `true` or `false`.
 pub(crate) fn setting_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

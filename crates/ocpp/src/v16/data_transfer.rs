@@ -1,5 +1,5 @@
-//! DataTransfer from a station. No vendor's messages are known, which the standard has an answer for
-//! (OCPP 1.6 section 4.3).
+//! DataTransfer from a station. No vendor's messages are supported, so the answer is
+//! UnknownVendorId (OCPP 1.6 section 4.3).
 
 use crate::event::StationEvent;
 use crate::fields::Fields;

@@ -1,4 +1,4 @@
-//! Heartbeat: a station lives, and asks for the time (OCPP 1.6 section 4.6).
+//! Heartbeat: a station shows that it is alive and requests the time (OCPP 1.6 section 4.6).
 
 use chrono::{DateTime, Utc};
 use rust_ocpp::v1_6::messages::heart_beat::HeartbeatResponse;

@@ -1,7 +1,7 @@
 //! OCPP 1.6: one file per action. Incoming messages are read by [`super::fields`], because the
-//! library's types refuse what stations of the field send (times without zone, ids beyond 32 bits,
-//! whole numbers as `1.0`, unknown enum values, negative connectors); answers and commands are
-//! written by the library's types.
+//! library's types refuse content that real stations send: times without zone, ids beyond 32 bits,
+//! whole numbers as `1.0`, unknown enum values, negative connectors. Answers and commands are
+//! written with the library's types.
 
 pub mod authorize;
 pub mod boot_notification;
@@ -17,7 +17,7 @@ mod tag_info;
 use super::protocol::Decode;
 use super::reports::{self, Needs};
 
-/// Every message that a 1.6 station may send, those of the security extension among them.
+/// Every message that a 1.6 station may send, including the security extension.
 pub const ACTIONS: [(&str, Decode); 14] = [
     ("Authorize", authorize::decode),
     ("BootNotification", boot_notification::decode),
@@ -45,12 +45,13 @@ pub const ACTIONS: [(&str, Decode); 14] = [
     ("StopTransaction", stop_transaction::decode),
 ];
 
-/// The number that an answer of ours to StartTransaction gave.
+/// The transactionId in our answer to StartTransaction.
 pub fn session_started(answer: &str) -> Option<i64> {
     start_transaction::session_started(answer)
 }
 
-/// Writes a library type. Its fields are plain strings, numbers and enums, so it cannot fail.
+/// Writes a library type as JSON. That cannot fail, because its fields are plain strings, numbers
+/// and enums.
 fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("OCPP messages have no maps with odd keys")
 }

@@ -1,5 +1,5 @@
-//! StartTransaction (OCPP 1.6 section 4.8). Whatever it lacks, it is kept and answered: an error
-//! would make the station repeat or drop it.
+//! StartTransaction (OCPP 1.6 section 4.8). It is stored and answered even if fields are missing:
+//! after an error the station would repeat or drop it.
 
 use rust_ocpp::v1_6::messages::start_transaction::StartTransactionResponse;
 
@@ -20,7 +20,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         fields.required_text("timestamp"),
     );
     let meter_start = fields.register("meterStart").map(Register);
-    // Of a message that was cut off behind what a session rests on, nothing is doubtful.
+    // If the fields that a session needs are there, a message whose rest was cut off has no faults.
     let is_whole = connector_id.is_some() && id_tag.is_some() && timestamp.is_some();
     let report = StartReport {
         connector_id,
@@ -41,7 +41,7 @@ pub fn reply(session: SessionId, tag: &TagAnswer) -> String {
     })
 }
 
-/// The number that an answer gave.
+/// The transactionId in our answer.
 pub(super) fn session_started(answer: &str) -> Option<i64> {
     let answer: StartTransactionResponse = serde_json::from_str(answer).ok()?;
     Some(i64::from(answer.transaction_id))

@@ -13,7 +13,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let report = StatusReport {
         connector_id: fields.required_integer("connectorId").unwrap_or_default(),
         status: fields.required_text("status").unwrap_or_default(),
-        // Some leave it out: a connector that names no error has none.
+        // Some stations omit errorCode when there is no error.
         error_code: fields.text("errorCode").unwrap_or_else(|| NO_ERROR.to_owned()),
         info: fields.text("info"),
         vendor_error_code: fields.text("vendorErrorCode"),

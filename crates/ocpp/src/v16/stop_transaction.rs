@@ -1,5 +1,5 @@
-//! StopTransaction (OCPP 1.6 section 4.10). Always confirmed; about a card only when the station
-//! named one.
+//! StopTransaction (OCPP 1.6 section 4.10). It is always confirmed. The answer has idTagInfo only
+//! if the station named a card.
 
 use rust_ocpp::v1_6::messages::stop_transaction::StopTransactionResponse;
 
@@ -13,7 +13,7 @@ use juden_domain::ids::IdTag;
 use juden_domain::instant::Reported;
 use juden_domain::units::Register;
 
-/// The standard's reason where the station names none.
+/// The standard's default for an absent reason.
 const DEFAULT_REASON: &str = "Local";
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {

@@ -1,4 +1,4 @@
-//! `idTagInfo`: what a station is told of a card (OCPP 1.6 section 7.27).
+//! `idTagInfo`: the answer to a station about a card (OCPP 1.6 section 7.27).
 
 use rust_ocpp::v1_6::types::{AuthorizationStatus, IdTagInfo};
 
@@ -47,8 +47,8 @@ const fn status(refusal: Option<Reason>) -> AuthorizationStatus {
     }
 }
 
-/// Writes idTagInfo. The expiry is how long the station's cache may believe the answer: an acceptance, or a refusal that passes
-/// by itself.
+/// Writes idTagInfo. expiryDate is the time until which the station's cache may keep the answer.
+/// Only an acceptance, or a refusal that passes by itself, has one.
 pub fn encode(answer: &TagAnswer) -> IdTagInfo {
     let group = answer.verdict.group.as_ref().map(|member| member.as_str().to_owned());
     IdTagInfo {

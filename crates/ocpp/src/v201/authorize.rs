@@ -1,5 +1,6 @@
-//! Authorize: a token was shown (OCPP 2.0.1 C01). A vehicle shows its contract certificate beside it (C07); where nobody
-//! judges that, it is told so, and judged by the token alone.
+//! Authorize: a token was shown (OCPP 2.0.1 C01), perhaps with a vehicle's contract certificate
+//! (C07). If the certificate is not checked, the answer says NoCertificateAvailable, and the token
+//! alone decides.
 
 use serde_json::json;
 
@@ -8,10 +9,10 @@ use crate::event::{StationEvent, TagAnswer};
 use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 
-/// The word for a certificate, and a token, that is good.
+/// The status of a valid certificate, and of an accepted token.
 const GOOD: &str = "Accepted";
 
-/// The standard's words for a contract certificate.
+/// The certificateStatus values of the standard.
 const WORDS: [&str; 7] = [
     GOOD,
     "SignatureError",
@@ -37,10 +38,10 @@ pub fn reply(tag: &TagAnswer) -> String {
     json!({"idTokenInfo": id_token::info(tag)}).to_string()
 }
 
-/// The payload of the answer where a contract certificate was shown. `certificate` is the standard's word for it.
+/// The payload of the answer to a contract certificate. `certificate` is its certificateStatus.
 pub fn contract_reply(tag: &TagAnswer, certificate: Option<&str>) -> String {
     let mut info = id_token::info(tag);
-    // Who shows a certificate that is not good is not let in by the number in it (C07.FR.16).
+    // A token is refused if the certificate shown with it is invalid (C07.FR.16).
     if certificate.is_some_and(|word| word != GOOD) && info["status"] == GOOD {
         info = json!({"status": "Invalid"});
     }

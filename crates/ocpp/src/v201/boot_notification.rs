@@ -10,7 +10,7 @@ use crate::reply::BootReply;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
-    // Some firmware speaks 1.6 over a connection that it opened for 2.0.1.
+    // Some firmware sends 1.6 messages over a connection that it opened for 2.0.1.
     if fields.has("chargePointVendor") && !fields.has("chargingStation") {
         return Err(super::of_older_version("BootNotification"));
     }

@@ -1,4 +1,4 @@
-//! Version-free commands as OCPP 2.0.1 words them.
+//! Encodes commands for OCPP 2.0.1.
 
 use serde_json::{Map, Value, json};
 
@@ -7,11 +7,11 @@ use crate::event::{ListEntry, ListStanding, StationCommand};
 use crate::protocol::CredentialsSet;
 use crate::secrets::is_password_variable;
 
-/// The connector of an EVSE that a command means where it can name one EVSE alone.
+/// The connector that a command names where our command has an EVSE only.
 const FIRST_CONNECTOR: i64 = 1;
 
-/// What Juden wants to know of a station's settings: what rules its memory of cards, when its transactions begin and
-/// end, and how much it takes at once.
+/// The settings that Juden reads from a station: those of its authorization cache and list, of the
+/// start and stop of transactions, and of the length of its messages.
 pub const SETTINGS_ASKED: &[&str] = &[
     "LocalAuthListCtrlr.Enabled",
     "LocalAuthListCtrlr.ItemsPerMessage",
@@ -24,15 +24,16 @@ pub const SETTINGS_ASKED: &[&str] = &[
     "TxCtrlr.TxStopPoint",
 ];
 
-/// Requests for the device model, in the order in which they are tried: FullInventory, then ConfigurationInventory
-/// for a station that does not support FullInventory (B07).
+/// Requests for the device model, in the order in which they are tried: FullInventory, then
+/// ConfigurationInventory for a station that does not support FullInventory (B07).
 pub fn inventory(request_id: u32) -> Vec<(&'static str, Value)> {
     let asked =
         |base: &str| ("GetBaseReport", json!({"requestId": request_id, "reportBase": base}));
     vec![asked("FullInventory"), asked("ConfigurationInventory")]
 }
 
-/// What a command tells a station to come with: a password as it is (A01.FR.10), a profile with its network profile.
+/// The credentials that a command sets: a password as text (A01.FR.10), a security profile with its
+/// network profile.
 pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> CredentialsSet {
     let mut set = CredentialsSet::default();
     match action {
@@ -58,7 +59,7 @@ pub fn credentials_set(action: &str, payload: &Map<String, Value>) -> Credential
     set
 }
 
-/// The settings that an answer to GetVariables tells: those that the station knows.
+/// The settings in an answer to GetVariables that the station returned as Accepted.
 pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     let results = answer.get("getVariableResult")?.as_array()?;
     let part = |of: &Value| {
@@ -78,7 +79,8 @@ pub fn settings_told(answer: &Value) -> Option<Vec<(String, Option<String>)>> {
     Some(results.iter().filter_map(told).collect())
 }
 
-/// Takes a setting's name apart: `Component.Variable`, either with an instance as in `Component(Main).Variable(X)`.
+/// Splits a setting's name into component and variable: `Component.Variable`, either with an
+/// instance as in `Component(Main).Variable(X)`.
 fn variable(key: &str) -> (Value, Value) {
     let part = |text: &str| match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
         Some((name, instance)) => json!({"name": name, "instance": instance}),
@@ -88,12 +90,13 @@ fn variable(key: &str) -> (Value, Value) {
     (part(component), part(variable))
 }
 
-/// A command: the action and its payload. A value that does not fit the standard is found by the check that every
-/// payload passes before it is sent.
+/// A command's action and payload in OCPP 2.0.1. Values that break the standard are found by the
+/// schema check before sending.
 pub fn encode(command: &StationCommand) -> (&'static str, Value) {
     match command {
         StationCommand::RemoteStart { id_tag, connector_id } => {
-            // Any number that is not soon used again: the transaction tells it back (F01.FR.25).
+            // A random number, so that none is soon repeated. The transaction's events report it
+            // (F01.FR.25).
             let number = uuid::Uuid::new_v4().as_u128() % 2_147_483_647 + 1;
             let number = i64::try_from(number).unwrap_or(1);
             let token = json!({"idToken": id_tag, "type": READER_TYPES[0]});
@@ -118,7 +121,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
         StationCommand::UpdateList { version, full, entries } => {
             let update = if *full { "Full" } else { "Differential" };
             let mut payload = json!({"versionNumber": version, "updateType": update});
-            // An empty list is left out: the schema has none.
+            // An empty list is omitted: the schema requires at least one entry.
             if !entries.is_empty() {
                 payload["localAuthorizationList"] =
                     Value::Array(entries.iter().map(entry).collect());
@@ -129,7 +132,8 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
             let mut payload = json!({"requestedMessage": requested_message});
             if let Some(evse) = connector_id {
                 payload["evse"] = json!({"id": evse});
-                // F06.FR.13: the state is of a connector.
+                // F06.FR.13: a StatusNotification is about a connector, so the trigger must name
+                // one.
                 if requested_message == "StatusNotification" {
                     payload["evse"]["connectorId"] = json!(FIRST_CONNECTOR);
                 }
@@ -173,7 +177,7 @@ pub fn encode(command: &StationCommand) -> (&'static str, Value) {
     }
 }
 
-/// A card in the list.
+/// An entry of the local list.
 fn entry(one: &ListEntry) -> Value {
     let token = json!({"idToken": one.id_tag, "type": one.kind.unwrap_or(READER_TYPES[0])});
     match &one.standing {

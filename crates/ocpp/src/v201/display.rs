@@ -1,4 +1,4 @@
-//! What a driver is shown: the cost of a transaction and a personal message (OCPP 2.0.1 I01 to I03).
+//! The driver's display: a transaction's cost and a personal message (OCPP 2.0.1 I01 to I03).
 
 use serde_json::{Map, Number, Value, json};
 
@@ -9,8 +9,9 @@ use juden_domain::units::Yen;
 /// The longest content of a message (MessageContentType).
 const CONTENT_MAX: usize = 512;
 
-/// An answer with the cost and message added: beside what is told of a token where it is the member's own and accepted, on their
-/// own where no token was shown. Whoever shows another card learns nothing.
+/// Adds a message to an answer, and to a TransactionEvent's also the cost. If a token was shown,
+/// they are added only if it is an accepted card of the same member, and the message goes into
+/// idTokenInfo. Without a token, only a TransactionEvent's answer gets them.
 pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
     let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&answer) else { return answer };
     let is_own = |info: &Value| {
@@ -42,12 +43,12 @@ pub fn added(action: &str, answer: String, shown: &DriverDisplay) -> String {
     Value::Object(fields).to_string()
 }
 
-/// Shows what a transaction costs so far (I02).
+/// CostUpdated: shows a transaction's cost so far (I02).
 pub fn cost_command(transaction: &str, cost: Yen) -> (&'static str, Value) {
     ("CostUpdated", json!({"totalCost": number(cost), "transactionId": transaction}))
 }
 
-/// Yen as a JSON number: the standard has a decimal, and yen are whole.
+/// Whole yen as a JSON number. The standard's type is decimal.
 fn number(cost: Yen) -> Value {
     Value::Number(Number::from(cost.hundredths() / 100))
 }

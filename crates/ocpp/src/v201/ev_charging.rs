@@ -1,5 +1,5 @@
-//! Charging as a vehicle asks for it over its cable (OCPP 2.0.1 K15 to K17): what it needs, the profile that says how much
-//! it may have, and the schedule that it makes of that.
+//! Smart charging with a vehicle over ISO 15118 (OCPP 2.0.1 K15 to K17): the vehicle's needs, the
+//! profile that limits its power, and the schedule that it makes of that.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -11,13 +11,15 @@ use crate::fields::Fields;
 use crate::frame::{CallError, Payload};
 use crate::timestamp;
 
-/// The stack level of Juden's own profiles: any of an operator goes before it.
+/// The stack level of Juden's own profiles. An operator's profile with a higher level overrides
+/// them.
 const STACK_LEVEL: i64 = 0;
 
-/// The longest schedule: a day.
+/// The longest schedule in seconds: a day.
 const LONGEST_S: i64 = 86_400;
 
-/// Decodes NotifyEVChargingNeeds: the EVSE, the most power that the vehicle takes, and its departure (OCPP 2.0.1 K15).
+/// Decodes NotifyEVChargingNeeds: the EVSE, the most power that the vehicle takes, and its
+/// departure (OCPP 2.0.1 K15).
 pub(super) fn needs(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");
@@ -40,7 +42,7 @@ pub(super) fn needs(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     Ok(StationEvent::EvNeeds(needs))
 }
 
-/// The power that a vehicle takes at most: current by voltage, over so many phases.
+/// The most power that a vehicle takes: current times voltage times phases.
 fn product(parameters: &mut Fields<'_>, phases: i64) -> Option<i64> {
     let (current, voltage) =
         (parameters.integer("evMaxCurrent")?, parameters.integer("evMaxVoltage")?);
@@ -55,7 +57,8 @@ fn phases(transfer: &str) -> i64 {
     }
 }
 
-/// Decodes NotifyEVChargingSchedule: the EVSE, and the highest limit of the schedule that a vehicle made (K15, K16).
+/// Decodes NotifyEVChargingSchedule: the EVSE, and the highest limit of the schedule that a vehicle
+/// made (K15, K16).
 pub(super) fn schedule(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let evse_id = fields.required_integer("evseId");
@@ -70,7 +73,8 @@ pub(super) fn schedule(payload: Payload<'_>) -> Result<StationEvent, CallError> 
     Ok(StationEvent::EvSchedule(schedule))
 }
 
-/// The profile that lets a transaction's vehicle have so much until it departs; its number is up to the caller.
+/// The profile that limits a transaction's vehicle to `limit_w` until it departs. The caller
+/// chooses the profile's number.
 pub fn profile(
     number: u32,
     transaction: &str,
@@ -100,7 +104,7 @@ pub fn profile(
     json!({"evseId": needs.evse_id, "chargingProfile": profile})
 }
 
-/// What a profile that was sent lets an EVSE's vehicle have.
+/// The highest limit that a sent profile sets for the vehicle at an EVSE.
 pub fn allowed(payload: &Value, evse_id: i64) -> Option<EvAllowed> {
     let profile = payload.get("chargingProfile").filter(|_| payload["evseId"] == evse_id)?;
     let schedule = profile

@@ -1,4 +1,5 @@
-//! `idToken` and `idTokenInfo`: what was shown to a reader, and what the station is told of it (OCPP 2.0.1 C01).
+//! `idToken` and `idTokenInfo`: the token that was shown, and the answer to the station about it
+//! (OCPP 2.0.1 C01).
 
 use serde_json::{Map, Value, json};
 
@@ -11,19 +12,19 @@ use juden_domain::refusal::Reason;
 /// The longest token of the schema.
 pub const ID_TOKEN_MAX: usize = 36;
 
-/// The types under which card readers tell a card's number. The standard has none for FeliCa: makers send it as one of
-/// these, so a card is matched by its number alone.
+/// The types with which card readers report a card's id tag. The standard has none for FeliCa, and
+/// makers use one of these. So a card is matched by its id tag alone.
 pub const READER_TYPES: [&str; 3] = ["ISO14443", "ISO15693", "Local"];
 
-/// The same, as a list holds a card under each.
+/// The same types for the local list, which holds a card once with each.
 pub const LIST_TYPES: [Option<&str>; 3] =
     [Some(READER_TYPES[0]), Some(READER_TYPES[1]), Some(READER_TYPES[2])];
 
-/// The type of tokens that the central system made.
+/// The type of tokens that the server makes.
 const CENTRAL: &str = "Central";
 
-/// Reads a token. A type that is no card reader's is no card: its text is marked with the type, so that a number typed
-/// at a key pad is never taken for the card with that number. A PIN is not kept (C04).
+/// Reads a token. Types that are not a card reader's never match a card: a text of type eMAID or
+/// MacAddress gets the type as prefix, and a PIN (KeyCode) is not stored at all (C04).
 pub fn read(fields: &mut Fields<'_>) -> PresentedToken {
     let kind = fields.text("type").unwrap_or_default();
     let text = fields.required_text("idToken").unwrap_or_default();
@@ -73,8 +74,8 @@ const fn status(refusal: Option<Reason>) -> &'static str {
     }
 }
 
-/// Writes what is told of a token. The expiry goes with an acceptance, and with a refusal that passes; the member is
-/// the group of its cards.
+/// Writes idTokenInfo. Only an acceptance, or a refusal that passes by itself, has a
+/// cacheExpiryDateTime. groupIdToken is the member id.
 pub fn info(answer: &TagAnswer) -> Value {
     let mut info = Map::new();
     info.insert("status".into(), json!(status(answer.verdict.refusal)));

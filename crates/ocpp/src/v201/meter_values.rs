@@ -1,4 +1,5 @@
-//! MeterValues: readings outside transactions, and clock-aligned ones (OCPP 2.0.1 J01). EVSE 0 is the main meter.
+//! MeterValues: readings outside transactions, and clock-aligned readings (OCPP 2.0.1 J01). EVSE 0
+//! is the main meter.
 
 use crate::event::{MeterReport, StationEvent, TransactionMessage};
 use crate::fields::Fields;

@@ -1,6 +1,6 @@
-//! OCPP 2.0.1: one file per action that means something to Juden, and the messages that are kept as they come.
-//! Incoming messages are read leniently by [`super::fields`]; what we write is held against the standard's schema by
-//! tests.
+//! OCPP 2.0.1: one file per action that Juden interprets, and the messages that are stored as they
+//! came. Incoming messages are read leniently by [`super::fields`]. Tests check the messages that
+//! we write against the standard's schema.
 
 pub mod authorize;
 pub mod boot_notification;
@@ -79,7 +79,7 @@ pub const ACTIONS: [(&str, Decode); 25] = [
     ("TransactionEvent", transaction_event::decode),
 ];
 
-/// What a station is told that speaks 1.6 over a connection which it opened for 2.0.1.
+/// The CALLERROR for a 1.6 message on a connection that the station opened for 2.0.1.
 fn of_older_version(action: &str) -> CallError {
     CallError::new(
         ErrorCode::NotSupported,
@@ -89,12 +89,12 @@ fn of_older_version(action: &str) -> CallError {
     )
 }
 
-/// An instant as it is sent: UTC, to the millisecond (OCPP 2.0.1 part 2 section 2.1.4).
+/// An instant in its wire format: UTC, to the millisecond (OCPP 2.0.1 part 2 section 2.1.4).
 fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A vehicle's certificate (M01, M02), or that there is none.
+/// The answer to Get15118EVCertificate (M01, M02). `None`: Failed.
 pub fn ev_certificate_reply(response: Option<&str>) -> String {
     match response {
         Some(response) => json!({"status": "Accepted", "exiResponse": response}).to_string(),
@@ -102,7 +102,8 @@ pub fn ev_certificate_reply(response: Option<&str>) -> String {
     }
 }
 
-/// What is known of a certificate (M06), or that nobody could be asked (M06.FR.09).
+/// The answer to GetCertificateStatus (M06). `None`: Failed, because nobody could be asked
+/// (M06.FR.09).
 pub fn certificate_status_reply(result: Option<&str>) -> String {
     match result {
         Some(result) => json!({"status": "Accepted", "ocspResult": result}).to_string(),
@@ -110,12 +111,12 @@ pub fn certificate_status_reply(result: Option<&str>) -> String {
     }
 }
 
-/// The time by our clock (G02).
+/// The answer to Heartbeat: the server's time (G02).
 pub fn heartbeat_reply(now: DateTime<Utc>) -> String {
     json!({"currentTime": instant(now)}).to_string()
 }
 
-/// No vendor's messages are known, which the standard has an answer for (P02).
+/// Reads DataTransfer. No vendor's messages are supported (P02).
 fn data_transfer(payload: Payload<'_>) -> Result<StationEvent, CallError> {
     let mut fields = Fields::of(payload);
     let vendor_id = fields.required_text("vendorId").unwrap_or_default();

@@ -1,5 +1,5 @@
-//! StatusNotification: a connector's state (OCPP 2.0.1 G01). It is kept as the state of its EVSE, which is what a site
-//! lists, and counts transactions and prices by.
+//! StatusNotification: a connector's state (OCPP 2.0.1 G01). It is stored as the state of its EVSE,
+//! because sites, transactions and prices refer to EVSEs.
 
 use crate::event::{StationEvent, StatusReport};
 use crate::fields::Fields;

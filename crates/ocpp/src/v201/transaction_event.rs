@@ -1,5 +1,5 @@
-//! TransactionEvent: an event of a transaction (OCPP 2.0.1 E). Whatever it lacks, it is kept and answered: an error would
-//! make the station repeat or drop it.
+//! TransactionEvent: an event of a transaction (OCPP 2.0.1 E). It is stored and answered even if
+//! fields are missing: after an error the station would repeat or drop it.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::readings::readings;
 use crate::timestamp;
 use juden_domain::instant::Reported;
 
-/// The longest word that is kept of a state or a reason, and the longest name of a transaction.
+/// Characters that are kept of a state, a reason, or a transaction's name.
 const WORD_MAX: usize = 64;
 
 pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
@@ -25,7 +25,7 @@ pub(super) fn decode(payload: Payload<'_>) -> Result<StationEvent, CallError> {
         (word("transactionId"), word("chargingState"), word("stoppedReason"));
     let (remote_start_id, charged_s) =
         (info.integer("remoteStartId"), info.integer("timeSpentCharging"));
-    // Broken JSON has its fields on one level.
+    // Fields that are read out of broken JSON are all on one level.
     let transaction = transaction
         .or_else(|| fields.text("transactionId"))
         .or_else(|| info.required_text("transactionId"));

@@ -1,4 +1,4 @@
-//! What happens to members and cards.
+//! The stored texts of members' and cards' events.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ fn read_admission(text: AdmissionText) -> Option<Admission> {
     })
 }
 
-/// A payment method out of its names.
+/// A payment method by the names of its kind and card brand.
 pub fn read_method(kind: &str, brand: Option<&str>) -> Option<PaymentMethod> {
     let brand = match brand {
         Some(brand) => Some(CardBrand::parse(brand)?),

@@ -1,4 +1,4 @@
-//! What is kept of a transaction's events, as one text beside its session.
+//! The stored text of a transaction's events (OCPP 2.0.1), a column of its session.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ struct EvidenceText {
 struct EventText {
     order: i64,
     kind: String,
-    /// The station's time as it was sent.
+    /// The reported time as the station sent it.
     text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at_ms: Option<i64>,
@@ -36,7 +36,8 @@ struct EventText {
     local: Option<NaiveDateTime>,
     received_ms: i64,
     connected_ms: i64,
-    /// What was known of the station's clock: its difference in milliseconds and since when.
+    /// The measured clock of the station: its difference in milliseconds, and the instant from
+    /// which that holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     clock: Option<(i64, i64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +52,7 @@ struct EventText {
     changed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Begin, end, first and last register: each its milliseconds and watt-hours.
+    /// The begin, end, first and last register, each as milliseconds and watt-hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     registers: Option<[Option<(i64, i64)>; 4]>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -63,7 +64,7 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// The text of what is kept.
+/// The stored text of a transaction's events.
 pub fn evidence(evidence: &Evidence) -> String {
     let event = |event: &TransactionEvent| {
         let (at_ms, local) = match event.reported.moment {

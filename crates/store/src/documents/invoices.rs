@@ -1,4 +1,4 @@
-//! Invoices, and the records of billed sessions.
+//! The stored texts of invoices, of records of billed sessions, and of charging sites.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ struct LineText {
     reason: Option<String>,
 }
 
-/// An invoice's document.
+/// An invoice's stored text.
 pub fn invoice(invoice: &Invoice) -> String {
     let lines = invoice.lines.iter().map(|line| LineText {
         code: line.code.name().to_owned(),
@@ -74,17 +74,17 @@ pub fn invoice(invoice: &Invoice) -> String {
     })
 }
 
-/// What an invoice's columns hold beside its document.
+/// The columns of an invoice beside its stored text.
 pub struct InvoiceColumns<'a> {
-    /// Its number.
+    /// The invoice number.
     pub id: &'a str,
-    /// Its kind's name.
+    /// The name of the invoice's kind.
     pub kind: &'a str,
     /// The month with whose close it was issued.
     pub month: &'a str,
-    /// The member's number.
+    /// The member id.
     pub member: &'a str,
-    /// When it was issued.
+    /// The instant of issue.
     pub issued_at: DateTime<Utc>,
 }
 
@@ -140,9 +140,11 @@ struct GroupText {
     unit_price_hundredths: i64,
     tax_rate: String,
     tariff_version: String,
-    /// Name, number, free, charged, version, whether it is a credit.
+    /// Each session's reference, number, free units, charged units, version, and whether it is a
+    /// credit.
     sessions: Vec<(String, i64, i64, i64, i64, bool)>,
-    /// What their charge records tell beside, in the same order; nothing: they were recorded before that was kept.
+    /// Further data for the sessions' charge records, in the same order. Empty for records that are
+    /// older than this field.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     told: Vec<Option<ToldText>>,
 }
@@ -174,7 +176,7 @@ struct SiteText {
     time_zone: Option<String>,
 }
 
-/// A site's document.
+/// A charging site's stored text.
 pub fn site(site: &SiteRecord) -> String {
     text(&site_text(site))
 }
@@ -259,7 +261,7 @@ fn read_told(kept: ToldText) -> Option<ChargeDetails> {
     })
 }
 
-/// The records' document.
+/// The stored text of records of billed sessions.
 pub fn billed(groups: &[BilledGroup]) -> String {
     let groups: Vec<GroupText> = groups
         .iter()

@@ -1,4 +1,4 @@
-//! Histories and invoices as the JSON texts that every engine keeps.
+//! JSON texts of histories, sessions and invoices, which both engines store alike.
 
 pub mod events;
 pub mod evidence;
@@ -13,18 +13,18 @@ use serde_json::Value;
 use super::{StoreError, Stored};
 use juden_domain::ids::IdTag;
 
-/// An event's kind and detail, as its columns keep them.
+/// An event's kind and detail, as its two columns hold them.
 pub type Kept = (String, String);
 
-/// Writes an adjacently tagged event as kind and detail.
+/// Splits an adjacently tagged event into kind and detail.
 fn kept<T: Serialize>(event: &T) -> Kept {
     let value = serde_json::to_value(event).expect("these documents have string keys only");
     let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
     (kind, value.get("detail").unwrap_or(&Value::Null).to_string())
 }
 
-/// Reads what [`kept`] wrote. The kind stands first: then nothing is buffered, which exact numbers would
-/// not survive.
+/// Reads what [`kept`] wrote. The kind comes first in the JSON. Otherwise serde would buffer the
+/// detail, and exact numbers would be lost.
 fn read<T: DeserializeOwned>(kind: &str, detail: &str, what: &'static str) -> Stored<T> {
     let kind = Value::String(kind.to_owned());
     let tagged = if detail == "null" {
@@ -35,7 +35,7 @@ fn read<T: DeserializeOwned>(kind: &str, detail: &str, what: &'static str) -> St
     serde_json::from_str(&tagged).map_err(|_| StoreError::Unreadable(what))
 }
 
-/// A card's further readings, out of a JSON array.
+/// A card's further id tags, from a JSON array.
 pub fn read_readings(text: &str) -> Stored<Vec<IdTag>> {
     let readings: Vec<String> =
         serde_json::from_str(text).map_err(|_| StoreError::Unreadable("card's readings"))?;

@@ -1,4 +1,4 @@
-//! What happens to the programme as a whole.
+//! The stored texts of the programme's events.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! What is kept of a session beside its columns: its trail, what persons corrected, and what was measured where a correction
-//! says otherwise. The columns hold the session that counts.
+//! Texts of a session beside its other columns: its trail, its corrections, and the measured values
+//! that a correction overrides. The other columns hold the session with corrections, which counts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,25 +14,25 @@ use juden_domain::session::{Decision, Edge, Session, Stop, StopBasis};
 use juden_domain::station::{ChargerClass, ConnectorSite};
 use juden_domain::units::{WattHours, Yen};
 
-/// The texts that are kept of a session.
+/// The texts of a session.
 #[derive(Debug, Default)]
 pub struct Texts {
-    /// Its trail, where there is one.
+    /// The session's trail, if it is not empty.
     pub trail: Option<String>,
-    /// Its corrections, where there are some.
+    /// The session's corrections, if it has any.
     pub corrections: Option<String>,
-    /// What was measured, where a correction says otherwise.
+    /// The measured values, if a correction overrides them.
     pub measured: Option<String>,
 }
 
-/// A decision as it was kept before there were corrections.
+/// The columns of a decision that was stored before corrections existed.
 #[derive(Debug, Default)]
 pub struct Decided<'a> {
-    /// What.
+    /// The decision's name.
     pub decision: Option<&'a str>,
-    /// Why.
+    /// The person's note.
     pub note: Option<&'a str>,
-    /// When.
+    /// The instant of the decision.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -107,7 +107,7 @@ const fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// What is kept of a session as it was measured.
+/// The texts of a measured session.
 pub fn texts(measured: &Session) -> Texts {
     let trail = &measured.trail;
     let has_corrections = !measured.corrections.is_empty();
@@ -141,7 +141,7 @@ pub fn texts(measured: &Session) -> Texts {
     }
 }
 
-/// The session as it was measured, out of the one that counts and what is kept beside it.
+/// The measured session, from the session that counts and its texts.
 pub fn read(
     mut counted: Session,
     basis: Option<&str>,
@@ -182,7 +182,7 @@ pub fn read(
 
 const UNREADABLE: StoreError = StoreError::Unreadable("session's correction");
 
-/// What a stop rests on, as its column keeps it; nothing: it was told.
+/// The basis of a stop, as its column holds it. `None`: the stop was reported, or there is none.
 pub fn basis(session: &Session) -> Option<&'static str> {
     session
         .stop
@@ -198,7 +198,7 @@ fn read_basis(name: Option<&str>) -> Stored<StopBasis> {
     })
 }
 
-/// A decision of before there were corrections is the first of them.
+/// Reads a decision that was stored before corrections existed as the first correction.
 fn of_decision(decided: &Decided<'_>) -> Stored<Option<Correction>> {
     let kind = columns::decision(decided.decision)?.map(|decision| match decision {
         Decision::Bill => CorrectionKind::Bill,

@@ -1,4 +1,4 @@
-//! Invoices, billed sessions and closed months.
+//! Reads rows of invoices, billed sessions and closed months.
 
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
@@ -23,7 +23,7 @@ pub fn invoice(row: &impl Columns) -> Stored<Invoice> {
     read_invoice(&columns, &row.of::<String>("document")?)
 }
 
-/// What was recorded of a member's billed sessions.
+/// The records of a member's billed sessions.
 pub fn billed_part(row: &impl Columns) -> Stored<BilledPart> {
     Ok(BilledPart {
         member: member_id(&row.of::<String>("member_id")?)?,

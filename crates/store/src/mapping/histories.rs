@@ -1,4 +1,4 @@
-//! The histories of members and cards, and what stations are told of cards.
+//! Reads rows of the histories of members and cards, and of block deliveries.
 
 use juden_domain::card::{Card, CardEvent, Dated};
 use juden_domain::ids::IdTag;
@@ -10,7 +10,7 @@ use crate::documents::events::{read_card_event, read_member_event};
 use crate::documents::read_readings;
 use crate::{KeptEvent, StoreError, Stored};
 
-/// An event as its row keeps it.
+/// An event as its row holds it.
 pub fn kept_event(row: &impl Columns) -> Stored<KeptEvent> {
     Ok(KeptEvent {
         seq: row.of("seq")?,
@@ -43,7 +43,7 @@ pub fn card(row: &impl Columns, events: Vec<Dated<CardEvent>>) -> Stored<Card> {
     })
 }
 
-/// How far a station is with learning of a card.
+/// A block delivery.
 pub fn delivery(row: &impl Columns) -> Stored<Delivery> {
     let unreadable = StoreError::Unreadable("delivery");
     let reach = BlockOrAllow::from_code(&row.of::<String>("reach")?);

@@ -1,4 +1,4 @@
-//! A row of each record, mapped once for both engines: a column is read by its name, whichever engine keeps it.
+//! Maps rows to records, once for both engines: columns are read by name through a common trait.
 
 mod billing;
 mod histories;
@@ -20,19 +20,19 @@ pub use stations::{connector, station};
 use crate::{StoreError, Stored};
 use juden_domain::ids::{CardNumber, MemberId, SessionRef, StationId};
 
-/// A row of either engine. Integers have 64 bits in both; instants are milliseconds in SQLite and `timestamptz` in
-/// PostgreSQL.
+/// A row of either engine. Integers have 64 bits in both; instants are milliseconds in SQLite and
+/// `timestamptz` in PostgreSQL.
 pub trait Columns {
-    /// A text, where there is one.
+    /// A text, or `None` for NULL.
     fn text(&self, name: &str) -> Stored<Option<String>>;
-    /// An integer, where there is one.
+    /// An integer, or `None` for NULL.
     fn integer(&self, name: &str) -> Stored<Option<i64>>;
-    /// An instant, where there is one.
+    /// An instant, or `None` for NULL.
     fn instant(&self, name: &str) -> Stored<Option<DateTime<Utc>>>;
-    /// Whether a flag is set.
+    /// A boolean.
     fn flag(&self, name: &str) -> Stored<bool>;
 
-    /// A column as the type that is wanted of it.
+    /// A column, read as the wanted type.
     fn of<T: FromColumn>(&self, name: &str) -> Stored<T>
     where
         Self: Sized,
@@ -43,11 +43,11 @@ pub trait Columns {
 
 /// A type that a column can be read as.
 pub trait FromColumn: Sized {
-    /// Reads it.
+    /// Reads the column of this name.
     fn read(row: &impl Columns, name: &str) -> Stored<Self>;
 }
 
-/// A column that must hold something.
+/// The value of a column that must not be NULL.
 fn held<T>(value: Option<T>, name: &str) -> Stored<T> {
     value.ok_or_else(|| {
         let empty = format!("the column {name} is empty");
@@ -119,7 +119,7 @@ impl Columns for PgRow {
     }
 }
 
-/// An identifier out of its text.
+/// Turns a parse failure of an identifier into an error.
 fn parsed<T, E>(parsed: Result<T, E>, what: &'static str) -> Stored<T> {
     parsed.map_err(|_| StoreError::Unreadable(what))
 }
@@ -129,17 +129,17 @@ pub fn station_id(row: &impl Columns) -> Stored<StationId> {
     parsed(StationId::parse(&row.of::<String>("station_id")?), "station id")
 }
 
-/// A member's number.
+/// A member id.
 pub fn member_id(text: &str) -> Stored<MemberId> {
     parsed(MemberId::parse(text), "member id")
 }
 
-/// A card's number.
+/// A card number.
 pub fn card_number(text: &str) -> Stored<CardNumber> {
     parsed(CardNumber::parse(text), "card number")
 }
 
-/// A session's name.
+/// A session's reference.
 pub fn reference(row: &impl Columns) -> Stored<SessionRef> {
     parsed(SessionRef::parse(&row.of::<String>("reference")?), "session name")
 }

@@ -1,4 +1,4 @@
-//! The journal, commands, events of transactions, and the audit trail.
+//! Reads rows of the journal, commands, events of transactions, and the audit trail.
 
 use juden_domain::ids::SessionId;
 
@@ -25,7 +25,7 @@ pub fn journal_entry(row: &impl Columns) -> Stored<JournalEntry> {
     })
 }
 
-/// A command with what came of it.
+/// A command with its outcome.
 pub fn sent_command(row: &impl Columns) -> Stored<SentCommand> {
     let command = KeptCommand {
         station_id: station_id(row)?,

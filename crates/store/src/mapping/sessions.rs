@@ -1,4 +1,4 @@
-//! Sessions.
+//! Reads rows of sessions.
 
 use juden_domain::ids::{IdTag, SessionId};
 use juden_domain::over::Trail;
@@ -12,13 +12,13 @@ use crate::documents::settled::{self, Decided, Texts};
 use crate::ledger::LedgerRow;
 use crate::{Stored, columns};
 
-/// The session of a row that counts: with what persons corrected.
+/// The session of a row with its corrections applied.
 pub fn counted(row: &impl Columns) -> Stored<Session> {
     let session = measured(row)?;
     Ok(if session.corrections.is_empty() { session } else { session.corrected() })
 }
 
-/// A session row with what exactly-once needs.
+/// A session with its keys and first answers.
 pub fn ledger_row(row: &impl Columns) -> Stored<LedgerRow> {
     Ok(LedgerRow {
         session: measured(row)?,
@@ -53,7 +53,7 @@ fn stop(row: &impl Columns) -> Stored<Option<Stop>> {
     }))
 }
 
-/// The session of a row before its corrections are applied. The corrections are read beside it.
+/// The session of a row without its corrections applied. The corrections are in it.
 pub fn measured(row: &impl Columns) -> Stored<Session> {
     let session = Session {
         id: SessionId(row.of("session_id")?),

@@ -1,4 +1,4 @@
-//! Stations and their connectors.
+//! Reads rows of stations and their connectors.
 
 use juden_domain::station::{BootReport, ChargerClass, ConnectorSite};
 

@@ -1,4 +1,4 @@
-//! Exposures of cards, and what stations are to learn of them, in PostgreSQL.
+//! Exposures of cards, and block deliveries to stations, in PostgreSQL.
 
 use std::collections::HashSet;
 
@@ -14,8 +14,9 @@ use crate::mapping;
 use crate::{Seen, StoreError, Stored};
 use juden_domain::ids::{CardNumber, StationId};
 
-/// Stations that are to learn of a block: those that do not already, or were to learn the contrary. One that takes any card
-/// while it is cut off must learn of it too, whether it was ever told of the card or not.
+/// Sets a block's deliveries to pending, unless the station already has the block. The stations are
+/// those that may remember the card, and those that accept unknown cards while offline, whether
+/// they ever had an answer about the card or not.
 const RECALL_BLOCK: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at)
     SELECT $1, station_id, 'block', 'pending', NULL, 0, $2, $2, $2 FROM (
@@ -25,23 +26,25 @@ const RECALL_BLOCK: &str = "
         since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
         WHERE card_deliveries.reach = 'allow'";
 
-/// Only a list must forget a block: a cache learns by itself, and what was never told need not be taken back. A
-/// list that is to hold the card learns that it is accepted again.
+/// Ends a block. Only a local list must be changed, because a cache asks again by itself. A
+/// delivery that never went into a list, and is for no list, is done at once.
 const RECALL_ALLOW: &str = "
     UPDATE card_deliveries SET reach = 'allow', tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
         state = CASE WHEN means = 'local_list' OR listed THEN 'pending' ELSE 'delivered' END
     WHERE card_number = $1 AND reach = 'block'";
 
-/// What was due is looked at now. First of all: what comes due meanwhile, of changes that are not seen here, stays.
+/// Removes the checks that are due. It is the first statement, so that a check which becomes due
+/// meanwhile, for a change that is not seen here, stays.
 const LOOKED: &str = "DELETE FROM card_looks WHERE card_number = $1 AND due_at <= $2";
 
-/// Where a card is listed as accepted, it is kept before that the station may accept it by itself.
+/// Records that stations with the card in their list may accept it by themselves. It is recorded
+/// before the list is sent.
 const EXPOSE_LISTED: &str = "
     INSERT INTO card_exposures (card_number, station_id, at)
     SELECT $1, s.station_id, $2 FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1
     ON CONFLICT DO NOTHING";
 
-/// Lists at the card's sites that are to hold it, and were not.
+/// Adds the card to the lists of stations at its sites, where it was not listed.
 const ENTER: &str = "
     INSERT INTO card_deliveries (card_number, station_id, reach, state, means, tries, since, at, next_try_at, listed)
     SELECT $1, s.station_id, 'allow', 'pending', NULL, 0, $2, $2, $2, true
@@ -50,15 +53,16 @@ const ENTER: &str = "
         since = greatest($2, card_deliveries.since + interval '1 millisecond'), at = $2, next_try_at = $2
         WHERE NOT card_deliveries.listed";
 
-/// Lists that are to hold the card no longer. One that was never sent it need not be told.
+/// Removes the card from lists of stations at other sites. A list that was never sent the card
+/// needs no message.
 const LEAVE: &str = "
     UPDATE card_deliveries SET listed = false, tries = 0, since = greatest($2, since + interval '1 millisecond'), at = $2, next_try_at = $2,
         state = CASE WHEN reach = 'block' THEN state WHEN means = 'local_list' THEN 'pending' ELSE 'delivered' END
     WHERE card_number = $1 AND listed AND station_id NOT IN
         (SELECT s.station_id FROM site_lists l JOIN stations s ON s.site = l.site WHERE l.card_number = $1)";
 
-/// Every block, and everything that a station's list is to hold and was sent, once more. What is on its way already does not
-/// count: it was of another instant.
+/// Sets every block of a station, and every card that its list was sent and is to hold, back to
+/// pending. `since` changes, so a delivery that is just being sent does not complete them.
 const RELIST: &str = "
     UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
     WHERE station_id = $1 AND (reach = 'block' OR (means = 'local_list' AND listed))";
@@ -66,7 +70,7 @@ const RELIST: &str = "
 const RELIST_UNSUPPORTED: &str = "
     UPDATE card_deliveries SET state = 'pending', tries = 0, next_try_at = $2 WHERE station_id = $1 AND listed AND state = 'unsupported'";
 
-/// A card is read in one more way: stations that hold it in their lists are to hold that too.
+/// Sets a card's deliveries to pending because it has a further id tag, which lists must hold too.
 const TELL_AGAIN: &str = "
     UPDATE card_deliveries SET state = 'pending', tries = 0, since = since + interval '1 millisecond', next_try_at = $2
     WHERE card_number = $1 AND (reach = 'block' OR listed)";
@@ -289,7 +293,7 @@ impl PostgresStore {
     }
 }
 
-/// Notes when cards are to be looked at.
+/// Schedules checks of cards for blocks.
 pub async fn add_looks(
     write: &mut PgConnection,
     looks: &[(CardNumber, DateTime<Utc>)],
@@ -305,7 +309,8 @@ pub async fn add_looks(
     Ok(())
 }
 
-/// Sets a card's block deliveries back to pending, because its id tags changed. It belongs to the transaction of that change.
+/// Sets a card's block deliveries back to pending, because its id tags changed. It belongs to the
+/// transaction of that change.
 pub async fn renew_deliveries(
     write: &mut PgConnection,
     card: &CardNumber,

@@ -1,4 +1,4 @@
-//! Connections to the server: how each kind of them is set, and what stands in the way of one.
+//! Connections to the PostgreSQL server: the settings of each pool, and the errors of opening.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -8,32 +8,33 @@ use sqlx::{Connection, Row};
 
 use crate::schema::SchemaError;
 
-/// The oldest server that has what the statements use.
+/// The oldest server version that has the features which the statements use.
 const OLDEST_SERVER: i32 = 150_000;
 
-/// The URL's parameter that sets how many connections the API has; the others are as many as they must be.
+/// The URL's parameter for the number of the API's connections. The other pools have fixed sizes.
 const CONNECTIONS: &str = "juden_connections";
 const CONNECTIONS_USUAL: u32 = 8;
 
-/// The URL's parameter that takes a server that may lose what it confirmed: `none`, for tests.
+/// The URL's parameter that accepts a server without durable commits: `none`, for tests.
 const DURABILITY: &str = "juden_durability";
 
-/// Connections for what stations' messages wait for.
+/// Connections for queries that stations' messages wait for.
 const MESSAGES_CONNECTIONS: u32 = 4;
 
-/// How long opening waits for the server.
+/// The longest wait for the server when the store is opened.
 const PROBE_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a call waits for a free connection.
+/// The longest wait of a call for a free connection.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long a turn waits for a connection; then its caller is told to come again.
+/// The longest wait of a turn for a connection. After it, the caller gets an error.
 const TURN_WITHIN: Duration = Duration::from_secs(30);
 
-/// A connection that was idle for longer is tried out before it is used.
+/// A connection that was idle for longer is tested before use.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
-/// What every connection sets: a node that is frozen, or cut off, keeps its locks for seconds only.
+/// Settings of every connection. They end the locks of a frozen or disconnected node within
+/// seconds.
 const SETTINGS: [(&str, &str); 5] = [
     ("default_transaction_isolation", "read committed"),
     ("tcp_keepalives_idle", "5"),
@@ -42,11 +43,12 @@ const SETTINGS: [(&str, &str); 5] = [
     ("tcp_user_timeout", "11000"),
 ];
 
-/// How long a transaction may stand still. Turns are held outside transactions.
+/// The longest idle time within a transaction. Turns are held outside transactions, so it does not
+/// end them.
 const IDLE_IN_TRANSACTION: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
 
-/// The ledger's statements look up a few rows by index each, whatever is known of the tables' size: they are
-/// planned once a connection.
+/// The ledger's statements look up a few rows by index each. With these settings the plan does not
+/// depend on the tables' statistics, and is made once per connection.
 const BY_INDEX: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
@@ -55,7 +57,7 @@ const BY_INDEX: [(&str, &str); 5] = [
     ("plan_cache_mode", "force_generic_plan"),
 ];
 
-/// Why the store could not be opened.
+/// The error of opening the store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The URL cannot be read.
@@ -63,9 +65,9 @@ pub enum OpenError {
         "cannot read the database's URL {url}: {cause}; write it as postgres://USER:PASSWORD@HOST:PORT/DATABASE, and / ? # @ : in a password as %2F %3F %23 %40 %3A"
     )]
     Url {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// The server does not answer.
@@ -73,51 +75,51 @@ pub enum OpenError {
         "cannot reach the database server of {url}: {cause}; check host and port, and that the server runs and takes connections"
     )]
     Unreachable {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Why.
+        /// The cause.
         cause: String,
     },
-    /// The server does not let the user in.
+    /// The server refuses the user.
     #[error(
         "the database server of {url} refuses the user: {cause}; check user and password, and the server's pg_hba.conf"
     )]
     Refused {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Why.
+        /// The cause.
         cause: String,
     },
     /// There is no such database.
     #[error("there is no database {url}: create it, for example with createdb, and start again")]
     Missing {
-        /// Which.
+        /// The URL without its password.
         url: String,
     },
-    /// The server takes no writes.
+    /// The server accepts no writes.
     #[error(
         "the database server of {url} takes no writes, it is a standby or read only: name the primary one"
     )]
     ReadOnly {
-        /// Which.
+        /// The URL without its password.
         url: String,
     },
-    /// The server may lose what it confirmed.
+    /// The server may lose commits that it confirmed.
     #[error(
         "the database server of {url} may lose what it confirmed: its {setting} is off, and a station deletes a message once it is confirmed; set {setting} = on and restart it"
     )]
     NotDurable {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Which of its settings is off.
+        /// The server's setting that is off.
         setting: &'static str,
     },
     /// The server is too old.
     #[error("the database server of {url} is PostgreSQL {version}: it must be 15 or newer")]
     Old {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Its version.
+        /// The server's version.
         version: String,
     },
     /// The schema is too new.
@@ -125,13 +127,13 @@ pub enum OpenError {
         "the schema of {url} is at {at} and needs a juden that knows schema {needs} or later; this one knows {known}: start a newer juden"
     )]
     Newer {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// The database's version.
+        /// The schema version of the database.
         at: i64,
-        /// What a program must know.
+        /// The schema version that a program must know to work with it.
         needs: i64,
-        /// What this one knows.
+        /// The newest schema version that this program knows.
         known: i64,
     },
     /// The schema is older than the program.
@@ -139,7 +141,7 @@ pub enum OpenError {
         "the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate"
     )]
     Outdated {
-        /// Which.
+        /// The URL without its password.
         url: String,
     },
     /// The schema cannot be brought up to date.
@@ -147,14 +149,15 @@ pub enum OpenError {
         "cannot bring the schema of {url} up to date: {cause}; the user must own the database's schema"
     )]
     Migrate {
-        /// Which.
+        /// The URL without its password.
         url: String,
-        /// Why.
+        /// The cause.
         cause: sqlx::migrate::MigrateError,
     },
 }
 
-/// What a URL's parameters may be. Others are not passed on: a misspelt one may hold a password.
+/// The parameters that a URL may have. Others are refused and never shown, because a misspelt one
+/// may hold a password.
 const PARAMETERS: [&str; 14] = [
     "sslmode",
     "sslrootcert",
@@ -172,7 +175,8 @@ const PARAMETERS: [&str; 14] = [
     DURABILITY,
 ];
 
-/// A URL without its password, also where it is none: all before the last `@` may be one.
+/// A URL without its password, even if it is malformed. Anything before the last `@` may be a
+/// password.
 pub fn shown(url: &str) -> String {
     let (plain, parameters) = url.split_once('?').unwrap_or((url, ""));
     let begins = plain
@@ -183,7 +187,7 @@ pub fn shown(url: &str) -> String {
     let (scheme, rest) = plain.split_at(begins);
     let rest = match rest.rsplit_once('@') {
         Some((user, host)) => format!("{}@{host}", user.split(':').next().unwrap_or_default()),
-        // A password with a question mark in it.
+        // An `@` after the question mark: the password may hold a question mark.
         None if parameters.contains('@') && rest.contains(':') => {
             return format!("{scheme}(hidden)");
         }
@@ -199,7 +203,7 @@ pub fn shown(url: &str) -> String {
     }
 }
 
-/// What a schema's fault means for opening.
+/// The opening error for a schema that does not fit the program.
 pub fn unreadable(url: &str, cause: SchemaError) -> OpenError {
     let url = shown(url);
     match cause {
@@ -213,11 +217,11 @@ pub fn unreadable(url: &str, cause: SchemaError) -> OpenError {
     }
 }
 
-/// A server, and how many connections may be made to it.
+/// A server's connection options, and the number of the API's connections.
 pub struct Server {
     options: PgConnectOptions,
     connections: u32,
-    /// Whether a server that may lose what it confirmed is taken all the same: tests do.
+    /// Whether a server without durable commits is accepted, as in tests.
     may_lose: bool,
 }
 
@@ -277,23 +281,23 @@ impl Server {
             .connect_lazy_with(options)
     }
 
-    /// For the ledger: one writes, another asks what became of a commit.
+    /// The ledger's pool: one connection writes, the other asks whether a batch was committed.
     pub fn write_pool(&self) -> PgPool {
         let settings = [IDLE_IN_TRANSACTION, ("statement_timeout", "10s")];
         self.pool(2, &[&settings[..], &BY_INDEX].concat())
     }
 
-    /// For what stations' messages wait for.
+    /// The pool for queries that stations' messages wait for.
     pub fn messages_pool(&self) -> PgPool {
         self.pool(MESSAGES_CONNECTIONS, &[IDLE_IN_TRANSACTION, ("statement_timeout", "10s")])
     }
 
-    /// For the API.
+    /// The API's pool.
     pub fn api_pool(&self) -> PgPool {
         self.pool(self.connections, &[IDLE_IN_TRANSACTION, ("statement_timeout", "30s")])
     }
 
-    /// For turns: each connection is closed with its turn.
+    /// A pool for turns. Each connection is closed with its turn.
     pub fn turns_pool(&self) -> PgPool {
         let options = PgPoolOptions::new()
             .max_connections(self.connections)
@@ -302,7 +306,7 @@ impl Server {
         options.connect_lazy_with(self.options.clone())
     }
 
-    /// For showing that the node lives, which need not survive the server's failure.
+    /// The pool for the node's pulse, which need not survive a crash of the server.
     pub fn pulse_pool(&self) -> PgPool {
         self.pool(
             1,
@@ -311,8 +315,8 @@ impl Server {
     }
 }
 
-/// Tries the server out: that it can be reached, lets the user in, is new enough, takes writes and keeps what it confirms.
-/// Where commits are not synced unless a connection says so, ours say so.
+/// Checks that the server can be reached, accepts the user, is new enough, accepts writes, and
+/// keeps confirmed commits. If only synchronous_commit is weak, our connections set it on.
 pub async fn probe(url: &str, mut server: Server) -> Result<Server, OpenError> {
     let connect = PgConnection::connect_with(&server.options);
     let connected = tokio::time::timeout(PROBE_WITHIN, connect).await;

@@ -1,4 +1,5 @@
-//! Events of transactions: which were answered, and what a batch writes of them.
+//! Events of transactions in PostgreSQL: reads those that were answered before, and writes a
+//! batch's.
 
 use sqlx::PgConnection;
 
@@ -8,7 +9,7 @@ use crate::ledger::{Batch, EventRow, Wanted};
 use crate::mapping;
 use juden_domain::ids::MemberId;
 
-// Each look-up in the order of one index, as those of the sessions are.
+// Each look-up follows one index, as the look-ups of sessions do.
 const WANTED: &str = "
     SELECT t.session_id, t.step, t.step_key, t.answer
     FROM unnest($1::text[], $2::text[], $3::bigint[]) w (station, key, step) CROSS JOIN LATERAL (
@@ -40,7 +41,7 @@ pub async fn wanted(read: &mut PgConnection, wanted: &Wanted) -> Stored<Vec<Even
     rows.iter().map(mapping::event).collect()
 }
 
-/// Writes a batch's events, and the months that sessions left.
+/// Writes a batch's events, and the rechecks of months that sessions were moved out of.
 pub async fn write_events_and_rechecks(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !batch.events.is_empty() {
         sqlx::query(WRITE)

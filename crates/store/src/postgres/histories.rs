@@ -1,4 +1,4 @@
-//! Members and cards out of their events, in PostgreSQL.
+//! Builds members and cards from their events, in PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use juden_domain::member::{Member, MemberEvent};
 const MEMBER_EVENTS: &str = "
     SELECT seq, member_id, at, kind, detail FROM events WHERE card_number IS NULL AND member_id = ANY($1) ORDER BY member_id, at, seq";
 
-/// A card `c` with its further readings, as a JSON array.
+/// The columns of a card `c`, with its further id tags as a JSON array.
 pub const CARD: &str = "c.card_number, c.id_tag, c.member_id,
     (SELECT coalesce(json_agg(r.id_tag ORDER BY r.id_tag_matched), '[]')::text FROM card_readings r WHERE r.card_number = c.card_number) AS readings";
 
@@ -25,7 +25,8 @@ const CARD_EVENTS: &str = "
 
 const EVENTS_OF_CARDS: &str = "SELECT seq, card_number, at, kind, detail FROM events WHERE card_number = ANY($1) ORDER BY card_number, at, seq";
 
-/// The cards of card rows, in their order, each with its member: as many statements, however many.
+/// The cards of card rows in their order, each with its member. The number of statements does not
+/// depend on the number of cards.
 pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFile>> {
     let mut owners: BTreeSet<&str> = BTreeSet::new();
     let mut stock: Vec<&str> = Vec::new();
@@ -63,7 +64,8 @@ pub async fn files(look: &mut PgConnection, rows: &[PgRow]) -> Stored<Vec<CardFi
     rows.iter().map(file).collect()
 }
 
-/// Members in the order of their ids, with all their cards: three statements, however many.
+/// Members in the order of their ids, with all their cards, by three statements for any number of
+/// members.
 pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<Member>> {
     let events = sqlx::query(MEMBER_EVENTS).bind(ids).fetch_all(&mut *look).await?;
     let cards =
@@ -74,7 +76,8 @@ pub async fn members_by_id(look: &mut PgConnection, ids: &[&str]) -> Stored<Vec<
     let mut events_of_cards = by_card(&card_events)?;
     let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
     for row in &cards {
-        // A card that is somebody's was activated: without its history it would be in stock.
+        // A member's card was activated, so it must have a history. Without one it would look as if
+        // it were in stock.
         let events = events_of_cards
             .remove(row.try_get::<&str, _>("card_number")?)
             .ok_or(StoreError::Unreadable("card's history"))?;

@@ -1,4 +1,4 @@
-//! The ledger's part of PostgreSQL: a batch holds the stations and tags that it decides on until it is
+//! The ledger in PostgreSQL. A batch locks the stations and id tags that it decides on until it is
 //! committed, so that no other node decides on them meanwhile.
 
 use std::collections::{BTreeSet, HashMap};
@@ -19,7 +19,7 @@ use crate::mapping;
 use crate::{NodeRun, Stored};
 use juden_domain::ids::StationId;
 
-/// A server that takes longer to open a batch, or to commit one, is taken for one that does not answer.
+/// The longest time to open or commit a batch. After it, the server counts as not answering.
 const WITHIN: Duration = Duration::from_secs(12);
 
 const RESERVE: &str = "
@@ -27,8 +27,8 @@ const RESERVE: &str = "
     ON CONFLICT (name) DO UPDATE SET value = (meta.value::bigint + $1)::text
     RETURNING value::bigint - $1";
 
-/// The batch's mark is written first, and counts once the batch is committed. The locks are taken in the order
-/// of their keys: two batches cannot wait for each other.
+/// The batch's mark is written first, in the same transaction. The locks are taken in the order of
+/// their keys, so that two batches cannot wait for each other.
 const LOCK: &str = "
     WITH mark AS (
         INSERT INTO ledger_marks (run, number, at) VALUES ($1, $2, clock_timestamp())
@@ -37,10 +37,11 @@ const LOCK: &str = "
     UNION ALL SELECT pg_advisory_xact_lock(k.key)::text FROM (
         SELECT DISTINCT hashtextextended(name, $4) AS key FROM unnest($3::text[]) name ORDER BY key) k";
 
-/// One look-up a wanted thing. `OFFSET 0` keeps the server from joining in another order, and each look-up's order
-/// is that of one index: what it costs does not hang on what the server knows of the tables.
+/// One look-up for each wanted key. `OFFSET 0` keeps the server from joining in another order, and
+/// each look-up follows one index. So the cost does not depend on the tables' statistics.
 ///
-/// The rows are locked in their order, because another station may name a session too.
+/// The rows are locked in order of session id, because another station's message may name the same
+/// session.
 fn wanted_rows() -> String {
     format!(
         "SELECT {SESSION} FROM (
@@ -92,7 +93,7 @@ fn wanted_rows() -> String {
     )
 }
 
-/// One row at least: the last change, where no station is known.
+/// At least one row, which holds the last change even if no station is known.
 const HOLDS: &str = "
     SELECT c.seq, h.station_id, h.fence, h.connected_node, h.last_seen_at
     FROM (SELECT coalesce(max(seq), 0) AS seq FROM changes) c
@@ -207,7 +208,8 @@ async fn ledger_rows(transaction: &mut PgConnection, wanted: &Wanted) -> Stored<
     rows.iter().map(mapping::ledger_row).collect()
 }
 
-/// Who holds the wanted stations, and those of the sessions that were found; and the last change.
+/// The owners of the wanted stations and of the sessions' stations, and the number of the last
+/// change.
 async fn holds(
     transaction: &mut PgConnection,
     wanted: &Wanted,
@@ -234,7 +236,7 @@ async fn holds(
     Ok((known.into_iter().flatten().map(hold).collect::<Stored<_>>()?, change))
 }
 
-/// An open transaction that holds what the batch decides on. Dropped, it is rolled back.
+/// An open transaction that holds the batch's locks. It is rolled back when dropped.
 struct PostgresBatch(Transaction<'static, Postgres>);
 
 #[async_trait]

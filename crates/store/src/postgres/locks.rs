@@ -1,4 +1,4 @@
-//! Locks among nodes, and how long a call waits for a server that does not answer at all.
+//! Advisory locks among nodes, and a time limit for calls to a server that does not answer.
 
 use std::time::Duration;
 
@@ -6,23 +6,24 @@ use sqlx::PgConnection;
 
 use crate::{StoreError, Stored};
 
-/// Who changes members, cards, stations or the programme: one at a time, so that the numbers of events and
-/// changes are in the order of the commits.
+/// The lock for changes of members, cards, stations and the programme. Only one holder at a time,
+/// so that events and changes are numbered in the order of their commits.
 pub const CHANGES: i64 = 0x4a75_6465_6e01;
 
-/// Shared by who writes what a close reads. A run begins with it alone: whatever is written later sees the run.
+/// The lock of a month's close. Writers of data that a close reads share it. A run takes it alone
+/// when it begins, so that every later writer sees the run.
 pub const CLOSING: i64 = 0x4a75_6465_6e02;
 
-/// Who makes, or drops, parts of tables.
+/// The lock for creating and dropping partitions.
 pub const ROOM: i64 = 0x4a75_6465_6e03;
 
-/// What names of turns are hashed with.
+/// The hash seed for the names of turns.
 pub const TURN_SEED: i64 = 0x4a75_6465_6e04;
 
-/// What names of stations and tags are hashed with.
+/// The hash seed for the names of stations and id tags.
 pub const NAME_SEED: i64 = 0x4a75_6465_6e05;
 
-/// Takes the lock of changes, then shares that of closing: both until the transaction ends.
+/// Takes the lock of changes, then shares the lock of closing, both until the transaction ends.
 pub async fn change(write: &mut PgConnection) -> Stored<()> {
     take(write, "SELECT pg_advisory_xact_lock($1)", CHANGES).await?;
     share_closing(write).await
@@ -43,8 +44,8 @@ async fn take(write: &mut PgConnection, statement: &'static str, lock: i64) -> S
     Ok(())
 }
 
-/// Gives a call up where the server is silent for too long: a host that vanished answers nothing, not even
-/// that a statement took too long.
+/// Ends a call after a time limit. A host that vanished answers nothing, not even that a statement
+/// timed out.
 pub async fn within<T>(limit: Duration, call: impl Future<Output = Stored<T>> + Send) -> Stored<T> {
     if let Ok(done) = tokio::time::timeout(limit, call).await {
         done

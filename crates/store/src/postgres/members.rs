@@ -20,7 +20,7 @@ use juden_domain::member::{Member, MemberEvent};
 use juden_domain::month::BillingMonth;
 use juden_domain::provision::Consent;
 
-/// The newest event of cards, and of a member with its cards.
+/// The number of the newest event among cards, and a member with its cards.
 const LAST_SEQ: &str = "
     SELECT greatest(
         (SELECT coalesce(max(seq), 0) FROM events WHERE card_number = ANY($1)),
@@ -53,7 +53,7 @@ const FAILURES: &str = "
     UNION ALL SELECT false, at FROM activation_failures WHERE member_id = $2 AND at > $3
     ORDER BY at";
 
-/// The last event of what was seen.
+/// The number of the newest event of the histories on which a change rests.
 pub async fn last_seq(write: &mut PgConnection, seen: &Seen) -> Stored<i64> {
     let last = sqlx::query_scalar(LAST_SEQ)
         .bind(column(&seen.cards, CardNumber::as_str))
@@ -61,7 +61,7 @@ pub async fn last_seq(write: &mut PgConnection, seen: &Seen) -> Stored<i64> {
     Ok(last.fetch_one(write).await?)
 }
 
-/// The first number from one on that no card has, also none that was named by hand.
+/// The first free card number from a count on. It skips numbers that were assigned by hand.
 const FREE_NUMBER: &str = "
     WITH RECURSIVE tried (n, number) AS (
         SELECT $1::bigint, 'C-' || lpad(($1::bigint)::text, greatest(8, length(($1::bigint)::text)), '0')
@@ -335,7 +335,7 @@ fn consent(append: &Append) -> Option<&Consent> {
     }
 }
 
-/// The card that a reading is of.
+/// The card number of an id tag.
 async fn reader_of(write: &mut PgConnection, id_tag: &IdTag) -> Stored<Option<String>> {
     let found = sqlx::query_scalar(
         "SELECT card_number FROM cards WHERE id_tag_matched = $1 UNION ALL SELECT card_number FROM card_readings WHERE id_tag_matched = $1",

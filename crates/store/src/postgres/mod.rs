@@ -1,11 +1,11 @@
 //! The store on a PostgreSQL server, 15 or newer: for one node or several.
 //!
-//! Instants are kept to the millisecond, as the embedded store does. Text there cannot hold NUL: it becomes
-//! U+FFFD on its way in, and in what is looked for.
+//! Instants are stored to the millisecond, as in SQLite. PostgreSQL's text cannot hold NUL. It is
+//! replaced by U+FFFD in stored values and in search values.
 //!
-//! Locks are advisory and taken in this order: `locks::CHANGES` (who changes members, cards, stations or the
-//! programme), `locks::CLOSING` (shared by who writes what a close reads; a run begins with it alone), then
-//! those of stations and tags, by their keys.
+//! Locks are advisory and taken in this order: `locks::CHANGES` (changes of members, cards,
+//! stations and the programme), `locks::CLOSING` (shared by writers of data that a close reads; a
+//! run begins with it alone), then those of stations and id tags, by their keys.
 
 mod blocks;
 mod connect;
@@ -43,26 +43,28 @@ use crate::{StoreError, Stored};
 /// The store on a PostgreSQL server.
 #[derive(Debug, Clone)]
 pub struct PostgresStore {
-    /// The ledger's batches.
+    /// The pool for the ledger's batches.
     write: PgPool,
-    /// What stations' messages wait for beside them: cards and stations that are not remembered.
+    /// The pool for other queries that stations' messages wait for: cards and stations that are not
+    /// in memory.
     messages: PgPool,
-    /// Everything else.
+    /// The pool for everything else.
     api: PgPool,
-    /// Turns, each on a connection of its own.
+    /// The pool for turns, each on its own connection.
     turns: PgPool,
-    /// For turns that are tried: their holders may take others.
+    /// The pool for turns taken without waiting. It is separate, because their holders may wait for
+    /// other turns.
     tries: PgPool,
-    /// That the node lives: no load of the others may starve it.
+    /// The pool for the node's pulse, so that no load on the others can delay it.
     pulse: PgPool,
-    /// How often it was shown.
+    /// The number of pulses so far.
     pulses: Arc<AtomicU64>,
 }
 
-/// How often a change that another one crossed is tried again.
+/// The most repeats of a change after conflicts with other transactions.
 const TRIES: u32 = 5;
 
-/// Does it again where another transaction crossed it.
+/// Repeats the work after a deadlock or a serialization failure.
 macro_rules! retried {
     ($work:expr) => {{
         let mut tries = 0;
@@ -80,12 +82,12 @@ macro_rules! retried {
 }
 pub(crate) use retried;
 
-/// Whether a deadlock, or another transaction's commit, broke this one off.
+/// Whether the transaction failed because of a deadlock, or of another transaction's commit.
 fn is_crossed(cause: &StoreError) -> bool {
     matches!(cause, StoreError::Failed(sqlx::Error::Database(fault)) if matches!(fault.code().as_deref(), Some("40001" | "40P01")))
 }
 
-/// The schema's versions.
+/// The migrations.
 fn migrations() -> Migrator {
     migrator(POSTGRES)
 }
@@ -114,7 +116,7 @@ impl PostgresStore {
             .await
             .may_migrate()
             .map_err(|cause| connect::unreadable(url, cause))?;
-        // A connection of its own: what takes long here is not cut off.
+        // A separate connection, which has no statement timeout.
         let mut connection = PgConnection::connect_with(&self.turns.connect_options())
             .await
             .map_err(|cause| failed(cause.into()))?;
@@ -146,7 +148,7 @@ impl PostgresStore {
         }
     }
 
-    /// Ends the connections.
+    /// Closes the connections.
     pub async fn close(&self) {
         self.write.close().await;
         self.messages.close().await;
@@ -156,17 +158,17 @@ impl PostgresStore {
         self.pulse.close().await;
     }
 
-    /// A transaction of a change.
+    /// Begins a transaction for a change.
     async fn begin(&self) -> Stored<Transaction<'static, Postgres>> {
         begun(&self.api, "BEGIN").await
     }
 
-    /// A transaction whose statements all see one state.
+    /// Begins a read-only transaction whose statements all see the same state.
     async fn look(&self) -> Stored<Transaction<'static, Postgres>> {
         look_by(&self.api).await
     }
 
-    /// The same, for what a station's message waits for: no other work keeps it waiting.
+    /// The same for a query that a station's message waits for, on a pool that no other work uses.
     async fn look_for_message(&self) -> Stored<Transaction<'static, Postgres>> {
         look_by(&self.messages).await
     }
@@ -176,8 +178,9 @@ async fn look_by(pool: &PgPool) -> Stored<Transaction<'static, Postgres>> {
     begun(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
 }
 
-/// Begins a transaction, to its end also where nobody waits for it any more: one that is dropped half begun would stay open
-/// on a connection that others are given, and they would see what was there before.
+/// Begins a transaction in a task, so that BEGIN completes even if the caller is dropped. A
+/// half-begun transaction would stay open on a pooled connection, whose next users would read an
+/// old state.
 async fn begun(pool: &PgPool, statement: &'static str) -> Stored<Transaction<'static, Postgres>> {
     let pool = pool.clone();
     let beginning = tokio::spawn(async move { pool.begin_with(statement).await });

@@ -16,7 +16,7 @@ use juden_domain::ids::MemberId;
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
 
-/// The member under which a change of all members waits to be rated again.
+/// The member column's value in `rechecks` for a change that concerns all members.
 const EVERYBODY: &str = "*";
 
 const SAVE_INVOICES: &str = "
@@ -34,7 +34,8 @@ const SAVE_BILLED: &str = "
 /// Rows of an abandoned run that one transaction removes.
 const REMOVED_AT_ONCE: u32 = 2_000;
 
-/// That a row's run is complete, or that it was issued by itself.
+/// The condition that a row counts: its run is complete, or it was issued without a run, as a final
+/// invoice is.
 const COUNTS: &str =
     "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
 
@@ -66,8 +67,8 @@ impl BillingStore for PostgresStore {
         Ok(at.map(BillingMonth::of))
     }
 
-    /// What an abandoned run left is removed after the new one began: a node that still writes it is refused
-    /// from then on, and nothing of it can be completed.
+    /// The new run first marks other incomplete runs as abandoned. A node that still writes one
+    /// gets a conflict from then on and cannot complete it. Then its rows are removed.
     async fn begin_run(&self, month: BillingMonth, at: DateTime<Utc>) -> Stored<Run> {
         let run = retried!(self.try_begin_run(month, at))?;
         for (table, key) in [
@@ -301,7 +302,7 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Removes what abandoned runs left in a table, some rows a transaction.
+    /// Removes the rows of abandoned runs from a table, some in each transaction.
     async fn remove_left(&self, table: &str, key: &str) -> Stored<()> {
         let remove = format!(
             "DELETE FROM {table} WHERE ({key}) IN
@@ -348,8 +349,8 @@ async fn save(
     Ok(())
 }
 
-/// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
-/// Under the shared lock of closing.
+/// Marks a month of one member, or of all, to be rated again, if a run for it or a later month has
+/// begun. The caller shares the lock of closing.
 pub async fn mark_for_recheck(
     write: &mut PgConnection,
     member: Option<&MemberId>,

@@ -1,4 +1,5 @@
-//! Nodes that share a PostgreSQL server, and the feed of what they remember and that changed.
+//! Nodes that share a PostgreSQL server, and the feed of changes to items that nodes hold in
+//! memory.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,20 +15,22 @@ use crate::nodes::{ChangedItem, Joined, NewNode, NodeRun, NodeState, NodeStore, 
 use crate::{StoreError, Stored};
 use juden_domain::ids::{CardNumber, IdTag, MemberId, StationId};
 
-/// A pulse that takes longer has failed.
+/// The longest time of a pulse. After it, the pulse has failed.
 const PULSE_WITHIN: Duration = Duration::from_secs(4);
 
-/// One pulse in so many removes changes and marks that are old.
+/// One pulse in this many removes old changes and marks of batches.
 const PRUNE_EVERY: u64 = 1_000;
 
-/// A node that is further behind than this forgets everything it remembers instead of hearing each change.
+/// The most changes that one pulse returns. A node that is further behind clears its memory
+/// instead.
 const HEARD_AT_ONCE: i64 = 10_000;
 
-/// The number after the last change, while the lock of changes is held.
+/// Adds a change with the next number. The caller holds the lock of changes.
 const ADD_CHANGE: &str = "
     INSERT INTO changes (seq, at, kind, subject, clock) SELECT coalesce(max(seq), 0) + 1, clock_timestamp(), $1, $2, $3 FROM changes";
 
-/// The cards named, and all cards of the members named or that have one of these: their files hold one another.
+/// Adds a change for the named cards, all cards of the named members, and all cards of the members
+/// that have a named card, because their files hold one another.
 const ADD_CARDS: &str = "
     WITH touched AS (
         SELECT card_number, id_tag_matched FROM cards WHERE card_number = ANY($1)
@@ -47,7 +50,8 @@ const PUT_NODE: &str = "
     INSERT INTO nodes (run, name, is_linked, joined_at, last_seen_at, applied, clock)
     VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), $4, $5)";
 
-// All parts see the state from before this statement: the node's own row is told from what it brings.
+// All parts of the statement see the state before it, so the node's own row is built from the
+// parameters.
 const PULSE: &str = "
     WITH mine AS (
         INSERT INTO nodes (run, name, is_linked, joined_at, last_seen_at, applied, clock)
@@ -217,7 +221,8 @@ fn changed((kind, subject): (String, String)) -> Stored<ChangedItem> {
     }
 }
 
-/// Tells nodes that a station's record changed. Under the lock of changes, as the others here.
+/// Announces to the nodes that a station's record changed. The caller holds the lock of changes, as
+/// for the functions below.
 pub async fn station_changed(write: &mut PgConnection, station: &StationId) -> Stored<()> {
     sqlx::query(ADD_CHANGE)
         .bind("station")
@@ -228,13 +233,13 @@ pub async fn station_changed(write: &mut PgConnection, station: &StationId) -> S
     Ok(())
 }
 
-/// Tells nodes that the programme changed.
+/// Announces to the nodes that the programme changed.
 pub async fn programme_changed(write: &mut PgConnection, at: DateTime<Utc>) -> Stored<()> {
     sqlx::query(ADD_CHANGE).bind("programme").bind("").bind(ms(at)).execute(write).await?;
     Ok(())
 }
 
-/// Tells nodes that a tag is a card's now.
+/// Announces to the nodes that an id tag now belongs to a card.
 pub async fn tag_changed(write: &mut PgConnection, tag: &IdTag, at: DateTime<Utc>) -> Stored<()> {
     sqlx::query(ADD_CHANGE)
         .bind("card")
@@ -245,7 +250,7 @@ pub async fn tag_changed(write: &mut PgConnection, tag: &IdTag, at: DateTime<Utc
     Ok(())
 }
 
-/// Tells nodes that cards changed, and all cards of members.
+/// Announces to the nodes that cards changed, and all cards of members.
 pub async fn cards_changed<'a>(
     write: &mut PgConnection,
     cards: impl Iterator<Item = &'a CardNumber>,

@@ -1,4 +1,4 @@
-//! Named values, commands, kept answers and turns in PostgreSQL.
+//! Named values, commands, stored API answers and turns in PostgreSQL.
 
 use std::time::Duration;
 
@@ -16,16 +16,18 @@ use crate::{
 };
 use juden_domain::month::BillingMonth;
 
-/// A server that answers later is taken for one that does not.
+/// The longest wait in ping(). After it, the server counts as not answering.
 const PING_WITHIN: Duration = Duration::from_secs(5);
 
-/// Commands of a station beyond those that are looked through are forgotten, now and then.
+/// Removes a station's oldest commands beyond [`COMMANDS_KEPT`], once in [`FORGET_COMMANDS_EVERY`]
+/// commands.
 const FORGET_COMMANDS: &str = "
     DELETE FROM commands WHERE station_id = $1 AND command_no <= (
         SELECT command_no FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT 1 OFFSET $2)";
 const FORGET_COMMANDS_EVERY: i64 = 16;
 
-/// Answers and changes that are too old for repeats. What another node removes is passed over.
+/// Removes stored answers and done requests that are too old for repeats. Rows that another node is
+/// removing are skipped.
 const FORGET_ANSWERS: &str = "
     DELETE FROM idempotency_keys WHERE (key, request) IN (SELECT key, request FROM idempotency_keys WHERE at < $1 FOR UPDATE SKIP LOCKED)";
 const FORGET_CHANGES: &str = "
@@ -148,7 +150,8 @@ impl OperationStore for PostgresStore {
     async fn turns(&self, names: &[&str]) -> Stored<Turn> {
         let mut names = names.to_vec();
         names.sort_unstable();
-        // One connection holds them all: who waits for a second one while it has a first could wait for ever.
+        // One connection holds all turns. A caller that waited for a second connection while it has
+        // a first could wait for ever.
         let mut turn = turn_connection(&self.turns).await?;
         for name in names {
             sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, $2))")
@@ -245,7 +248,7 @@ impl PostgresStore {
     }
 }
 
-/// A turn's own connection: it is closed with the turn, so that no lock can outlive it.
+/// A turn's own connection, which is closed with the turn, so that no lock can outlive it.
 async fn turn_connection(pool: &PgPool) -> Stored<PoolConnection<Postgres>> {
     let mut connection = pool.acquire().await?;
     connection.close_on_drop();

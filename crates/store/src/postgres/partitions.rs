@@ -1,4 +1,4 @@
-//! The parts of journal and readings, a month each, in UTC.
+//! The partitions of journal and readings: one for each month, in UTC.
 
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Row};
@@ -7,19 +7,21 @@ use super::{PostgresStore, locks};
 use crate::{StoreError, Stored};
 use juden_domain::month::BillingMonth;
 
-/// The tables, and what their parts go by.
+/// The partitioned tables. The names also begin the names of their partitions.
 const TABLES: [&str; 2] = ["journal", "readings"];
 
-/// Months for which there is room, beside the current one.
+/// Months after the current one for which partitions are created in advance.
 const MONTHS_AHEAD: u32 = 2;
 
-/// Rows that one transaction removes: stations wait for no more.
+/// Rows that one transaction removes, so that stations' messages do not wait long.
 const REMOVED_AT_ONCE: i64 = 10_000;
 
-/// What making and dropping parts may wait for a table's other users, who wait behind it meanwhile.
+/// The time limits for creating and dropping partitions. The lock timeout is short, because a
+/// table's other users queue behind the waiting statement.
 const BRIEFLY: &str = "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10min'";
 
-/// The default part holds rows of the month already: they stay there, and so does what comes.
+/// SQLSTATE check_violation: the default partition already holds rows of the month. They stay
+/// there, and so do later ones.
 const ROWS_IN_DEFAULT: &str = "23514";
 
 const PARTS: &str = "
@@ -40,7 +42,7 @@ fn part(table: &str, first: NaiveDate) -> String {
     format!("{table}_{:04}_{:02}", first.year(), first.month())
 }
 
-/// The day after the last of a part's month, by its name.
+/// The first day after a partition's month, from the partition's name.
 fn end(part: &str, table: &str) -> Option<NaiveDate> {
     let (year, month) = part.strip_prefix(table)?.strip_prefix('_')?.split_once('_')?;
     NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, 1)?
@@ -48,7 +50,7 @@ fn end(part: &str, table: &str) -> Option<NaiveDate> {
 }
 
 impl PostgresStore {
-    /// Makes the parts of the current and the next months where they are missing.
+    /// Creates the missing partitions of the current and the next months.
     pub(super) async fn make_parts(&self, now: DateTime<Utc>) -> Stored<()> {
         let first = now.date_naive().with_day(1).unwrap_or_default();
         for table in TABLES {
@@ -69,7 +71,8 @@ impl PostgresStore {
         Ok(sqlx::query_scalar(PARTS).bind(table).fetch_all(&self.api).await?)
     }
 
-    /// Makes a part beside its table and attaches it: so its table is locked for its writers only briefly.
+    /// Creates a partition as a separate table and attaches it, so that writers of the table are
+    /// locked out only briefly.
     async fn make_part(&self, table: &str, first: NaiveDate) -> Stored<()> {
         let Some(next) = first.checked_add_months(chrono::Months::new(1)) else { return Ok(()) };
         let part = part(table, first);
@@ -98,7 +101,8 @@ impl PostgresStore {
         }
     }
 
-    /// Drops the parts that lie wholly before a month's beginning in Japan; how many rows they held.
+    /// Drops the partitions that end by a month's beginning in Japan, and returns the number of
+    /// their rows.
     pub(super) async fn drop_parts(&self, month: BillingMonth) -> Stored<u64> {
         let mut removed = 0;
         for table in TABLES {
@@ -133,7 +137,7 @@ impl PostgresStore {
         Ok(u64::try_from(rows).unwrap_or(0))
     }
 
-    /// Removes rows of before a month from the parts that stay.
+    /// Removes rows of before a month from the remaining partitions.
     pub(super) async fn remove_rows(&self, month: BillingMonth) -> Stored<u64> {
         let mut removed = 0;
         for statement in [FORGET_JOURNAL, FORGET_READINGS] {

@@ -1,4 +1,4 @@
-//! Messages that are kept as they came, and commands.
+//! Stored messages of stations, and commands, in PostgreSQL.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ const READ: &str = "
     WHERE station_id = $1 AND report_no < $2 AND ($4::text IS NULL OR action = $4) AND ($5::bigint IS NULL OR request_id = $5)
     ORDER BY report_no DESC LIMIT $3";
 
-// Answers may be long: only those of the wanted actions are read.
+// Answers may be long, so only those of the wanted actions are read.
 const COMMANDS_OF: &str = "
     SELECT * FROM commands WHERE command_no IN (
         SELECT command_no FROM (SELECT command_no, action FROM commands WHERE station_id = $1 ORDER BY command_no DESC LIMIT $3) newest
@@ -44,7 +44,7 @@ const COMMANDS_OF: &str = "
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = $1 AND command_no < $2 ORDER BY command_no DESC LIMIT $3";
 
-/// Keeps the messages among a batch's notes.
+/// Stores the stations' messages among a batch's notes.
 pub async fn write(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
     let reports: Vec<(&StationNoteRow, &ReportRow)> = notes
         .iter()
@@ -76,7 +76,7 @@ pub async fn write(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored
     Ok(())
 }
 
-// Of a variable that is told twice in one batch, the last.
+// If a batch reports a variable twice, the last report is stored.
 const WRITE_VARIABLES: &str = "
     WITH kept AS (
         SELECT s.station_id, (SELECT count(*) FROM device_variables d WHERE d.station_id = s.station_id) AS variables
@@ -95,7 +95,7 @@ const VARIABLES: &str = "
     SELECT * FROM device_variables
     WHERE station_id = $1 AND (component, variable) > ($2, $3) ORDER BY component, variable LIMIT $4";
 
-/// Keeps what stations tell of their device models.
+/// Stores the variables of stations' device models among a batch's notes.
 pub async fn write_variables(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
     let mut told: Vec<(&StationNoteRow, &VariableReport)> = Vec::new();
     for note in notes {

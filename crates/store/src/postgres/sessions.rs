@@ -1,4 +1,4 @@
-//! Sessions in PostgreSQL, for reading and deciding.
+//! Reads sessions and the journal in PostgreSQL.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,7 +17,8 @@ const ENTRY: &str =
     "seq, station_id, action, message_id, payload, answer, effect, received_at, connected_since, session_id, clock_offset_ms,
     clock_since";
 
-/// The list's statement: it names only the columns that are asked for, so that their indexes serve.
+/// The statement for a list of sessions. It names only the columns that the filter has, so that
+/// their indexes are used.
 fn list(filter: &SessionFilter) -> String {
     let mut wanted = String::from("s.session_id > $1");
     let conditions = [
@@ -27,7 +28,7 @@ fn list(filter: &SessionFilter) -> String {
         (filter.card.is_some(), " AND s.card_number = $5"),
         (filter.running, " AND s.stopped_at IS NULL"),
     ];
-    // Every parameter is named once: one of no known type would be refused.
+    // Every parameter appears in `p`, because PostgreSQL refuses a parameter of unknown type.
     wanted.extend(conditions.iter().filter(|(asked, _)| *asked).map(|(_, condition)| *condition));
     format!(
         "WITH p AS (SELECT $2::text, $3::text, $4::text, $5::text)

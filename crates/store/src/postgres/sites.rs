@@ -1,4 +1,4 @@
-//! Sites' lists in PostgreSQL.
+//! Charging sites and their card lists in PostgreSQL.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -121,7 +121,7 @@ impl PostgresStore {
         at: DateTime<Utc>,
     ) -> Stored<Option<ListChanged>> {
         let mut write = self.begin().await?;
-        // One change at a time: what a replacement takes out is everything that is not in it.
+        // Changes take turns, because a replacement removes every card that is not in it.
         locks::alone(&mut write, locks::CHANGES).await?;
         let (added, removed) = match change {
             ListChange::Replace(cards) => {
@@ -155,7 +155,7 @@ impl PostgresStore {
     }
 }
 
-/// Puts cards into a site's list; those that were not there.
+/// Adds cards to a site's list, and returns those that were not in it.
 async fn add(write: &mut PgConnection, site: &str, cards: &[CardNumber]) -> Stored<Vec<String>> {
     let add = "INSERT INTO site_lists (site, card_number) SELECT DISTINCT $1, c FROM unnest($2::text[]) c ORDER BY c
         ON CONFLICT DO NOTHING RETURNING card_number";
@@ -166,7 +166,7 @@ async fn add(write: &mut PgConnection, site: &str, cards: &[CardNumber]) -> Stor
         .await?)
 }
 
-/// Takes these cards, or all others, out of a site's list; those that were there.
+/// Removes these cards, or all others, from a site's list, and returns those that were in it.
 async fn remove(
     write: &mut PgConnection,
     site: &str,

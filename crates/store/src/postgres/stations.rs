@@ -34,7 +34,7 @@ const PUT_STATION: &str = "
         next_after_reboot = excluded.next_after_reboot, quirks = excluded.quirks,
         certificate_name = excluded.certificate_name, retired_at = NULL";
 
-/// The cards of the lists that a station comes to, or leaves, with another site.
+/// Schedules checks of the cards on the lists of a station's new and old site.
 const LOOK_AT_LISTS: &str = "
     INSERT INTO card_looks (card_number, due_at)
     SELECT DISTINCT card_number, $3::timestamptz FROM site_lists WHERE site IN ($1, $2) ORDER BY card_number
@@ -50,7 +50,8 @@ const PUT_CONNECTORS: &str = "
     ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = excluded.charger_class,
         power_w = excluded.power_w, session_cap_min = excluded.session_cap_min, connector_standard = excluded.connector_standard";
 
-/// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
+/// Schedules checks of all cards that may be blocked, if the station was not known to accept
+/// unknown cards.
 const LOOK_AT_BLOCKED: &str = "
     INSERT INTO card_looks (card_number, due_at)
     SELECT c.card_number, $2 FROM cards c WHERE c.member_id IS NOT NULL AND (

@@ -1,4 +1,4 @@
-//! What a batch writes: one statement a table, whatever its size.
+//! Writes a batch in PostgreSQL: a fixed number of statements, whatever its size.
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ use juden_domain::refusal::Reason;
 use juden_domain::session::{Edge, Stop};
 use juden_domain::station::{BootReport, StatusReport};
 
-/// Sessions, journal and readings at once.
+/// Writes sessions, rechecks, readings and journal in one statement.
 ///
-/// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the member that
-/// a session overlaps beyond its month's beginning, because both are held then. Earlier ones that the batch itself
-/// changes are among the first. One that lasts longer than a day (`LONG_SESSION_HOURS`) is held without it, so a day's sessions
-/// are looked at and not all that the member had since.
+/// A written session of a month whose close has begun is rated again by the next close. So is the
+/// member's session of an earlier month that overlaps it, because both are then held for review.
+/// Earlier sessions in the batch itself count among the first. A session longer than a day
+/// (`LONG_SESSION_HOURS`) is held in any case, so only ends within a day are searched.
 const WRITE_MESSAGES: &str = "
     WITH written AS (
         INSERT INTO sessions (session_id, station_id, connector_id, charger_class, power_w, session_cap_min,
@@ -82,7 +82,7 @@ const WRITE_MESSAGES: &str = "
             clock_offset_ms, clock_since, place)
     ORDER BY j.place";
 
-// The rows come in the order of their names, so two nodes' batches do not wait for each other.
+// The rows come in order of station, so that the batches of two nodes do not wait for each other.
 const WRITE_STATIONS: &str = "
     UPDATE stations s SET
         fence = greatest(s.fence, n.fence),
@@ -121,7 +121,7 @@ const WRITE_EXPOSURES: &str = "
     SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
     ON CONFLICT (card_number, station_id) DO UPDATE SET at = excluded.at";
 
-/// Writes all of a batch.
+/// Writes all rows of a batch.
 pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     if !(batch.sessions.is_empty() && batch.journal.is_empty() && batch.readings.is_empty()) {
         let counted: Vec<LedgerRow> = batch.sessions.iter().map(LedgerRow::counted).collect();
@@ -157,7 +157,7 @@ pub async fn batch(write: &mut PgConnection, batch: &Batch) -> Stored<()> {
     Ok(())
 }
 
-/// A statement whose parameters are being bound, in their order.
+/// A statement while its parameters are bound, in their order.
 type Statement<'q> = Query<'q, Postgres, PgArguments>;
 
 fn sessions<'q>(statement: Statement<'q>, rows: &'q [LedgerRow]) -> Statement<'q> {
@@ -259,7 +259,7 @@ fn settled<'q>(
         .bind(column(texts, |kept| kept.measured.as_deref().map(text)))
 }
 
-/// What a batch's notes come to for one station: of each kind the last.
+/// A batch's notes on one station: the last of each kind.
 #[derive(Default)]
 struct StationNotes<'a> {
     opened: Option<&'a OpenRow>,
@@ -271,7 +271,7 @@ struct StationNotes<'a> {
     diagnostics_status: Option<&'a str>,
 }
 
-/// A batch's notes by what they change, each row once and in order.
+/// A batch's notes by the row that they change, each row once and in order.
 #[derive(Default)]
 struct Notes<'a> {
     stations: BTreeMap<&'a str, StationNotes<'a>>,
@@ -314,7 +314,7 @@ impl<'a> Notes<'a> {
 }
 
 impl<'a> StationNotes<'a> {
-    /// What shows that the station was heard.
+    /// Adds a note, which also shows that the station was heard.
     fn hear(&mut self, note: &'a StationNote, at: DateTime<Utc>) {
         self.seen_at = Some(at);
         match note {
@@ -384,7 +384,7 @@ const WRITE_SHOWN: &str = "
     INSERT INTO authorizations (at, station_id, id_tag_hint, id_tag_hash, card_number, member_id, reason, occasion)
     SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])";
 
-/// Keeps the cards that were shown among a batch's notes.
+/// Stores the shown cards among a batch's notes.
 async fn shown_cards(write: &mut PgConnection, notes: &[StationNoteRow]) -> Stored<()> {
     let mut rows: Vec<(&StationNoteRow, &ShownCard)> = Vec::new();
     for row in notes {

@@ -1,17 +1,17 @@
-//! One process has an embedded database. A second one would answer from what it remembers, and accept cards that the first one
-//! suspended.
+//! Only one process may use an embedded database. A second one would answer from its own memory,
+//! and accept cards that the first one suspended.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::OpenError;
 
-/// A database that is this process's for as long as this lives. The system gives it free when the process ends, however it
-/// does.
+/// The claim of a database for this process, for the life of this value. The operating system
+/// releases it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Claim(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
 
-/// The file beside a database whose lock is the claim. The database's own file has locks of the engine's.
+/// The path of the file whose lock is the claim. The database's own file has the engine's locks.
 fn lock_file(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".lock");
@@ -21,7 +21,7 @@ fn lock_file(database: &Path) -> PathBuf {
 /// Claims a database's file.
 pub fn claim(url: &str, database: &Path) -> Result<Claim, OpenError> {
     let failed = |cause: std::io::Error| OpenError::Claim { url: url.to_owned(), cause };
-    // Two names of one file are one database.
+    // Two names of one file must give the same claim.
     let database = database.canonicalize().map_err(failed)?;
     let file = OpenOptions::new()
         .create(true)

@@ -1,5 +1,5 @@
-//! DiskReserve on the disk of an embedded database. Stations' messages wait while there is little of it; what is left, and a file
-//! that is kept for it, is for suspensions.
+//! The disk reserve of an embedded database. While little of the disk is free, stations' messages
+//! wait. The rest, and a reserve file that is then removed, are for suspensions of cards.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use tracing::{info, warn};
 
-/// Free bytes below which the ledger writes nothing: its messages wait at the stations.
+/// Free bytes below which the ledger writes nothing. Stations then keep their messages.
 pub const LEDGER_NEEDS: u64 = 16 * 1024 * 1024;
 
-/// Bytes of the file that makes room for suspensions on a disk that is full, and what must be free before it is made.
+/// The size of the reserve file in bytes, and the free bytes above which it is created.
 const RESERVE: u64 = 8 * 1024 * 1024;
 const RESERVE_FROM: u64 = LEDGER_NEEDS + 4 * RESERVE;
 
-/// Free bytes below which the reserve is given up.
+/// Free bytes below which the reserve file is removed.
 const FULL_BELOW: u64 = 2 * 1024 * 1024;
 
-/// The room of a database's disk.
+/// The disk reserve of a database.
 #[derive(Debug, Clone)]
 pub struct DiskReserve {
     folder: PathBuf,
@@ -25,7 +25,7 @@ pub struct DiskReserve {
 }
 
 impl DiskReserve {
-    /// The room beside a database's file.
+    /// The reserve of a database, as a file beside it.
     pub fn of(database: &Path) -> Self {
         let parent = database.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut reserve = database.as_os_str().to_owned();
@@ -36,18 +36,18 @@ impl DiskReserve {
         }
     }
 
-    /// Free bytes; `None`: the system does not say.
+    /// The disk's free bytes; `None`: the system does not say.
     pub fn free_bytes(&self) -> Option<u64> {
         let told = statvfs(&self.folder).ok()?;
         Some(told.f_bavail.saturating_mul(told.f_frsize))
     }
 
-    /// Whether the ledger may write.
+    /// Whether enough of the disk is free for the ledger to write.
     pub fn is_enough(&self) -> bool {
         self.free_bytes().is_none_or(|free| free >= LEDGER_NEEDS)
     }
 
-    /// Gives the reserve up where the disk is full, and makes it anew once there is room.
+    /// Removes the reserve file if the disk is full, and creates it again when there is room.
     pub fn keep(&self) {
         let Some(free) = self.free_bytes() else { return };
         metrics::gauge!("juden_store_free_bytes").set(free as f64);

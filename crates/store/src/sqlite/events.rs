@@ -1,4 +1,4 @@
-//! Events of transactions: which were answered, and what a batch writes of them.
+//! Events of transactions in SQLite: reads those that were answered before, and writes a batch's.
 
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
@@ -40,7 +40,7 @@ impl SqliteStore {
     }
 }
 
-/// Writes a batch's events, and the months that sessions left.
+/// Writes a batch's events, and the rechecks of months that sessions were moved out of.
 pub async fn write_events_and_rechecks(write: &mut SqliteConnection, batch: &Batch) -> Stored<()> {
     if !batch.events.is_empty() {
         let rows: Vec<Value> = batch

@@ -1,5 +1,6 @@
-//! The ledger's part of SQLite: a batch is read with one statement a kind of key, and written with
-//! one a table, whatever its size. Rows travel as one JSON text, so each statement is prepared once.
+//! The ledger in SQLite. A batch's facts are read with a few statements, and sessions, journal and
+//! readings are written with one statement each, whatever the batch's size. Rows are passed as one
+//! JSON text, so that each statement is prepared once.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -22,11 +23,11 @@ use crate::{NodeRun, StoreError, Stored};
 use juden_domain::ids::{CardNumber, MemberId, StationId};
 use juden_domain::refusal::Reason;
 
-/// The meta value that counts session numbers.
+/// The name of the meta value that holds the next session number.
 const NEXT_SESSION: &str = "next_session_id";
 
-// The indexes are named: without statistics the engine prefers a wider one and reads all that a
-// station ever had.
+// The indexes are named, because without statistics SQLite prefers a wider one and reads all rows
+// that a station ever had.
 const WANTED_ROWS: &str = "
     SELECT * FROM sessions WHERE session_id IN (
         SELECT o.session_id FROM json_each(?1) w CROSS JOIN sessions o ON o.session_id IN (
@@ -91,9 +92,10 @@ const WRITE_SESSIONS: &str = "
         stop_basis = excluded.stop_basis, guess_key = excluded.guess_key, trail = excluded.trail, corrections = excluded.corrections,
         measured = excluded.measured";
 
-/// Sessions of months whose close has begun are rated again by the next one; so are earlier ones of the
-/// member that a session overlaps beyond its month's beginning, because both are held then. One that lasts longer than a day
-/// (`LONG_SESSION_HOURS`) is held without it, so a day's sessions are looked at and not all that the member had since.
+/// A written session of a month whose close has begun is rated again by the next close. So is the
+/// member's session of an earlier month that overlaps it, because both are then held for review. A
+/// session longer than a day (`LONG_SESSION_HOURS`) is held in any case, so only ends within a day
+/// are searched.
 const RECHECK: &str = "
     INSERT INTO rechecks (member_id, usage_month)
     SELECT r.value->>9, r.value->>16 FROM json_each(?1) r
@@ -184,7 +186,7 @@ impl LedgerStore for SqliteStore {
         Ok(found)
     }
 
-    /// A commit that failed here left nothing.
+    /// In SQLite a failed commit leaves nothing.
     async fn is_committed(&self, _name: &BatchName) -> Stored<bool> {
         Ok(false)
     }
@@ -244,7 +246,7 @@ impl SqliteStore {
         rows.iter().map(mapping::ledger_row).collect()
     }
 
-    /// Who holds the wanted stations, and those of the sessions that were found.
+    /// The owners of the wanted stations and of the sessions' stations.
     async fn holds(&self, wanted: &Wanted, rows: &[LedgerRow]) -> Stored<Vec<StationOwner>> {
         let of_rows = rows.iter().map(|row| &row.session.station_id);
         let ids: BTreeSet<&str> =
@@ -268,7 +270,7 @@ impl SqliteStore {
     }
 }
 
-/// A batch: the node's only writer has it, so nothing need be locked.
+/// An open batch. The node has a single writer, so nothing is locked.
 struct SqliteBatch(SqlitePool, DiskReserve);
 
 #[async_trait]
@@ -312,7 +314,7 @@ impl OpenBatch for SqliteBatch {
                 ])
             })
             .collect();
-        // What is left of a disk that fills is for suspensions.
+        // The rest of a disk that fills up is reserved for suspensions of cards.
         if !self.1.is_enough() {
             return Err(StoreError::NoRoom);
         }

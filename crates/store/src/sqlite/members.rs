@@ -21,7 +21,7 @@ use juden_domain::member::{Member, MemberEvent};
 use juden_domain::month::BillingMonth;
 use juden_domain::provision::Consent;
 
-/// The newest event of cards, and of a member with its cards.
+/// The number of the newest event among cards, and a member with its cards.
 const LAST_SEQ: &str = "
     SELECT coalesce(max(seq), 0) FROM events
     WHERE card_number IN (SELECT value FROM json_each(?1) UNION SELECT card_number FROM cards WHERE member_id = ?2)
@@ -30,7 +30,7 @@ const LAST_SEQ: &str = "
 const ADD_EVENT: &str =
     "INSERT INTO events (member_id, card_number, at, kind, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-/// The last event of what was seen.
+/// The number of the newest event of the histories on which a change rests.
 pub async fn last_seq(write: &mut SqliteConnection, seen: &Seen) -> Stored<i64> {
     let cards: Vec<&str> = seen.cards.iter().map(CardNumber::as_str).collect();
     let last = sqlx::query_scalar(LAST_SEQ)
@@ -39,7 +39,7 @@ pub async fn last_seq(write: &mut SqliteConnection, seen: &Seen) -> Stored<i64> 
     Ok(last.fetch_one(write).await?)
 }
 
-/// The first number from one on that no card has, also none that was named by hand.
+/// The first free card number from a count on. It skips numbers that were assigned by hand.
 const FREE_NUMBER: &str = "
     WITH RECURSIVE tried (n, number) AS (
         SELECT ?1, 'C-' || printf('%08d', ?1)
@@ -267,7 +267,8 @@ impl MemberStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// The cards of card rows, in their order, each with its member: as many statements, however many.
+    /// The cards of card rows in their order, each with its member. The number of statements does
+    /// not depend on the number of cards.
     async fn files(&self, rows: &[SqliteRow]) -> Stored<Vec<CardFile>> {
         let mut owners = BTreeSet::new();
         let mut stock = Vec::new();
@@ -303,7 +304,7 @@ impl SqliteStore {
         rows.iter().map(file).collect()
     }
 
-    /// The events of cards that are nobody's yet, by the card's number.
+    /// The events of cards in stock, by card number.
     async fn events_of_stock(
         &self,
         numbers: &[String],
@@ -318,7 +319,8 @@ impl SqliteStore {
         by_card(&rows)
     }
 
-    /// Members in the order of their ids, with all their cards: three statements, however many.
+    /// Members in the order of their ids, with all their cards, by three statements for any number
+    /// of members.
     async fn members_by_id(&self, ids: &[String]) -> Stored<Vec<Member>> {
         let ids = serde_json::json!(ids).to_string();
         let events = sqlx::query(
@@ -346,7 +348,8 @@ impl SqliteStore {
         let mut cards_of: BTreeMap<String, Vec<Card>> = BTreeMap::new();
         for row in &cards {
             let number: String = row.try_get("card_number")?;
-            // A card that is somebody's was activated: without its history it would be in stock.
+            // A member's card was activated, so it must have a history. Without one it would look
+            // as if it were in stock.
             let events = of_card.remove(&number).ok_or(StoreError::Unreadable("card's history"))?;
             cards_of
                 .entry(row.try_get("member_id")?)
@@ -383,10 +386,10 @@ fn by_card(rows: &[SqliteRow]) -> Stored<BTreeMap<String, Vec<Dated<CardEvent>>>
     Ok(events)
 }
 
-/// Further readings of a card `c`, as a JSON array.
+/// Further id tags of a card `c`, as a JSON array.
 const READINGS: &str = "(SELECT json_group_array(r.id_tag) FROM card_readings r WHERE r.card_number = c.card_number) AS readings";
 
-/// The card that a reading is of.
+/// The card number of an id tag.
 async fn reader_of(write: &mut SqliteConnection, id_tag: &IdTag) -> Stored<Option<String>> {
     let found = sqlx::query_scalar(
         "SELECT card_number FROM cards WHERE id_tag_matched = ?1 UNION ALL SELECT card_number FROM card_readings WHERE id_tag_matched = ?1",

@@ -1,6 +1,7 @@
-//! The embedded store: SQLite for one machine with nothing to install.
+//! The embedded store: SQLite, for one node, with nothing to install.
 //!
-//! One connection writes, in WAL mode with every commit synced to disk; others read beside it.
+//! One connection writes, in WAL mode with every commit synced to disk. Others read at the same
+//! time.
 
 mod blocks;
 mod claim;
@@ -34,12 +35,12 @@ use crate::schema::{Schema, SchemaError};
 
 pub use self::claim::Claim;
 
-/// The schema's versions.
+/// The migrations.
 fn migrations() -> Migrator {
     migrator(SQLITE)
 }
 
-/// What a schema's fault means for opening.
+/// The opening error for a schema that does not fit the program.
 fn unreadable(url: &str, cause: SchemaError) -> OpenError {
     let url = url.to_owned();
     match cause {
@@ -53,7 +54,7 @@ fn unreadable(url: &str, cause: SchemaError) -> OpenError {
 /// Connections that read beside the one that writes.
 const READERS: u32 = 4;
 
-/// How long a statement waits for another process's lock before it fails.
+/// The longest wait of a statement for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The embedded store.
@@ -64,15 +65,15 @@ pub struct SqliteStore {
     room: DiskReserve,
 }
 
-/// Why the store could not be opened.
+/// The error of opening the store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     #[error("cannot create the folder {folder} of the database: {cause}")]
     Folder {
-        /// Which.
+        /// The folder's path.
         folder: String,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
     /// The database cannot be opened.
@@ -80,82 +81,82 @@ pub enum OpenError {
         "cannot open the database {url}: {cause}; it must be sqlite://PATH in a folder that can be written"
     )]
     Open {
-        /// Which.
+        /// The database's URL.
         url: String,
-        /// Why.
+        /// The cause.
         cause: sqlx::Error,
     },
-    /// It was there, and nothing is in it any more.
+    /// The database is an empty file.
     #[error(
         "the database {url} is an empty file: it was emptied, or a first start was broken off; put a backup in its place, or remove the file to begin anew"
     )]
     Emptied {
-        /// Which.
+        /// The database's URL.
         url: String,
     },
-    /// Another process has it.
+    /// Another process has claimed the database.
     #[error(
         "the database {url} is another process's: one juden serves an embedded database; stop the other, or name another database (several nodes share a postgres:// store)"
     )]
     Taken {
-        /// Which.
+        /// The database's URL.
         url: String,
     },
-    /// It cannot be claimed.
+    /// The database cannot be claimed.
     #[error(
         "cannot claim the database {url} for this process: {cause}; its folder must be one that can be written"
     )]
     Claim {
-        /// Which.
+        /// The database's URL.
         url: String,
-        /// Why.
+        /// The cause.
         cause: std::io::Error,
     },
-    /// There is none.
+    /// There is no such database.
     #[error("there is no database {url}: name the server's, or run `juden migrate` to make one")]
     Missing {
-        /// Which.
+        /// The database's URL.
         url: String,
     },
-    /// Its schema cannot be brought up to date.
+    /// The schema cannot be brought up to date.
     #[error("cannot bring the schema of {url} up to date: {cause}")]
     Migrate {
-        /// Which.
+        /// The database's URL.
         url: String,
-        /// Why.
+        /// The cause.
         cause: sqlx::migrate::MigrateError,
     },
-    /// Its schema is too new.
+    /// The schema is too new.
     #[error(
         "the schema of {url} is at {at} and needs a juden that knows schema {needs} or later; this one knows {known}: start a newer juden"
     )]
     Newer {
-        /// Which.
+        /// The database's URL.
         url: String,
-        /// The database's version.
+        /// The schema version of the database.
         at: i64,
-        /// What a program must know.
+        /// The schema version that a program must know to work with it.
         needs: i64,
-        /// What this one knows.
+        /// The newest schema version that this program knows.
         known: i64,
     },
-    /// Its schema is older than the program.
+    /// The schema is older than the program.
     #[error(
         "the schema of {url} is not up to date: run `juden migrate`, or start without --no-migrate"
     )]
     Outdated {
-        /// Which.
+        /// The database's URL.
         url: String,
     },
 }
 
 impl SqliteStore {
-    /// Opens, and creates where there is none, the database of a `sqlite://PATH` URL.
+    /// Opens the database of a `sqlite://PATH` URL, and creates it if it is missing.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
         Self::open_or(url, true).await
     }
 
-    /// Opens a database that is there.
+    /// Opens an existing database.
     pub async fn open_existing(url: &str) -> Result<Self, OpenError> {
         Self::open_or(url, false).await
     }
@@ -183,8 +184,8 @@ impl SqliteStore {
         if std::fs::metadata(options.get_filename()).is_ok_and(|file| file.len() == 0) {
             return Err(OpenError::Emptied { url: url.to_owned() });
         }
-        // A connection whose transaction failed, and that the engine rolled back by itself, is not what the pool takes it
-        // for: it is closed, and the next one is new.
+        // If SQLite rolled a failed transaction back by itself, the connection's state differs from
+        // what the pool assumes. Such a connection is closed, and the pool opens a new one.
         let write = SqlitePoolOptions::new().max_connections(1).after_release(|connection, _| {
             let is_clean = !connection.is_in_transaction();
             Box::pin(async move { Ok(is_clean) })
@@ -226,14 +227,14 @@ impl SqliteStore {
         }
     }
 
-    /// Claims the database of a URL for this process: nobody else serves it.
+    /// Claims the database of a URL for this process, so that no other process serves it.
     pub fn claim(url: &str) -> Result<Claim, OpenError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(|cause| OpenError::Open { url: url.to_owned(), cause })?;
         claim::claim(url, options.get_filename())
     }
 
-    /// Lets go of the files.
+    /// Closes the files.
     pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;

@@ -17,7 +17,7 @@ use juden_domain::ids::MemberId;
 use juden_domain::invoice::Invoice;
 use juden_domain::month::BillingMonth;
 
-/// The member under which a change of all members waits to be rated again.
+/// The member column's value in `rechecks` for a change that concerns all members.
 pub const EVERYBODY: &str = "*";
 
 const SAVE_INVOICES: &str = "
@@ -30,10 +30,11 @@ const SAVE_BILLED: &str = "
         (SELECT coalesce(max(b.part), 0) + 1 FROM billed_sessions b WHERE b.month = ?1 AND b.member_id = r.value->>0), ?2, r.value->>1
     FROM json_each(?3) r";
 
-/// Rows of an uncompleted run that one transaction removes.
+/// Rows of an incomplete run that one transaction removes.
 const REMOVED_AT_ONCE: u32 = 2_000;
 
-/// That a row's run is complete, or that it was issued by itself.
+/// The condition that a row counts: its run is complete, or it was issued without a run, as a final
+/// invoice is.
 const COUNTS: &str =
     "(run IS NULL OR run IN (SELECT r.run FROM runs r WHERE r.completed_at IS NOT NULL))";
 
@@ -258,7 +259,8 @@ impl BillingStore for SqliteStore {
 }
 
 impl SqliteStore {
-    /// Removes what uncompleted runs left in a table, some rows a transaction: stations wait for no more.
+    /// Removes the rows of incomplete runs from a table, some in each transaction, so that
+    /// stations' messages do not wait long.
     async fn remove_left(&self, table: &str, key: &str) -> Stored<()> {
         let remove = format!(
             "DELETE FROM {table} WHERE ({key}) IN
@@ -319,7 +321,8 @@ fn names(members: &[&MemberId]) -> String {
     json!(members.iter().map(|member| member.as_str()).collect::<Vec<_>>()).to_string()
 }
 
-/// Marks a member's month, or everybody's, to be rated again, where a run for it or a later one has begun.
+/// Marks a month of one member, or of all, to be rated again, if a run for it or a later month has
+/// begun.
 pub async fn mark_for_recheck(
     write: &mut SqliteConnection,
     member: Option<&MemberId>,

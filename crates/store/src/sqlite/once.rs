@@ -1,11 +1,11 @@
-//! Requests that are done once: kept with what they change.
+//! API requests that are done only once: they are stored with their change.
 
 use sqlx::{Row, SqliteConnection};
 
 use super::SqliteStore;
 use crate::{Once, Stored};
 
-/// Keeps that a request was done, in the transaction of its change; `subject`: what it made.
+/// Stores that a request was done, in the transaction of its change. `subject` names what it made.
 pub async fn keep(write: &mut SqliteConnection, once: Option<&Once>, subject: &str) -> Stored<()> {
     let Some(once) = once else { return Ok(()) };
     sqlx::query(
@@ -22,7 +22,7 @@ pub async fn keep(write: &mut SqliteConnection, once: Option<&Once>, subject: &s
 }
 
 impl SqliteStore {
-    /// The hash of the body, and what was made, of a request that was done.
+    /// Of a request that was done: the hash of its body, and the name of what it made.
     pub(super) async fn done(&self, key: &str, request: &str) -> Stored<Option<(String, String)>> {
         let find = sqlx::query(
             "SELECT body_sha256, subject FROM idempotent_changes WHERE key = ?1 AND request = ?2",

@@ -1,4 +1,4 @@
-//! Named values, commands and kept answers in SQLite.
+//! Named values, commands and stored API answers in SQLite.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use juden_domain::month::{BillingMonth, japan_midnight};
 /// The longest time that the test write of ping() may take before the store counts as not writable.
 const MARK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Rows that one transaction removes: stations wait for no more.
+/// Rows that one transaction removes, so that stations' messages do not wait long.
 const REMOVED_AT_ONCE: i64 = 10_000;
 
 const FORGET_JOURNAL: &str =
@@ -28,7 +28,8 @@ const FORGET_READINGS: &str = "
         (SELECT session_id, station_id, connector_id, sampled_at, measurand, phase, location, context FROM readings
          WHERE sampled_at < ?1 LIMIT ?2)";
 
-/// Commands of a station beyond those that are looked through are forgotten, now and then.
+/// Removes a station's oldest commands beyond [`COMMANDS_KEPT`], once in [`FORGET_COMMANDS_EVERY`]
+/// commands.
 const FORGET_COMMANDS: &str = "
     DELETE FROM commands WHERE station_id = ?1 AND command_no <= (
         SELECT command_no FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT 1 OFFSET ?2)";
@@ -170,7 +171,7 @@ impl OperationStore for SqliteStore {
         Ok(())
     }
 
-    /// One process has the file: its own tasks take turns among themselves.
+    /// Only one process uses the file, and its tasks take turns among themselves.
     async fn turns(&self, _names: &[&str]) -> Stored<Turn> {
         Ok(Box::new(()))
     }
@@ -179,7 +180,7 @@ impl OperationStore for SqliteStore {
         Ok(Some(Box::new(())))
     }
 
-    /// Reads, and writes a mark: a disk that is full, or a file that went read-only, is told from one that is not.
+    /// Reads, and makes a test write, which fails on a full disk or a read-only file.
     async fn ping(&self) -> Stored<()> {
         self.room.keep();
         if !self.room.is_enough() {

@@ -1,4 +1,4 @@
-//! Messages that are kept as they came, and commands.
+//! Stored messages of stations, and commands, in SQLite.
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ const READ: &str = "
     WHERE station_id = ?1 AND report_no < ?2 AND (?4 IS NULL OR action = ?4) AND (?5 IS NULL OR request_id = ?5)
     ORDER BY report_no DESC LIMIT ?3";
 
-// Answers may be long: only those of the wanted actions are read.
+// Answers may be long, so only those of the wanted actions are read.
 const COMMANDS_OF: &str = "
     SELECT * FROM commands WHERE command_no IN (
         SELECT command_no FROM (SELECT command_no, action FROM commands WHERE station_id = ?1 ORDER BY command_no DESC LIMIT ?3) newest
@@ -38,7 +38,7 @@ const COMMANDS_OF: &str = "
 
 const COMMANDS: &str = "SELECT * FROM commands WHERE station_id = ?1 AND command_no < ?2 ORDER BY command_no DESC LIMIT ?3";
 
-/// Keeps a message.
+/// Stores a message of a station.
 pub async fn write(
     write: &mut SqliteConnection,
     note: &StationNoteRow,
@@ -68,7 +68,7 @@ const WRITE_VARIABLES: &str = "
 const VARIABLES: &str = "
     SELECT * FROM device_variables WHERE station_id = ?1 AND (component, variable) > (?2, ?3) ORDER BY component, variable LIMIT ?4";
 
-/// Keeps what a station tells of its device model.
+/// Stores variables of a station's device model.
 pub async fn write_variables(
     write: &mut SqliteConnection,
     note: &StationNoteRow,

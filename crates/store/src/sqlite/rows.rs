@@ -1,4 +1,4 @@
-//! Between columns and domain values.
+//! Converts between columns and domain values, in SQLite.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

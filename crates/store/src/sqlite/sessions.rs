@@ -1,4 +1,4 @@
-//! Sessions in SQLite, for reading and deciding.
+//! Reads sessions and the journal in SQLite.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,7 +11,8 @@ use juden_domain::ids::{CardNumber, MemberId, SessionId, SessionRef, StationId};
 use juden_domain::month::BillingMonth;
 use juden_domain::session::Session;
 
-/// The list's statement: it names only the columns that are asked for, so that their indexes serve.
+/// The statement for a list of sessions. It names only the columns that the filter has, so that
+/// their indexes are used.
 fn list(filter: &SessionFilter) -> String {
     let mut wanted = String::from("session_id > ?1");
     let conditions = [

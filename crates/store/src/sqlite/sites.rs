@@ -1,4 +1,4 @@
-//! Sites' lists in SQLite.
+//! Charging sites and their card lists in SQLite.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -144,7 +144,7 @@ fn numbers(cards: &[CardNumber]) -> String {
     json!(cards.iter().map(CardNumber::as_str).collect::<Vec<_>>()).to_string()
 }
 
-/// Puts cards into a site's list; those that were not there.
+/// Adds cards to a site's list, and returns those that were not in it.
 async fn add(
     write: &mut SqliteConnection,
     site: &str,
@@ -155,7 +155,7 @@ async fn add(
     Ok(sqlx::query_scalar(add).bind(site).bind(numbers(cards)).fetch_all(write).await?)
 }
 
-/// Takes these cards, or all others, out of a site's list; those that were there.
+/// Removes these cards, or all others, from a site's list, and returns those that were in it.
 async fn remove(
     write: &mut SqliteConnection,
     site: &str,

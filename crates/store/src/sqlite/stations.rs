@@ -25,7 +25,7 @@ const PUT_STATION: &str = "
         next_password_hash = ?11, next_security_profile = ?12, next_after_reboot = ?13, quirks = ?14,
         certificate_name = ?15, retired_at = NULL";
 
-/// The cards of the lists that a station comes to, or leaves, with another site.
+/// Schedules checks of the cards on the lists of a station's new and old site.
 const LOOK_AT_LISTS: &str = "
     INSERT OR IGNORE INTO card_looks (card_number, due_at)
     SELECT DISTINCT card_number, ?3 FROM site_lists WHERE site IN (?1, ?2)";
@@ -39,7 +39,8 @@ const PUT_CONNECTOR: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (station_id, connector_id) DO UPDATE SET charger_class = ?3, power_w = ?4, session_cap_min = ?5, connector_standard = ?6";
 
-/// Cards that may be blocked, to be looked at where a station was not known to take unknown cards.
+/// Schedules checks of all cards that may be blocked, if the station was not known to accept
+/// unknown cards.
 const LOOK_AT_BLOCKED: &str = "
     INSERT OR IGNORE INTO card_looks (card_number, due_at)
     SELECT c.card_number, ?2 FROM cards c WHERE c.member_id IS NOT NULL AND (
