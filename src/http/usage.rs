@@ -1,5 +1,6 @@
 //! A member's usage and bills.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -92,6 +93,8 @@ fn usage_json(
             site: session.site_name.clone(),
             flags: session
                 .flags_by(rated.standing)
+                .into_iter()
+                .collect::<BTreeSet<_>>()
                 .iter()
                 .map(|flag| flag.code().to_owned())
                 .collect(),
